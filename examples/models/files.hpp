@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Files as a whole: read at once, replaced at once. A new content is written beside the old one, forced to the disk and only
+// then renamed over it, so that a reader, a crash or a full disk meets the old file or the new one, never a mixture.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "basin/core/error.hpp"
+
+namespace basin::models {
+
+/// The bytes of a text, for functions that take bytes.
+inline std::span<std::byte const> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span<char const>{text.data(), text.size()});
+}
+
+/// The bytes of any contiguous values.
+template <class T>
+std::span<std::byte const> bytes_of(std::span<T const> values) {
+  return std::as_bytes(values);
+}
+
+/// A file descriptor that closes itself.
+class descriptor {
+ public:
+  explicit descriptor(int opened) : number(opened) {}
+  descriptor(descriptor&& other) noexcept : number(std::exchange(other.number, -1)) {}
+  descriptor& operator=(descriptor&&) = delete;
+  ~descriptor() { close(); }
+
+  int get() const { return number; }
+  int close() { return number < 0 ? 0 : ::close(std::exchange(number, -1)); }
+
+ private:
+  int number;
+};
+
+/// The whole content of a regular file.
+///
+/// Throws    file_error: missing, not readable, not a regular file, or shorter than it said
+inline std::vector<std::byte> read_file(std::filesystem::path const& path) {
+  auto const refuse = [&](std::string const& why) -> file_error {
+    return file_error{message("basin: cannot read ", path.string(), ": ", why)};
+  };
+  descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.get() < 0) throw refuse(message(std::strerror(errno), "; check the path and its permissions"));
+  struct stat about {};
+  if (::fstat(file.get(), &about) != 0) throw refuse(std::strerror(errno));
+  if (!S_ISREG(about.st_mode)) throw refuse("it is not a regular file; name a file");
+  std::vector<std::byte> bytes(static_cast<std::size_t>(about.st_size));
+  for (std::size_t done = 0; done < bytes.size();) {
+    ssize_t const got = ::read(file.get(), bytes.data() + done, bytes.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw refuse(std::strerror(errno));
+    if (got == 0) throw refuse(message("it ended after ", done, " of ", bytes.size(), " bytes; is it being written?"));
+    done += static_cast<std::size_t>(got);
+  }
+  return bytes;
+}
+
+/// A file in the making: nothing is seen at `target` before publish(), and nothing is left behind without it.
+///
+/// Throws    file_error, from every step: which file, how many bytes, the reason, the remedy
+/// Edges     a target that exists and is no regular file (a device, a folder) is refused
+/// Example   write_atomically below; several files: append and settle each, then publish each
+class staged_file {
+ public:
+  explicit staged_file(std::filesystem::path wanted)
+      : target(std::move(wanted)), temporary(beside(target)), file(create(target, temporary)) {}
+  staged_file(staged_file&& other) noexcept
+      : target(std::move(other.target)), temporary(std::exchange(other.temporary, {})), file(std::move(other.file)),
+        written(other.written) {}
+  staged_file& operator=(staged_file&&) = delete;
+  ~staged_file() { discard(); }
+
+  /// Adds bytes at the end.
+  void append(std::span<std::byte const> bytes) {
+    for (std::size_t done = 0; done < bytes.size();) {
+      ssize_t const put = ::write(file.get(), bytes.data() + done, bytes.size() - done);
+      if (put < 0 && errno == EINTR) continue;
+      if (put <= 0) fail(put == 0 ? ENOSPC : errno, bytes.size() - done);
+      done += static_cast<std::size_t>(put);
+      written += static_cast<std::uint64_t>(put);
+    }
+  }
+
+  /// Forces the bytes to the disk; after this, publishing needs no more room.
+  void settle() {
+    if (::fsync(file.get()) != 0) fail(errno, 0);
+    if (file.close() != 0) fail(errno, 0);
+  }
+
+  /// Puts the file in place of the old one; settle() comes first.
+  void publish() {
+    if (::rename(temporary.c_str(), target.c_str()) != 0) fail(errno, 0);
+    temporary.clear();
+    descriptor const folder{::open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (folder.get() >= 0) ::fsync(folder.get());  // some file systems refuse to sync a folder; the rename stands all the same
+  }
+
+ private:
+  static std::filesystem::path folder_of(std::filesystem::path const& path) {
+    return path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
+  }
+
+  static std::filesystem::path beside(std::filesystem::path const& path) {
+    return folder_of(path) / message('.', path.filename().string(), '.', ::getpid(), ".part");
+  }
+
+  static int create(std::filesystem::path const& target, std::filesystem::path const& temporary) {
+    struct stat about {};
+    if (::stat(target.c_str(), &about) == 0 && !S_ISREG(about.st_mode))
+      throw file_error{message("basin: cannot write ", target.string(), ": it exists and is not a regular file; choose another name")};
+    int const opened = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (opened < 0)
+      throw file_error{message("basin: cannot write ", target.string(), ": ", std::strerror(errno),
+                               "; its folder must exist and allow new files")};
+    return opened;
+  }
+
+  [[noreturn]] void fail(int reason, std::size_t missing) {
+    discard();
+    throw file_error{message("basin: cannot write ", target.string(), ": after ", written, " of ", written + missing,
+                             " bytes: ", std::strerror(reason),
+                             "; what was there before is unchanged; free some room or choose another folder")};
+  }
+
+  void discard() {
+    if (!temporary.empty()) ::unlink(temporary.c_str());
+    temporary.clear();
+  }
+
+  std::filesystem::path target, temporary;
+  descriptor file;
+  std::uint64_t written = 0;
+};
+
+/// Replaces the content of a file, or leaves it as it was.
+inline void write_atomically(std::filesystem::path const& path, std::span<std::byte const> bytes) {
+  staged_file file{path};
+  file.append(bytes);
+  file.settle();
+  file.publish();
+}
+
+/// Makes a folder and those above it.
+///
+/// Throws    file_error, when it cannot be made or is something else
+inline void make_folder(std::filesystem::path const& path) {
+  std::error_code reason;
+  std::filesystem::create_directories(path, reason);
+  if (!reason && std::filesystem::is_directory(path)) return;
+  throw file_error{message("basin: cannot make the folder ", path.string(), ": ",
+                           reason ? reason.message() : "a file of that name is in the way", "; choose another name")};
+}
+
+}  // namespace basin::models

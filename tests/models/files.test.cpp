@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers models/files.hpp
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+
+#include "basin/core/error.hpp"
+#include "models/files.hpp"
+#include "scratch.hpp"
+#include "support/catch.hpp"
+
+namespace models = basin::models;
+using basin::tests::files_in;
+using basin::tests::scratch;
+using basin::tests::text_of;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// While it lives no file may grow beyond `bytes`: what a full disk does, without filling one.
+struct small_disk {
+  explicit small_disk(rlim_t bytes) : handler(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    rlimit const now{bytes, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~small_disk() {
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+  }
+  void (*handler)(int);
+  rlimit before{};
+};
+
+}  // namespace
+
+TEST_CASE("a file is replaced as a whole and leaves no other behind", "[unit][files]") {
+  scratch const folder;
+  models::write_atomically(folder / "note", models::bytes_of("first"));
+  REQUIRE(text_of(folder / "note") == "first");
+  models::write_atomically(folder / "note", models::bytes_of("second, longer"));
+  REQUIRE(text_of(folder / "note") == "second, longer");
+  models::write_atomically(folder / "note", models::bytes_of(""));
+  REQUIRE(text_of(folder / "note").empty());
+  REQUIRE(files_in(folder.path) == 1);
+}
+
+TEST_CASE("a full disk leaves the old file as it was and says how far it came", "[unit][files]") {
+  scratch const folder;
+  models::write_atomically(folder / "note", models::bytes_of("old"));
+  std::string const large(10'000, 'x');
+  {
+    small_disk const disk{4096};
+    REQUIRE_THROWS_WITH(models::write_atomically(folder / "note", models::bytes_of(large)),
+                        Contains((folder / "note").string()) && Contains("after 4096 of 10000 bytes") && Contains("File too large") &&
+                            Contains("unchanged") && Contains("free some room"));
+    REQUIRE_THROWS_AS(models::write_atomically(folder / "other", models::bytes_of(large)), basin::file_error);
+  }
+  REQUIRE(text_of(folder / "note") == "old");
+  REQUIRE(files_in(folder.path) == 1);
+}
+
+TEST_CASE("an unfinished file is never seen and never stays", "[unit][files]") {
+  scratch const folder;
+  {
+    models::staged_file file{folder / "note"};
+    file.append(models::bytes_of("half"));
+    REQUIRE_FALSE(std::filesystem::exists(folder / "note"));
+    REQUIRE(files_in(folder.path) == 1);
+  }
+  REQUIRE(files_in(folder.path) == 0);
+}
+
+TEST_CASE("a place that cannot hold a file is refused", "[unit][files]") {
+  scratch const folder;
+  REQUIRE_THROWS_WITH(models::write_atomically("/dev/full", models::bytes_of("x")), Contains("not a regular file"));
+  REQUIRE_THROWS_WITH(models::write_atomically(folder.path, models::bytes_of("x")), Contains("not a regular file"));
+  REQUIRE_THROWS_WITH(models::write_atomically(folder / "missing/note", models::bytes_of("x")),
+                      Contains("missing/note") && Contains("No such file") && Contains("folder must exist"));
+  models::write_atomically(folder / "note", models::bytes_of("x"));
+  REQUIRE_THROWS_WITH(models::make_folder(folder / "note"), Contains("cannot make the folder"));
+  REQUIRE(files_in(folder.path) == 1);
+}
+
+TEST_CASE("what cannot be read is named", "[unit][files]") {
+  scratch const folder;
+  REQUIRE_THROWS_WITH(models::read_file(folder / "missing"), Contains("missing") && Contains("No such file"));
+  REQUIRE_THROWS_WITH(models::read_file(folder.path), Contains("not a regular file"));
+}

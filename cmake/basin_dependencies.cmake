@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# Finds what basin needs and wraps each in an imported target: basin::cccl, basin::xsimd, basin::onednn. Used by the
+# build and, installed beside the package file, by find_package(basin). Imported include folders are system folders, so
+# a consumer's warnings stay on its own code.
+
+include_guard(GLOBAL)
+
+set(basin_cccl_minimum 3.0)
+
+# The version of the CCCL headers in a folder; empty where there are none.
+function(basin_cccl_version folder out)
+  set(${out} "" PARENT_SCOPE)
+  set(file "${folder}/cuda/std/__cccl/version.h")
+  if(EXISTS "${file}" AND EXISTS "${folder}/cuda/std/mdspan")
+    file(STRINGS "${file}" line REGEX "^#define CCCL_VERSION [0-9]+")
+    if(line MATCHES "CCCL_VERSION ([0-9]+)")
+      math(EXPR major "${CMAKE_MATCH_1} / 1000000")
+      math(EXPR minor "${CMAKE_MATCH_1} / 1000 % 1000")
+      set(${out} "${major}.${minor}" PARENT_SCOPE)
+    endif()
+  endif()
+endfunction()
+
+# Where the CUDA Toolkit may be: the user's word, the compiler's folder, the usual place.
+function(basin_cuda_roots out)
+  set(roots $ENV{CUDA_PATH} $ENV{CUDA_HOME})
+  find_program(BASIN_NVCC nvcc PATHS /usr/local/cuda/bin DOC "nvcc, where there is a CUDA Toolkit")
+  mark_as_advanced(BASIN_NVCC)
+  if(BASIN_NVCC)
+    cmake_path(GET BASIN_NVCC PARENT_PATH folder)
+    cmake_path(GET folder PARENT_PATH root)
+    list(APPEND roots "${root}")
+  endif()
+  set(${out} ${roots} /usr/local/cuda PARENT_SCOPE)
+endfunction()
+
+function(basin_find_nvcc out)
+  basin_cuda_roots(ignored)
+  set(${out} "${BASIN_NVCC}" PARENT_SCOPE)
+endfunction()
+
+# basin::cccl: from BASIN_CCCL_DIR, else the CUDA Toolkit, else the wheel that cmake/setup.sh unpacked, else the copy that
+# was installed with basin.
+function(basin_find_cccl)
+  if(TARGET basin::cccl)
+    return()
+  endif()
+  set(BASIN_CCCL_DIR "" CACHE PATH "Folder that holds cuda/std/mdspan; empty: look for it")
+  set(looked_in "")
+  if(BASIN_CCCL_DIR)
+    list(APPEND looked_in "${BASIN_CCCL_DIR}")
+  else()
+    basin_cuda_roots(roots)
+    foreach(root IN LISTS roots)
+      list(APPEND looked_in "${root}/include/cccl" "${root}/include")
+    endforeach()
+    list(APPEND looked_in "${CMAKE_BINARY_DIR}/_deps/cccl" "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../build/_deps/cccl"
+      "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/cccl")
+  endif()
+  foreach(folder IN LISTS looked_in)
+    basin_cccl_version("${folder}" version)
+    if(version AND version VERSION_GREATER_EQUAL basin_cccl_minimum)
+      cmake_path(NORMAL_PATH folder)
+      add_library(basin::cccl INTERFACE IMPORTED GLOBAL)
+      target_include_directories(basin::cccl INTERFACE "${folder}")
+      message(STATUS "basin: CCCL ${version} in ${folder}")
+      return()
+    endif()
+  endforeach()
+  list(JOIN looked_in "\n  " places)
+  message(FATAL_ERROR "basin: needs the headers of CCCL >= ${basin_cccl_minimum} and found none; run cmake/setup.sh, or "
+    "pass -D BASIN_CCCL_DIR=<folder that holds cuda/std/mdspan>. Looked in:\n  ${places}")
+endfunction()
+
+# basin::xsimd: the headers alone. Debian's package file names a library (xtl) that the package does not bring.
+function(basin_find_xsimd)
+  if(TARGET basin::xsimd)
+    return()
+  endif()
+  find_path(BASIN_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp DOC "Folder that holds xsimd/xsimd.hpp" REQUIRED)
+  mark_as_advanced(BASIN_XSIMD_INCLUDE_DIR)
+  add_library(basin::xsimd INTERFACE IMPORTED GLOBAL)
+  target_include_directories(basin::xsimd INTERFACE "${BASIN_XSIMD_INCLUDE_DIR}")
+endfunction()
+
+# basin::onednn, where it is installed. Debian's package file asks for OpenCL's headers, which the CPU path never needs.
+function(basin_find_onednn)
+  if(TARGET basin::onednn)
+    return()
+  endif()
+  find_path(BASIN_ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp DOC "Folder that holds oneapi/dnnl/dnnl.hpp")
+  find_library(BASIN_ONEDNN_LIBRARY dnnl DOC "oneDNN's library")
+  mark_as_advanced(BASIN_ONEDNN_INCLUDE_DIR BASIN_ONEDNN_LIBRARY)
+  if(BASIN_ONEDNN_INCLUDE_DIR AND BASIN_ONEDNN_LIBRARY)
+    add_library(basin::onednn UNKNOWN IMPORTED GLOBAL)
+    set_target_properties(basin::onednn PROPERTIES IMPORTED_LOCATION "${BASIN_ONEDNN_LIBRARY}"
+      INTERFACE_INCLUDE_DIRECTORIES "${BASIN_ONEDNN_INCLUDE_DIR}")
+  endif()
+endfunction()

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+# What only basin's own executables are compiled with; nothing of it reaches a consumer.
+
+include(CheckCXXCompilerFlag)
+
+add_library(basin_own INTERFACE)
+target_compile_options(basin_own INTERFACE -Wall -Wextra)
+if(BASIN_NATIVE)
+  check_cxx_compiler_flag(-march=native basin_has_march_native)
+  if(basin_has_march_native)
+    target_compile_options(basin_own INTERFACE -march=native)
+  endif()
+endif()
+
+# A program of this repository: basin_add_program(NAME study SOURCES main.cpp ... [LIBRARIES basin::nn ...]).
+function(basin_add_program)
+  cmake_parse_arguments(arg "" "NAME" "SOURCES;LIBRARIES" ${ARGN})
+  if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "basin_add_program: needs NAME and SOURCES, and takes LIBRARIES; got '${ARGN}'")
+  endif()
+  if(NOT arg_LIBRARIES)
+    set(arg_LIBRARIES basin::basin)
+  endif()
+  add_executable(${arg_NAME} ${arg_SOURCES})
+  target_link_libraries(${arg_NAME} PRIVATE basin_own ${arg_LIBRARIES})
+endfunction()

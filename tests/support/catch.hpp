@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Catch2, version 2 (Debian 12) or 3, under one set of names: the macros, and Approx, WithinAbs, WithinRel, WithinULP in
+// namespace basin_test. Tests include this file and neither version's own headers.
+
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+#else
+#include <catch2/catch.hpp>
+#endif
+
+namespace basin_test {
+
+using Catch::Approx;
+
+#if __has_include(<catch2/catch_all.hpp>)
+using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::WithinAbs;
+using Catch::Matchers::WithinRel;
+using Catch::Matchers::WithinULP;
+#else
+using Catch::WithinAbs;
+using Catch::WithinRel;
+using Catch::WithinULP;
+inline auto ContainsSubstring(std::string const& part) { return Catch::Matchers::Contains(part); }  // its name in Catch2 3
+#endif
+
+}  // namespace basin_test

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "basin/core/error.hpp"
+#include "basin/nn/detail/lanes.hpp"
+#include "basin/nn/parameter.hpp"
+
+// Adam with decoupled weight decay and clipping by the global norm. Source: Loshchilov & Hutter 2019, algorithm 2.
+
+namespace basin::nn {
+
+struct adamw_options {
+  double beta1 = 0.9, beta2 = 0.98, epsilon = 1e-8;
+  double weight_decay = 0.1;  // of matrices; vectors (norm weights) do not decay
+  double clip = 1.0;          // largest global gradient norm; infinity switches clipping off
+};
+
+/// What must be saved to resume: the number of steps done and both moments, in the order of the parameters.
+template <class T>
+struct adamw_state {
+  std::int64_t steps = 0;
+  std::vector<T> first, second;
+};
+
+namespace detail {
+
+/// Values that one thread takes at a time; sums over blocks have the same bits for any number of threads.
+inline constexpr index block = 4096;
+
+/// The sum of squares, in double.
+template <class T>
+double squared_norm(std::span<T const> x) {
+  index const blocks = (std::ssize(x) + block - 1) / block;
+  std::vector<double> sums(static_cast<std::size_t>(blocks));
+#pragma omp parallel for schedule(static) if (blocks > 8)
+  for (index b = 0; b < blocks; ++b) {
+    index const last = std::min<index>(std::ssize(x), (b + 1) * block);
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (index i = b * block; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    sums[b] = sum;
+  }
+  double total = 0;
+  for (double const s : sums) total += s;
+  return total;
+}
+
+/// The numbers of one step, the same for every element.
+template <class T>
+struct adamw_step {
+  T clip, beta1, beta2, rate, unbias2, epsilon, keep;
+};
+
+template <class T>
+void move_parameter(parameter<T> const& p, T* m, T* v, adamw_step<T> s) {
+  index const count = std::ssize(p.values), blocks = (count + block - 1) / block;
+#pragma omp parallel for schedule(static) if (blocks > 8)
+  for (index b = 0; b < blocks; ++b) {
+    index const first = b * block;
+    T *const w = p.values.data() + first, *const m_at = m + first, *const v_at = v + first;
+    T const* const g = p.gradient.data() + first;
+    for_lanes<T>(std::min(block, count - first), [&](auto lane, index i) {
+      using lanes = decltype(lane);
+      lanes const gradient = lanes(s.clip) * load<lanes>(g + i);
+      lanes const mean = lanes(s.beta1) * load<lanes>(m_at + i) + lanes(T(1) - s.beta1) * gradient;
+      lanes const square = lanes(s.beta2) * load<lanes>(v_at + i) + lanes(T(1) - s.beta2) * gradient * gradient;
+      lanes const step = lanes(s.rate) * mean / (math::sqrt(square * lanes(s.unbias2)) + lanes(s.epsilon));
+      store(mean, m_at + i);
+      store(square, v_at + i);
+      store(lanes(s.keep) * load<lanes>(w + i) - step, w + i);
+    });
+  }
+}
+
+template <class T>
+void require_adamw(std::span<parameter<T> const> parameters, adamw_state<T> const& state, adamw_options const& o, double rate) {
+  auto const within = [](char const* what, double value, double low, double high) {
+    if (!(value >= low && value < high))
+      throw value_error(message("basin::nn::adamw: ", what, " is ", value, "; it must be in [", low, ", ", high, ")"));
+  };
+  double const unbounded = std::numeric_limits<double>::infinity();
+  within("beta1", o.beta1, 0, 1);
+  within("beta2", o.beta2, 0, 1);
+  within("weight_decay", o.weight_decay, 0, unbounded);
+  within("the learning rate", rate, 0, unbounded);
+  if (!(o.epsilon > 0) || !(o.clip > 0))
+    throw value_error(message("basin::nn::adamw: epsilon is ", o.epsilon, ", clip is ", o.clip, "; both must be > 0"));
+  index const count = parameter_count(parameters);
+  if (state.steps > 0 && (std::ssize(state.first) != count || std::ssize(state.second) != count))
+    throw shape_error(message("basin::nn::adamw: the state holds ", state.first.size(), " and ", state.second.size(),
+                              " moments, the parameters have ", count, " values; resume with the state of this model"));
+}
+
+}  // namespace detail
+
+/// One step: m, v <- moments of the clipped gradient; w <- (1 - rate decay) w - rate m^ / (sqrt(v^) + epsilon).
+/// Returns the norm of the gradient before clipping.
+///
+/// State     adamw_state; a fresh one is sized at the first step
+/// Errors    value_error for options out of range and for a gradient that is not finite, shape_error for the state of another
+///           model; nothing is changed then
+/// Determinism  run_to_run, for any number of threads
+template <class T>
+double adamw(std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T>& state, double rate, adamw_options const& options = {}) {
+  detail::require_adamw(parameters, state, options, rate);
+  double squares = 0;
+  for (auto const& p : parameters) squares += detail::squared_norm<T>(p.gradient);
+  double const norm = std::sqrt(squares);
+  if (!std::isfinite(norm))
+    throw value_error(message("basin::nn::adamw: the gradient has norm ", norm, "; it must be finite; lower the learning rate"));
+  std::size_t const count = static_cast<std::size_t>(parameter_count(parameters));
+  if (state.steps == 0) {
+    state.first.assign(count, T(0));
+    state.second.assign(count, T(0));
+  }
+  double const t = static_cast<double>(++state.steps);
+  double const unbias1 = 1 / (1 - std::pow(options.beta1, t)), unbias2 = 1 / (1 - std::pow(options.beta2, t));
+  index at = 0;
+  for (auto const& p : parameters) {
+    double const decay = p.shape.size() > 1 ? options.weight_decay : 0;
+    detail::adamw_step<T> const step{.clip = static_cast<T>(norm > options.clip ? options.clip / norm : 1.0),
+                                     .beta1 = static_cast<T>(options.beta1),
+                                     .beta2 = static_cast<T>(options.beta2),
+                                     .rate = static_cast<T>(rate * unbias1),
+                                     .unbias2 = static_cast<T>(unbias2),
+                                     .epsilon = static_cast<T>(options.epsilon),
+                                     .keep = static_cast<T>(1 - rate * decay)};
+    detail::move_parameter(p, state.first.data() + at, state.second.data() + at, step);
+    at += std::ssize(p.values);
+  }
+  return norm;
+}
+
+}  // namespace basin::nn

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+
+#include "basin/nn/rows.hpp"
+
+// A table lookup: y_i = table[token_i].
+
+namespace basin::nn {
+namespace detail {
+
+inline void require_tokens(char const* where, std::span<int const> tokens, index vocabulary) {
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (tokens[i] < 0 || tokens[i] >= vocabulary)
+      throw value_error(message("basin::nn::", where, ": token ", i, " is ", tokens[i], "; it must be in [0, ", vocabulary, ")"));
+}
+
+}  // namespace detail
+
+/// y_i = table[token_i]
+///
+/// Shapes    tokens [rows], table [vocabulary, dim], y [rows, dim]
+/// Errors    shape_error, value_error for a token outside the table; nothing is written then
+template <class T>
+void embedding_forward(std::span<int const> tokens, const_view<T, 2> table, view<T, 2> y) {
+  detail::require_rows("embedding_forward", "table", table);
+  detail::require_rows("embedding_forward", "y", y);
+  detail::require_equal("embedding_forward", "the number of tokens", std::ssize(tokens), "the number of rows of y", y.extent(0));
+  detail::require_equal("embedding_forward", "the dim of the table", table.extent(1), "the dim of y", y.extent(1));
+  detail::require_tokens("embedding_forward", tokens, table.extent(0));
+#pragma omp parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads)
+  for (index i = 0; i < y.extent(0); ++i) std::copy_n(detail::row(table, tokens[i]), y.extent(1), detail::row(y, i));
+}
+
+/// dtable[token_i] += dy_i. Threads share the columns, not the rows: each element is summed in the order of the tokens.
+///
+/// Shapes    tokens [rows], dy [rows, dim], dtable [vocabulary, dim]
+/// Errors    shape_error, value_error for a token outside the table; nothing is written then
+/// Determinism  run_to_run, for any number of threads
+template <class T>
+void embedding_backward(std::span<int const> tokens, const_view<T, 2> dy, view<T, 2> dtable) {
+  detail::require_rows("embedding_backward", "dtable", dtable);
+  detail::require_rows("embedding_backward", "dy", dy);
+  detail::require_equal("embedding_backward", "the number of tokens", std::ssize(tokens), "the number of rows of dy", dy.extent(0));
+  detail::require_equal("embedding_backward", "the dim of dy", dy.extent(1), "the dim of the table", dtable.extent(1));
+  detail::require_tokens("embedding_backward", tokens, dtable.extent(0));
+  index const dim = dy.extent(1), width = 64 / static_cast<index>(sizeof(T)) * 2, strips = (dim + width - 1) / width;
+#pragma omp parallel for schedule(static) if (dy.extent(0) * dim > detail::worth_threads)
+  for (index strip = 0; strip < strips; ++strip) {
+    index const first = strip * width, last = std::min(dim, first + width);
+    for (index i = 0; i < dy.extent(0); ++i) {
+      T const* from = detail::row(dy, i);
+      T* to = detail::row(dtable, tokens[i]);
+#pragma omp simd
+      for (index d = first; d < last; ++d) to[d] += from[d];
+    }
+  }
+}
+
+}  // namespace basin::nn

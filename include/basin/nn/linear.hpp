@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/nn/matmul.hpp"
+
+// A linear map without bias, y = x W^T; weights lie as checkpoints have them, [outputs, inputs].
+
+namespace basin::nn {
+
+/// y = x W^T; update::add adds to y, which is how a block's output joins the residual stream.
+///
+/// Shapes    x [rows, inputs], weight [outputs, inputs], y [rows, outputs]
+/// Cost      2 rows inputs outputs flop
+/// Errors    shape_error; nothing is written then
+/// Determinism  run_to_run, for any number of threads
+template <class T>
+void linear_forward(const_view<T, 2> x, const_view<T, 2> weight, view<T, 2> y, update how = update::replace) {
+  multiply<T>(x, transposed(weight), y, how);
+}
+
+/// The gradient of the input: dx = dy W.
+template <class T>
+void linear_backward_input(const_view<T, 2> dy, const_view<T, 2> weight, view<T, 2> dx, update how = update::replace) {
+  multiply<T>(dy, weight, dx, how);
+}
+
+/// The gradient of the weight, added to what is there: dW += dy^T x.
+template <class T>
+void linear_backward_weight(const_view<T, 2> x, const_view<T, 2> dy, view<T, 2> dweight) {
+  multiply<T>(transposed(dy), x, dweight, update::add);
+}
+
+}  // namespace basin::nn

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "basin/nn/rows.hpp"
+
+// Root mean square normalisation: y = x r w, r = 1 / sqrt(mean(x^2) + epsilon). Source: Zhang & Sennrich 2019, eq. 4.
+
+namespace basin::nn {
+
+/// y_d = x_d r w_d; keeps r of every row for the backward pass.
+///
+/// Shapes    x, y [rows, dim], weight [dim], inverse_rms [rows]
+/// Edges     a row of zeros gives zeros as long as epsilon > 0
+/// Errors    shape_error, value_error for epsilon < 0; nothing is written then
+/// Determinism  run_to_run, for any number of threads
+template <class T>
+void rms_norm_forward(const_view<T, 2> x, const_span<T> weight, double epsilon, view<T, 2> y, std::span<T> inverse_rms) {
+  detail::require_rows("rms_norm_forward", "x", x);
+  detail::require_rows("rms_norm_forward", "y", y);
+  detail::require_same_shape("rms_norm_forward", "x", x, "y", y);
+  detail::require_equal("rms_norm_forward", "the dim of x", x.extent(1), "the size of weight", std::ssize(weight));
+  detail::require_equal("rms_norm_forward", "the number of rows of x", x.extent(0), "the size of inverse_rms", std::ssize(inverse_rms));
+  if (!(epsilon >= 0)) throw value_error(message("basin::nn::rms_norm_forward: epsilon is ", epsilon, "; it must be >= 0"));
+  index const rows = x.extent(0), dim = x.extent(1);
+  T const* w = weight.data();
+#pragma omp parallel for schedule(static) if (rows * dim > detail::worth_threads)
+  for (index i = 0; i < rows; ++i) {
+    T const* in = detail::row(x, i);
+    T* out = detail::row(y, i);
+    T sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (index d = 0; d < dim; ++d) sum += in[d] * in[d];
+    T const r = T(1) / std::sqrt(sum / static_cast<T>(dim) + static_cast<T>(epsilon));
+    inverse_rms[i] = r;
+#pragma omp simd
+    for (index d = 0; d < dim; ++d) out[d] = in[d] * r * w[d];
+  }
+}
+
+namespace detail {
+
+/// dx_d += r (w_d dy_d - x_d r^2 mean(w dy x))
+template <class T>
+void rms_norm_backward_input(view<T const, 2> x, std::span<T const> weight, std::span<T const> inverse_rms, view<T const, 2> dy,
+                             view<T, 2> dx) {
+  index const rows = x.extent(0), dim = x.extent(1);
+  T const* w = weight.data();
+#pragma omp parallel for schedule(static) if (rows * dim > worth_threads)
+  for (index i = 0; i < rows; ++i) {
+    T const *in = row(x, i), *up = row(dy, i);
+    T* out = row(dx, i);
+    T sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (index d = 0; d < dim; ++d) sum += w[d] * up[d] * in[d];
+    T const r = inverse_rms[i], along = sum / static_cast<T>(dim) * r * r;
+#pragma omp simd
+    for (index d = 0; d < dim; ++d) out[d] += r * (w[d] * up[d] - in[d] * along);
+  }
+}
+
+/// dw_d += sum_i dy_id x_id r_i. Threads share the columns: each element is summed in the order of the rows.
+template <class T>
+void rms_norm_backward_weight(view<T const, 2> x, std::span<T const> inverse_rms, view<T const, 2> dy, std::span<T> dweight) {
+  index const rows = x.extent(0), dim = x.extent(1), width = 64 / static_cast<index>(sizeof(T)) * 2;
+  index const strips = (dim + width - 1) / width;
+#pragma omp parallel for schedule(static) if (rows * dim > worth_threads)
+  for (index strip = 0; strip < strips; ++strip) {
+    index const first = strip * width, last = std::min(dim, first + width);
+    T* out = dweight.data();
+    for (index i = 0; i < rows; ++i) {
+      T const *in = row(x, i), *up = row(dy, i);
+      T const r = inverse_rms[i];
+#pragma omp simd
+      for (index d = first; d < last; ++d) out[d] += up[d] * in[d] * r;
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Gradients of rms_norm_forward, added to dx and dweight: the residual stream that x came from has a gradient already.
+///
+/// Shapes    x, dy, dx [rows, dim], weight, dweight [dim], inverse_rms [rows] as forward left it
+/// Errors    shape_error; nothing is written then
+/// Determinism  run_to_run, for any number of threads
+template <class T>
+void rms_norm_backward(const_view<T, 2> x, const_span<T> weight, const_span<T> inverse_rms, const_view<T, 2> dy, view<T, 2> dx,
+                       std::span<T> dweight) {
+  detail::require_rows("rms_norm_backward", "x", x);
+  detail::require_rows("rms_norm_backward", "dy", dy);
+  detail::require_rows("rms_norm_backward", "dx", dx);
+  detail::require_same_shape("rms_norm_backward", "x", x, "dy", dy);
+  detail::require_same_shape("rms_norm_backward", "x", x, "dx", dx);
+  detail::require_equal("rms_norm_backward", "the dim of x", x.extent(1), "the size of weight", std::ssize(weight));
+  detail::require_equal("rms_norm_backward", "the dim of x", x.extent(1), "the size of dweight", std::ssize(dweight));
+  detail::require_equal("rms_norm_backward", "the number of rows of x", x.extent(0), "the size of inverse_rms", std::ssize(inverse_rms));
+  detail::rms_norm_backward_weight<T>(x, inverse_rms, dy, dweight);
+  detail::rms_norm_backward_input<T>(x, weight, inverse_rms, dy, dx);
+}
+
+}  // namespace basin::nn

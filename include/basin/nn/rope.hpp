@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "basin/nn/rows.hpp"
+
+// Rotary positions: feature d of a head is paired with feature d + dim/2 (the rotate-half layout of Llama checkpoints) and the
+// pair at position p is turned by p base^(-2d/dim). Source: Su et al. 2021, eq. 34.
+
+namespace basin::nn {
+
+/// Cosines and sines of every position up to a context length, computed once in double.
+///
+/// Shapes    cosine, sine [positions, dim / 2]
+/// Errors    value_error for an odd dim, a base <= 0, or no position
+template <class T>
+class rope_table {
+ public:
+  rope_table(index positions, index dim, double base) : count(positions), half(dim / 2) {
+    if (positions < 1 || dim < 2 || dim % 2 != 0 || !(base > 0))
+      throw value_error(message("basin::nn::rope_table: ", positions, " positions, dim ", dim, ", base ", base,
+                                "; it needs a position, an even dim and a base > 0"));
+    cosines.resize(positions * half);
+    sines.resize(positions * half);
+    for (index p = 0; p < positions; ++p) {
+      for (index d = 0; d < half; ++d) {
+        double const angle = static_cast<double>(p) * std::pow(base, -2.0 * static_cast<double>(d) / static_cast<double>(dim));
+        cosines[p * half + d] = static_cast<T>(std::cos(angle));
+        sines[p * half + d] = static_cast<T>(std::sin(angle));
+      }
+    }
+  }
+
+  index positions() const { return count; }
+  index dim() const { return 2 * half; }
+  T const* cosine(index position) const { return cosines.data() + position * half; }
+  T const* sine(index position) const { return sines.data() + position * half; }
+
+ private:
+  index count, half;
+  std::vector<T> cosines, sines;
+};
+
+namespace detail {
+
+/// (a, b) <- (a cos - b turn sin, b cos + a turn sin); turn is 1 or, to go back, -1.
+template <class T>
+void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index first, T turn) {
+  index const batch = x.extent(0), heads = x.extent(1), length = x.extent(2), half = x.extent(3) / 2;
+#pragma omp parallel for collapse(2) schedule(static) if (batch * heads * length * half > worth_threads)
+  for (index b = 0; b < batch; ++b) {
+    for (index i = 0; i < length; ++i) {
+      T const *cosine = table.cosine(first + i), *sine = table.sine(first + i);
+      for (index h = 0; h < heads; ++h) {
+        T *low = x.data_handle() + b * x.stride(0) + h * x.stride(1) + i * x.stride(2), *high = low + half;
+#pragma omp simd
+        for (index d = 0; d < half; ++d) {
+          T const a = low[d], c = high[d], s = turn * sine[d];
+          low[d] = a * cosine[d] - c * s;
+          high[d] = c * cosine[d] + a * s;
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void require_rope(char const* where, view<T, 4> x, rope_table<T> const& table, index first) {
+  require_equal(where, "the dim of a head", x.extent(3), "the dim of the table", table.dim());
+  if (x.stride(3) != 1) throw shape_error(message("basin::nn::", where, ": features have stride ", x.stride(3), "; it must be 1"));
+  if (first < 0 || first + x.extent(2) > table.positions())
+    throw shape_error(message("basin::nn::", where, ": positions ", first, " to ", first + x.extent(2), " of a table of ",
+                              table.positions(), "; build the table for a longer context"));
+}
+
+}  // namespace detail
+
+/// Turns x in place; row i of the view stands at position first + i.
+///
+/// Shapes    x [batch, heads, length, dim], any strides but 1 for dim
+/// Errors    shape_error; nothing is written then
+template <class T>
+void rope_forward(view<T, 4> x, rope_table<T> const& table, index first = 0) {
+  detail::require_rope("rope_forward", x, table, first);
+  detail::rotate_pairs(x, table, first, T(1));
+}
+
+/// The gradient, in place: a rotation is orthogonal, so its gradient is the rotation back.
+template <class T>
+void rope_backward(view<T, 4> dx, rope_table<T> const& table, index first = 0) {
+  detail::require_rope("rope_backward", dx, table, first);
+  detail::rotate_pairs(dx, table, first, T(-1));
+}
+
+}  // namespace basin::nn

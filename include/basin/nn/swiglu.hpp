@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/nn/detail/lanes.hpp"
+#include "basin/nn/rows.hpp"
+
+// The gated unit between two linear maps: y = silu(gate) up, silu(g) = g / (1 + e^-g). Source: Shazeer 2020, eq. 6.
+
+namespace basin::nn {
+namespace detail {
+
+template <class V>
+BASIN_INLINE V sigmoid(V x) {
+  return V(1) / (V(1) + math::exp(V(0) - x));  // e^-x may be inf, and then the quotient is 0
+}
+
+}  // namespace detail
+
+/// y = silu(gate) up
+///
+/// Shapes    gate, up, y [rows, hidden]; gate and up may be two halves of one buffer
+/// Errors    shape_error; nothing is written then
+/// Determinism  run_to_run, for any number of threads
+template <class T>
+void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
+  detail::require_rows("swiglu_forward", "gate", gate);
+  detail::require_rows("swiglu_forward", "up", up);
+  detail::require_rows("swiglu_forward", "y", y);
+  detail::require_same_shape("swiglu_forward", "gate", gate, "y", y);
+  detail::require_same_shape("swiglu_forward", "up", up, "y", y);
+#pragma omp parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads)
+  for (index i = 0; i < y.extent(0); ++i) {
+    T const *g = detail::row(gate, i), *u = detail::row(up, i);
+    T* out = detail::row(y, i);
+    detail::for_lanes<T>(y.extent(1), [&](auto lane, index d) {
+      using v = decltype(lane);
+      v const x = detail::load<v>(g + d);
+      detail::store(x * detail::sigmoid(x) * detail::load<v>(u + d), out + d);
+    });
+  }
+}
+
+/// dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, with s = sigmoid(gate). Overwrites; dgate and dup may be gate and up.
+///
+/// Shapes    all [rows, hidden]
+/// Errors    shape_error; nothing is written then
+/// Determinism  run_to_run, for any number of threads
+template <class T>
+void swiglu_backward(const_view<T, 2> gate, const_view<T, 2> up, const_view<T, 2> dy, view<T, 2> dgate, view<T, 2> dup) {
+  detail::require_rows("swiglu_backward", "gate", gate);
+  detail::require_rows("swiglu_backward", "up", up);
+  detail::require_rows("swiglu_backward", "dy", dy);
+  detail::require_rows("swiglu_backward", "dgate", dgate);
+  detail::require_rows("swiglu_backward", "dup", dup);
+  detail::require_same_shape("swiglu_backward", "gate", gate, "dy", dy);
+  detail::require_same_shape("swiglu_backward", "up", up, "dy", dy);
+  detail::require_same_shape("swiglu_backward", "dgate", dgate, "dy", dy);
+  detail::require_same_shape("swiglu_backward", "dup", dup, "dy", dy);
+#pragma omp parallel for schedule(static) if (dy.extent(0) * dy.extent(1) > detail::worth_threads)
+  for (index i = 0; i < dy.extent(0); ++i) {
+    T const *g = detail::row(gate, i), *u = detail::row(up, i), *from = detail::row(dy, i);
+    T *dg = detail::row(dgate, i), *du = detail::row(dup, i);
+    detail::for_lanes<T>(dy.extent(1), [&](auto lane, index d) {
+      using v = decltype(lane);
+      v const x = detail::load<v>(g + d), s = detail::sigmoid(x), dout = detail::load<v>(from + d) * s;
+      v const other = detail::load<v>(u + d);
+      detail::store(dout * other * (v(1) + x * (v(1) - s)), dg + d);
+      detail::store(dout * x, du + d);
+    });
+  }
+}
+
+}  // namespace basin::nn

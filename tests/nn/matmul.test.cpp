@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers nn/matmul.hpp and nn/linear.hpp
+#include <omp.h>
+
+#include <limits>
+
+#include "basin/nn/linear.hpp"
+#include "gradients.hpp"
+
+namespace basin {
+
+using nn_test::random_values;
+
+namespace {
+
+/// c = a b in double; `a` is [m, k] and `b` [k, n], each possibly stored transposed.
+template <class T>
+std::vector<double> by_definition(view<T const, 2> a, view<T const, 2> b) {
+  std::vector<double> c(static_cast<std::size_t>(a.extent(0) * b.extent(1)));
+  for (index i = 0; i < a.extent(0); ++i)
+    for (index j = 0; j < b.extent(1); ++j)
+      for (index p = 0; p < a.extent(1); ++p) c[i * b.extent(1) + j] += static_cast<double>(a(i, p)) * static_cast<double>(b(p, j));
+  return c;
+}
+
+template <class T>
+view<T const, 2> stored(std::vector<T> const& x, index rows, index columns, bool transposed) {
+  view<T const, 2> const plain = contiguous(x.data(), transposed ? columns : rows, transposed ? rows : columns);
+  return transposed ? nn::transposed(plain) : plain;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a product agrees with its definition for every orientation and size", "[unit][nn]", float, double) {
+  auto const m = GENERATE(1, 3, 64, 65, 131);
+  auto const k = GENERATE(1, 7, 128);
+  auto const n = GENERATE(1, 5, 513);
+  auto const which = GENERATE(0, 1, 2, 3);
+  CAPTURE(m, k, n, which);
+  auto const a = random_values<TestType>(1, m * k), b = random_values<TestType>(2, k * n);
+  auto const va = stored(a, m, k, which & 1), vb = stored(b, k, n, which & 2);
+  auto const expected = by_definition(va, vb);
+  // |sum of k products of normals| errors: k eps times the sum of magnitudes, about k
+  double const tolerance = 4.0 * (k + 1) * (k + 1) * std::numeric_limits<TestType>::epsilon();
+
+  std::vector<TestType> c(m * (n + 2), TestType(7));  // two columns of padding that must survive
+  auto const vc = strided(c.data(), std::array<index, 2>{m, n}, std::array<index, 2>{n + 2, 1});
+  nn::multiply(va, vb, vc);
+  double worst = 0;
+  for (index i = 0; i < m; ++i)
+    for (index j = 0; j < n; ++j) worst = std::max(worst, std::abs(static_cast<double>(vc(i, j)) - expected[i * n + j]));
+  CHECK(worst <= tolerance);
+  nn::multiply(va, vb, vc, nn::update::add);
+  worst = 0;
+  for (index i = 0; i < m; ++i)
+    for (index j = 0; j < n; ++j) worst = std::max(worst, std::abs(static_cast<double>(vc(i, j)) - 2 * expected[i * n + j]));
+  CHECK(worst <= 2 * tolerance);
+  for (index i = 0; i < m; ++i) CHECK((c[i * (n + 2) + n] == 7 && c[i * (n + 2) + n + 1] == 7));
+}
+
+TEST_CASE("a product has the same bits for any number of threads", "[property][nn]") {
+  auto const m = GENERATE(1, 66, 2048), n = GENERATE(128, 700);
+  index const k = 1024;
+  auto const a = random_values<float>(1, m * k), b = random_values<float>(2, n * k);
+  std::vector<float> first(m * n), next(m * n);
+  int const before = omp_get_max_threads();
+  omp_set_num_threads(1);
+  nn::multiply(contiguous(a.data(), m, k), stored(b, k, n, true), contiguous(first.data(), m, n));
+  for (int const threads : {2, 3, 5}) {
+    omp_set_num_threads(threads);
+    nn::multiply(contiguous(a.data(), m, k), stored(b, k, n, true), contiguous(next.data(), m, n));
+    CAPTURE(m, n, threads);
+    CHECK(first == next);
+    CHECK(omp_get_max_threads() == threads);
+  }
+  omp_set_num_threads(before);
+}
+
+TEST_CASE("a product over nothing is zero, and adding it changes nothing", "[unit][nn]") {
+  std::vector<float> c(6, 3.0f);
+  float const* none = nullptr;
+  nn::multiply(contiguous(none, 2, 0), contiguous(none, 0, 3), contiguous(c.data(), 2, 3), nn::update::add);
+  CHECK(c == std::vector<float>(6, 3.0f));
+  nn::multiply(contiguous(none, 2, 0), contiguous(none, 0, 3), contiguous(c.data(), 2, 3));
+  CHECK(c == std::vector<float>(6, 0.0f));
+}
+
+TEST_CASE("a product refuses shapes and strides that do not fit, and writes nothing", "[unit][nn]") {
+  std::vector<float> a(12, 1.0f), b(12, 1.0f), c(16, 5.0f);
+  auto const va = contiguous(a.data(), 3, 4), vb = contiguous(b.data(), 4, 3), vc = contiguous(c.data(), 3, 3);
+  CHECK_THROWS_AS(nn::multiply(va, va, vc), shape_error);
+  CHECK_THROWS_AS(nn::multiply(va, vb, contiguous(c.data(), 4, 3)), shape_error);
+  CHECK_THROWS_AS(nn::multiply(va, vb, contiguous(c.data(), 3, 4)), shape_error);
+  CHECK_THROWS_AS(nn::multiply(va, vb, nn::transposed(vc)), shape_error);
+  auto const spread = strided(a.data(), std::array<index, 2>{2, 2}, std::array<index, 2>{6, 2});
+  auto const overlapping = strided(a.data(), std::array<index, 2>{3, 4}, std::array<index, 2>{2, 1});
+  auto const two = contiguous(b.data(), 2, 2);
+  CHECK_THROWS_AS(nn::multiply(spread, two, contiguous(c.data(), 2, 2)), shape_error);
+  CHECK_THROWS_AS(nn::multiply(overlapping, vb, vc), shape_error);
+  CHECK(c == std::vector<float>(16, 5.0f));
+}
+
+TEST_CASE("the gradients of a linear map are its finite differences", "[property][nn]") {
+  index const rows = 5, in = 4, out = 3;
+  auto x = random_values(1, rows * in), w = random_values(2, out * in);
+  auto const dy = random_values(3, rows * out);
+  std::vector<double> y(rows * out), dx(rows * in), dw(out * in);
+  auto const vx = contiguous(x.data(), rows, in), vw = contiguous(w.data(), out, in);
+  auto const loss = [&] {
+    nn::linear_forward(vx, vw, contiguous(y.data(), rows, out));
+    return nn_test::dot(y, dy);
+  };
+  nn::linear_backward_input(contiguous(dy.data(), rows, out), vw, contiguous(dx.data(), rows, in));
+  nn::linear_backward_weight(vx, contiguous(dy.data(), rows, out), contiguous(dw.data(), out, in));
+  nn_test::require_gradient(x, dx, loss);
+  nn_test::require_gradient(w, dw, loss);
+  auto const once = dw;
+  nn::linear_backward_weight(vx, contiguous(dy.data(), rows, out), contiguous(dw.data(), out, in));
+  for (std::size_t i = 0; i < dw.size(); ++i) CHECK(dw[i] == Approx(2 * once[i]));
+}
+
+}  // namespace basin

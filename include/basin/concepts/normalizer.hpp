@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// A normalizer turns the visible scores of one query into weights. It commits itself in three steps, and what it offers
+// decides what engines can do with it:
+//
+//   whole row    fit(scores, context), weight                    enough for every CPU path
+//   streamable   absorb, next, merge, weight or terms            sweeps over tiles, splits and devices
+//   online       raise, terms, rescale, merge                    one sweep, accumulators rescaled on the way
+//
+// where terms are: term, add, factor. A row that is not fitted whole goes through up to three stages, each over all scores:
+//
+//   measure      raise(row, score)                               what terms are measured against: a maximum
+//   search       absorb(row, score), next(row)                   sweeps until next() is content: a threshold
+//   sum          add(row, score, term(row, score))               what terms are divided by; weight = term * factor(row)
+//
+// Every hook is a template over the value type T: float, double, or a SIMD batch whose lanes are different queries.
+// A row is `N::row<T>`. A score of -inf is the same as a key that is not visible: its weight is 0.
+
+#include <array>
+#include <span>
+
+#include "basin/concepts/policy.hpp"
+#include "basin/core/coord.hpp"
+#include "basin/core/math.hpp"
+
+namespace basin {
+
+/// The Jacobian of a row of weights, diagonal minus rank one:
+/// ds_j = diag_j * dw_j - outer_j * delta, delta = sum_k carry_k * dw_k   (ds, dw: gradients of a loss).
+template <class T>
+struct jacobian_terms {
+  T diag, outer, carry;
+};
+
+template <class N, class T = double>
+using row_of = typename N::template row<T>;
+
+// Each requirement has a name of its own: a compiler that says which one failed says what is missing.
+template <class N>
+concept has_row = requires { typename row_of<N>; };
+template <class N>
+concept fits_rows = requires(N const n, std::span<double const> scores, row_context<double> at) {
+  { n.fit(scores, at) } -> std::same_as<row_of<N>>;
+};
+template <class N>
+concept weighs_scores = requires(N const n, row_of<N> const row, double s) {
+  { n.weight(row, s) } -> std::same_as<double>;
+};
+template <class N>
+concept merges_rows = requires(N const n, row_of<N>& row) { n.merge(row, row); };
+template <class N>
+concept raises_rows = requires(N const n, row_of<N>& row, double s) { n.raise(row, s); };
+template <class N>
+concept sweeps_rows = requires(N const n, row_of<N>& row, double s) {
+  n.absorb(row, s);
+  { n.next(row) } -> std::same_as<bool>;
+};
+template <class N>
+concept has_terms = requires(N const n, row_of<N>& row, double s) {
+  { n.term(row, s) } -> std::same_as<double>;
+  n.add(row, s, s);
+  { n.factor(row) } -> std::same_as<double>;
+};
+template <class N>
+concept rescales_rows = requires(N const n, row_of<N>& row) {
+  { n.rescale(row, row) } -> std::same_as<double>;
+};
+template <class N>
+concept has_jacobian = requires(N const n, row_of<N> const row, double s) {
+  { n.jacobian(row, s, s) } -> std::same_as<jacobian_terms<double>>;
+};
+
+template <class N>
+concept whole_row_normalizer = policy<N> && has_row<N> && fits_rows<N> && weighs_scores<N>;
+
+/// Requires  absorb(row, score): one score of this sweep; next(row): ends a sweep, true if the row needs another one;
+///           merge(into, from): joins two parts of a row that were swept from the same start;
+///           weight(row, score) when the search is over, or terms
+/// Laws      merge is associative and the row at the start of a sweep is its identity; the order of scores does not matter
+template <class N>
+concept streamable_normalizer =
+    policy<N> && has_row<N> && sweeps_rows<N> && merges_rows<N> && (weighs_scores<N> || has_terms<N>);
+
+/// Requires  raise(row, score): moves what terms are measured against; term(row, score): a weight not yet normalised;
+///           add(row, score, term): takes it into the row; factor(row): weight = factor * term;
+///           rescale(old, now): what terms and sums taken under `old` are multiplied by after a raise to `now`
+/// Laws      those of a streamable normalizer; rescale(row, row) = 1
+template <class N>
+concept online_normalizer =
+    policy<N> && has_row<N> && raises_rows<N> && has_terms<N> && rescales_rows<N> && merges_rows<N>;
+
+template <class N>
+concept normalizer = whole_row_normalizer<N> || streamable_normalizer<N> || online_normalizer<N>;
+
+/// A normalizer through which gradients flow.
+template <class N>
+concept differentiable_normalizer = normalizer<N> && has_jacobian<N>;
+
+/// The row before its first score: n.start(context) where there is one, else an empty row.
+template <class T, class N>
+BASIN_HD row_of<N, T> start_row(N const& n, row_context<T> at) {
+  if constexpr (requires { n.start(at); }) return n.start(at);
+  else return {};
+}
+
+/// The weight of one score in a finished row.
+template <class N, class T>
+BASIN_HD T weigh(N const& n, row_of<N, T> const& row, T score) {
+  if constexpr (weighs_scores<N>) return n.weight(row, score);
+  else return n.term(row, score) * n.factor(row);
+}
+
+/// The logarithm of that weight, from the row where the normalizer can say it without a logarithm for every key.
+template <class N, class T>
+BASIN_HD T log_weigh(N const& n, row_of<N, T> const& row, T score, T weight) {
+  if constexpr (requires { n.log_weight(row, score); }) return n.log_weight(row, score);
+  else return math::log(weight);
+}
+
+/// Takes a row that is not fitted whole through its stages. `for_each(f)` calls f(score) for every score of the row.
+template <class N, class Row, class ForEach>
+BASIN_HD void run_stages(N const& n, Row& row, ForEach&& for_each) {
+  if constexpr (raises_rows<N>) for_each([&](auto s) { n.raise(row, s); });
+  if constexpr (sweeps_rows<N>) {
+    do for_each([&](auto s) { n.absorb(row, s); });
+    while (math::any(n.next(row)));
+  }
+  if constexpr (has_terms<N>) for_each([&](auto s) { n.add(row, s, n.term(row, s)); });
+}
+
+/// A finished row from its visible scores, whatever the tier of the normalizer.
+template <class N, class T>
+row_of<N, T> fit_row(N const& n, std::span<T const> scores, row_context<T> at) {
+  if constexpr (fits_rows<N>) {
+    return n.fit(scores, at);
+  } else {
+    auto row = start_row(n, at);
+    run_stages(n, row, [&](auto f) { for (T const s : scores) f(s); });
+    return row;
+  }
+}
+
+}  // namespace basin

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/policy.hpp"
+#include "basin/core/coord.hpp"
+
+namespace basin {
+
+/// Decides from data which of the allowed keys a query keeps: from sets made beforehand, or from the score.
+///
+/// Requires  keeps(coord, score); optional: covers(tile), so that engines can skip whole tiles
+/// Laws      as for a mask
+template <class P>
+concept pruner = policy<P> && requires(P const p, coord c, double score) {
+  { p.keeps(c, score) } -> std::same_as<bool>;
+};
+
+/// What a pruner leaves of a tile; `some` where it cannot say.
+template <pruner P>
+BASIN_HD coverage kept(P const& p, tile t) {
+  if constexpr (requires { { p.covers(t) } -> std::same_as<coverage>; }) return p.covers(t);
+  else return coverage::some;
+}
+
+}  // namespace basin

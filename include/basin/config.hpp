@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The only compiler conditionals of the library.
+
+#if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 202002L
+#error "basin: needs C++20; compile with -std=c++20 (nvcc: -std=c++20 as well)"
+#endif
+
+// A function that also runs on a GPU. The pragma silences nvcc where a host-only SIMD type passes through such a template.
+#if defined(__CUDACC__)
+#define BASIN_HD _Pragma("nv_exec_check_disable") __host__ __device__
+#else
+#define BASIN_HD
+#endif
+
+// A member that takes no room when it is empty.
+#define BASIN_EMPTY [[no_unique_address]]
+
+// A function whose inlining decides whether the registers of a kernel stay registers.
+#if defined(__GNUC__)
+#define BASIN_INLINE inline __attribute__((always_inline))
+#else
+#define BASIN_INLINE inline
+#endif

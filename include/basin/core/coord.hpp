@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/config.hpp"
+#include "basin/core/view.hpp"
+
+namespace basin {
+
+/// One query against one key. `query` is a logical position among the keys: row i of Nq queries against Nk keys stands at
+/// i + Nk - Nq, so the last query always sees the last key, and one step with a cache is a forward with Nq = 1.
+struct coord {
+  int batch = 0, head = 0;
+  index query = 0, key = 0;
+};
+
+/// A rectangle of queries x keys of one head; both ranges are [first, last).
+struct tile {
+  int batch = 0, head = 0;
+  index first_query = 0, last_query = 0;
+  index first_key = 0, last_key = 0;
+};
+
+/// How much of a tile is visible, so that an engine can skip it, or skip asking cell by cell.
+enum class coverage { none, some, all };
+
+/// Both must agree that a cell is visible.
+BASIN_HD constexpr coverage both(coverage a, coverage b) {
+  if (a == coverage::none || b == coverage::none) return coverage::none;
+  return a == coverage::all && b == coverage::all ? coverage::all : coverage::some;
+}
+
+/// Where a row stands and how much it sees; T is a scalar, or a SIMD batch with one query per lane.
+/// `query` is the logical position of `coord`; `visible` counts the keys that mask and pruner left.
+template <class T>
+struct row_context {
+  int batch = 0, head = 0;
+  T query{}, visible{};
+};
+
+/// The row of an output: batch, head and index of the query in the caller's view.
+struct row_at {
+  int batch = 0, head = 0;
+  index query = 0;
+};
+
+/// A key of one query head.
+struct key_at {
+  int batch = 0, head = 0;
+  index key = 0;
+};
+
+}  // namespace basin

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The elementary functions that policies use. A policy writes math::exp(x) once; T is float, double, a CUDA register, or a
+// SIMD batch (core/simd.hpp specialises `functions`), in which case a comparison gives a lane mask instead of a bool.
+
+#include <cmath>
+#include <limits>
+
+#include "basin/config.hpp"
+
+namespace basin::math {
+
+/// How the functions below work on T; specialised for SIMD batches.
+template <class T>
+struct functions {
+  using scalar = T;
+  using mask = bool;
+  BASIN_HD static T exp(T x) { return std::exp(x); }
+  BASIN_HD static T log(T x) { return std::log(x); }
+  BASIN_HD static T sqrt(T x) { return std::sqrt(x); }
+  BASIN_HD static T max(T a, T b) { return a < b || b != b ? b : a; }  // a NaN on either side is kept
+  BASIN_HD static T min(T a, T b) { return b < a || b != b ? b : a; }
+  BASIN_HD static T select(bool which, T yes, T no) { return which ? yes : no; }
+  BASIN_HD static bool any(bool which) { return which; }
+};
+
+template <class T>
+using scalar_of = typename functions<T>::scalar;
+
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+template <class T>
+inline constexpr T largest = std::numeric_limits<T>::max();
+
+template <class T>
+BASIN_HD T minus_inf() {
+  return T(static_cast<scalar_of<T>>(-infinity));
+}
+
+/// The least finite value: where a running maximum starts, because lowest - lowest is 0 and -inf - lowest is -inf, never NaN.
+template <class T>
+BASIN_HD T lowest() {
+  return T(-largest<scalar_of<T>>);
+}
+
+template <class T>
+BASIN_HD T exp(T x) {
+  return functions<T>::exp(x);
+}
+template <class T>
+BASIN_HD T log(T x) {
+  return functions<T>::log(x);
+}
+template <class T>
+BASIN_HD T sqrt(T x) {
+  return functions<T>::sqrt(x);
+}
+template <class T>
+BASIN_HD T max(T a, T b) {
+  return functions<T>::max(a, b);
+}
+template <class T>
+BASIN_HD T min(T a, T b) {
+  return functions<T>::min(a, b);
+}
+
+/// yes where `which` holds, else no.
+template <class T>
+BASIN_HD T select(typename functions<T>::mask which, T yes, T no) {
+  return functions<T>::select(which, yes, no);
+}
+
+/// Whether the condition holds in any lane.
+BASIN_HD constexpr bool any(bool which) { return which; }
+
+}  // namespace basin::math

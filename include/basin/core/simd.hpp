@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The SIMD batch of this build (xsimd picks the widest instruction set that the compiler targets), and the functions that
+// policies use, for batches.
+
+#include <xsimd/xsimd.hpp>
+
+#include "basin/core/math.hpp"
+
+namespace basin {
+
+/// A vector of scalars of type T, in the widest registers of the build.
+template <class T>
+using simd = xsimd::batch<T>;
+
+namespace detail {
+
+/// 2^n for whole n in [-252, 254], in two steps, so that results below the normal range are rounded, not lost.
+template <class Arch>
+BASIN_INLINE xsimd::batch<float, Arch> times_power_of_two(xsimd::batch<float, Arch> x, xsimd::batch<float, Arch> n) {
+  using integers = xsimd::batch<std::int32_t, Arch>;
+  integers const whole = xsimd::to_int(n);
+  integers const half = whole >> 1;
+  auto const power = [](integers e) { return xsimd::bitwise_cast<xsimd::batch<float, Arch>>((e + integers(127)) << 23); };
+  return x * power(half) * power(whole - half);
+}
+
+/// e^x in single precision.
+///
+/// Source    x = n ln 2 + f, |f| <= ln 2 / 2; e^f by a polynomial of degree 6 fitted to the relative error (Lawson's
+///           reweighted least squares): 1.9e-9 before rounding
+/// Precision relative error <= 1 eps where the result is normal (unit/core/simd.test.cpp walks the range)
+/// Edges     exp(-inf) = 0 exactly, exp(x > 88.8) = inf, a NaN stays a NaN
+template <class Arch>
+BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arch> x) {
+  using v = xsimd::batch<float, Arch>;
+  x = xsimd::min(v(120.0f), xsimd::max(v(-120.0f), x));          // the second operand survives a NaN
+  v const n = xsimd::nearbyint(x * v(1.44269504f));
+  v f = xsimd::fma(n, v(-0.693359375f), x);                      // ln 2 = 0.693359375 - 2.12194440e-4
+  f = xsimd::fma(n, v(2.12194440e-4f), f);
+  v p = v(0.0013836793f);
+  p = xsimd::fma(p, f, v(0.0083748568f));
+  p = xsimd::fma(p, f, v(0.0416682288f));
+  p = xsimd::fma(p, f, v(0.1666641980f));
+  p = xsimd::fma(p, f, v(0.4999999106f));
+  p = xsimd::fma(p, f, v(1.0f));
+  p = xsimd::fma(p, f, v(1.0f));
+  return times_power_of_two(p, n);
+}
+
+}  // namespace detail
+
+namespace math {
+
+template <class T, class Arch>
+struct functions<xsimd::batch<T, Arch>> {
+  using scalar = T;
+  using batch = xsimd::batch<T, Arch>;
+  using mask = typename batch::batch_bool_type;
+  static BASIN_INLINE batch exp(batch x) {
+    if constexpr (std::is_same_v<T, float>) return basin::detail::exp_by_polynomial(x);
+    else return xsimd::exp(x);
+  }
+  static BASIN_INLINE batch log(batch x) { return xsimd::log(x); }
+  static BASIN_INLINE batch sqrt(batch x) { return xsimd::sqrt(x); }
+  static BASIN_INLINE batch max(batch a, batch b) { return xsimd::max(b, a); }
+  static BASIN_INLINE batch min(batch a, batch b) { return xsimd::min(b, a); }
+  static BASIN_INLINE batch select(mask which, batch yes, batch no) { return xsimd::select(which, yes, no); }
+};
+
+template <class T, class Arch>
+BASIN_INLINE bool any(xsimd::batch_bool<T, Arch> which) {
+  return xsimd::any(which);
+}
+
+}  // namespace math
+
+/// The batch {0, 1, 2, ...}.
+template <class T>
+simd<T> lane_numbers() {
+  alignas(64) T values[simd<T>::size];
+  for (std::size_t i = 0; i < simd<T>::size; ++i) values[i] = static_cast<T>(i);
+  return simd<T>::load_aligned(values);
+}
+
+}  // namespace basin

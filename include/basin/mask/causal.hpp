@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/mask.hpp"
+
+namespace basin {
+
+/// A query sees itself and what came before. With Nq != Nk the last query stands at the last key (coord).
+struct causal {
+  BASIN_HD constexpr bool allows(coord c) const { return c.key <= c.query; }
+  BASIN_HD constexpr coverage covers(tile t) const {
+    if (t.first_key > t.last_query - 1) return coverage::none;
+    return t.last_key - 1 <= t.first_query ? coverage::all : coverage::some;
+  }
+};
+
+static_assert(mask<causal>);
+
+}  // namespace basin

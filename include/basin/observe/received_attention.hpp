@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/observer.hpp"
+#include "basin/core/error.hpp"
+
+namespace basin {
+
+/// What each key receives: c_j = sum_i w_ij, the column sums of the attention matrix, which is never stored.
+///
+/// Models    key_observer
+/// Source    Rulli et al. 2025, arXiv 2510.15731, eq. 3 (times the number of queries)
+/// Shapes    sums [batch, heads, keys], heads of the queries; overwritten by every call
+/// Precision float sums over a panel of queries, double across panels; sums over keys equal the mass of the rows
+/// Edges     a key that nobody sees gets 0
+/// Cost      1 flop per weight
+/// Errors    shape_error from validate()
+struct received_attention {
+  view<double, 3> sums{};
+
+  template <class T>
+  BASIN_HD T gives(T weight) const { return weight; }
+  BASIN_HD void sees_key(key_at at, double total) const { sums(at.batch, at.head, at.key) = total; }
+
+  void validate(problem const& p) const {
+    if (sums.data_handle() == nullptr || sums.extent(0) != p.batch || sums.extent(1) != p.heads || sums.extent(2) != p.keys)
+      throw shape_error(message("basin::received_attention: sums is [", sums.extent(0), ", ", sums.extent(1), ", ", sums.extent(2),
+                                "] but the call has [batch, heads, keys] = [", p.batch, ", ", p.heads, ", ", p.keys, "]"));
+  }
+};
+
+static_assert(key_observer<received_attention>);
+
+}  // namespace basin

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cuda/std/tuple>
+
+#include "basin/concepts/observer.hpp"
+
+namespace basin {
+
+/// Several observers in one pass: attention<>{}.with(together(entropy{h}, received_attention{c})).
+///
+/// Models    composite_observer
+/// Cost      that of its parts
+template <observer... Parts>
+struct together_of {
+  cuda::std::tuple<Parts...> observers{};
+
+  BASIN_HD constexpr cuda::std::tuple<Parts...> const& parts() const { return observers; }
+
+  void validate(problem const& p) const {
+    cuda::std::apply([&](auto const&... part) { (basin::validate(part, p), ...); }, observers);
+  }
+};
+
+template <observer... Parts>
+constexpr together_of<Parts...> together(Parts... parts) {
+  return {cuda::std::tuple<Parts...>(parts...)};
+}
+
+}  // namespace basin

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/observer.hpp"
+
+namespace basin {
+
+/// Looks at nothing.
+struct unobserved {
+  using sees_nothing = void;
+};
+
+static_assert(observer<unobserved>);
+
+}  // namespace basin

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/pruner.hpp"
+
+namespace basin {
+
+/// Keeps whatever the mask allows.
+struct keep_all {
+  template <class T>
+  BASIN_HD constexpr bool keeps(coord, T) const { return true; }
+  BASIN_HD constexpr coverage covers(tile) const { return coverage::all; }
+};
+
+static_assert(pruner<keep_all>);
+
+}  // namespace basin

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// What "correct" means: attention in double precision and three loops. Every engine must agree with this file; it is as slow
+// as it is plain.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include "basin/attention.hpp"
+#include "basin/concepts/observation.hpp"
+#include "basin/core/problem.hpp"
+
+namespace basin::reference {
+
+namespace detail {
+
+/// One row: the keys it sees, their dot products, scores and weights, and the finished row.
+template <class Attention>
+struct weighed_row {
+  std::vector<index> keys;
+  std::vector<double> dots, scores, weights;
+  row_of<decltype(Attention::normalize)> row;
+};
+
+template <class Q, class K>
+double dot(Q const& q, K const& k, index b, index h, index i, index kv, index j) {
+  double sum = 0;
+  for (index d = 0; d < q.extent(3); ++d) sum += static_cast<double>(q(b, h, i, d)) * static_cast<double>(k(b, kv, j, d));
+  return sum;
+}
+
+inline pair_at<double> pair_of(problem const& p, row_at at, index key) {
+  return {at.batch, at.head, static_cast<double>(p.position(at.query)), static_cast<double>(key), 1 / std::sqrt(static_cast<double>(p.dim))};
+}
+
+template <class Attention, class Q, class K>
+weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const& q, K const& k, index b, index h, index i) {
+  weighed_row<Attention> r;
+  coord at{static_cast<int>(b), static_cast<int>(h), p.position(i), 0};
+  for (at.key = 0; at.key < p.keys; ++at.key) {
+    if (!use.visible.allows(at)) continue;
+    double const product = dot(q, k, b, h, i, p.kv_head(h), at.key);
+    double const s = use.score.score(product, pair_of(p, {at.batch, at.head, i}, at.key));  // s_ij
+    if (!use.prune.keeps(at, s)) continue;                         // visible_ij
+    r.keys.push_back(at.key);
+    r.dots.push_back(product);
+    r.scores.push_back(s);
+  }
+  row_context<double> const context{at.batch, at.head, static_cast<double>(at.query), static_cast<double>(r.keys.size())};
+  r.row = fit_row(use.normalize, std::span<double const>(r.scores), context);
+  for (double const s : r.scores) r.weights.push_back(s == -math::infinity ? 0.0 : weigh(use.normalize, r.row, s));  // w_ij
+  return r;
+}
+
+/// One output row o_i = sum_j w_ij v_j; tells the observers what it sees and adds to the totals of the keys.
+template <class Attention, class V, class Out, class Watch, class Totals>
+void forward_row(Attention const& use, problem const& p, weighed_row<Attention> const& r, V const& v, Out const& out, row_at at,
+                 Watch const& watch, Totals& totals) {
+  std::vector<double> sum(static_cast<std::size_t>(p.value_dim));
+  typename Watch::template rows<double> states{};
+  for (std::size_t j = 0; j < r.keys.size(); ++j) {
+    double const w = r.weights[j];
+    double const log_w = w > 0 ? log_weigh(use.normalize, r.row, r.scores[j], w) : -math::infinity;
+    watch.absorb(states, seen_weight<double>{w, log_w});
+    auto const given = watch.gives(w);
+    for (std::size_t n = 0; n < given.size(); ++n) totals[static_cast<std::size_t>(r.keys[j])][n] += given[n];
+    for (index d = 0; d < p.value_dim; ++d)
+      sum[static_cast<std::size_t>(d)] += w * static_cast<double>(v(at.batch, p.kv_head(at.head), r.keys[j], d));
+  }
+  for (index d = 0; d < p.value_dim; ++d)
+    out(at.batch, at.head, at.query, d) = static_cast<typename Out::value_type>(sum[static_cast<std::size_t>(d)]);
+  watch.sees_row(at, watch.template report<double>(states));
+}
+
+/// The gradients of one key head, in double: dq of the current query head, dk and dv of all.
+struct gradient_sums {
+  std::vector<double> q, k, v;
+  explicit gradient_sums(problem const& p)
+      : q(static_cast<std::size_t>(p.queries * p.dim)), k(static_cast<std::size_t>(p.keys * p.dim)), v(static_cast<std::size_t>(p.keys * p.value_dim)) {}
+};
+
+template <class Attention, class Q, class K, class V, class DOut>
+void backward_row(Attention const& use, problem const& p, Q const& q, K const& k, V const& v, DOut const& dout, row_at at, gradient_sums& sums) {
+  auto const r = weigh_row(use, p, q, k, at.batch, at.head, at.query);
+  index const kv = p.kv_head(at.head);
+  std::vector<double> dw(r.keys.size());
+  std::vector<jacobian_terms<double>> terms(r.keys.size());
+  double delta = 0;
+  for (std::size_t j = 0; j < r.keys.size(); ++j) {
+    for (index d = 0; d < p.value_dim; ++d) {
+      double const g = static_cast<double>(dout(at.batch, at.head, at.query, d));
+      dw[j] += g * static_cast<double>(v(at.batch, kv, r.keys[j], d));                                     // dw_j = <do, v_j>
+      sums.v[static_cast<std::size_t>(r.keys[j] * p.value_dim + d)] += r.weights[j] * g;                   // dv_j += w_ij do_i
+    }
+    if (r.scores[j] != -math::infinity) terms[j] = use.normalize.jacobian(r.row, r.scores[j], r.weights[j]);
+    delta += terms[j].carry * dw[j];
+  }
+  for (std::size_t j = 0; j < r.keys.size(); ++j) {
+    double const ds = terms[j].diag * dw[j] - terms[j].outer * delta;                                      // ds_j
+    double const ddot = ds * use.score.slope(r.dots[j], pair_of(p, at, r.keys[j]));
+    for (index d = 0; d < p.dim; ++d) {
+      sums.q[static_cast<std::size_t>(at.query * p.dim + d)] += ddot * static_cast<double>(k(at.batch, kv, r.keys[j], d));
+      sums.k[static_cast<std::size_t>(r.keys[j] * p.dim + d)] += ddot * static_cast<double>(q(at.batch, at.head, at.query, d));
+    }
+  }
+}
+
+template <class View>
+void store(View const& to, index batch, index head, std::vector<double> const& from) {
+  for (index i = 0; i < to.extent(2); ++i)
+    for (index d = 0; d < to.extent(3); ++d)
+      to(batch, head, i, d) = static_cast<typename View::value_type>(from[static_cast<std::size_t>(i * to.extent(3) + d)]);
+}
+
+}  // namespace detail
+
+/// o_i = sum_j w_ij v_j, and what the observers see.
+///
+/// Shapes    q [B, H, Nq, D], k [B, Hk, Nk, D], v [B, Hk, Nk, Dv], out [B, H, Nq, Dv]; any strides; H a multiple of Hk
+/// Precision double throughout, whatever the views hold
+/// Cost      O(B H Nq Nk (D + Dv)), one thread
+/// Throws    shape_error, value_error; nothing is written before all checks have passed
+template <class Attention, class Q, class K, class V, class Out>
+void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const& out) {
+  problem const p = check_forward("basin::reference::forward", q, k, v, out);
+  validate(use, p);
+  observation const watch(use.observe);
+  for (int b = 0; b < p.batch; ++b)
+    for (int h = 0; h < p.heads; ++h) {
+      std::vector<std::array<double, decltype(watch)::key_values>> totals(static_cast<std::size_t>(p.keys));
+      for (index i = 0; i < p.queries; ++i)
+        detail::forward_row(use, p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
+      for (index j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals[static_cast<std::size_t>(j)]);
+    }
+}
+
+/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers see nothing here.
+///
+/// Source    dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k; through the score by its slope
+/// Shapes    dout as out of forward(); dq, dk, dv as q, k, v; overwritten
+/// Precision double throughout, whatever the views hold
+/// Cost      O(B H Nq Nk (D + Dv)), one thread
+/// Throws    as forward()
+/// Errors    static_assert: the normalizer has no jacobian()
+template <class Attention, class Q, class K, class V, class DOut, class DQ, class DK, class DV>
+void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk, DV const& dv) {
+  static_assert(has_jacobian<decltype(use.normalize)>,
+                "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
+  problem const p = check_backward("basin::reference::backward", q, k, v, dout, dq, dk, dv);
+  validate(use, p);
+  int const group = static_cast<int>(p.heads / p.kv_heads);
+  for (int b = 0; b < p.batch; ++b)
+    for (int kv = 0; kv < p.kv_heads; ++kv) {
+      detail::gradient_sums sums(p);
+      for (int h = kv * group; h < (kv + 1) * group; ++h) {
+        std::fill(sums.q.begin(), sums.q.end(), 0.0);
+        for (index i = 0; i < p.queries; ++i) detail::backward_row(use, p, q, k, v, dout, {b, h, i}, sums);
+        detail::store(dq, b, h, sums.q);
+      }
+      detail::store(dk, b, kv, sums.k);
+      detail::store(dv, b, kv, sums.v);
+    }
+}
+
+}  // namespace basin::reference

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/scorer.hpp"
+
+namespace basin {
+
+/// score = scale * <q, k>.
+///
+/// Models    linear_scorer
+/// Source    Vaswani et al. 2017, eq. 1
+struct scaled {
+  float scale = 0.0f;                                            // 0 stands for 1/sqrt(dim)
+
+  template <class T>
+  BASIN_HD T factor(T rsqrt_dim) const { return scale == 0.0f ? rsqrt_dim : T(scale); }
+  template <class T>
+  BASIN_HD T score(T dot, pair_at<T> at) const { return factor(at.rsqrt_dim) * dot; }
+  template <class T>
+  BASIN_HD T slope(T, pair_at<T> at) const { return factor(at.rsqrt_dim); }
+};
+
+static_assert(linear_scorer<scaled>);
+
+}  // namespace basin

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Checks that a mistake is refused by the compiler in the words that were promised.
+
+usage: fail.py SOURCE COMPILER [FLAG...]
+
+The first line of SOURCE is "// expect: <regex>". SOURCE must compile as it is; with -DSHOULD_FAIL it must not, and what the
+compiler then says must match the expression.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+
+def compile_source(source: str, command: list[str]) -> tuple[bool, str]:
+    done = subprocess.run([*command, "-fsyntax-only", source], capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def problem_of(source: str, command: list[str]) -> str | None:
+    """What is wrong with this case, or None."""
+    first = pathlib.Path(source).read_text(encoding="utf-8").split("\n", 1)[0]
+    if not first.startswith("// expect: "):
+        return f"{source}: the first line must be '// expect: <regex>'"
+    expected = first.removeprefix("// expect: ").strip()
+    compiles, output = compile_source(source, command)
+    if not compiles:
+        return f"{source}: must compile without SHOULD_FAIL, and does not:\n{output}"
+    compiles, output = compile_source(source, [*command, "-DSHOULD_FAIL"])
+    if compiles:
+        return f"{source}: must not compile with SHOULD_FAIL, and does"
+    if not re.search(expected, output):
+        return f"{source}: fails as it should, but says nothing that matches '{expected}':\n{output}"
+    return None
+
+
+def main() -> int:
+    if len(sys.argv) < 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    problem = problem_of(sys.argv[1], sys.argv[2:])
+    if problem:
+        print(problem)
+    return 1 if problem else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Sees that fail.py accepts a good case and refuses each kind of bad one. usage: fail_test.py COMPILER"""
+import pathlib
+import sys
+import tempfile
+import unittest
+
+import fail
+
+COMPILER = sys.argv.pop(1) if len(sys.argv) > 1 else "c++"
+
+
+class fail_test(unittest.TestCase):
+    def problem(self, text: str) -> str | None:
+        with tempfile.TemporaryDirectory() as folder:
+            source = pathlib.Path(folder) / "case.cpp"
+            source.write_text(text)
+            return fail.problem_of(str(source), [COMPILER, "-std=c++20"])
+
+    def test_a_good_case(self):
+        self.assertIsNone(self.problem('// expect: say .why\n#ifdef SHOULD_FAIL\nstatic_assert(false, "say (why");\n#endif\n'))
+
+    def test_without_an_expectation(self):
+        self.assertIn("first line", self.problem("#ifdef SHOULD_FAIL\n#error no\n#endif\n"))
+
+    def test_when_nothing_fails(self):
+        self.assertIn("and does", self.problem("// expect: x\n"))
+
+    def test_when_the_control_fails(self):
+        self.assertIn("and does not", self.problem("// expect: x\n#error x\n"))
+
+    def test_when_it_fails_in_other_words(self):
+        self.assertIn("says nothing", self.problem("// expect: why\n#ifdef SHOULD_FAIL\n#error because\n#endif\n"))
+
+
+if __name__ == "__main__":
+    unittest.main()

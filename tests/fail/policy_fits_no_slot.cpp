@@ -1,0 +1,13 @@
+// expect: basin: with\(p\) needs p to model exactly one of normalizer, mask, pruner, observer, scorer
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "basin/attention.hpp"
+#include "basin/mask/causal.hpp"
+
+#ifdef SHOULD_FAIL
+struct chosen {};
+#else
+using chosen = basin::causal;
+#endif
+
+auto const use = basin::attention<>{}.with(chosen{});

@@ -13,10 +13,10 @@
 #include "support/catch.hpp"
 
 namespace models = basin::models;
-using basin::tests::files_in;
-using basin::tests::scratch;
-using basin::tests::text_of;
-using Catch::Matchers::Contains;
+using basin_test::files_in;
+using basin_test::scratch;
+using basin_test::text_of;
+using basin_test::ContainsSubstring;
 
 namespace {
 
@@ -55,8 +55,8 @@ TEST_CASE("a full disk leaves the old file as it was and says how far it came", 
   {
     small_disk const disk{4096};
     REQUIRE_THROWS_WITH(models::write_atomically(folder / "note", models::bytes_of(large)),
-                        Contains((folder / "note").string()) && Contains("after 4096 of 10000 bytes") && Contains("File too large") &&
-                            Contains("unchanged") && Contains("free some room"));
+                        ContainsSubstring((folder / "note").string()) && ContainsSubstring("after 4096 of 10000 bytes") && ContainsSubstring("File too large") &&
+                            ContainsSubstring("unchanged") && ContainsSubstring("free some room"));
     REQUIRE_THROWS_AS(models::write_atomically(folder / "other", models::bytes_of(large)), basin::file_error);
   }
   REQUIRE(text_of(folder / "note") == "old");
@@ -76,17 +76,17 @@ TEST_CASE("an unfinished file is never seen and never stays", "[unit][files]") {
 
 TEST_CASE("a place that cannot hold a file is refused", "[unit][files]") {
   scratch const folder;
-  REQUIRE_THROWS_WITH(models::write_atomically("/dev/full", models::bytes_of("x")), Contains("not a regular file"));
-  REQUIRE_THROWS_WITH(models::write_atomically(folder.path, models::bytes_of("x")), Contains("not a regular file"));
+  REQUIRE_THROWS_WITH(models::write_atomically("/dev/full", models::bytes_of("x")), ContainsSubstring("not a regular file"));
+  REQUIRE_THROWS_WITH(models::write_atomically(folder.path, models::bytes_of("x")), ContainsSubstring("not a regular file"));
   REQUIRE_THROWS_WITH(models::write_atomically(folder / "missing/note", models::bytes_of("x")),
-                      Contains("missing/note") && Contains("No such file") && Contains("folder must exist"));
+                      ContainsSubstring("missing/note") && ContainsSubstring("No such file") && ContainsSubstring("folder must exist"));
   models::write_atomically(folder / "note", models::bytes_of("x"));
-  REQUIRE_THROWS_WITH(models::make_folder(folder / "note"), Contains("cannot make the folder"));
+  REQUIRE_THROWS_WITH(models::make_folder(folder / "note"), ContainsSubstring("cannot make the folder"));
   REQUIRE(files_in(folder.path) == 1);
 }
 
 TEST_CASE("what cannot be read is named", "[unit][files]") {
   scratch const folder;
-  REQUIRE_THROWS_WITH(models::read_file(folder / "missing"), Contains("missing") && Contains("No such file"));
-  REQUIRE_THROWS_WITH(models::read_file(folder.path), Contains("not a regular file"));
+  REQUIRE_THROWS_WITH(models::read_file(folder / "missing"), ContainsSubstring("missing") && ContainsSubstring("No such file"));
+  REQUIRE_THROWS_WITH(models::read_file(folder.path), ContainsSubstring("not a regular file"));
 }

@@ -13,7 +13,7 @@
 #include "basin/core/error.hpp"
 #include "models/files.hpp"
 
-namespace basin::tests {
+namespace basin_test {
 
 struct scratch {
   scratch() { std::filesystem::create_directories(path); }
@@ -28,14 +28,14 @@ struct scratch {
 
   static std::string next_name() {
     static std::atomic<int> count{0};
-    return message("basin_test_", ::getpid(), '_', count++);
+    return basin::message("basin_test_", ::getpid(), '_', count++);
   }
 
   std::filesystem::path const path = std::filesystem::temp_directory_path() / next_name();
 };
 
 inline std::string text_of(std::filesystem::path const& path) {
-  auto const bytes = models::read_file(path);
+  auto const bytes = basin::models::read_file(path);
   return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 
@@ -45,4 +45,4 @@ inline std::size_t files_in(std::filesystem::path const& folder) {
   return count;
 }
 
-}  // namespace basin::tests
+}  // namespace basin_test

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers models/problems.hpp
+
+#include <cstdlib>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "basin/core/error.hpp"
+#include "basin/core/random.hpp"
+#include "models/problems.hpp"
+#include "support/catch.hpp"
+
+namespace models = basin::models;
+
+namespace {
+
+/// What the words say, read with no help from the generator: the first number is held (or groups of a second one), then
+/// each ", verb N" gains or loses N.
+int solve(std::string const& prompt) {
+  static std::regex const number{"[0-9]+"}, groups{"has ([0-9]+) [a-z]+ of ([0-9]+) "}, event{", ([a-z]+) ([0-9]+)"};
+  static std::set<std::string> const losing{"gives", "sells", "loses", "drops"};
+  std::smatch found;
+  int value = 0;
+  if (std::regex_search(prompt, found, groups)) value = std::stoi(found[1]) * std::stoi(found[2]);
+  else if (std::regex_search(prompt, found, number)) value = std::stoi(found[0]);
+  for (std::sregex_iterator at{prompt.begin(), prompt.end(), event}, end; at != end; ++at)
+    value += (losing.contains((*at)[1]) ? -1 : 1) * std::stoi((*at)[2]);
+  return value;
+}
+
+bool steps_are_true(std::string const& answer) {
+  static std::regex const step{"([0-9]+)([-+*])([0-9]+)=([0-9]+) "};
+  std::string const worked = answer.substr(0, answer.find('#'));
+  std::size_t read = 0;
+  for (std::sregex_iterator at{worked.begin(), worked.end(), step}, end; at != end; ++at) {
+    int const a = std::stoi((*at)[1]), b = std::stoi((*at)[3]), c = std::stoi((*at)[4]);
+    char const what = (*at)[2].str()[0];
+    if ((what == '+' ? a + b : what == '-' ? a - b : a * b) != c) return false;
+    read += static_cast<std::size_t>((*at)[0].length());
+  }
+  return read == worked.size() && read > 0;
+}
+
+}  // namespace
+
+TEST_CASE("every problem fits its room and its answer is what its words say", "[unit][problems]") {
+  auto const part = GENERATE(models::split::training, models::split::test);
+  basin::philox rng{7};
+  for (int i = 0; i < 2000; ++i) {
+    auto const p = models::make_problem(rng, part);
+    CAPTURE(p.prompt, p.answer, p.result);
+    REQUIRE(p.prompt.size() <= std::size_t{models::prompt_length});
+    REQUIRE(p.answer.size() <= std::size_t{models::answer_length});
+    REQUIRE(p.result >= 0);
+    REQUIRE(solve(p.prompt) == p.result);
+    REQUIRE(steps_are_true(p.answer));
+    REQUIRE(p.answer.substr(p.answer.find('#')) == "#" + std::to_string(p.result));
+    REQUIRE(models::split_of(p.prompt) == part);
+    auto const ids = models::encode(p);
+    REQUIRE(ids.size() == std::size_t{models::problem_length});
+    REQUIRE(models::read_answer(ids) == p.result);
+    REQUIRE(models::read_answer(std::span{ids}.subspan(models::prompt_length)) == p.result);
+  }
+}
+
+TEST_CASE("the same seed tells the same problems, and no test problem is trained on", "[unit][problems]") {
+  basin::philox first{1}, again{1}, other{2};
+  std::set<std::string> seen;
+  bool differs = false;
+  for (int i = 0; i < 5000; ++i) {
+    auto const p = models::make_problem(first, models::split::training);
+    REQUIRE(p.prompt == models::make_problem(again, models::split::training).prompt);
+    differs = differs || p.prompt != models::make_problem(other, models::split::training).prompt;
+    seen.insert(p.prompt);
+  }
+  REQUIRE(differs);
+  REQUIRE(seen.size() > 4000);
+  for (int i = 0; i < 2000; ++i) REQUIRE_FALSE(seen.contains(models::make_problem(first, models::split::test).prompt));
+}
+
+TEST_CASE("about one prompt in ten is for test", "[unit][problems]") {
+  int tests = 0;
+  for (int i = 0; i < 20000; ++i) tests += models::split_of("Ann has " + std::to_string(i) + " figs.") == models::split::test;
+  REQUIRE(std::abs(tests - 2000) < 212);  // five standard deviations of a binomial of 20000 and 0.1
+}
+
+TEST_CASE("an encoded problem is its text, padded", "[unit][problems]") {
+  models::problem const p{"Ann has 3 figs, buys 4. Now?", "3+4=7 #7", 7};
+  REQUIRE(models::text_of_ids(models::encode(p)) == "Ann has 3 figs, buys 4. Now?            3+4=7 #7................");
+  models::problem const long_prompt{std::string(41, 'x'), "#1", 1}, long_answer{"x", std::string(25, '1'), 1};
+  REQUIRE_THROWS_AS(models::encode(long_prompt), basin::value_error);
+  REQUIRE_THROWS_AS(models::encode(long_answer), basin::value_error);
+}
+
+TEST_CASE("only a number that ends the answer counts as one", "[unit][problems]") {
+  auto const read = [](std::string const& text) { return models::read_answer(models::ids_of(text)); };
+  REQUIRE(read("3+4=7 #7....") == 7);
+  REQUIRE(read("#0") == 0);
+  REQUIRE(read("#9 #12..") == 12);
+  REQUIRE(read("#007.") == 7);
+  for (char const* const bad : {"", "7", "#", "#..", "#1a..", "#1.2.", "#1 ..", "#-1.", "#1234", "# 5"}) {
+    CAPTURE(bad);
+    REQUIRE_FALSE(read(bad).has_value());
+  }
+  std::vector<int> const masked{'#', '1', models::mask_id};
+  REQUIRE_FALSE(models::read_answer(masked).has_value());
+}

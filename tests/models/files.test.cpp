@@ -1,41 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers models/files.hpp
 
-#include <sys/resource.h>
-
-#include <csignal>
 #include <filesystem>
 #include <string>
 
 #include "basin/core/error.hpp"
 #include "models/files.hpp"
 #include "scratch.hpp"
+#include "small_disk.hpp"
 #include "support/catch.hpp"
 
 namespace models = basin::models;
 using basin_test::files_in;
 using basin_test::scratch;
+using basin_test::small_disk;
 using basin_test::text_of;
 using basin_test::ContainsSubstring;
-
-namespace {
-
-/// While it lives no file may grow beyond `bytes`: what a full disk does, without filling one.
-struct small_disk {
-  explicit small_disk(rlim_t bytes) : handler(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    rlimit const now{bytes, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &now);
-  }
-  ~small_disk() {
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
-  }
-  void (*handler)(int);
-  rlimit before{};
-};
-
-}  // namespace
 
 TEST_CASE("a file is replaced as a whole and leaves no other behind", "[unit][files]") {
   scratch const folder;

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers models/checkpoint.hpp
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "basin/core/error.hpp"
+#include "basin/core/random.hpp"
+#include "basin/nn/parameter.hpp"
+#include "models/checkpoint.hpp"
+#include "scratch.hpp"
+#include "small_disk.hpp"
+#include "support/catch.hpp"
+
+namespace models = basin::models;
+using basin_test::ContainsSubstring;
+using basin_test::scratch;
+using basin_test::text_of;
+
+namespace {
+
+/// Two parameters that need no model.
+struct two_tensors {
+  explicit two_tensors(float first) : a{first, first + 1, first + 2, first + 3}, b{-first} {}
+
+  std::vector<basin::nn::parameter<float>> parameters() {
+    return {{"layer.a", {2, 2}, a, gradient_a}, {"layer.b", {1}, b, gradient_b}};
+  }
+  models::training_state state() const {
+    models::training_state s;
+    s.step = 3;
+    s.data = basin::philox{11, 12345678901};
+    s.masks = basin::philox{13, 14};
+    s.moments = {3, {a[0] * 2, 1, 2, 3, 4}, {5, 6, 7, 8, 9}};
+    return s;
+  }
+  std::vector<float> a, b, gradient_a = std::vector<float>(4), gradient_b = std::vector<float>(1);
+};
+
+void save(std::filesystem::path const& folder, two_tensors& model) {
+  models::save_checkpoint(folder, {{"objective", "ar"}, {"first", model.a[0]}}, model.parameters(), model.state());
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint gives back every bit of the weights and of the run", "[unit][checkpoint]") {
+  scratch const folder;
+  two_tensors saved{5}, loaded{0}, resumed{0};
+  save(folder / "c", saved);
+  auto const model = models::load_model(folder / "c");
+  models::read_weights(model.tensors, loaded.parameters());
+  REQUIRE(loaded.a == saved.a);
+  REQUIRE(loaded.b == saved.b);
+  REQUIRE(model.config["objective"] == "ar");
+  auto const training = models::load_training(folder / "c");
+  auto const state = models::read_training(training.tensors, resumed.parameters());
+  REQUIRE(resumed.a == saved.a);
+  REQUIRE(resumed.b == saved.b);
+  REQUIRE(state.step == 3);
+  REQUIRE(state.moments.steps == 3);
+  REQUIRE(state.moments.first == saved.state().moments.first);
+  REQUIRE(state.moments.second == saved.state().moments.second);
+  REQUIRE((state.data.seed() == 11 && state.data.position() == 12345678901));
+  REQUIRE((state.masks.seed() == 13 && state.masks.position() == 14));
+  REQUIRE(nlohmann::ordered_json::parse(text_of(folder / "c/config.json")) == model.config);
+  REQUIRE(training.config == model.config);
+}
+
+TEST_CASE("saving again replaces all files, and nothing else stays in the folder", "[unit][checkpoint]") {
+  scratch const folder;
+  two_tensors first{5}, second{6}, loaded{0};
+  save(folder / "c", first);
+  save(folder / "c", second);
+  models::read_weights(models::load_model(folder / "c").tensors, loaded.parameters());
+  REQUIRE(loaded.a == second.a);
+  REQUIRE(basin_test::files_in(folder / "c") == 3);
+}
+
+TEST_CASE("a disk that fills at any file leaves the whole old checkpoint", "[unit][checkpoint]") {
+  scratch const folder;
+  two_tensors first{5}, second{6}, loaded{0};
+  save(folder / "c", first);
+  auto const before = text_of(folder / "c/training.safetensors") + text_of(folder / "c/model.safetensors") + text_of(folder / "c/config.json");
+  auto const largest = std::filesystem::file_size(folder / "c/training.safetensors");
+  for (std::size_t room = 0; room < largest; room += 16) {
+    CAPTURE(room);
+    {
+      basin_test::small_disk const disk{room};
+      REQUIRE_THROWS_AS(save(folder / "c", second), basin::file_error);
+    }
+    REQUIRE(before == text_of(folder / "c/training.safetensors") + text_of(folder / "c/model.safetensors") + text_of(folder / "c/config.json"));
+    REQUIRE(basin_test::files_in(folder / "c") == 3);
+  }
+}
+
+TEST_CASE("after a crash between two renames each file is still of one step", "[unit][checkpoint]") {
+  scratch const folder;
+  two_tensors first{5}, second{6}, loaded{0}, resumed{0};
+  save(folder / "old", first);
+  save(folder / "new", second);
+  std::filesystem::create_directory(folder / "c");
+  std::filesystem::copy_file(folder / "new/training.safetensors", folder / "c/training.safetensors");
+  std::filesystem::copy_file(folder / "old/model.safetensors", folder / "c/model.safetensors");
+  std::filesystem::copy_file(folder / "old/config.json", folder / "c/config.json");
+  auto const model = models::load_model(folder / "c");
+  models::read_weights(model.tensors, loaded.parameters());
+  REQUIRE((loaded.a == first.a && model.config["first"] == 5));
+  auto const training = models::load_training(folder / "c");
+  models::read_training(training.tensors, resumed.parameters());
+  REQUIRE((resumed.a == second.a && training.config["first"] == 6));
+}
+
+TEST_CASE("a checkpoint of another model is refused and the weights stay", "[unit][checkpoint]") {
+  scratch const folder;
+  two_tensors saved{5}, loaded{1};
+  auto const before = loaded.a;
+  save(folder / "c", saved);
+  auto const model = models::load_model(folder / "c");
+  auto const training = models::load_training(folder / "c");
+  auto fewer = loaded.parameters(), other = loaded.parameters(), renamed = loaded.parameters();
+  fewer.pop_back();
+  other[1].shape = {1, 1};
+  renamed[1].name = "layer.c";
+  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, fewer), ContainsSubstring("has 2 tensors; this model knows 1"));
+  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, other), ContainsSubstring("has shape [1]; this model needs [1, 1]"));
+  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, renamed), ContainsSubstring("has no tensor 'layer.c'"));
+  REQUIRE_THROWS_WITH(models::read_training(training.tensors, fewer), ContainsSubstring("has 7 tensors; this model knows 4"));
+  REQUIRE_THROWS_WITH(models::read_training(training.tensors, other), ContainsSubstring("this model needs [1, 1]"));
+  REQUIRE_THROWS_AS(models::read_training(model.tensors, loaded.parameters()), basin::file_error);
+  REQUIRE_THROWS_AS(models::read_weights(training.tensors, loaded.parameters()), basin::file_error);
+  REQUIRE(loaded.a == before);
+}
+
+TEST_CASE("a file that is no checkpoint is refused by name", "[unit][checkpoint]") {
+  scratch const folder;
+  REQUIRE_THROWS_WITH(models::load_model(folder / "missing"), ContainsSubstring("missing/model.safetensors") && ContainsSubstring("No such file"));
+  std::vector<float> const one{1};
+  auto const write = [&](models::text_map const& metadata) {
+    models::write_safetensors(folder / "model.safetensors", {models::tensor_of<float>("a", {1}, one)}, metadata);
+    return models::load_model(folder.path);
+  };
+  REQUIRE_THROWS_WITH(write({}), ContainsSubstring("has no 'config'"));
+  REQUIRE_THROWS_WITH(write({{"config", "{"}}), ContainsSubstring("no JSON object"));
+  REQUIRE_THROWS_WITH(write({{"config", "[]"}}), ContainsSubstring("no JSON object"));
+  REQUIRE_THROWS_WITH(write({{"config", "{}"}}), ContainsSubstring("its 'format' is not 'basin checkpoint 1'"));
+  REQUIRE_THROWS_WITH(write({{"config", "{\"format\": 1}"}}), ContainsSubstring("its 'format' is not"));
+}
+
+TEST_CASE("numbers of a configuration are checked", "[unit][checkpoint]") {
+  nlohmann::ordered_json const config{{"dim", 128}, {"text", "128"}, {"half", 0.5}, {"minus", -1}, {"huge", 18446744073709551615u}};
+  REQUIRE(models::whole_number(config, "dim", 1, 128) == 128);
+  REQUIRE_THROWS_WITH(models::whole_number(config, "dim", 1, 127), ContainsSubstring("'dim' = 128; it must be a whole number from 1 to 127"));
+  for (char const* const name : {"text", "half", "minus", "huge", "absent"})
+    REQUIRE_THROWS_AS(models::whole_number(config, name, 1, 1 << 20), basin::file_error);
+}

@@ -26,6 +26,7 @@
 #include "basin/nn/parameter.hpp"
 #include "models/files.hpp"
 #include "models/safetensors.hpp"
+#include "models/transformer_config.hpp"
 
 namespace basin::models {
 
@@ -54,6 +55,33 @@ inline index whole_number(nlohmann::ordered_json const& from, std::string const&
     throw file_error{message("basin: the checkpoint's configuration has '", name, "' = ", found == from.end() ? "nothing" : found->dump(),
                              "; it must be a whole number from ", least, " to ", most)};
   return found->get<index>();
+}
+
+/// The sizes of a transformer as the "architecture" of a configuration.
+inline nlohmann::ordered_json architecture_json(transformer_config const& c) {
+  return {{"vocabulary", c.vocabulary}, {"dim", c.dim}, {"layers", c.layers}, {"heads", c.heads}, {"kv_heads", c.kv_heads},
+          {"hidden", c.hidden}, {"context", c.context}, {"rope_base", c.rope_base}, {"norm_epsilon", c.norm_epsilon},
+          {"head", c.head == output_head::tied ? "tied" : "untied"}};
+}
+
+/// The sizes that a configuration tells, checked; small enough that a model of them can be allocated.
+///
+/// Throws    file_error: an entry that is missing or no number; value_error: sizes that make no transformer
+inline transformer_config architecture_of(nlohmann::ordered_json const& config) {
+  auto const found = config.find("architecture");
+  if (found == config.end() || !found->is_object()) throw file_error{"basin: the checkpoint's configuration has no 'architecture'"};
+  auto const size = [&](char const* name, index most) { return static_cast<int>(whole_number(*found, name, 1, most)); };
+  auto const real = [&](char const* name) {
+    auto const value = found->find(name);
+    if (value == found->end() || !value->is_number()) throw file_error{message("basin: the checkpoint's '", name, "' is no number")};
+    return value->get<float>();
+  };
+  transformer_config const c{.vocabulary = size("vocabulary", 1 << 20), .dim = size("dim", 1 << 14), .layers = size("layers", 1 << 8),
+                             .heads = size("heads", 1 << 10), .kv_heads = size("kv_heads", 1 << 10), .hidden = size("hidden", 1 << 16),
+                             .context = size("context", 1 << 20), .rope_base = real("rope_base"), .norm_epsilon = real("norm_epsilon"),
+                             .head = found->value("head", nlohmann::ordered_json{}) == "tied" ? output_head::tied : output_head::untied};
+  validate(c);
+  return c;
 }
 
 namespace detail {

@@ -154,3 +154,21 @@ TEST_CASE("numbers of a configuration are checked", "[unit][checkpoint]") {
   for (char const* const name : {"text", "half", "minus", "huge", "absent"})
     REQUIRE_THROWS_AS(models::whole_number(config, name, 1, 1 << 20), basin::file_error);
 }
+
+TEST_CASE("an architecture survives its configuration, and a bad one is refused", "[unit][checkpoint]") {
+  models::transformer_config const c{.vocabulary = 258, .dim = 128, .layers = 4, .heads = 4, .kv_heads = 2, .hidden = 344, .context = 64,
+                                     .rope_base = 12345.5f, .norm_epsilon = 1e-6f, .head = models::output_head::tied};
+  nlohmann::ordered_json config{{"architecture", models::architecture_json(c)}};
+  REQUIRE(models::architecture_of(nlohmann::ordered_json::parse(config.dump())) == c);
+  auto const with = [&](char const* name, nlohmann::ordered_json const& value) {
+    auto changed = config;
+    changed["architecture"][name] = value;
+    return models::architecture_of(changed);
+  };
+  REQUIRE_THROWS_WITH(with("layers", 1000000000), ContainsSubstring("'layers' = 1000000000"));
+  REQUIRE_THROWS_WITH(with("dim", -128), ContainsSubstring("'dim' = -128"));
+  REQUIRE_THROWS_WITH(with("dim", "128"), ContainsSubstring("'dim' = \"128\""));
+  REQUIRE_THROWS_AS(with("heads", 3), basin::value_error);
+  REQUIRE_THROWS_WITH(with("rope_base", nullptr), ContainsSubstring("'rope_base' is no number"));
+  REQUIRE_THROWS_WITH(models::architecture_of({{"architecture", 1}}), ContainsSubstring("has no 'architecture'"));
+}

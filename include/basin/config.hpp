@@ -23,3 +23,12 @@
 #else
 #define BASIN_INLINE inline
 #endif
+
+// The next loop has a small constant trip count and indexes registers: it must be unrolled, at any optimisation level.
+#if defined(__clang__)
+#define BASIN_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define BASIN_UNROLL _Pragma("GCC unroll 16")
+#else
+#define BASIN_UNROLL
+#endif

@@ -64,8 +64,7 @@ void forward_row(Attention const& use, problem const& p, weighed_row<Attention> 
   typename Watch::template rows<double> states{};
   for (std::size_t j = 0; j < r.keys.size(); ++j) {
     double const w = r.weights[j];
-    double const log_w = w > 0 ? log_weigh(use.normalize, r.row, r.scores[j], w) : -math::infinity;
-    watch.absorb(states, seen_weight<double>{w, log_w});
+    watch.absorb(states, seen_term<double>{w, std::log(w)});
     auto const given = watch.gives(w);
     for (std::size_t n = 0; n < given.size(); ++n) totals[static_cast<std::size_t>(r.keys[j])][n] += given[n];
     for (index d = 0; d < p.value_dim; ++d)
@@ -73,7 +72,7 @@ void forward_row(Attention const& use, problem const& p, weighed_row<Attention> 
   }
   for (index d = 0; d < p.value_dim; ++d)
     out(at.batch, at.head, at.query, d) = static_cast<typename Out::value_type>(sum[static_cast<std::size_t>(d)]);
-  watch.sees_row(at, watch.template report<double>(states));
+  watch.sees_row(at, watch.report(states, 1.0));
 }
 
 /// The gradients of one key head, in double: dq of the current query head, dk and dv of all.

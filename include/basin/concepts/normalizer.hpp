@@ -111,11 +111,12 @@ BASIN_HD T weigh(N const& n, row_of<N, T> const& row, T score) {
   else return n.term(row, score) * n.factor(row);
 }
 
-/// The logarithm of that weight, from the row where the normalizer can say it without a logarithm for every key.
+/// The logarithm of a term (or of a weight where there are no terms), from the row where the normalizer can say it without
+/// a logarithm for every key.
 template <class N, class T>
-BASIN_HD T log_weigh(N const& n, row_of<N, T> const& row, T score, T weight) {
-  if constexpr (requires { n.log_weight(row, score); }) return n.log_weight(row, score);
-  else return math::log(weight);
+BASIN_HD T log_of_term(N const& n, row_of<N, T> const& row, T score, T term) {
+  if constexpr (requires { n.log_term(row, score); }) return n.log_term(row, score);
+  else return math::log(term);
 }
 
 /// Takes a row that is not fitted whole through its stages. `for_each(f)` calls f(score) for every score of the row.

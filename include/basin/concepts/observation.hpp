@@ -37,6 +37,13 @@ struct row_states<T, cuda::std::tuple<Os...>> {
   using type = cuda::std::tuple<typename Os::template row<T>...>;
 };
 
+template <class List>
+struct all_rescale;
+template <class... Os>
+struct all_rescale<cuda::std::tuple<Os...>> {
+  static constexpr bool value = (requires(Os const o, typename Os::template row<double>& r, double x) { o.rescale(r, x); } && ...);
+};
+
 }  // namespace detail
 
 /// The observers of one call, as an engine uses them. T is a scalar or a SIMD batch of queries.
@@ -54,16 +61,23 @@ struct observation {
 
   constexpr explicit observation(O const& o) : row_observers(detail::row_observers_of(o)), key_observers(detail::key_observers_of(o)) {}
 
-  /// One weight of a row.
+  /// Whether every row observer can follow a row that is rescaled on the way.
+  static constexpr bool rescales = detail::all_rescale<row_list>::value;
+
+  /// One term of a row.
   template <class T>
-  void absorb(rows<T>& states, seen_weight<T> seen) const {
+  BASIN_INLINE void absorb(rows<T>& states, seen_term<T> seen) const {
     over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).absorb(cuda::std::get<i>(states), seen); });
+  }
+  template <class T>
+  BASIN_INLINE void rescale(rows<T>& states, T by) const {
+    over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).rescale(cuda::std::get<i>(states), by); });
   }
   /// What the finished row reports, one value an observer.
   template <class T>
-  std::array<T, row_values> report(rows<T> const& states) const {
+  std::array<T, row_values> report(rows<T> const& states, T factor) const {
     std::array<T, row_values> values{};
-    over<row_values>([&](auto i) { values[i] = cuda::std::get<i>(row_observers).report(cuda::std::get<i>(states)); });
+    over<row_values>([&](auto i) { values[i] = cuda::std::get<i>(row_observers).report(cuda::std::get<i>(states), factor); });
     return values;
   }
   template <class T>
@@ -73,7 +87,7 @@ struct observation {
 
   /// What one weight adds to its key, one value an observer.
   template <class T>
-  std::array<T, key_values> gives(T weight) const {
+  BASIN_INLINE std::array<T, key_values> gives(T weight) const {
     std::array<T, key_values> values{};
     over<key_values>([&](auto i) { values[i] = cuda::std::get<i>(key_observers).gives(weight); });
     return values;
@@ -84,7 +98,7 @@ struct observation {
 
  private:
   template <std::size_t Count, class F>
-  static constexpr void over(F&& f) {
+  static BASIN_INLINE constexpr void over(F&& f) {
     [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>{}), ...); }(std::make_index_sequence<Count>{});
   }
 };

@@ -7,20 +7,23 @@
 
 namespace basin {
 
-/// One weight as observers see it: w_ij and its natural logarithm (-inf for a weight of 0).
+/// One weight as row observers see it: a term and its natural logarithm (-inf for a term of 0). The weight is the term times
+/// a factor of its row that is known when the row is complete; engines need not visit a weight twice for it.
 template <class T>
-struct seen_weight {
-  T weight, log_weight;
+struct seen_term {
+  T term, log_term;
 };
 
 /// Watches every row and reports one number per row.
 ///
-/// Requires  row<T>: what is gathered; absorb(row, seen_weight); report(row); sees_row(row_at, double): called once a row
-/// Laws      changes no bit of the output; the order of keys does not matter
+/// Requires  row<T>: what is gathered; absorb(row, seen_term); report(row, factor): from the terms so far, each times factor;
+///           sees_row(row_at, double): called once a row; optional: rescale(row, by): all terms so far times `by`, for
+///           engines that walk a row once
+/// Laws      changes no bit of the output; the order of keys does not matter; report after rescale(by) = report with by * factor
 template <class O>
-concept row_observer = policy<O> && requires(O const o, typename O::template row<double>& row, seen_weight<double> w, row_at at, double x) {
-  o.absorb(row, w);
-  { o.report(row) } -> std::same_as<double>;
+concept row_observer = policy<O> && requires(O const o, typename O::template row<double>& row, seen_term<double> s, row_at at, double x) {
+  o.absorb(row, s);
+  { o.report(row, x) } -> std::same_as<double>;
   o.sees_row(at, x);
 };
 

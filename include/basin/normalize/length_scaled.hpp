@@ -101,8 +101,8 @@ struct length_scaled {
     requires weighs_scores<Normalizer>
   BASIN_HD T weight(row<T> const& r, T score) const { return normalize.weight(r.inner, times(r.scale, score)); }
   template <class T>
-    requires requires(Normalizer n, row_of<Normalizer, T> i, T s) { n.log_weight(i, s); }
-  BASIN_HD T log_weight(row<T> const& r, T score) const { return normalize.log_weight(r.inner, times(r.scale, score)); }
+    requires requires(Normalizer n, row_of<Normalizer, T> i, T s) { n.log_term(i, s); }
+  BASIN_HD T log_term(row<T> const& r, T score) const { return normalize.log_term(r.inner, times(r.scale, score)); }
 
   /// The chain rule through c s_j: the Jacobian of Normalizer times c.
   template <class T>

@@ -42,9 +42,8 @@ struct softmax {
     into = {now.max, into.sum * rescale(into, now) + from.sum * rescale(from, now)};
   }
 
-  /// log w_j = s_j / T - (m + log l): one logarithm a row.
   template <class T>
-  BASIN_HD T log_weight(row<T> const& r, T score) const { return score * per_temperature<T>() - r.max - math::log(r.sum); }
+  BASIN_HD T log_term(row<T> const& r, T score) const { return score * per_temperature<T>() - r.max; }
 
   /// J = (diag w - w w^T) / T.
   template <class T>

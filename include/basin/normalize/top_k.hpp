@@ -63,6 +63,8 @@ struct top_k {
     return math::select(score >= r.low, math::exp(score - r.max), T(0));
   }
   template <class T>
+  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score >= r.low, score - r.max, math::minus_inf<T>()); }
+  template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
   BASIN_HD T factor(row<T> const& r) const { return math::select(r.sum == T(0), T(0), T(1) / r.sum); }

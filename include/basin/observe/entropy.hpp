@@ -12,23 +12,34 @@ namespace basin {
 /// Models    row_observer
 /// Shapes    nats [batch, heads, queries]; overwritten by every call
 /// Edges     an empty row gives 0; for weights that do not sum to 1 it is the same formula, not a Shannon entropy
-/// Cost      2 flop and a selection per weight, where the normalizer knows log w (softmax); else a logarithm more
+/// Cost      3 flop and a selection per weight where the normalizer knows log_term (softmax); else a logarithm more
 /// Errors    shape_error from validate()
 struct entropy {
   view<double, 3> nats{};
 
   template <class T>
   struct row {
-    T sum = T(0);
+    T sum = T(0), log_sum = T(0);                                // sum t, sum t log t over terms t
   };
 
   template <class T>
-  BASIN_HD void absorb(row<T>& r, seen_weight<T> seen) const {
-    r.sum = r.sum - math::select(seen.weight > T(0), seen.weight * seen.log_weight, T(0));
+  BASIN_HD void absorb(row<T>& r, seen_term<T> seen) const {
+    r.sum = r.sum + seen.term;
+    r.log_sum = r.log_sum + math::select(seen.term > T(0), seen.term * seen.log_term, T(0));
   }
   template <class T>
-  BASIN_HD T report(row<T> const& r) const { return r.sum; }
+  BASIN_HD void rescale(row<T>& r, T by) const {
+    r.log_sum = by * r.log_sum + times_log(by) * r.sum;
+    r.sum = by * r.sum;
+  }
+  /// With w = f t: - sum w log w = - f sum t log t - f log f sum t.
+  template <class T>
+  BASIN_HD T report(row<T> const& r, T factor) const { return -(factor * r.log_sum + times_log(factor) * r.sum); }
   BASIN_HD void sees_row(row_at at, double value) const { nats(at.batch, at.head, at.query) = value; }
+
+  /// x log x, 0 at 0.
+  template <class T>
+  BASIN_HD static T times_log(T x) { return math::select(x > T(0), x * math::log(x), T(0)); }
 
   void validate(problem const& p) const { detail::require_row_room("basin::entropy", "nats", nats, p); }
 };

@@ -23,9 +23,11 @@ struct max_weight {
   };
 
   template <class T>
-  BASIN_HD void absorb(row<T>& r, seen_weight<T> seen) const { r.max = math::max(r.max, seen.weight); }
+  BASIN_HD void absorb(row<T>& r, seen_term<T> seen) const { r.max = math::max(r.max, seen.term); }
   template <class T>
-  BASIN_HD T report(row<T> const& r) const { return r.max; }
+  BASIN_HD void rescale(row<T>& r, T by) const { r.max = by * r.max; }
+  template <class T>
+  BASIN_HD T report(row<T> const& r, T factor) const { return factor * r.max; }
   BASIN_HD void sees_row(row_at at, double value) const { weights(at.batch, at.head, at.query) = value; }
 
   void validate(problem const& p) const { detail::require_row_room("basin::max_weight", "weights", weights, p); }

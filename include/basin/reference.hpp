@@ -58,7 +58,7 @@ weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const
 
 /// One output row o_i = sum_j w_ij v_j; tells the observers what it sees and adds to the totals of the keys.
 template <class Attention, class V, class Out, class Watch, class Totals>
-void forward_row(Attention const& use, problem const& p, weighed_row<Attention> const& r, V const& v, Out const& out, row_at at,
+void forward_row(problem const& p, weighed_row<Attention> const& r, V const& v, Out const& out, row_at at,
                  Watch const& watch, Totals& totals) {
   std::vector<double> sum(static_cast<std::size_t>(p.value_dim));
   typename Watch::template rows<double> states{};
@@ -132,7 +132,7 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
     for (int h = 0; h < p.heads; ++h) {
       std::vector<std::array<double, decltype(watch)::key_values>> totals(static_cast<std::size_t>(p.keys));
       for (index i = 0; i < p.queries; ++i)
-        detail::forward_row(use, p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
+        detail::forward_row(p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
       for (index j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals[static_cast<std::size_t>(j)]);
     }
 }

@@ -37,11 +37,14 @@ struct row_states<T, cuda::std::tuple<Os...>> {
   using type = cuda::std::tuple<typename Os::template row<T>...>;
 };
 
+template <class O>
+concept rescalable = requires(O const o, typename O::template row<double>& row, double by) { o.rescale(row, by); };
+
 template <class List>
 struct all_rescale;
 template <class... Os>
 struct all_rescale<cuda::std::tuple<Os...>> {
-  static constexpr bool value = (requires(Os const o, typename Os::template row<double>& r, double x) { o.rescale(r, x); } && ...);
+  static constexpr bool value = (rescalable<Os> && ...);
 };
 
 }  // namespace detail

@@ -5,6 +5,8 @@ include(CheckCXXCompilerFlag)
 
 add_library(basin_own INTERFACE)
 target_compile_options(basin_own INTERFACE -Wall -Wextra)
+# xsimd 8 spells a fused multiply-add of AVX-512 as x * y + z. GCC fuses it by default, clang only when it is told to.
+target_compile_options(basin_own INTERFACE $<$<CXX_COMPILER_ID:Clang,AppleClang>:-ffp-contract=fast>)
 if(BASIN_NATIVE)
   check_cxx_compiler_flag(-march=native basin_has_march_native)
   if(basin_has_march_native)

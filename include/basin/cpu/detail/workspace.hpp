@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <new>
+#include <vector>
+
+#include "basin/cpu/tuning.hpp"
+
+namespace basin::cpu::detail {
+
+/// n rounded up to whole vectors.
+template <class T>
+constexpr index whole_vectors(index n) {
+  return (n + lanes<T> - 1) / lanes<T> * lanes<T>;
+}
+
+/// Cache-line aligned memory for one thread, handed out in pieces; taken once, before any work starts.
+class workspace {
+ public:
+  template <class T>
+  T* take(index count) {
+    used = (used + 63) / 64 * 64;
+    T* const piece = base == nullptr ? nullptr : reinterpret_cast<T*>(base + used);
+    used += count * static_cast<index>(sizeof(T));
+    return piece;
+  }
+  /// Starts again from the beginning of `memory`; from nullptr, take() only counts.
+  explicit workspace(std::byte* memory) : base(memory) {}
+  index size() const { return used; }
+
+ private:
+  std::byte* base;
+  index used = 0;
+};
+
+/// One block of memory for every thread, all of the size that `layout(workspace&)` asks for.
+class workspaces {
+ public:
+  template <class Layout>
+  explicit workspaces(Layout&& layout) {
+    workspace count(nullptr);
+    layout(count);
+    bytes = (count.size() + 127) / 64 * 64;
+    memory = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes) * static_cast<std::size_t>(omp_get_max_threads()), std::align_val_t(64)));
+  }
+  workspaces(workspaces const&) = delete;
+  workspaces& operator=(workspaces const&) = delete;
+  ~workspaces() { ::operator delete(memory, std::align_val_t(64)); }
+
+  workspace mine() const { return workspace(memory + bytes * omp_get_thread_num()); }
+
+ private:
+  std::byte* memory = nullptr;
+  index bytes = 0;
+};
+
+}  // namespace basin::cpu::detail

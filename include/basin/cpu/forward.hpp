@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Attention on the host: panels of queries in SIMD lanes, threads over batch x head x panels.
+
+#include "basin/cpu/detail/tasks.hpp"
+#include "basin/cpu/detail/weigh.hpp"
+
+namespace basin::cpu {
+
+namespace detail {
+
+/// What a thread works in.
+template <class T>
+struct forward_buffers {
+  T *queries, *scores, *outputs;        // [dim, width], [keys or keys_per_block, width], [value_dim, width]
+  double* totals;                       // [keys, key_values], of the task
+  key_block* blocks;
+
+  forward_buffers(workspace memory, problem const& p, tuning const& cut, index score_rows, index width) : forward_buffers(memory, p, cut, score_rows, width, 0) {}
+  forward_buffers(workspace& memory, problem const& p, tuning const& cut, index score_rows, index width, int)
+      : queries(memory.take<T>(p.dim * width)),
+        scores(memory.take<T>(score_rows * width)),
+        outputs(memory.take<T>(p.value_dim * width)),
+        totals(nullptr),
+        blocks(memory.take<key_block>(p.keys / cut.keys_per_block + 1)) {}
+};
+
+/// o_i += terms of one block times its values; what each key receives, where somebody watches.
+template <int Vectors, class T, class Attention, class V>
+void mix_values(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor, V const& v, T* outputs, double* totals) {
+  using panel_type = panel<T, Vectors, Attention>;
+  constexpr index width = panel_type::width;
+  product<Vectors, into::added>(&v(who.at.batch, who.p.kv_head(who.at.head), block.first, 0), v.stride(3), v.stride(2), who.p.value_dim, block.count,
+                                terms, width, outputs, width);
+  if constexpr (constexpr auto count = panel_type::watch_type::key_values; count > 0) {
+    simd<T> const lane = lane_numbers<T>();
+    for (index r = 0; r < block.count; ++r) {
+      std::array<simd<T>, count> given{};
+      for (int u = 0; u < Vectors; ++u) {
+        simd<T> const w = factor[u] * simd<T>::load_aligned(terms + r * width + u * lanes<T>);
+        auto const here = lane < simd<T>(static_cast<T>(who.at.count - u * lanes<T>));
+        auto const gives = who.watch.gives(math::select(here, w, simd<T>(T(0))));
+        for (std::size_t n = 0; n < count; ++n) given[n] = u == 0 ? gives[n] : given[n] + gives[n];
+      }
+      for (std::size_t n = 0; n < count; ++n)
+        totals[static_cast<std::size_t>(block.first + r) * count + n] += static_cast<double>(xsimd::hadd(given[n]));
+    }
+  }
+}
+
+/// out rows of the panel = factor * outputs, transposed.
+template <int Vectors, class T, class Attention, class Out>
+void write_rows(panel<T, Vectors, Attention> const& who, T const* outputs, simd<T> const* factor, Out const& out) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  alignas(64) T scale[width];
+  for (int v = 0; v < Vectors; ++v) factor[v].store_aligned(scale + v * lanes<T>);
+  for (index lane = 0; lane < who.at.count; ++lane)
+    for (index d = 0; d < who.p.value_dim; ++d)
+      out(who.at.batch, who.at.head, who.at.first + lane, d) = static_cast<typename Out::value_type>(scale[lane] * outputs[d * width + lane]);
+}
+
+template <int Vectors, class T, class Attention, class States>
+void report_rows(panel<T, Vectors, Attention> const& who, States const& states, simd<T> const* factor) {
+  using watch_type = typename panel<T, Vectors, Attention>::watch_type;
+  if constexpr (constexpr auto count = watch_type::row_values; count > 0) {
+    for (int v = 0; v < Vectors; ++v) {
+      auto const reported = who.watch.report(states[v], factor[v]);
+      alignas(64) T lane_values[count][lanes<T>];
+      for (std::size_t n = 0; n < count; ++n) reported[n].store_aligned(lane_values[n]);
+      for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) {
+        std::array<T, count> values{};
+        for (std::size_t n = 0; n < count; ++n) values[n] = lane_values[n][lane];
+        who.watch.sees_row({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, values);
+      }
+    }
+  }
+}
+
+/// All scores of the panel first, then its rows, then its values: any normalizer, any observer.
+template <int Vectors, class T, class Attention, class K, class V, class Out>
+void forward_panel(panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, forward_buffers<T> const& at, K const& k, V const& v, Out const& out) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  for (key_block const block : blocks) {
+    T* const scores = at.scores + block.row * width;
+    who.multiply(block, at.queries, k, scores);                  // [keys, queries]
+    who.score(block, scores, scores);
+    who.hide(block, scores);
+  }
+  index const rows = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
+  weighed_rows<T, Vectors, Attention> fit;
+  typename panel<T, Vectors, Attention>::states_type states{};
+  fit.weigh(who, rows, at.scores, at.scores, states);
+  std::fill_n(at.outputs, who.p.value_dim * width, T(0));        // [value_dim, queries]
+  for (key_block const block : blocks) mix_values(who, block, at.scores + block.row * width, fit.factor, v, at.outputs, at.totals);
+  write_rows(who, at.outputs, fit.factor, out);
+  report_rows(who, states, fit.factor);
+}
+
+/// One block of scores at a time, which never leaves L1; outputs so far are rescaled when the rows are raised.
+template <int Vectors, class T, class Attention, class K, class V, class Out>
+void forward_stream(panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, forward_buffers<T> const& at, K const& k, V const& v, Out const& out) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  auto const& n = who.use.normalize;
+  lane_rows<T, Vectors, Attention> fit, part;
+  typename panel<T, Vectors, Attention>::states_type states{};
+  fit.start(who);
+  std::fill_n(at.outputs, who.p.value_dim * width, T(0));
+  for (key_block const block : blocks) {
+    who.multiply(block, at.queries, k, at.scores);
+    who.score(block, at.scores, at.scores);
+    who.hide(block, at.scores);
+    part.start(who);
+    part.measure(who, block.count, at.scores);
+    for (int u = 0; u < Vectors; ++u) {
+      auto const old = fit.row[u];
+      n.merge(fit.row[u], part.row[u]);
+      simd<T> const by = n.rescale(old, fit.row[u]);
+      if constexpr (panel<T, Vectors, Attention>::watch_type::row_values > 0) who.watch.rescale(states[u], by);
+      if (math::any(by != simd<T>(T(1))))
+        for (index d = 0; d < who.p.value_dim; ++d) {
+          T* const o = at.outputs + d * width + u * lanes<T>;
+          (by * simd<T>::load_aligned(o)).store_aligned(o);
+        }
+    }
+    fit.sum(who, block.count, at.scores, at.scores, states);
+    mix_values(who, block, at.scores, fit.factor, v, at.outputs, at.totals);
+  }
+  for (int u = 0; u < Vectors; ++u) fit.factor[u] = n.factor(fit.row[u]);
+  write_rows(who, at.outputs, fit.factor, out);
+  report_rows(who, states, fit.factor);
+}
+
+/// Whether one sweep over the keys is enough and worth it: final weights are not asked for, rows need no count of visible
+/// keys beforehand, and a whole panel of scores would fall out of the cache.
+template <class T, class Attention>
+constexpr index score_rows_of(problem const& p, tuning const& cut, index width) {
+  using normalizer_type = decltype(Attention::normalize);
+  using watch_type = observation<decltype(Attention::observe)>;
+  constexpr auto needs_context = requires(normalizer_type n, row_context<double> c) { n.start(c); };
+  if constexpr (online_normalizer<normalizer_type> && watch_type::key_values == 0 && watch_type::rescales && !needs_context)
+    if (p.keys * width * static_cast<index>(sizeof(T)) > cut.panel_bytes) return std::min(p.keys, cut.keys_per_block);
+  return p.keys;
+}
+
+template <int Vectors, class T, class Attention, class Watch, class Q, class K, class V, class Out>
+void forward_queries(Attention const& use, Watch const& watch, problem const& p, tuning const& cut, panel_at where, forward_buffers<T> const& at, Q const& q, K const& k,
+                     V const& v, Out const& out) {
+  panel<T, Vectors, Attention> who(use, watch, p, where);
+  pack_lanes(q, where, who.width, who.packed_factor(), at.queries);
+  auto const blocks = visible_blocks(use, p, where, cut.keys_per_block, at.blocks);
+  if constexpr (online_normalizer<decltype(use.normalize)> && Watch::rescales) {
+    if (score_rows_of<T, Attention>(p, cut, panel_vectors * lanes<T>) < p.keys) return forward_stream(who, blocks, at, k, v, out);
+  }
+  forward_panel(who, blocks, at, k, v, out);
+}
+
+}  // namespace detail
+
+/// o_i = sum_j w_ij v_j on the host, and what the observers see.
+///
+/// Shapes      q [B, H, Nq, D], k [B, Hk, Nk, D], v [B, Hk, Nk, Dv], out [B, H, Nq, Dv]; any strides; H a multiple of Hk
+/// Precision   fp32 in fp32, fp64 in fp64; against the reference |error| <= tolerance.hpp of the tests, about (D + Nk) eps
+/// Edges       a query that sees nothing gives 0; a NaN or an infinity in q, k or v spoils the queries that see it, no other
+/// Cost        2 B H Nq Nk (D + Dv) flop; memory beside the operands: 32 queries x Nk scores a thread
+/// Throws      shape_error, value_error; nothing is written before all checks have passed
+/// Determinism run_to_run, for any number of threads
+/// Example     examples/01_hello.cpp
+template <class Attention, class Q, class K, class V, class Out>
+void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& cut = {}) {
+  using T = compute_t<typename Q::value_type>;
+  problem const p = check_forward("basin::cpu::forward", q, k, v, out);
+  validate(use, p);
+  observation const watch(use.observe);
+  constexpr index width = panel_vectors * lanes<T>;
+  index const score_rows = detail::score_rows_of<T, Attention>(p, cut, width);
+  detail::workspaces const memory([&](detail::workspace& w) { detail::forward_buffers<T>(w, p, cut, score_rows, width, 0); });
+  index const panels = (p.queries + width - 1) / width;
+  detail::over_heads(p, panels, cut, watch, [&](int b, int h, index n, double* totals) {
+    detail::forward_buffers<T> at(memory.mine(), p, cut, score_rows, width);
+    at.totals = totals;
+    detail::panel_at const where{b, h, n * width, std::min(width, p.queries - n * width)};
+    if (where.count <= lanes<T>) detail::forward_queries<1>(use, watch, p, cut, where, at, q, k, v, out);
+    else detail::forward_queries<panel_vectors>(use, watch, p, cut, where, at, q, k, v, out);
+  });
+}
+
+}  // namespace basin::cpu

@@ -77,7 +77,7 @@ void backward_panel(Attention const& use, Watch const& watch, problem const& p, 
   pack_lanes(dout, where, width, T(1), at.douts);
   pack_rows(q, where, width, at.query_rows);
   pack_rows(dout, where, width, at.dout_rows);
-  auto const blocks = visible_blocks(use, p, where, cut.keys_per_block, at.blocks);
+  auto const blocks = visible_blocks(use, p, where, cut.keys_per_block, at.blocks, 0, p.keys);
   index const rows = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
   for (key_block const block : blocks) {
     T* const scores = at.scores + block.row * width;

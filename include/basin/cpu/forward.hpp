@@ -97,49 +97,56 @@ void forward_panel(panel<T, Vectors, Attention>& who, std::span<key_block const>
   report_rows(who, states, fit.factor);
 }
 
+/// Takes one block of keys into rows and outputs that stand before it: the step of the one-sweep algorithm.
+template <int Vectors, class T, class Attention, class States, class K, class V>
+void absorb_block(panel<T, Vectors, Attention>& who, key_block block, lane_rows<T, Vectors, Attention>& fit, States& states, forward_buffers<T> const& at, K const& k,
+                  V const& v) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  auto const& n = who.use.normalize;
+  who.multiply(block, at.queries, k, at.scores);
+  who.score(block, at.scores, at.scores);
+  who.hide(block, at.scores);
+  lane_rows<T, Vectors, Attention> part;
+  part.start(who);
+  part.measure(who, block.count, at.scores);
+  for (int u = 0; u < Vectors; ++u) {
+    auto const old = fit.row[u];
+    n.merge(fit.row[u], part.row[u]);
+    simd<T> const by = n.rescale(old, fit.row[u]);
+    if constexpr (panel<T, Vectors, Attention>::watch_type::row_values > 0) who.watch.rescale(states[u], by);
+    if (math::any(by != simd<T>(T(1))))
+      for (index d = 0; d < who.p.value_dim; ++d) {
+        T* const o = at.outputs + d * width + u * lanes<T>;
+        (by * simd<T>::load_aligned(o)).store_aligned(o);
+      }
+  }
+  fit.sum(who, block.count, at.scores, at.scores, states);
+  mix_values(who, block, at.scores, fit.factor, v, at.outputs, at.totals);
+}
+
 /// One block of scores at a time, which never leaves L1; outputs so far are rescaled when the rows are raised.
 template <int Vectors, class T, class Attention, class K, class V, class Out>
 void forward_stream(panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, forward_buffers<T> const& at, K const& k, V const& v, Out const& out) {
-  constexpr index width = panel<T, Vectors, Attention>::width;
-  auto const& n = who.use.normalize;
-  lane_rows<T, Vectors, Attention> fit, part;
+  lane_rows<T, Vectors, Attention> fit;
   typename panel<T, Vectors, Attention>::states_type states{};
   fit.start(who);
-  std::fill_n(at.outputs, who.p.value_dim * width, T(0));
-  for (key_block const block : blocks) {
-    who.multiply(block, at.queries, k, at.scores);
-    who.score(block, at.scores, at.scores);
-    who.hide(block, at.scores);
-    part.start(who);
-    part.measure(who, block.count, at.scores);
-    for (int u = 0; u < Vectors; ++u) {
-      auto const old = fit.row[u];
-      n.merge(fit.row[u], part.row[u]);
-      simd<T> const by = n.rescale(old, fit.row[u]);
-      if constexpr (panel<T, Vectors, Attention>::watch_type::row_values > 0) who.watch.rescale(states[u], by);
-      if (math::any(by != simd<T>(T(1))))
-        for (index d = 0; d < who.p.value_dim; ++d) {
-          T* const o = at.outputs + d * width + u * lanes<T>;
-          (by * simd<T>::load_aligned(o)).store_aligned(o);
-        }
-    }
-    fit.sum(who, block.count, at.scores, at.scores, states);
-    mix_values(who, block, at.scores, fit.factor, v, at.outputs, at.totals);
-  }
-  for (int u = 0; u < Vectors; ++u) fit.factor[u] = n.factor(fit.row[u]);
+  std::fill_n(at.outputs, who.p.value_dim * who.width, T(0));
+  for (key_block const block : blocks) absorb_block(who, block, fit, states, at, k, v);
+  for (int u = 0; u < Vectors; ++u) fit.factor[u] = who.use.normalize.factor(fit.row[u]);
   write_rows(who, at.outputs, fit.factor, out);
   report_rows(who, states, fit.factor);
 }
 
-/// Whether one sweep over the keys is enough and worth it: final weights are not asked for, rows need no count of visible
-/// keys beforehand, and a whole panel of scores would fall out of the cache.
+/// Whether the rows can be made in one sweep: final weights are not asked for, and rows need no count of visible keys first.
+template <class Attention>
+inline constexpr bool one_sweep = online_normalizer<decltype(Attention::normalize)> && observation<decltype(Attention::observe)>::key_values == 0 &&
+                                  observation<decltype(Attention::observe)>::rescales &&
+                                  !requires(decltype(Attention::normalize) n, row_context<double> c) { n.start(c); };
+
+/// How many rows of scores a panel holds at once: all keys, unless one sweep will do and all of them would leave the cache.
 template <class T, class Attention>
-constexpr index score_rows_of(problem const& p, tuning const& cut, index width) {
-  using normalizer_type = decltype(Attention::normalize);
-  using watch_type = observation<decltype(Attention::observe)>;
-  constexpr auto needs_context = requires(normalizer_type n, row_context<double> c) { n.start(c); };
-  if constexpr (online_normalizer<normalizer_type> && watch_type::key_values == 0 && watch_type::rescales && !needs_context)
-    if (p.keys * width * static_cast<index>(sizeof(T)) > cut.panel_bytes) return std::min(p.keys, cut.keys_per_block);
+constexpr index score_rows_of(problem const& p, tuning const& cut) {
+  if (one_sweep<Attention> && p.keys * panel_vectors * lanes<T> * static_cast<index>(sizeof(T)) > cut.panel_bytes) return std::min(p.keys, cut.keys_per_block);
   return p.keys;
 }
 
@@ -148,9 +155,9 @@ void forward_queries(Attention const& use, Watch const& watch, problem const& p,
                      V const& v, Out const& out) {
   panel<T, Vectors, Attention> who(use, watch, p, where);
   pack_lanes(q, where, who.width, who.packed_factor(), at.queries);
-  auto const blocks = visible_blocks(use, p, where, cut.keys_per_block, at.blocks);
-  if constexpr (online_normalizer<decltype(use.normalize)> && Watch::rescales) {
-    if (score_rows_of<T, Attention>(p, cut, panel_vectors * lanes<T>) < p.keys) return forward_stream(who, blocks, at, k, v, out);
+  auto const blocks = visible_blocks(use, p, where, cut.keys_per_block, at.blocks, 0, p.keys);
+  if constexpr (one_sweep<Attention>) {
+    if (score_rows_of<T, Attention>(p, cut) < p.keys) return forward_stream(who, blocks, at, k, v, out);
   }
   forward_panel(who, blocks, at, k, v, out);
 }
@@ -173,7 +180,7 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
   validate(use, p);
   observation const watch(use.observe);
   constexpr index width = panel_vectors * lanes<T>;
-  index const score_rows = detail::score_rows_of<T, Attention>(p, cut, width);
+  index const score_rows = detail::score_rows_of<T, Attention>(p, cut);
   detail::workspaces const memory([&](detail::workspace& w) { detail::forward_buffers<T>(w, p, cut, score_rows, width, 0); });
   index const panels = (p.queries + width - 1) / width;
   detail::over_heads(p, panels, cut, watch, [&](int b, int h, index n, double* totals) {

@@ -28,13 +28,13 @@ struct key_block {
   coverage seen = coverage::all;
 };
 
-/// The blocks that the queries of a panel may see.
+/// The blocks among keys [first, last) that the queries of a panel may see.
 template <class Attention>
-std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, index keys_per_block, key_block* blocks) {
+std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, index keys_per_block, key_block* blocks, index first, index last) {
   std::size_t n = 0;
   index row = 0;
-  for (index key = 0; key < p.keys; key += keys_per_block) {
-    index const count = std::min(keys_per_block, p.keys - key);
+  for (index key = first; key < last; key += keys_per_block) {
+    index const count = std::min(keys_per_block, last - key);
     tile const t{at.batch, at.head, p.position(at.first), p.position(at.first + at.count - 1) + 1, key, key + count};
     coverage seen = use.visible.covers(t);
     if (seen != coverage::none) seen = both(seen, kept(use.prune, t));

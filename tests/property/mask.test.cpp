@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers concepts/mask.hpp, concepts/pruner.hpp and every file of mask/ and prune/: what is said of a tile holds in every cell.
+#include "basin/attention.hpp"
+#include "basin/mask/causal.hpp"
+#include "basin/mask/unmasked.hpp"
+#include "basin/prune/drop_keys.hpp"
+#include "basin/prune/keep_all.hpp"
+#include "support/archetypes.hpp"
+#include "support/catch.hpp"
+#include "support/scores.hpp"
+
+namespace basin_test {
+
+namespace {
+
+using basin::coverage;
+
+/// What a tile really is, cell by cell.
+template <class Sees>
+coverage counted(basin::tile const& t, Sees sees) {
+  basin::index seen = 0, cells = 0;
+  for (auto query = t.first_query; query < t.last_query; ++query)
+    for (auto key = t.first_key; key < t.last_key; ++key) {
+      ++cells;
+      seen += sees(basin::coord{t.batch, t.head, query, key});
+    }
+  return seen == 0 ? coverage::none : seen == cells ? coverage::all : coverage::some;
+}
+
+template <class F>
+void for_each_tile(basin::index most, F&& f) {
+  for (basin::index q0 = 0; q0 < most; ++q0)
+    for (basin::index q1 = q0 + 1; q1 <= most; ++q1)
+      for (basin::index k0 = 0; k0 < most; ++k0)
+        for (basin::index k1 = k0 + 1; k1 <= most; ++k1)
+          for (int head = 0; head < 2; ++head) f(basin::tile{0, head, q0, q1, k0, k1});
+}
+
+/// The claim may be `some` where a mask cannot say; the library's own masks always can.
+template <class Policy, class Sees>
+void require_covers_agrees(Policy const& policy, Sees sees) {
+  for_each_tile(7, [&](basin::tile const& t) {
+    CAPTURE(t.head, t.first_query, t.last_query, t.first_key, t.last_key);
+    coverage const claimed = policy.covers(t), real = counted(t, sees);
+    if (claimed != coverage::some) CHECK(claimed == real);
+  });
+}
+
+template <class Policy, class Sees>
+void require_covers_knows(Policy const& policy, Sees sees) {
+  for_each_tile(7, [&](basin::tile const& t) {
+    CAPTURE(t.head, t.first_query, t.last_query, t.first_key, t.last_key);
+    CHECK(policy.covers(t) == counted(t, sees));
+  });
+}
+
+template <class Mask>
+auto allowed_by(Mask const& m) {
+  return [m](basin::coord c) { return m.allows(c); };
+}
+
+template <class Pruner>
+auto kept_by(Pruner const& p) {
+  return [p](basin::coord c) { return p.keeps(c, 0.5); };
+}
+
+}  // namespace
+
+TEST_CASE("a mask answers for a tile what it answers in every cell", "[property][mask]") {
+  require_covers_knows(basin::unmasked{}, allowed_by(basin::unmasked{}));
+  require_covers_knows(basin::causal{}, allowed_by(basin::causal{}));
+  require_covers_agrees(holes{}, allowed_by(holes{}));
+  require_covers_agrees(blindfold{}, allowed_by(blindfold{}));
+}
+
+TEST_CASE("a pruner answers for a tile what it answers in every cell", "[property][pruner]") {
+  require_covers_knows(basin::keep_all{}, kept_by(basin::keep_all{}));
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    CAPTURE(seed);
+    splitmix rng{seed};
+    std::vector<std::uint8_t> dropped(2 * 7);
+    for (auto& byte : dropped) byte = static_cast<std::uint8_t>(seed == 0 ? 0 : seed == 1 ? 1 : rng() % 3 * 100);
+    basin::drop_keys const pruner{basin::contiguous(std::as_const(dropped).data(), 1, 2, 7)};
+    require_covers_knows(pruner, kept_by(pruner));
+  }
+}
+
+TEST_CASE("a pruner that cannot say anything about a tile claims nothing", "[property][pruner]") {
+  for_each_tile(3, [](basin::tile const& t) {
+    CHECK(basin::kept(from_score{1}, t) == coverage::some);
+    CHECK(basin::kept(basin::keep_all{}, t) == coverage::all);
+  });
+}
+
+TEST_CASE("two coverages combine as their cells do", "[property][mask]") {
+  coverage const each[] = {coverage::none, coverage::some, coverage::all};
+  for (auto const a : each) {
+    CHECK(basin::both(a, coverage::none) == coverage::none);
+    CHECK(basin::both(coverage::none, a) == coverage::none);
+    CHECK(basin::both(a, coverage::all) == a);
+    CHECK(basin::both(coverage::all, a) == a);
+  }
+  CHECK(basin::both(coverage::some, coverage::some) == coverage::some);
+}
+
+TEST_CASE("causal: a query sees itself and what came before", "[unit][mask]") {
+  for (int query = 0; query < 5; ++query)
+    for (int key = 0; key < 5; ++key) CHECK(basin::causal{}.allows({0, 0, query, key}) == (key <= query));
+  CHECK_FALSE(basin::causal{}.allows({0, 0, -1, 0}));            // more queries than keys: the first ones see nothing
+  CHECK(basin::causal{}.covers({0, 0, -3, 0, 0, 2}) == coverage::none);
+  CHECK(basin::causal{}.covers({0, 0, -3, 1, 0, 2}) == coverage::some);
+}
+
+TEST_CASE("drop_keys reads the byte of its own batch, head and key, through any strides", "[unit][pruner]") {
+  std::vector<std::uint8_t> bytes(2 * 3 * 4, 0);
+  bytes[(1 * 3 + 2) * 4 + 3] = 1;
+  basin::drop_keys const own{basin::contiguous(std::as_const(bytes).data(), 2, 3, 4)};
+  for (int b = 0; b < 2; ++b)
+    for (int h = 0; h < 3; ++h)
+      for (int k = 0; k < 4; ++k) CHECK(own.keeps({b, h, 0, k}, 0.0f) == !(b == 1 && h == 2 && k == 3));
+  std::uint8_t const shared_bytes[] = {0, 1, 0, 255};
+  basin::drop_keys const shared{basin::strided(shared_bytes, std::array<basin::index, 3>{2, 3, 4}, std::array<basin::index, 3>{0, 0, 1})};
+  for (int b = 0; b < 2; ++b)
+    for (int h = 0; h < 3; ++h)
+      for (int k = 0; k < 4; ++k) CHECK(shared.keeps({b, h, 9, k}, 0.0) == (k % 2 == 0));
+}
+
+TEST_CASE("with() exchanges one policy and keeps the others, in any order", "[unit][attention]") {
+  auto const a = basin::attention<>{}.with(basin::softmax{2.0}).with(holes{}).with(from_score{0.5}).with(concentration{}).with(bent{});
+  auto const b = basin::attention<>{}.with(bent{}).with(concentration{}).with(from_score{0.5}).with(holes{}).with(basin::softmax{2.0});
+  static_assert(std::is_same_v<decltype(a), decltype(b)>);
+  CHECK(a.normalize.temperature == 2.0);
+  CHECK(b.normalize.temperature == 2.0);
+  CHECK(a.prune.least == 0.5);
+  CHECK(a.with(basin::softmax{3.0}).prune.least == 0.5);
+  CHECK(a.with(from_score{0.25}).normalize.temperature == 2.0);
+}
+
+}  // namespace basin_test

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers concepts/normalizer.hpp and every file of normalize/: rows in parts. A row may be cut anywhere; its parts go through
+// the stages on their own and meet by merge().
+#include <algorithm>
+
+#include "support/catch.hpp"
+#include "support/policies.hpp"
+#include "support/rows.hpp"
+#include "support/scores.hpp"
+#include "support/tolerance.hpp"
+
+namespace basin_test {
+
+namespace {
+
+template <class T>
+using parts_of_row = std::vector<std::span<T const>>;
+
+/// How the parts of a row meet: from the left, from the right, or first with a row that saw nothing.
+enum class meeting { from_left, from_right, with_empty };
+
+template <class N, class Row>
+Row merged(N const& n, std::vector<Row> rows, Row const& start, meeting how) {
+  if (how == meeting::from_right) {
+    for (std::size_t i = rows.size() - 1; i > 0; --i) n.merge(rows[i - 1], rows[i]);
+    return rows[0];
+  }
+  Row whole = how == meeting::with_empty ? start : rows[0];
+  for (std::size_t i = how == meeting::with_empty ? 0 : 1; i < rows.size(); ++i) n.merge(whole, rows[i]);
+  if (how == meeting::with_empty) n.merge(whole, start);
+  return whole;
+}
+
+/// One stage: every part starts from `start` and sees its own scores, then all are merged.
+template <class N, class Row, class T, class Hook>
+Row one_sweep(N const& n, Row const& start, parts_of_row<T> const& parts, meeting how, Hook hook) {
+  std::vector<Row> rows(parts.size(), start);
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    for (T const s : parts[i]) hook(rows[i], s);
+  return merged(n, rows, start, how);
+}
+
+/// All stages of concepts/normalizer.hpp, each in parts.
+template <class N, class T>
+std::vector<T> weights_in_parts(N const& n, std::vector<T> const& scores, parts_of_row<T> const& parts, meeting how) {
+  using row_type = basin::row_of<N, T>;
+  row_type row = basin::start_row(n, context_of<T>(scores.size()));
+  if constexpr (basin::raises_rows<N>) row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.raise(r, s); });
+  if constexpr (basin::sweeps_rows<N>) {
+    do row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.absorb(r, s); });
+    while (n.next(row));
+  }
+  if constexpr (basin::has_terms<N>) row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.add(r, s, n.term(r, s)); });
+  std::vector<T> weights;
+  for (T const s : scores) weights.push_back(basin::weigh(n, row, s));
+  return weights;
+}
+
+/// One pass of an online normalizer over parts: each part is raised and summed on its own; what was accumulated is rescaled
+/// when it meets the next part. Gives sum_j w_j j, the output of a row whose values are 0, 1, 2, ...
+template <class N, class T>
+T output_in_one_pass(N const& n, std::vector<T> const& scores, parts_of_row<T> const& parts) {
+  auto const start = basin::start_row(n, context_of<T>(scores.size()));
+  auto row = start;
+  T accumulated = T(0), value = T(0);
+  for (auto const& part : parts) {
+    auto fresh = start;
+    for (T const s : part) n.raise(fresh, s);
+    T sum = T(0);
+    for (T const s : part) {
+      T const term = n.term(fresh, s);
+      n.add(fresh, s, term);
+      sum += term * value;
+      value += T(1);
+    }
+    auto const old = row;
+    n.merge(row, fresh);
+    accumulated = accumulated * n.rescale(old, row) + sum * n.rescale(fresh, row);
+  }
+  return accumulated * n.factor(row);
+}
+
+template <class T>
+parts_of_row<T> cut_at(std::vector<T> const& scores, std::vector<std::size_t> cuts) {
+  std::sort(cuts.begin(), cuts.end());
+  parts_of_row<T> parts;
+  std::size_t from = 0;
+  for (std::size_t const cut : cuts) {
+    parts.push_back(std::span<T const>(scores).subspan(from, cut - from));
+    from = cut;
+  }
+  parts.push_back(std::span<T const>(scores).subspan(from));
+  return parts;
+}
+
+/// f(case, scores, parts): every cut of a short row, and random cuts of longer ones, with scores of -inf among them.
+template <class T, class Cases, class F>
+void for_each_cut(Cases const& cases, F&& f) {
+  for_each_case(cases, [&](auto const& c) {
+    for (auto const kind : {row_kind::smooth, row_kind::tied, row_kind::far_apart})
+      for (std::size_t const n : {1u, 9u, 130u}) {
+        auto scores = in_type<T>(row_of_scores(kind, n + 50, n));
+        if (n > 1) scores[0] = scores[n / 2] = basin::math::minus_inf<T>();
+        splitmix rng{n};
+        for (std::size_t cut = 0; cut <= std::min<std::size_t>(n, 12); ++cut) {
+          std::size_t const second = rng() % (n + 1);
+          CAPTURE(c.name, name_of(kind), n, cut, second);
+          f(c, scores, cut_at(scores, {cut, second}));
+        }
+      }
+  });
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a row may be cut anywhere and merged in any order", "[property][normalizer]", float, double) {
+  for_each_cut<TestType>(all_normalizers(), [](auto const& c, auto const& scores, auto const& parts) {
+    using normalizer_type = std::remove_cvref_t<decltype(c.normalize)>;
+    if constexpr (basin::streamable_normalizer<normalizer_type> || basin::online_normalizer<normalizer_type>) {
+      auto const whole = weights_of(c.normalize, scores);
+      for (auto const how : {meeting::from_left, meeting::from_right, meeting::with_empty}) {
+        CAPTURE(static_cast<int>(how));
+        auto const weights = weights_in_parts(c.normalize, scores, parts, how);
+        CHECK(distance(weights, whole) <= weight_tolerance<TestType>(scores.size(), 0));     // only sums differ in order
+        for (std::size_t j = 0; j < scores.size(); ++j) CHECK((weights[j] > 0) == (whole[j] > 0));
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("one pass with rescaling gives what the whole row gives", "[property][normalizer]", float, double) {
+  for_each_cut<TestType>(all_normalizers(), [](auto const& c, auto const& scores, auto const& parts) {
+    if constexpr (basin::online_normalizer<std::remove_cvref_t<decltype(c.normalize)>>) {
+      auto const whole = weights_of(c.normalize, scores);
+      double expected = 0, total = 0;
+      for (std::size_t j = 0; j < whole.size(); ++j) {
+        expected += static_cast<double>(whole[j]) * static_cast<double>(j);
+        total += static_cast<double>(j);
+      }
+      double const slope = 4 * std::log(static_cast<double>(scores.size()) + 2);
+      double const tolerance = weight_tolerance<TestType>(scores.size(), 1e4, slope) * (total + 1);
+      CHECK(std::fabs(static_cast<double>(output_in_one_pass(c.normalize, scores, parts)) - expected) <= tolerance);
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("rescaling a row to itself changes nothing, even an empty one", "[property][normalizer]", float, double) {
+  for_each_case(softmax_family(), [](auto const& c) {
+    CAPTURE(c.name);
+    auto row = basin::start_row(c.normalize, context_of<TestType>(5));
+    CHECK(c.normalize.rescale(row, row) == 1);
+    auto const empty = row;
+    c.normalize.raise(row, TestType(3));
+    CHECK(c.normalize.rescale(row, row) == 1);
+    CHECK(c.normalize.rescale(empty, row) >= 0);                                             // finite: it multiplies a 0
+    CHECK(c.normalize.rescale(empty, row) <= 1);
+    auto both = empty;
+    c.normalize.merge(both, empty);
+    CHECK(c.normalize.factor(both) == 0);
+  });
+}
+
+}  // namespace basin_test

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers concepts/normalizer.hpp (fit_row, weigh, log_weigh) and every file of normalize/: the laws of one row.
+#include <algorithm>
+#include <numeric>
+
+#include "support/catch.hpp"
+#include "support/policies.hpp"
+#include "support/rows.hpp"
+#include "support/scores.hpp"
+#include "support/tolerance.hpp"
+
+namespace basin_test {
+
+namespace {
+
+double magnitude_of(std::vector<double> const& scores) {
+  double most = 0;
+  for (double const s : scores) most = std::max(most, std::fabs(s));
+  return most;
+}
+
+/// f(case, kind, seed, scores) for all normalizers and rows of several kinds and lengths.
+template <class F>
+void for_each_row(F&& f) {
+  for_each_case(all_normalizers(), [&](auto const& c) {
+    for (auto const kind : {row_kind::smooth, row_kind::tied, row_kind::far_apart})
+      for (std::size_t const n : {1u, 2u, 7u, 64u, 257u}) {
+        auto const scores = row_of_scores(kind, n, n);
+        CAPTURE(c.name, name_of(kind), n);
+        f(c, scores);
+      }
+  });
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("weights are never negative and sum to the promised mass", "[property][normalizer]", float, double) {
+  for_each_row([](auto const& c, auto const& scores) {
+    auto const weights = weights_of(c.normalize, in_type<TestType>(scores));
+    CHECK(*std::min_element(weights.begin(), weights.end()) >= 0);
+    if (c.sums_to == mass::one) CHECK(std::fabs(sum_of(weights) - 1) <= mass_tolerance<TestType>(scores.size()));
+    else CHECK(sum_of(weights) < 1 + mass_tolerance<TestType>(scores.size()));
+  });
+}
+
+TEMPLATE_TEST_CASE("permuting the keys permutes the weights", "[property][normalizer]", float, double) {
+  for_each_row([](auto const& c, auto const& scores) {
+    auto const straight = weights_of(c.normalize, in_type<TestType>(scores));
+    std::vector<std::size_t> order(scores.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    splitmix rng{scores.size()};
+    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng() % i]);
+    std::vector<double> moved;
+    std::vector<TestType> expected;
+    for (std::size_t const j : order) {
+      moved.push_back(scores[j]);
+      expected.push_back(straight[j]);
+    }
+    auto const weights = weights_of(c.normalize, in_type<TestType>(moved));
+    CHECK(distance(weights, expected) <= weight_tolerance<TestType>(scores.size(), 0));     // sums alone differ in order
+    for (std::size_t j = 0; j < order.size(); ++j) CHECK((weights[j] > 0) == (expected[j] > 0));
+  });
+}
+
+TEMPLATE_TEST_CASE("equal scores get equal weights", "[property][normalizer]", float, double) {
+  for_each_row([](auto const& c, auto const& scores) {
+    auto const weights = weights_of(c.normalize, in_type<TestType>(scores));
+    for (std::size_t j = 1; j < scores.size(); ++j)
+      if (scores[j] == scores[0]) REQUIRE(weights[j] == weights[0]);
+  });
+}
+
+TEMPLATE_TEST_CASE("adding a constant to all scores changes nothing, where that is promised", "[property][normalizer]", float, double) {
+  for_each_row([](auto const& c, auto scores) {
+    if (c.shifted == shift::matters) return;
+    auto const before = weights_of(c.normalize, in_type<TestType>(scores));
+    for (double const constant : {-8.0, 4.0, 32.0}) {
+      auto shifted = scores;
+      for (double& s : shifted) s += constant;
+      auto const after = weights_of(c.normalize, in_type<TestType>(shifted));
+      double const slope = 4 * std::log(static_cast<double>(scores.size()) + 2);             // 1/T <= 4, c <= log n
+      CHECK(distance(before, after) <= weight_tolerance<TestType>(scores.size(), magnitude_of(shifted) + 40, slope));
+    }
+  });
+}
+
+TEST_CASE("a normalizer gives float rows the weights of double rows", "[property][normalizer]") {
+  for_each_row([](auto const& c, auto const& scores) {
+    auto const exact = weights_of(c.normalize, scores);
+    auto const weights = weights_of(c.normalize, in_type<float>(scores));
+    double const slope = 4 * std::log(static_cast<double>(scores.size()) + 2);
+    CHECK(distance(weights, exact) <= weight_tolerance<float>(scores.size(), magnitude_of(scores), slope));
+  });
+}
+
+TEMPLATE_TEST_CASE("an empty row is finished, finite, and gives no weight to a key of -inf", "[property][normalizer]", float, double) {
+  auto const none = basin::math::minus_inf<TestType>();
+  for_each_case(all_normalizers(), [&](auto const& c) {
+    CAPTURE(c.name);
+    if constexpr (!basin::fits_rows<decltype(c.normalize)>) {                                // a tier-1 fit may assume a score
+      auto const row = basin::fit_row(c.normalize, std::span<TestType const>{}, context_of<TestType>(0));
+      CHECK(basin::weigh(c.normalize, row, none) == 0);
+      for (std::size_t const n : {1u, 3u}) {
+        auto const weights = weights_of(c.normalize, std::vector<TestType>(n, none));
+        CHECK(weights == std::vector<TestType>(n, TestType(0)));
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("one key gets the whole mass", "[property][normalizer]", float, double) {
+  for_each_case(all_normalizers(), [&](auto const& c) {
+    for (double const s : {0.0, -3.5, 80.0, -1e30, 1e30}) {
+      CAPTURE(c.name, s);
+      if (c.sums_to == mass::less || (c.shifted == shift::matters && std::fabs(s) > 1e18)) continue;  // s^2 overflows float
+      auto const weight = weights_of(c.normalize, std::vector<TestType>{TestType(s)}).front();
+      CHECK(std::fabs(weight - 1) <= mass_tolerance<TestType>(1));
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("equal scores share the mass equally", "[property][normalizer]", float, double) {
+  for_each_case(all_normalizers(), [&](auto const& c) {
+    for (double const s : {0.0, -3.5, 1e30, -1e30}) {
+      CAPTURE(c.name, s);
+      if (c.sums_to == mass::less || (c.shifted == shift::matters && std::fabs(s) > 1e18)) continue;
+      auto const weights = weights_of(c.normalize, std::vector<TestType>(37, TestType(s)));
+      CHECK(distance(weights, std::vector<double>(37, 1.0 / 37)) <= mass_tolerance<TestType>(37));
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("a score of -inf is the same as a key that is not there", "[property][normalizer]", float, double) {
+  for_each_row([](auto const& c, auto const& scores) {
+    if (scores.size() < 2) return;
+    auto const at = context_of<TestType>(scores.size());                                     // the same context for both
+    auto with = in_type<TestType>(scores), without = with;
+    with.insert(with.begin() + 1, basin::math::minus_inf<TestType>());
+    with.push_back(basin::math::minus_inf<TestType>());
+    with.insert(with.begin(), basin::math::minus_inf<TestType>());
+    auto weights = weights_of(c.normalize, with, at);
+    CHECK(weights.front() == 0);
+    CHECK(weights[2] == 0);
+    CHECK(weights.back() == 0);
+    weights.pop_back();
+    weights.erase(weights.begin() + 2);
+    weights.erase(weights.begin());
+    CHECK(weights == weights_of(c.normalize, without, at));
+  });
+}
+
+TEMPLATE_TEST_CASE("huge scores overflow nothing", "[property][normalizer]", float, double) {
+  auto const huge = [](auto const& c) {
+    CAPTURE(c.name);
+    using row = std::vector<TestType>;
+    CHECK(weights_of(c.normalize, row{TestType(1e30), TestType(-1e30), TestType(0)}) == row{1, 0, 0});
+    CHECK(weights_of(c.normalize, row{TestType(0), TestType(-1e30)}) == row{1, 0});
+    CHECK(weights_of(c.normalize, row{TestType(-1e30), TestType(-2e30)}) == row{1, 0});
+    auto const apart = weights_of(c.normalize, row{TestType(0), TestType(-2000), TestType(-700), TestType(-100000)});
+    CHECK(std::fabs(apart[0] - 1) <= mass_tolerance<TestType>(4));
+    CHECK(apart[3] == 0);
+  };
+  for_each_case(softmax_family(), huge);
+  for_each_case(threshold_family(), huge);
+}
+
+TEST_CASE("the logarithm of a term agrees with the term", "[property][normalizer]") {
+  for_each_row([](auto const& c, auto const& scores) {
+    auto const row = basin::fit_row(c.normalize, std::span<double const>(scores), context_of<double>(scores.size()));
+    for (double const s : scores) {
+      double term = basin::weigh(c.normalize, row, s);
+      if constexpr (!basin::weighs_scores<decltype(c.normalize)>) term = c.normalize.term(row, s);
+      double const log_term = basin::log_of_term(c.normalize, row, s, term);
+      double const magnitude = 4 * std::log(static_cast<double>(scores.size()) + 2) * magnitude_of(scores) + 1;
+      if (term > 1e-290) CHECK(std::fabs(log_term - std::log(term)) <= weight_tolerance<double>(scores.size(), magnitude));
+      else CHECK((term > 0 || log_term < -700));                                             // rounded to 0, or never chosen
+    }
+  });
+}
+
+}  // namespace basin_test

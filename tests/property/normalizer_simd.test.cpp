@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers core/simd.hpp and every file of normalize/: a batch whose lanes are rows gives, lane by lane, what scalars give.
+#include <algorithm>
+
+#include "basin/core/simd.hpp"
+#include "support/catch.hpp"
+#include "support/policies.hpp"
+#include "support/rows.hpp"
+#include "support/scores.hpp"
+#include "support/tolerance.hpp"
+
+namespace basin_test {
+
+namespace {
+
+/// scores[lane][key]
+template <class T>
+using rows_of_scores = std::vector<std::vector<T>>;
+
+template <class T>
+std::vector<basin::simd<T>> transposed(rows_of_scores<T> const& rows) {
+  std::vector<basin::simd<T>> out;
+  for (std::size_t j = 0; j < rows[0].size(); ++j) {
+    alignas(64) T lanes[basin::simd<T>::size];
+    for (std::size_t l = 0; l < rows.size(); ++l) lanes[l] = rows[l][j];
+    out.push_back(basin::simd<T>::load_aligned(lanes));
+  }
+  return out;
+}
+
+template <class T>
+rows_of_scores<T> transposed(std::vector<basin::simd<T>> const& batches) {
+  rows_of_scores<T> out(basin::simd<T>::size);
+  for (auto const& b : batches) {
+    alignas(64) T lanes[basin::simd<T>::size];
+    b.store_aligned(lanes);
+    for (std::size_t l = 0; l < out.size(); ++l) out[l].push_back(lanes[l]);
+  }
+  return out;
+}
+
+/// Weights of a batch of rows, each lane with its own number of visible keys.
+template <class N, class T>
+rows_of_scores<T> weights_of_batch(N const& n, rows_of_scores<T> const& rows, std::vector<T> const& visible) {
+  using batch = basin::simd<T>;
+  auto const scores = transposed(rows);
+  batch const seen = batch::load_unaligned(visible.data());
+  auto row = basin::start_row(n, basin::row_context<batch>{0, 0, seen - batch(1), seen});
+  basin::run_stages(n, row, [&](auto f) { for (batch const s : scores) f(s); });
+  std::vector<batch> weights;
+  for (batch const s : scores) weights.push_back(basin::weigh(n, row, s));
+  return transposed(weights);
+}
+
+/// Rows of several kinds and lengths side by side; what a row does not have is -inf.
+template <class T>
+rows_of_scores<T> ragged_rows(std::size_t keys, std::vector<T>& visible) {
+  rows_of_scores<T> rows;
+  for (std::size_t l = 0; l < basin::simd<T>::size; ++l) {
+    std::size_t const length = l == 1 ? 0 : std::max<std::size_t>(1, keys * (l + 1) / basin::simd<T>::size);
+    auto row = in_type<T>(row_of_scores(static_cast<row_kind>(l % 3), l + 5, length));
+    visible.push_back(static_cast<T>(length));
+    row.resize(keys, basin::math::minus_inf<T>());
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("lanes of a batch get the weights of scalar rows", "[property][normalizer][simd]", float, double) {
+  for_each_case(all_normalizers(), [](auto const& c) {
+    if constexpr (!basin::fits_rows<decltype(c.normalize)>)
+      for (std::size_t const keys : {1u, 5u, 64u, 200u}) {
+        std::vector<TestType> visible;
+        auto const rows = ragged_rows<TestType>(keys, visible);
+        auto const weights = weights_of_batch(c.normalize, rows, visible);
+        for (std::size_t l = 0; l < rows.size(); ++l) {
+          CAPTURE(c.name, keys, l);
+          auto const expected = weights_of(c.normalize, rows[l], context_of<TestType>(static_cast<std::size_t>(visible[l])));
+          double const slope = 4 * std::log(static_cast<double>(keys) + 2);
+          CHECK(distance(weights[l], expected) <= weight_tolerance<TestType>(keys, l % 3 == 2 ? 1e4 : 10, slope));
+          auto const least = std::numeric_limits<TestType>::min();                         // below it a batch may round to 0
+          for (std::size_t j = 0; j < keys; ++j)
+            if (std::max(weights[l][j], expected[j]) >= least) CHECK((weights[l][j] > 0) == (expected[j] > 0));
+        }
+      }
+  });
+}
+
+TEMPLATE_TEST_CASE("lanes of a batch get the Jacobian of scalar rows", "[property][normalizer][simd]", float, double) {
+  using batch = basin::simd<TestType>;
+  for_each_case(all_normalizers(), [](auto const& c) {
+    if constexpr (!basin::fits_rows<decltype(c.normalize)>) {
+      std::vector<TestType> const scores = in_type<TestType>(row_of_scores(row_kind::smooth, 4, 12));
+      auto row = basin::start_row(c.normalize, context_of<TestType>(12));
+      auto wide = basin::start_row(c.normalize, basin::row_context<batch>{0, 0, batch(TestType(11)), batch(TestType(12))});
+      basin::run_stages(c.normalize, row, [&](auto f) { for (TestType const s : scores) f(s); });
+      basin::run_stages(c.normalize, wide, [&](auto f) { for (TestType const s : scores) f(batch(s)); });
+      for (TestType const s : scores) {
+        CAPTURE(c.name, s);
+        auto const one = c.normalize.jacobian(row, s, basin::weigh(c.normalize, row, s));
+        auto const all = c.normalize.jacobian(wide, batch(s), basin::weigh(c.normalize, wide, batch(s)));
+        double const tolerance = 16 * weight_tolerance<TestType>(12, 10, 11);                // |slope| <= 16
+        CHECK(std::fabs(one.diag - all.diag.get(batch::size - 1)) <= tolerance);
+        CHECK(std::fabs(one.outer - all.outer.get(batch::size - 1)) <= tolerance);
+        CHECK(std::fabs(one.carry - all.carry.get(0)) <= tolerance);
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("a lane of NaN or infinite scores ends its search and leaves its neighbours alone", "[property][normalizer][simd]", float, double) {
+  for (double const poison : {nan, inf})
+    for_each_case(all_normalizers(), [&](auto const& c) {
+      if constexpr (!basin::fits_rows<decltype(c.normalize)>) {
+        std::vector<TestType> visible(basin::simd<TestType>::size, TestType(9));
+        rows_of_scores<TestType> rows(basin::simd<TestType>::size, in_type<TestType>(row_of_scores(row_kind::smooth, 2, 9)));
+        auto const clean = weights_of_batch(c.normalize, rows, visible);
+        rows[1][4] = static_cast<TestType>(poison);
+        auto const weights = weights_of_batch(c.normalize, rows, visible);
+        CAPTURE(c.name, poison);
+        CHECK(weights[0] == clean[0]);
+        if constexpr (basin::simd<TestType>::size > 2) CHECK(weights[2] == clean[2]);
+        double const sum = sum_of(weights[1]);
+        CHECK(std::isnan(sum));                                  // never a plausible row made of what is left
+      }
+    });
+}
+
+}  // namespace basin_test

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The least that models each concept. The library must work with these as with its own models; where a choice is free they
+// are made awkward: a Jacobian whose three parts differ, a mask that promises nothing, a score that depends on the place.
+
+#include <cmath>
+
+#include "basin/concepts/mask.hpp"
+#include "basin/concepts/normalizer.hpp"
+#include "basin/concepts/observer.hpp"
+#include "basin/concepts/pruner.hpp"
+#include "basin/concepts/scorer.hpp"
+
+namespace basin_test {
+
+/// Tier 1, whole rows: w_j = (1 + s_j^2) / sum_k (1 + s_k^2). Adding a constant to the scores changes the weights; the
+/// Jacobian is ds_j = 2 s_j / A (dw_j - sum_k w_k dw_k), so diag may be negative and carry differs from outer.
+struct one_plus_square {
+  template <class T>
+  struct row {
+    T total;
+  };
+  template <class T>
+  row<T> fit(std::span<T const> scores, basin::row_context<T>) const {
+    T total = T(0);
+    for (T const s : scores)
+      if (s != basin::math::minus_inf<T>()) total += T(1) + s * s;
+    return {total};
+  }
+  template <class T>
+  T weight(row<T> const& r, T score) const {
+    return basin::math::select(score == basin::math::minus_inf<T>(), T(0), (T(1) + score * score) / r.total);
+  }
+  template <class T>
+  basin::jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
+    return {T(2) * score / r.total, T(2) * score / r.total, weight};
+  }
+};
+static_assert(basin::whole_row_normalizer<one_plus_square> && basin::differentiable_normalizer<one_plus_square>);
+static_assert(!basin::streamable_normalizer<one_plus_square> && !basin::online_normalizer<one_plus_square>);
+
+/// Tier 2 with weights but no raise and no terms: w_j = s_j^2 / (1 + sum_k s_k^2), so that the mass is below 1. One sweep.
+struct shy_square {
+  template <class T>
+  struct row {
+    T total = T(1), gathered = T(0);
+  };
+  template <class T>
+  void absorb(row<T>& r, T score) const { r.gathered = r.gathered + square(score); }
+  template <class T>
+  auto next(row<T>& r) const {
+    r.total = T(1) + r.gathered;
+    r.gathered = T(0);
+    return r.total < T(0);
+  }
+  template <class T>
+  void merge(row<T>& into, row<T> const& from) const { into.gathered = into.gathered + from.gathered; }
+  template <class T>
+  T weight(row<T> const& r, T score) const { return square(score) / r.total; }
+  template <class T>
+  basin::jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
+    return {T(2) * score / r.total, T(2) * score / r.total, weight};
+  }
+  template <class T>
+  static T square(T s) { return basin::math::select(s == basin::math::minus_inf<T>(), T(0), s * s); }
+};
+static_assert(basin::streamable_normalizer<shy_square> && basin::differentiable_normalizer<shy_square>);
+static_assert(!basin::whole_row_normalizer<shy_square> && !basin::online_normalizer<shy_square>);
+
+/// Allows every third pair not, and promises nothing about any tile.
+struct holes {
+  bool allows(basin::coord c) const { return (c.query + 2 * c.key + c.head) % 3 != 0; }
+  basin::coverage covers(basin::tile) const { return basin::coverage::some; }
+};
+static_assert(basin::mask<holes>);
+
+/// Sees nothing at all, and does not say so.
+struct blindfold {
+  bool allows(basin::coord) const { return false; }
+  basin::coverage covers(basin::tile) const { return basin::coverage::some; }
+};
+static_assert(basin::mask<blindfold>);
+
+/// Keeps scores from a threshold on: a pruner without covers() whose answer depends on the score.
+struct from_score {
+  double least = 0;
+  template <class T>
+  bool keeps(basin::coord, T score) const { return score >= static_cast<T>(least); }
+};
+static_assert(basin::pruner<from_score>);
+
+/// score = x / sqrt(1 + x^2 / 9) - (query - key) / 32, x = dot / sqrt(dim): neither linear nor the same everywhere.
+struct bent {
+  template <class T>
+  T score(T dot, basin::pair_at<T> at) const {
+    T const x = dot * at.rsqrt_dim;
+    return x / basin::math::sqrt(T(1) + x * x * T(1.0f / 9)) - (at.query - at.key) * T(0.03125f);
+  }
+  template <class T>
+  T slope(T dot, basin::pair_at<T> at) const {
+    T const x = dot * at.rsqrt_dim;
+    T const bend = T(1) + x * x * T(1.0f / 9);
+    return at.rsqrt_dim / (bend * basin::math::sqrt(bend));
+  }
+};
+static_assert(basin::scorer<bent> && !basin::linear_scorer<bent>);
+
+/// Row observer: sum of the squares of the weights of a row.
+struct concentration {
+  basin::view<double, 3> values{};
+  template <class T>
+  struct row {
+    T sum = T(0);
+  };
+  template <class T>
+  void absorb(row<T>& r, basin::seen_term<T> seen) const { r.sum = r.sum + seen.term * seen.term; }
+  template <class T>
+  T report(row<T> const& r, T factor) const { return factor * factor * r.sum; }
+  void sees_row(basin::row_at at, double value) const { values(at.batch, at.head, at.query) = value; }
+};
+static_assert(basin::row_observer<concentration>);
+
+/// Key observer: sum of the squares of the weights of a key.
+struct received_squares {
+  basin::view<double, 3> values{};
+  template <class T>
+  T gives(T weight) const { return weight * weight; }
+  void sees_key(basin::key_at at, double value) const { values(at.batch, at.head, at.key) = value; }
+};
+static_assert(basin::key_observer<received_squares>);
+
+}  // namespace basin_test

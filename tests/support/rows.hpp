@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// One row of scores through a normalizer.
+
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include "basin/concepts/normalizer.hpp"
+
+namespace basin_test {
+
+/// The context of the last query of a row that sees `visible` keys.
+template <class T>
+basin::row_context<T> context_of(std::size_t visible) {
+  return {0, 0, T(static_cast<double>(visible) - 1), T(static_cast<double>(visible))};
+}
+
+/// The weights of a row, by fit_row and weigh alone.
+template <class N, class T>
+std::vector<T> weights_of(N const& n, std::vector<T> const& scores, basin::row_context<T> at) {
+  auto const row = basin::fit_row(n, std::span<T const>(scores), at);
+  std::vector<T> weights;
+  for (T const s : scores) weights.push_back(basin::weigh(n, row, s));
+  return weights;
+}
+template <class N, class T>
+std::vector<T> weights_of(N const& n, std::vector<T> const& scores) {
+  return weights_of(n, scores, context_of<T>(scores.size()));
+}
+
+template <class T>
+double sum_of(std::vector<T> const& x) {
+  double sum = 0;
+  for (T const v : x) sum += static_cast<double>(v);
+  return sum;
+}
+
+/// max_j |a_j - b_j|; a NaN in only one of them counts as infinite.
+template <class T, class U>
+double distance(std::vector<T> const& a, std::vector<U> const& b) {
+  double most = a.size() == b.size() ? 0 : HUGE_VAL;
+  for (std::size_t j = 0; j < a.size() && j < b.size(); ++j) {
+    double const x = static_cast<double>(a[j]), y = static_cast<double>(b[j]);
+    if (std::isnan(x) && std::isnan(y)) continue;
+    double const d = x == y ? 0 : std::fabs(x - y);
+    most = std::isnan(d) ? HUGE_VAL : std::fmax(most, d);
+  }
+  return most;
+}
+
+}  // namespace basin_test

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Generation with a cache: the cache is memory with room, and a view of as much of it as is filled.
+
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "basin/basin.hpp"
+
+int main() {
+  int const heads = 8, kv_heads = 2, dim = 64, room = 256, prompt = 100;
+  std::vector<float> q(room * heads * dim), k(room * kv_heads * dim), v(k.size()), whole(q.size()), step(heads * dim);
+  basin::philox random(5);
+  for (auto* tensor : {&q, &k, &v})
+    for (float& x : *tensor) x = static_cast<float>(basin::normal(random));
+
+  // Buffers are [length, heads, dim]; views are [batch, heads, length, dim], so the strides say how to read them.
+  auto const rows = [&](float* data, int count, int n) {
+    return basin::strided(data, std::array<basin::index, 4>{1, count, n, dim}, std::array<basin::index, 4>{0, dim, count * dim, 1});
+  };
+  auto const use = basin::attention<>{}.with(basin::causal{});
+  basin::cpu::forward(use, rows(q.data(), heads, room), rows(k.data(), kv_heads, room), rows(v.data(), kv_heads, room), rows(whole.data(), heads, room));
+
+  double worst = 0;
+  for (int n = prompt; n < room; ++n) {                          // one query against the n + 1 keys so far
+    basin::cpu::decode(use, rows(q.data() + n * heads * dim, heads, 1), rows(k.data(), kv_heads, n + 1), rows(v.data(), kv_heads, n + 1), rows(step.data(), heads, 1));
+    for (int i = 0; i < heads * dim; ++i) worst = std::max(worst, std::abs(double(step[i]) - whole[n * heads * dim + i]));
+  }
+  std::printf("%d steps of decoding agree with one causal forward to %.1e\n", room - prompt, worst);
+  return worst < 1e-5 ? 0 : 1;
+}

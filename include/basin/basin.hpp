@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Everything for the host, without the layers of nn/ (they need oneDNN; include them one by one).
+
+#include "basin/attention.hpp"
+#include "basin/concepts/observation.hpp"
+#include "basin/core/random.hpp"
+#include "basin/cpu/backward.hpp"
+#include "basin/cpu/decode.hpp"
+#include "basin/cpu/forward.hpp"
+#include "basin/mask/causal.hpp"
+#include "basin/mask/unmasked.hpp"
+#include "basin/normalize/length_scaled.hpp"
+#include "basin/normalize/softmax.hpp"
+#include "basin/normalize/sparsemax.hpp"
+#include "basin/normalize/top_k.hpp"
+#include "basin/observe/entropy.hpp"
+#include "basin/observe/max_weight.hpp"
+#include "basin/observe/received_attention.hpp"
+#include "basin/observe/together.hpp"
+#include "basin/observe/unobserved.hpp"
+#include "basin/prune/drop_keys.hpp"
+#include "basin/prune/keep_all.hpp"
+#include "basin/reference.hpp"
+#include "basin/score/scaled.hpp"
+#include "basin/sinks/ranking.hpp"
+#include "basin/sinks/rule.hpp"
+#include "basin/sinks/trajectory.hpp"
+#include "basin/sinks/ranking.hpp"
+#include "basin/sinks/rule.hpp"
+#include "basin/sinks/trajectory.hpp"
+#include "basin/version.hpp"

@@ -6,7 +6,7 @@ find_package(Catch2 REQUIRED)
 include(Catch)
 
 # Catch2's main function, and the header that takes longest to read, are compiled once for all test programs.
-add_library(basin_test_main OBJECT support/main.cpp)
+add_library(basin_test_main OBJECT support/main.cpp support/precompiled.cpp)
 target_include_directories(basin_test_main PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}")
 target_compile_definitions(basin_test_main PUBLIC
   BASIN_DEFAULT_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")

@@ -35,8 +35,11 @@ set(basin_headers
   include/basin/score/scaled.hpp
   include/basin/attention.hpp
   include/basin/reference.hpp
+  include/basin/cpu/backward.hpp
+  include/basin/cpu/decode.hpp
   include/basin/cpu/forward.hpp
   include/basin/cpu/tuning.hpp
+  include/basin/cpu/detail/gradients.hpp
   include/basin/cpu/detail/panel.hpp
   include/basin/cpu/detail/product.hpp
   include/basin/cpu/detail/tasks.hpp

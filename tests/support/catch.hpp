@@ -10,16 +10,18 @@
 #include <catch2/catch.hpp>
 #endif
 
+#include <string>
+
 namespace basin_test {
 
-using Catch::Approx;
-
 #if __has_include(<catch2/catch_all.hpp>)
+using Catch::Approx;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
 using Catch::Matchers::WithinULP;
 #else
+using Catch::Detail::Approx;
 using Catch::WithinAbs;
 using Catch::WithinRel;
 using Catch::WithinULP;

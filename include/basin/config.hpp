@@ -7,9 +7,9 @@
 #error "basin: needs C++20; compile with -std=c++20 (nvcc: -std=c++20 as well)"
 #endif
 
-// A function that also runs on a GPU. The pragma silences nvcc where a host-only SIMD type passes through such a template.
+// A function that also runs on a GPU.
 #if defined(__CUDACC__)
-#define BASIN_HD _Pragma("nv_exec_check_disable") __host__ __device__
+#define BASIN_HD __host__ __device__
 #else
 #define BASIN_HD
 #endif

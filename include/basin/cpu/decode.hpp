@@ -77,7 +77,7 @@ void decode_in_splits(Attention const& use, problem const& p, tuning const& cut,
 ///             queries fit one vector of lanes; otherwise it is forward()
 /// Throws      as forward()
 /// Determinism run_to_run, for any number of threads
-/// Example     examples/05_decode.cpp
+/// Example     examples/06_decode.cpp
 template <class Attention, class Q, class K, class V, class Out>
 void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& cut = {}) {
   using T = compute_t<typename Q::value_type>;

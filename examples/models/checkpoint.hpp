@@ -8,7 +8,10 @@
 // Each of the first two is complete in itself and replaced by one rename, so whatever moment a crash or a full disk chooses,
 // what is loaded comes from one step of one run. All files are on the disk before the first is renamed.
 
+#include <array>
+#include <charconv>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <span>
@@ -57,10 +60,21 @@ inline index whole_number(nlohmann::ordered_json const& from, std::string const&
   return found->get<index>();
 }
 
+namespace detail {
+
+/// The double that is written as shortly as the float: 1e-5, not 9.99999974e-6; it rounds to the same float.
+inline double short_double(float value) {
+  std::array<char, 32> text{};
+  std::to_chars(text.data(), text.data() + text.size() - 1, value);
+  return std::strtod(text.data(), nullptr);
+}
+
+}  // namespace detail
+
 /// The sizes of a transformer as the "architecture" of a configuration.
 inline nlohmann::ordered_json architecture_json(transformer_config const& c) {
   return {{"vocabulary", c.vocabulary}, {"dim", c.dim}, {"layers", c.layers}, {"heads", c.heads}, {"kv_heads", c.kv_heads},
-          {"hidden", c.hidden}, {"context", c.context}, {"rope_base", c.rope_base}, {"norm_epsilon", c.norm_epsilon},
+          {"hidden", c.hidden}, {"context", c.context}, {"rope_base", detail::short_double(c.rope_base)}, {"norm_epsilon", detail::short_double(c.norm_epsilon)},
           {"head", c.head == output_head::tied ? "tied" : "untied"}};
 }
 

@@ -34,11 +34,9 @@ struct problem {
   int result = 0;
 };
 
-/// The part a prompt belongs to: one in ten is for test (FNV-1a, 64 bits).
+/// The part a prompt belongs to: one in ten is for test.
 inline split split_of(std::string_view prompt) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (char const c : prompt) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return (hash >> 32) % 10 == 0 ? split::test : split::training;
+  return (fingerprint(bytes_of(prompt)) >> 32) % 10 == 0 ? split::test : split::training;
 }
 
 namespace detail {

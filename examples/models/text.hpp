@@ -20,6 +20,17 @@
 
 namespace basin::models {
 
+/// A number that tells contents apart: FNV-1a, 64 bits, of the parts one after another.
+template <class... Parts>
+std::uint64_t fingerprint(Parts const&... parts) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  auto const add = [&](std::span<std::byte const> bytes) {
+    for (std::byte const b : bytes) hash = (hash ^ std::to_integer<std::uint64_t>(b)) * 0x100000001b3;
+  };
+  (add(parts), ...);
+  return hash;
+}
+
 /// The vocabulary of the small models: ids 0 to 255 are bytes.
 inline constexpr int mask_id = 256;          ///< what a diffusion model sees in place of a hidden token
 inline constexpr int begin_id = 257;         ///< what an autoregressive model sees before the first token

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// One training run: a model, its optimizer and its random streams, moved on step by step, saved and resumed to the bit.
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "basin/attention.hpp"
+#include "basin/core/random.hpp"
+#include "basin/core/view.hpp"
+#include "basin/mask/causal.hpp"
+#include "basin/nn/adamw.hpp"
+#include "basin/nn/schedule.hpp"
+#include "models/checkpoint.hpp"
+#include "models/likelihood.hpp"
+#include "models/objectives.hpp"
+#include "models/transformer.hpp"
+#include "train/data.hpp"
+#include "train/evaluate.hpp"
+#include "train/options.hpp"
+
+namespace basin::train {
+
+/// How much of the validation set an evaluation looks at.
+struct evaluation_size {
+  index problems, windows;
+  int draws;  // masks a window, for the bound of a diffusion model
+};
+inline constexpr evaluation_size short_look{100, 256, 2}, long_look{500, 1 << 20, 8};
+
+/// The id that an objective puts where a token is not to be seen.
+template <class Objective>
+inline constexpr int objective_id = models::begin_id;
+template <>
+inline constexpr int objective_id<models::masked_diffusion> = models::mask_id;
+
+/// The learning rate of a step, counted from 0: to a twentieth of the peak, over the whole run or ("wsd") its last fifth.
+inline double learning_rate(run_options const& o, std::int64_t step) {
+  double const last = o.learning_rate / 20;
+  if (o.schedule == "cosine") return nn::warmup_cosine{.peak = o.learning_rate, .last = last, .warmup = o.warmup, .total = o.steps}(step);
+  std::int64_t const decay = std::min(o.steps - o.warmup, o.steps / 5);
+  return nn::warmup_stable_decay{.peak = o.learning_rate, .last = last, .warmup = o.warmup, .decay = decay, .total = o.steps}(step);
+}
+
+/// A run in progress. Model: a transformer; Objective: what it learns (models/objectives.hpp).
+///
+/// State     all of it is in save(): N steps give the same bits as some, save, resume and the rest
+/// Errors    basin::error; value_error when the gradient stops being finite; what was saved before stays
+/// Determinism  run_to_run, for any number of threads
+template <class Model, class Objective>
+class trainer {
+ public:
+  trainer(run_options options, run_data const& from)
+      : o(std::move(options)), data(from), net(architecture(o), o.seed), objective{objective_id<Objective>} {
+    auto const words = philox::words(o.seed, o.problems);
+    state.data = philox{(std::uint64_t{words[0]} << 32) | words[1]};
+    state.masks = philox{(std::uint64_t{words[2]} << 32) | words[3]};
+  }
+
+  /// Goes on from load_training().
+  trainer(run_options options, run_data const& from, models::checkpoint const& saved) : trainer(std::move(options), from) {
+    if (saved.config.value("fingerprint", std::uint64_t{0}) != data.fingerprint())
+      throw value_error{message("basin: the text ", o.text, " is not the one this run began with; resume with the same text")};
+    state = models::read_training(saved.tensors, net.parameters());
+    last_figures = saved.config.value("figures", nlohmann::ordered_json::object());
+  }
+
+  /// One step; returns the loss before it.
+  double step() {
+    tokens.resize(learned.size());
+    data.draw(state.data, tokens);
+    auto const batch = objective(tokens, o.batch, o.length, learned, state.masks);
+    nn::clear_gradients(net.parameters());
+    double const loss = models::accumulate(net, batch, scratch);
+    nn::adamw<float>(net.parameters(), state.moments, learning_rate(o, state.step), {.weight_decay = o.weight_decay});
+    ++state.step;
+    return loss;
+  }
+
+  /// Judges the model on what it does not train on; the figures join the next checkpoint.
+  nlohmann::ordered_json const& evaluate(evaluation_size const& size) {
+    auto const note = [&](char const* name, models::estimate const& e, char const* counted, index count) {
+      last_figures = {{"step", state.step}, {name, e.mean}, {"standard_error", e.standard_error}, {counted, count}};
+    };
+    if (!data.is_text()) {
+      auto const problems = run_data::test_problems(size.problems);
+      auto const answers = o.objective == "ar" ? answers_left_to_right(net, problems) : answers_by_unmasking(net, problems);
+      note("accuracy", accuracy(problems, answers), "problems", size.problems);
+      return last_figures;
+    }
+    auto const windows = data.validation_windows(size.windows);
+    int const count = static_cast<int>(windows.size()) / o.length;
+    if (o.objective == "ar") note("nll_per_byte", models::next_token_nll(net, windows, count, o.length, models::begin_id), "windows", count);
+    else note("elbo_per_byte", models::diffusion_bound(net, windows, count, o.length, models::mask_id, {}, {.draws = size.draws}), "windows", count);
+    return last_figures;
+  }
+
+  void save(std::filesystem::path const& folder, std::string const& command) {
+    nlohmann::ordered_json const config{{"format", models::checkpoint_format}, {"objective", o.objective}, {"tokenizer", "bytes"},
+                                        {"architecture", models::architecture_json(architecture(o))}, {"training", to_json(o)},
+                                        {"fingerprint", data.fingerprint()}, {"step", state.step}, {"command", command}, {"figures", last_figures}};
+    models::save_checkpoint(folder, config, net.parameters(), state);
+  }
+
+  std::int64_t steps_done() const { return state.step; }
+  run_options const& options() const { return o; }
+  Model& model() { return net; }
+
+ private:
+  run_options o;
+  run_data const& data;
+  Model net;
+  models::training_state state;
+  nlohmann::ordered_json last_figures = nlohmann::ordered_json::object();
+  Objective objective;
+  std::vector<unsigned char> learned = data.learned(o.batch);
+  std::vector<int> tokens;
+  models::loss_buffers scratch;
+};
+
+using autoregressive_model = models::transformer<decltype(attention<>{}.with(causal{}))>;
+using diffusion_model = models::transformer<attention<>>;
+using autoregressive_trainer = trainer<autoregressive_model, models::next_token>;
+using diffusion_trainer = trainer<diffusion_model, models::masked_diffusion>;
+
+}  // namespace basin::train

@@ -17,6 +17,7 @@ struct functions {
   using scalar = T;
   using mask = bool;
   BASIN_HD static T exp(T x) { return std::exp(x); }
+  BASIN_HD static T fma(T x, T y, T z) { return std::fma(x, y, z); }
   BASIN_HD static T log(T x) { return std::log(x); }
   BASIN_HD static T sqrt(T x) { return std::sqrt(x); }
   BASIN_HD static T max(T a, T b) { return a < b || b != b ? b : a; }  // a NaN on either side is kept
@@ -46,6 +47,11 @@ BASIN_HD T lowest() {
 template <class T>
 BASIN_HD T exp(T x) {
   return functions<T>::exp(x);
+}
+/// x y + z, rounded once where the machine can.
+template <class T>
+BASIN_HD T fma(T x, T y, T z) {
+  return functions<T>::fma(x, y, z);
 }
 template <class T>
 BASIN_HD T log(T x) {

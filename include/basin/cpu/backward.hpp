@@ -51,7 +51,7 @@ void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block c
   for (int v = 0; v < Vectors; ++v) delta[v] = batch(T(0));
   over_scores<T, Vectors>(rows, at.weights, [&](int v, batch w, index n) {
     auto const j = fit.jacobian(who, v, batch::load_aligned(at.scores + n), w);
-    delta[v] = xsimd::fma(j.carry, batch::load_aligned(at.dweights + n), delta[v]);
+    delta[v] = math::fma(j.carry, batch::load_aligned(at.dweights + n), delta[v]);
   });
   for (key_block const block : blocks)
     for (index r = 0; r < block.count; ++r)

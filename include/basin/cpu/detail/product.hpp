@@ -33,7 +33,7 @@ BASIN_INLINE void product_tile(Storage const* a, RowStep row_step, TermStep term
     for (int r = 0; r < Rows; ++r) {
       batch const x(static_cast<T>(a[r * row_step]));
       BASIN_UNROLL
-      for (int v = 0; v < Vectors; ++v) sum[r][v] = xsimd::fma(x, column[v], sum[r][v]);
+      for (int v = 0; v < Vectors; ++v) sum[r][v] = math::fma(x, column[v], sum[r][v]);
     }
     a += term_step;
     b += b_step;

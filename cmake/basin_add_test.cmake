@@ -12,7 +12,7 @@ target_compile_definitions(basin_test_main PUBLIC
   BASIN_DEFAULT_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
 target_link_libraries(basin_test_main PUBLIC Catch2::Catch2 basin::basin PRIVATE basin_own)
 target_precompile_headers(basin_test_main PRIVATE support/precompiled.hpp)
-set_source_files_properties(support/main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+set_source_files_properties(support/main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS -O0)
 
 function(basin_add_test)
   cmake_parse_arguments(arg "" "NAME" "SOURCES;LIBRARIES;LABELS" ${ARGN})

@@ -48,6 +48,7 @@ set(basin_headers
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp
   include/basin/sinks/trajectory.hpp
+  include/basin/basin.hpp
 )
 
 # basin::nn adds oneDNN.
@@ -68,4 +69,5 @@ set(basin_nn_headers
 
 # basin::cuda needs nvcc.
 set(basin_cuda_headers
+  include/basin/basin.cuh
 )

@@ -24,10 +24,11 @@ class attention_case {
     out_.resize(static_cast<std::size_t>(length * dim));
   }
 
-  auto q() const { return view_of(q_); }                         // [1, 1, length, dim]
-  auto k() const { return view_of(k_); }
-  auto v() const { return view_of(v_); }
-  auto out() { return basin::contiguous(out_.data(), 1, 1, length_, dim_); }
+  using input = basin::view<float const, 4>;                     // [1, 1, length, dim]
+  input q() const { return view_of(q_); }
+  input k() const { return view_of(k_); }
+  input v() const { return view_of(v_); }
+  basin::view<float, 4> out() { return basin::contiguous(out_.data(), 1, 1, length_, dim_); }
 
   /// Two products of length x length x dim, a multiply and an add each; the normalizer's own work is not counted.
   double flops() const { return 4.0 * static_cast<double>(length_) * static_cast<double>(length_) * static_cast<double>(dim_); }
@@ -51,7 +52,7 @@ class attention_case {
   }
 
  private:
-  auto view_of(std::vector<float> const& tensor) const { return basin::contiguous(tensor.data(), 1, 1, length_, dim_); }
+  input view_of(std::vector<float> const& tensor) const { return basin::contiguous(tensor.data(), 1, 1, length_, dim_); }
 
   basin::index length_, dim_;
   std::vector<float> q_, k_, v_, out_;

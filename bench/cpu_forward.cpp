@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Question: what share of the processor's FMA peak does a full softmax forward reach on one thread?
 
-#include <omp.h>
-
 #include "basin/basin.hpp"
 #include "support/attention_case.hpp"
 #include "support/fma_peak.hpp"
 #include "support/suite.hpp"
 
 int main(int argc, char** argv) {
-  bench::suite suite{argc, argv, "What share of the FMA peak does a full softmax forward reach? fp32, d = 64, L = 2048, one thread"};
-  omp_set_num_threads(1);
+  bench::suite suite{argc, argv, bench::clock::one_thread,
+                     "What share of the FMA peak does a full softmax forward reach? fp32, d = 64, L = 2048, one thread"};
 
   bench::attention_case shape(suite.how() == bench::mode::dry ? 96 : 2048, 64);
-  bench::fma_peak<float> peak(suite.how() == bench::mode::dry ? 1000 : 1'000'000);
+  bench::fma_peak<float> peak(suite.how() == bench::mode::dry ? 1000 : 10'000'000);
   basin::attention<> const full;
 
   suite.expect("basin::cpu::forward agrees with basin::reference::forward", [&] { return shape.agrees(full); });

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Question: what does it cost to record how much attention each key receives?
 
-#include <omp.h>
-
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -13,8 +11,8 @@
 #include "support/suite.hpp"
 
 int main(int argc, char** argv) {
-  bench::suite suite{argc, argv, "What does received attention cost on top of a forward? fp32, d = 64, L = 2048, one thread"};
-  omp_set_num_threads(1);
+  bench::suite suite{argc, argv, bench::clock::one_thread,
+                     "What does received attention cost on top of a forward? fp32, d = 64, L = 2048, one thread"};
 
   basin::index const length = suite.how() == bench::mode::dry ? 96 : 2048;
   bench::attention_case shape(length, 64);

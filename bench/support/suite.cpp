@@ -4,10 +4,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <xsimd/xsimd.hpp>
@@ -36,10 +36,10 @@ double quantile(std::vector<double> const& sorted, double q) {
   return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
 }
 
-double seconds_of(std::function<void()> const& run) {
-  auto const start = std::chrono::steady_clock::now();
-  run();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+double now(clock by) {
+  timespec t{};
+  clock_gettime(by == clock::one_thread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
 /// The value after the colon of the first line of /proc/cpuinfo that begins with `key`.
@@ -50,12 +50,13 @@ std::string cpu_info(std::string_view key) {
   return "unknown";
 }
 
-nlohmann::ordered_json conditions() {
+nlohmann::ordered_json conditions(clock by) {
   char const* const commit = std::getenv("BASIN_COMMIT");
   return {{"processor", cpu_info("model name")},
           {"mhz_now", cpu_info("cpu MHz")},
           {"instructions", xsimd::default_arch::name()},
           {"threads", omp_get_max_threads()},
+          {"timed_by", by == clock::one_thread ? "processor time of the thread" : "wall clock"},
           {"compiler", __VERSION__},
           {"basin", std::to_string(BASIN_VERSION_MAJOR) + "." + std::to_string(BASIN_VERSION_MINOR) + "." + std::to_string(BASIN_VERSION_PATCH)},
           {"commit", commit ? commit : "unknown"}};
@@ -80,7 +81,8 @@ std::vector<double> rates(timing const& t) {
   return out;
 }
 
-suite::suite(int argc, char** argv, std::string question) : question_(std::move(question)) {
+suite::suite(int argc, char** argv, clock timed_by, std::string question) : question_(std::move(question)), clock_(timed_by) {
+  if (clock_ == clock::one_thread) omp_set_num_threads(1);
   for (int i = 1; i < argc; ++i) {
     std::string_view const option = argv[i];
     if (option == "--short") mode_ = mode::brief;
@@ -94,6 +96,12 @@ suite::suite(int argc, char** argv, std::string question) : question_(std::move(
       std::exit(asked ? 0 : 2);
     }
   }
+}
+
+double suite::seconds_of(std::function<void()> const& run) const {
+  double const start = now(clock_);
+  run();
+  return now(clock_) - start;
 }
 
 void suite::expect(std::string const& what, std::function<bool()> const& holds) {
@@ -123,7 +131,7 @@ void suite::claim(std::string const& name, std::string const& meaning, std::vect
 
 void suite::print_table(std::FILE* to) const {
   std::fprintf(to, "%s\n", question_.c_str());
-  auto const where = conditions();
+  auto const where = conditions(clock_);
   for (auto const& [key, value] : where.items())
     std::fprintf(to, "  %-13s %s\n", key.c_str(), (value.is_string() ? value.get<std::string>() : value.dump()).c_str());
   if (!timings_.empty()) std::fprintf(to, "\n  %-36s %10s %8s %9s %8s\n", "", "median ms", "spread", "GFLOP/s", "samples");
@@ -137,7 +145,7 @@ void suite::print_table(std::FILE* to) const {
 }
 
 void suite::print_json() const {
-  nlohmann::ordered_json all = {{"question", question_}, {"conditions", conditions()}, {"timings", nlohmann::ordered_json::array()}, {"claims", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json all = {{"question", question_}, {"conditions", conditions(clock_)}, {"timings", nlohmann::ordered_json::array()}, {"claims", nlohmann::ordered_json::array()}};
   for (auto const& t : timings_) {
     auto const s = summarize(t.seconds);
     all["timings"].push_back({{"name", t.name}, {"flops", t.flops}, {"samples", t.seconds.size()},

@@ -36,13 +36,17 @@ struct timing {
 
 enum class mode { full, brief, dry };
 
+/// What is timed: the work of one thread by its own processor time, so that a neighbour who takes the core away in the middle
+/// of a sample is not counted; or all threads by the clock on the wall.
+enum class clock { one_thread, wall };
+
 /// One benchmark program: reads the options, runs, reports.
 ///
 /// Errors    a failed check, an unknown option or a benchmark without a contender makes report() answer with 1
 /// Example   bench/cpu_forward.cpp
 class suite {
  public:
-  suite(int argc, char** argv, std::string question);
+  suite(int argc, char** argv, clock timed_by, std::string question);
 
   mode how() const { return mode_; }
 
@@ -67,8 +71,10 @@ class suite {
 
   void print_table(std::FILE* to) const;
   void print_json() const;
+  double seconds_of(std::function<void()> const& run) const;
 
   std::string question_;
+  clock clock_;
   mode mode_ = mode::full;
   format format_ = format::table;
   std::vector<std::string> failures_;

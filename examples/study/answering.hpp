@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The first and third question: how well do the models answer, and how well with their sinks hidden, or as many random keys?
+// Scores are per item: 1 or 0 for a problem answered right or wrong; nats per byte for a window of text, where the second half
+// is judged given the first (autoregressive: exactly; diffusion: the bound, one random mask a window, the same for every condition).
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "basin/core/random.hpp"
+#include "models/problems.hpp"
+#include "models/samplers.hpp"
+#include "study/key_masking.hpp"
+#include "study/material.hpp"
+#include "study/options.hpp"
+#include "study/statistics.hpp"
+
+namespace basin::study {
+
+/// One way of hiding keys. `name` is "nothing", "sinks", "sinks of the last row" or "random keys".
+struct condition {
+  std::string name;
+  masking_plan plan;
+  index draw = 0;
+};
+
+/// What every condition scored on every item.
+struct scores {
+  condition under;
+  std::vector<double> items;
+};
+
+/// Told how far the work is.
+using tick = std::function<void()>;
+/// Shown every pass of the condition that hides nothing: sequence numbers start at `first`.
+using pass_look = std::function<void(key_masking const&, models::pass const&, index first)>;
+
+inline std::vector<condition> conditions(study_options const& o, evidence usual) {
+  std::vector<condition> all{{"nothing", {drop::nothing, 0, usual, 0}, 0}};
+  for (index const count : masked_counts) all.push_back({"sinks", {drop::strongest, count, usual, 0}, 0});
+  if (usual == evidence::all_passes)
+    for (index const count : masked_counts) all.push_back({"sinks of the last row", {drop::strongest, count, evidence::last_pass, 0}, 0});
+  for (index draw = 0; draw < o.draws; ++draw)
+    for (index const count : masked_counts)
+      all.push_back({"random keys", {drop::random, count, usual, o.seed + 0x9e3779b97f4a7c15 * static_cast<std::uint64_t>(draw + 1)}, draw});
+  return all;
+}
+
+/// -ln softmax(logits)[target], in double.
+inline double surprise(std::span<float const> logits, int target) {
+  double const max = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (float const x : logits) sum += std::exp(static_cast<double>(x) - max);
+  return std::log(sum) + max - static_cast<double>(logits[static_cast<std::size_t>(target)]);
+}
+
+inline double score_of_answer(material const& m, index i, std::span<int const> answer) {
+  return models::read_answer(answer) == m.problems[static_cast<std::size_t>(i)].result ? 1.0 : 0.0;
+}
+
+namespace detail {
+
+/// Writes, or is made to write, what follows the prompt.
+template <class Model>
+double continue_text(models::writing<Model>& text, key_masking& mask, material const& m, index i) {
+  if (!m.is_text()) return score_of_answer(m, i, models::greedy(text, m.length - m.given, models::answer_padding, mask));
+  double sum = 0;
+  for (int at = m.given; at < m.length; ++at) {
+    int const id = m.sequence(i)[static_cast<std::size_t>(at)];
+    sum += surprise(text.logits(), id);
+    if (at + 1 < m.length) text.append(id, mask);
+  }
+  return sum / (m.length - m.given);
+}
+
+}  // namespace detail
+
+/// The autoregressive model on every item under every condition. The prompt is read once, with nothing hidden; its last token
+/// apart, so that there is a last row to judge by.
+template <class Model>
+std::vector<scores> answer_left_to_right(Model& model, material const& m, std::vector<condition> const& all, pass_look const& see, tick const& done) {
+  std::vector<scores> out;
+  for (auto const& c : all) out.push_back({c, {}});
+  for (index i = 0; i < m.count; ++i) {
+    key_masking reader(model.config(), 1, m.length, i);
+    models::writing<Model> read(model, m.prompt(i).first(m.prompt(i).size() - 1), reader);
+    read.append(m.prompt(i).back(), reader);
+    for (auto& s : out) {
+      auto mask = reader;
+      auto text = read;
+      mask.follow(s.under.plan);
+      if (s.under.plan.what == drop::nothing && see) {
+        mask.watch_with([&](key_masking const& k, models::pass const& now) { see(k, now, i); });
+        see(mask, {0, 1, 1, std::ssize(read.tokens()), read.tokens()}, i);
+      }
+      s.items.push_back(detail::continue_text(text, mask, m, i));
+    }
+    done();
+  }
+  return out;
+}
+
+namespace detail {
+
+inline constexpr index batch_size = 32;
+
+/// Hides from the second half of every window as many bytes as its turn says, at random.
+inline std::vector<int> mask_windows(material const& m, index first, index batch, std::uint64_t seed) {
+  std::vector<int> ids;
+  for (index i = first; i < first + batch; ++i) {
+    std::size_t const start = ids.size();
+    std::ranges::copy(m.sequence(i), std::back_inserter(ids));
+    int const open = m.length - m.given, hidden = 1 + static_cast<int>((i * open + open / 2) / m.count) % open;
+    philox rng(seed, static_cast<std::uint64_t>(i) << 16);
+    for (index const at : sinks::random_keys(rng, open, hidden)) ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
+  }
+  return ids;
+}
+
+/// -ln p per hidden byte of every window, on the second of two equal passes: the first is what the sinks are found in.
+template <class Model>
+void score_masked(Model& model, material const& m, std::span<int const> ids, index first, index batch, key_masking& mask, std::vector<double>& items) {
+  std::span<float const> logits;
+  for (index step = 0; step < 2; ++step) {
+    models::pass const now{step, batch, m.length, m.length, ids};
+    logits = model.forward(ids, static_cast<int>(batch), m.length, mask.adapt(now));
+    mask.seen(now);
+  }
+  std::size_t const vocabulary = logits.size() / ids.size();
+  for (index b = 0; b < batch; ++b) {
+    gathering all;
+    for (int at = m.given; at < m.length; ++at) {
+      auto const row = static_cast<std::size_t>(b * m.length + at);
+      if (ids[row] == models::mask_id) all.add(surprise(logits.subspan(row * vocabulary, vocabulary), m.sequence(first + b)[static_cast<std::size_t>(at)]));
+    }
+    items.push_back(all.result().mean);
+  }
+}
+
+}  // namespace detail
+
+/// How the answers of the options are unmasked.
+inline models::unmasking unmasking_of(study_options const& o, material const& m) {
+  int const open = m.length - m.given, block = o.block;
+  models::unmasking const how{.first = m.given, .length = open, .block = block, .steps = o.steps > 0 ? o.steps : open};
+  how.validate(m.length);
+  return how;
+}
+
+/// The masked diffusion model on every item under every condition.
+template <class Model>
+std::vector<scores> answer_by_unmasking(Model& model, material const& m, study_options const& o, std::vector<condition> const& all,
+                                        pass_look const& see, tick const& done) {
+  auto const how = unmasking_of(o, m);
+  std::vector<scores> out;
+  for (auto const& c : all) {
+    out.push_back({c, {}});
+    for (index first = 0; first < m.count; first += detail::batch_size) {
+      index const batch = std::min(detail::batch_size, m.count - first);
+      key_masking mask(model.config(), batch, m.length, first);
+      mask.follow(c.plan);
+      auto ids = std::vector<int>(m.ids.begin() + first * m.length, m.ids.begin() + (first + batch) * m.length);
+      bool const watched = c.plan.what == drop::nothing && see;
+      if (watched) mask.watch_with([&](key_masking const& k, models::pass const& now) { see(k, now, first); });
+      if (watched || !m.is_text()) models::low_confidence(model, ids, static_cast<int>(batch), how, mask);
+      if (m.is_text()) {
+        key_masking fresh(model.config(), batch, m.length, first);
+        fresh.follow(c.plan);
+        detail::score_masked(model, m, detail::mask_windows(m, first, batch, o.seed), first, batch, fresh, out.back().items);
+      } else {
+        for (index b = 0; b < batch; ++b)
+          out.back().items.push_back(score_of_answer(m, first + b, std::span<int const>(ids).subspan(static_cast<std::size_t>(b * m.length + m.given), static_cast<std::size_t>(m.length - m.given))));
+      }
+      done();
+    }
+  }
+  return out;
+}
+
+}  // namespace basin::study

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The fourth question: what does each normalizer do with the same scores as the context grows? The queries and keys of every
+// head are taken from the model; for each length n the query at place n - 1 looks at the first n keys.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "basin/attention.hpp"
+#include "basin/cpu/forward.hpp"
+#include "basin/normalize/length_scaled.hpp"
+#include "basin/normalize/top_k.hpp"
+#include "basin/observe/entropy.hpp"
+#include "basin/observe/max_weight.hpp"
+#include "basin/observe/together.hpp"
+#include "basin/sinks/ranking.hpp"
+#include "study/material.hpp"
+#include "study/statistics.hpp"
+
+namespace basin::study {
+
+/// Whether the model was trained at this length.
+enum class reach { trained, beyond };
+
+/// One head under one normalizer at one length, over sequences.
+struct length_figure {
+  std::string normalizer;
+  index length = 0;
+  reach how_far{};
+  int layer = 0, head = 0;
+  estimate max_weight, entropy;  // entropy in nats
+};
+
+inline constexpr int top_keys = 8;
+
+namespace detail {
+
+/// The rows of one query place and the keys before it.
+struct scored_rows {
+  view<float const, 4> q, k;  // [batch, heads, 1, dim], [batch, kv_heads, n, dim]
+};
+
+inline scored_rows rows_at(view<float const, 4> q, view<float const, 4> k, index n) {
+  return {strided(&q(0, 0, n - 1, 0), std::array<index, 4>{q.extent(0), q.extent(1), 1, q.extent(3)}, std::array<index, 4>{q.stride(0), q.stride(1), q.stride(2), q.stride(3)}),
+          strided(&k(0, 0, 0, 0), std::array<index, 4>{k.extent(0), k.extent(1), n, k.extent(3)}, std::array<index, 4>{k.stride(0), k.stride(1), k.stride(2), k.stride(3)})};
+}
+
+/// Watches the projections of a forward pass and measures them at every length.
+class length_probe {
+ public:
+  length_probe(std::span<index const> at, reach where, double trained, std::vector<length_figure>& to)
+      : lengths(at.begin(), at.end()), how_far(where), trained_length(trained), out(&to) {}
+
+  template <class Attention>
+  Attention operator()(int, Attention use) const { return use; }
+
+  void projected(int layer, view<float const, 4> q, view<float const, 4> k) const {
+    for (index const n : lengths) {
+      auto const rows = rows_at(q, k, n);
+      measure("softmax", softmax{}, rows, layer, n);
+      measure("length_scaled<softmax, ssmax>", length_scaled<softmax, ssmax>{}, rows, layer, n);
+      measure("length_scaled<softmax, log_n>", length_scaled<softmax, log_n>{{}, {trained_length}}, rows, layer, n);
+      measure("top_k(8)", top_k{top_keys}, rows, layer, n);
+    }
+  }
+
+ private:
+  template <class Normalizer>
+  void measure(char const* name, Normalizer normalize, scored_rows const& rows, int layer, index n) const {
+    index const batch = rows.q.extent(0), heads = rows.q.extent(1), dim = rows.q.extent(3);
+    std::vector<double> most(static_cast<std::size_t>(batch * heads)), nats(most.size());
+    std::vector<float> ignored(most.size() * static_cast<std::size_t>(dim));
+    auto const use = attention<>{}.with(normalize).with(together(max_weight{contiguous(most.data(), batch, heads, 1)}, entropy{contiguous(nats.data(), batch, heads, 1)}));
+    cpu::forward(use, rows.q, rows.k, rows.k, contiguous(ignored.data(), batch, heads, 1, dim));
+    for (index h = 0; h < heads; ++h) {
+      gathering max, spread;
+      for (index b = 0; b < batch; ++b) {
+        max.add(most[static_cast<std::size_t>(b * heads + h)]);
+        spread.add(nats[static_cast<std::size_t>(b * heads + h)]);
+      }
+      out->push_back({name, n, how_far, layer, static_cast<int>(h), max.result(), spread.result()});
+    }
+  }
+
+  std::vector<index> lengths;
+  reach how_far;
+  double trained_length;
+  std::vector<length_figure>* out;
+};
+
+/// Items one after another until `length` places are full, for as many sequences as the items make, at most `most`. What follows
+/// a prompt is half masked, at random, for a model that fills in; a begin token leads for one that appends.
+inline std::vector<int> joined_items(material const& m, reading how, index length, index most, std::uint64_t seed) {
+  index const each = (length + m.length - 1) / m.length, sequences = std::max<index>(1, std::min(most, m.count / each));
+  std::vector<int> out;
+  for (index s = 0; s < sequences; ++s) {
+    std::vector<int> ids;
+    if (how == reading::left_to_right) ids.push_back(models::begin_id);
+    for (index i = s * each; std::ssize(ids) < length; ++i) {
+      std::size_t const start = ids.size();
+      std::ranges::copy(m.sequence(i % m.count), std::back_inserter(ids));
+      if (how == reading::left_to_right) continue;
+      philox rng(seed, static_cast<std::uint64_t>(i) << 16);
+      index const open = m.length - m.given;
+      for (index const at : sinks::random_keys(rng, open, open / 2)) ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
+    }
+    out.insert(out.end(), ids.begin(), ids.begin() + length);
+  }
+  return out;
+}
+
+}  // namespace detail
+
+inline constexpr index beyond_factor = 8;  // the longest context measured, in trained lengths
+
+/// Every head under every normalizer: at lengths 8, 16, ... up to the trained one on single items, and up to eight times that on
+/// items joined end to end, which the model has never seen.
+///
+/// Cost      one pass of up to 64 sequences, and one of up to 8 of eight times the length
+template <class Model>
+std::vector<length_figure> context_lengths(Model& model, material const& m, reading how, std::uint64_t seed) {
+  std::vector<length_figure> out;
+  std::vector<index> within, beyond;
+  index const trained = model.config().context;
+  for (index n = 8; n < trained; n *= 2) within.push_back(n);
+  within.push_back(trained);
+  for (index n = 2 * trained; n <= beyond_factor * trained; n *= 2) beyond.push_back(n);
+  auto const run = [&](Model& on, std::vector<index> const& lengths, reach where, index most) {
+    auto const ids = detail::joined_items(m, how, lengths.back(), most, seed);
+    on.forward(ids, static_cast<int>(std::ssize(ids) / lengths.back()), static_cast<int>(lengths.back()),
+               detail::length_probe(lengths, where, static_cast<double>(trained), out));
+  };
+  run(model, within, reach::trained, 64);
+  auto sizes = model.config();
+  sizes.context *= beyond_factor;                                // the rotary positions just go on
+  Model longer(sizes);
+  for (std::size_t p = 0; p < model.parameters().size(); ++p) std::ranges::copy(model.parameters()[p].values, longer.parameters()[p].values.begin());
+  run(longer, beyond, reach::beyond, 8);
+  return out;
+}
+
+}  // namespace basin::study

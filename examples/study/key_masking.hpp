@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The intervention of the study, as a watch for models/samplers.hpp: before every pass but the first, hide from each layer and
+// head the keys that received most in the passes before, or as many keys drawn at random.
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "basin/core/random.hpp"
+#include "basin/core/view.hpp"
+#include "basin/observe/received_attention.hpp"
+#include "basin/prune/drop_keys.hpp"
+#include "basin/sinks/ranking.hpp"
+#include "models/samplers.hpp"
+#include "models/transformer_config.hpp"
+
+namespace basin::study {
+
+/// Which keys are hidden.
+enum class drop { nothing, strongest, random };
+
+/// What a key is judged by: the attention it received in the last pass, or in all passes so far.
+enum class evidence { last_pass, all_passes };
+
+struct masking_plan {
+  drop what = drop::nothing;
+  index count = 0;
+  evidence judged_by = evidence::last_pass;
+  std::uint64_t seed = 0;  // of the random keys
+};
+
+/// Masks keys and keeps account of what every key received.
+///
+/// Source    Rulli et al. 2025, arXiv 2510.15731, section 4.3; the random control is that of arXiv 2605.09313
+/// State     per layer, sequence and head: the received attention and the keys that are hidden now
+/// Edges     the first pass hides nothing; only keys of the passes before can be hidden, so a new token sees itself
+/// Determinism  the random keys depend on the seed and the number of the sequence alone, never on the batch
+class key_masking {
+ public:
+  /// Called after every pass.
+  using look = std::function<void(key_masking const&, models::pass const&)>;
+
+  /// For sequences numbered from `first_sequence`, of at most `capacity` keys each.
+  key_masking(models::transformer_config const& c, index batch, index capacity, index first_sequence = 0)
+      : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence) {
+    index const rows = layers * sequences * heads;
+    totals.resize(static_cast<std::size_t>(rows * room));
+    hidden.resize(static_cast<std::size_t>(rows * room));
+    fresh.resize(static_cast<std::size_t>(rows * room));
+    follow({});
+  }
+
+  /// From now on by this plan, with the account as it is.
+  void follow(masking_plan next) {
+    plan = next;
+    streams.clear();
+    for (index b = 0; b < sequences; ++b) {
+      auto const words = philox::words(plan.seed, static_cast<std::uint64_t>(first + b));
+      streams.emplace_back((std::uint64_t{words[0]} << 32) | words[1]);
+    }
+  }
+  void watch_with(look watcher) { after = std::move(watcher); }
+
+  /// The attention of one layer during the pass that adapt() was called for.
+  struct adapted {
+    key_masking* mask;
+    index keys;
+    template <class Attention>
+    auto operator()(int layer, Attention use) const {
+      auto const marks = contiguous(std::as_const(mask->hidden).data() + mask->offset(layer, 0, 0), mask->sequences, mask->heads, mask->room);
+      auto const sums = contiguous(mask->fresh.data() + layer * mask->sequences * mask->heads * keys, mask->sequences, mask->heads, keys);
+      return use.with(drop_keys{marks}).with(received_attention{sums});
+    }
+  };
+
+  adapted adapt(models::pass const& now) {
+    if (seen_keys > 0 && plan.what != drop::nothing) choose();
+    return {this, now.keys};
+  }
+
+  void seen(models::pass const& now) {
+    for (index row = 0; row < layers * sequences * heads; ++row)
+      for (index j = 0; j < now.keys; ++j) totals[static_cast<std::size_t>(row * room + j)] += fresh[static_cast<std::size_t>(row * now.keys + j)];
+    all_queries += now.queries;
+    last_queries = now.queries;
+    seen_keys = now.keys;
+    if (after) after(*this, now);
+  }
+
+  /// What the keys of one head received, by the evidence of the plan. // [keys]
+  std::span<double const> received(index layer, index sequence, index head) const {
+    bool const all = plan.judged_by == evidence::all_passes;
+    index const row = (layer * sequences + sequence) * heads + head;
+    return std::span(all ? totals : fresh).subspan(static_cast<std::size_t>(row * (all ? room : seen_keys)), static_cast<std::size_t>(seen_keys));
+  }
+  /// How many rows of weights that sums up.
+  index queries() const { return plan.judged_by == evidence::all_passes ? all_queries : last_queries; }
+
+ private:
+  index offset(index layer, index sequence, index head) const { return ((layer * sequences + sequence) * heads + head) * room; }
+
+  /// Marks the keys to hide, of those that were there in the pass before.
+  void choose() {
+    for (index l = 0; l < layers; ++l)
+      for (index b = 0; b < sequences; ++b)
+        for (index h = 0; h < heads; ++h) {
+          auto const marks = std::span(hidden).subspan(static_cast<std::size_t>(offset(l, b, h)), static_cast<std::size_t>(room));
+          auto& stream = streams[static_cast<std::size_t>(b)];
+          sinks::mark_keys(plan.what == drop::random ? sinks::random_keys(stream, seen_keys, plan.count)
+                                                     : sinks::strongest_keys(received(l, b, h), plan.count), marks);
+        }
+  }
+
+  index layers, sequences, heads, room, first;
+  masking_plan plan;
+  std::vector<philox> streams;       // one a sequence
+  std::vector<double> totals, fresh;  // [layers, sequences, heads, capacity] of all passes; [.., keys] of the last
+  std::vector<std::uint8_t> hidden;  // [layers, sequences, heads, capacity]
+  index seen_keys = 0, all_queries = 0, last_queries = 0;
+  look after;
+};
+
+}  // namespace basin::study

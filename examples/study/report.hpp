@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The findings as one HTML file that needs nothing else: report.html with the figures and the plotting library put in.
+
+#include <cmath>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "models/files.hpp"
+#include "study/findings.hpp"
+#include "study/report_template.hpp"
+
+namespace basin::study {
+
+namespace detail {
+
+using json = nlohmann::ordered_json;
+
+/// A number with as many digits as a plot can show; NaN is null.
+inline json number(double x) {
+  if (!std::isfinite(x)) return nullptr;
+  double const scale = x == 0 ? 1 : std::pow(10.0, 5 - std::ceil(std::log10(std::abs(x))));
+  return std::round(x * scale) / scale;
+}
+
+inline json pair_json(estimate const& e) { return {number(e.mean), number(e.error)}; }
+
+inline json sinks_json(sink_report const& r) {
+  json heads = json::array(), steps = json::array(), kinds_of_steps = json::array(), tokens = json::array(), examples = json::array();
+  for (auto const& f : r.by_head) heads.push_back({{"layer", f.layer}, {"head", f.head}, {"measure", f.measure}, {"value", pair_json(f.value)}});
+  for (auto const& f : r.by_step) steps.push_back({{"step", f.step}, {"layer", f.layer}, {"measure", f.measure}, {"value", pair_json(f.value)}});
+  for (auto const& counts : r.strongest_kind) kinds_of_steps.push_back(counts);
+  for (auto const& t : std::span(r.tokens).first(std::min<std::size_t>(12, r.tokens.size())))
+    tokens.push_back({{"kind", kind_names[static_cast<std::size_t>(t.kind)]}, {"token", token_name(t.id)}, {"sinks", t.sinks}, {"keys", t.keys}});
+  index all = 0;
+  for (auto const& t : r.tokens) all += t.sinks;
+  for (auto const& e : r.example) {
+    json share = json::array();
+    for (auto const& row : e.share) {
+      json cells = json::array();
+      for (double const x : row) cells.push_back(std::round(x * 1e4) / 1e4);
+      share.push_back(std::move(cells));
+    }
+    examples.push_back({{"layer", e.layer}, {"head", e.head}, {"share", std::move(share)}});
+  }
+  json read = json::array();
+  for (auto const& step : r.example_tokens) {
+    json names = json::array();
+    for (int const id : step) names.push_back(token_name(id));
+    read.push_back(std::move(names));
+  }
+  return {{"non_sink_share", pair_json(r.non_sink_share)}, {"first_key_rate", pair_json(r.first_key_rate)}, {"heads", heads}, {"steps", steps},
+          {"kinds", kinds_of_steps}, {"tokens", tokens}, {"all_sinks", all}, {"example", examples}, {"example_tokens", read}};
+}
+
+inline json chapter_json(chapter const& c) {
+  json outcomes = json::array(), draws = json::array(), lengths = json::array();
+  for (auto const& o : c.outcomes)
+    outcomes.push_back({{"hidden", o.hidden}, {"keys", o.keys}, {"draws", o.draws}, {"score", pair_json(o.score)},
+                        {"against_nothing", pair_json(o.against_nothing)}, {"against_random", pair_json(o.against_random)}});
+  for (auto const& s : c.answers)
+    if (s.under.plan.what == drop::random) draws.push_back({{"keys", s.under.plan.count}, {"draw", s.under.draw}, {"score", number(mean_of(s.items).mean)}});
+  for (auto const& l : c.lengths)
+    lengths.push_back({{"normalizer", l.normalizer}, {"length", l.length}, {"beyond", l.how_far == reach::beyond}, {"layer", l.layer},
+                       {"head", l.head}, {"max_weight", number(l.max_weight.mean)}, {"entropy", number(l.entropy.mean)}});
+  json out{{"key", c.key}, {"name", c.name}, {"parameters", c.parameters}, {"config", c.config}, {"outcomes", outcomes},
+           {"draws", draws}, {"sinks", sinks_json(c.sinks)}, {"lengths", lengths}};
+  if (c.text_loss) out["text_loss"] = pair_json(*c.text_loss);
+  return out;
+}
+
+inline json findings_json(findings const& f) {
+  char const* const units[] = {"column sum", "percent", "mean"};
+  json out{{"command", f.command}, {"is_text", f.options.is_text()}, {"items", f.items}, {"length", f.length}, {"given", f.given},
+           {"steps", f.steps}, {"block", f.block}, {"draws", f.options.draws}, {"seed", f.options.seed}, {"problems", f.options.problems},
+           {"text", std::filesystem::path(f.options.text).filename().string()}, {"kinds", kind_names},
+           {"rule", {{"unit", units[static_cast<int>(f.options.rule.unit)]}, {"epsilon", f.options.rule.epsilon}}},
+           {"words", f.in_words}, {"chapters", json::array()}};
+  for (auto const& c : f.chapters) out["chapters"].push_back(chapter_json(c));
+  return out;
+}
+
+/// Text that may stand inside a script element: "</" would end it.
+inline std::string inside_script(std::string text) {
+  for (std::size_t at = 0; (at = text.find("</", at)) != std::string::npos; at += 3) text.replace(at, 2, "<\\/");
+  return text;
+}
+
+inline void put(std::string& page, std::string_view mark, std::string const& what) {
+  std::size_t const at = page.find(mark);
+  if (at == std::string::npos) throw value_error{message("basin::study: the report's template has no ", mark)};
+  page.replace(at, mark.size(), what);
+}
+
+}  // namespace detail
+
+/// Whether the report has plots.
+enum class plots { shown, missing };
+
+/// Writes the report; without a plotting library it has all tables and says how to get the plots.
+inline plots write_report(findings const& f, std::filesystem::path const& file) {
+  std::string page(report_template), library;
+  bool const found = std::filesystem::is_regular_file(f.options.plotly);
+  if (found) {
+    auto const bytes = models::read_file(f.options.plotly);
+    library.assign(reinterpret_cast<char const*>(bytes.data()), bytes.size());
+  }
+  // The figures are put in first: the library may contain anything, also what looks like a mark.
+  detail::put(page, "@STUDY@", detail::inside_script(detail::findings_json(f).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)));
+  detail::put(page, "@PLOTLY@", detail::inside_script(std::move(library)));
+  models::write_atomically(file, models::bytes_of(page));
+  return found ? plots::shown : plots::missing;
+}
+
+}  // namespace basin::study

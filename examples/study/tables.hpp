@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The findings as tidy CSV files, one a question, and as tables for a terminal.
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/files.hpp"
+#include "study/findings.hpp"
+
+namespace basin::study {
+
+/// A CSV text in the making (RFC 4180): one observation a row, NaN as an empty field.
+class csv {
+ public:
+  explicit csv(std::string_view header) : out(std::string(header) + "\n") {}
+
+  template <class... Fields>
+  void row(Fields const&... fields) {
+    char const* separator = "";
+    ((out += separator, out += field(fields), separator = ","), ...);
+    out += "\n";
+  }
+  std::string const& text() const { return out; }
+
+ private:
+  static std::string field(std::string_view s) {
+    if (s.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(s);
+    std::string quoted = "\"";
+    for (char const c : s) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return quoted + "\"";
+  }
+  static std::string field(double x) {
+    if (std::isnan(x)) return "";
+    char digits[32];
+    auto const end = std::to_chars(digits, digits + sizeof digits, x, std::chars_format::general, 8).ptr;
+    return {digits, end};
+  }
+  static std::string field(index n) { return std::to_string(n); }
+  static std::string field(int n) { return std::to_string(n); }
+
+  std::string out;
+};
+
+inline std::string_view measure_name(findings const& f) { return f.options.is_text() ? "nats_per_byte" : "accuracy"; }
+
+inline std::string answers_csv(findings const& f) {
+  csv table("model,hidden,keys,draw,measure,mean,standard_error,items");
+  for (auto const& c : f.chapters) {
+    for (auto const& s : c.answers) {
+      auto const e = mean_of(s.items);
+      table.row(c.key, s.under.name, s.under.plan.count, s.under.draw, measure_name(f), e.mean, e.error, e.count);
+    }
+    if (c.text_loss) table.row(c.key, "nothing", index{0}, index{0}, "nats_per_byte_of_whole_windows", c.text_loss->mean, c.text_loss->error, c.text_loss->count);
+  }
+  return table.text();
+}
+
+inline std::string masking_csv(findings const& f) {
+  csv table("model,hidden,keys,draws,measure,mean,standard_error,minus_nothing,minus_nothing_error,minus_random,minus_random_error,items");
+  for (auto const& c : f.chapters)
+    for (auto const& o : c.outcomes)
+      table.row(c.key, o.hidden, o.keys, o.draws, measure_name(f), o.score.mean, o.score.error, o.against_nothing.mean, o.against_nothing.error,
+                o.against_random.mean, o.against_random.error, o.score.count);
+  return table.text();
+}
+
+inline std::string sinks_csv(findings const& f) {
+  csv table("model,step,layer,head,measure,mean,standard_error,count");  // an empty step or head: over all of them
+  for (auto const& c : f.chapters) {
+    for (auto const& h : c.sinks.by_head) table.row(c.key, "", h.layer, h.head, h.measure, h.value.mean, h.value.error, h.value.count);
+    for (auto const& s : c.sinks.by_step) table.row(c.key, s.step, s.layer, "", s.measure, s.value.mean, s.value.error, s.value.count);
+    for (std::size_t step = 0; step < c.sinks.strongest_kind.size(); ++step) {
+      double all = 0;
+      for (index const n : c.sinks.strongest_kind[step]) all += static_cast<double>(n);
+      for (std::size_t k = 0; k < kinds; ++k)
+        table.row(c.key, static_cast<index>(step), "", "", message("strongest_is_", kind_names[k]), static_cast<double>(c.sinks.strongest_kind[step][k]) / all, NAN, static_cast<index>(all));
+    }
+  }
+  return table.text();
+}
+
+inline std::string sink_tokens_csv(findings const& f) {
+  csv table("model,kind,token,id,times_sink,times_key");
+  for (auto const& c : f.chapters)
+    for (auto const& t : c.sinks.tokens) table.row(c.key, kind_names[static_cast<std::size_t>(t.kind)], token_name(t.id), t.id, t.sinks, t.keys);
+  return table.text();
+}
+
+inline std::string context_length_csv(findings const& f) {
+  csv table("model,normalizer,length,reach,layer,head,measure,mean,standard_error,sequences");
+  for (auto const& c : f.chapters)
+    for (auto const& l : c.lengths) {
+      char const* const far = l.how_far == reach::trained ? "trained" : "beyond";
+      table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "max_weight", l.max_weight.mean, l.max_weight.error, l.max_weight.count);
+      table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "entropy_nats", l.entropy.mean, l.entropy.error, l.entropy.count);
+    }
+  return table.text();
+}
+
+inline void write_tables(findings const& f, std::filesystem::path const& folder) {
+  auto const write = [&](char const* name, std::string const& text) { models::write_atomically(folder / name, models::bytes_of(text)); };
+  write("answers.csv", answers_csv(f));
+  write("masking.csv", masking_csv(f));
+  write("sinks.csv", sinks_csv(f));
+  write("sink_tokens.csv", sink_tokens_csv(f));
+  write("context_length.csv", context_length_csv(f));
+}
+
+/// The figures that matter most, for a terminal.
+inline void print_tables(findings const& f) {
+  bool const text = f.options.is_text();
+  double const factor = text ? 1 : 100;
+  int const digits = text ? 3 : 1;
+  std::printf("\n%s over %lld %s\n", text ? "Nats per byte" : "Answers right, in per cent,", static_cast<long long>(f.items), text ? "windows" : "held-out problems");
+  std::printf("  %-16s %-22s %4s  %-16s %-18s %s\n", "model", "hidden from each head", "keys", text ? "nats" : "right", "minus nothing", "minus random");
+  for (auto const& c : f.chapters)
+    for (auto const& o : c.outcomes)
+      std::printf("  %-16s %-22s %4lld  %-17s %-19s %s\n", c.name.c_str(), o.hidden.c_str(), static_cast<long long>(o.keys), text_of(o.score, digits, factor).c_str(),
+                  o.keys > 0 ? text_of(o.against_nothing, digits, factor).c_str() : "", o.hidden.starts_with("sinks") ? text_of(o.against_random, digits, factor).c_str() : "");
+  std::printf("\nSinks of a head, mean over heads and its error\n  %-16s %-18s %-15s %-15s %-15s %s\n", "model", "non-sinks, %", "sinks", "persistence", "Jaccard", "moves (variance of the centre)");
+  for (auto const& c : f.chapters)
+    std::printf("  %-16s %-19s %-16s %-16s %-16s %s\n", c.name.c_str(), text_of(over_heads(c.sinks, "non_sink_share"), 1, 100).c_str(), text_of(over_heads(c.sinks, "sinks"), 2).c_str(),
+                text_of(over_heads(c.sinks, "persistence"), 2).c_str(), text_of(over_heads(c.sinks, "jaccard"), 2).c_str(), text_of(over_heads(c.sinks, "temporal_variance"), 1).c_str());
+  std::printf("\nLargest weight / entropy in nats, mean over heads; lengths beyond the trained one are marked *\n");
+  for (auto const& c : f.chapters) {
+    auto lengths = lengths_of(c, reach::trained);
+    std::size_t const within = lengths.size();
+    for (index const n : lengths_of(c, reach::beyond)) lengths.push_back(n);
+    std::printf("  %-30s", c.name.c_str());
+    for (std::size_t i = 0; i < lengths.size(); ++i) std::printf(" %10lld%s", static_cast<long long>(lengths[i]), i < within ? " " : "*");
+    std::printf("\n");
+    for (char const* name : {"softmax", "length_scaled<softmax, ssmax>", "length_scaled<softmax, log_n>", "top_k(8)"}) {
+      std::printf("  %-30s", name);
+      for (index const n : lengths) std::printf("  %.3f/%4.2f", at_length(c, name, n, &length_figure::max_weight).mean, at_length(c, name, n, &length_figure::entropy).mean);
+      std::printf("\n");
+    }
+    std::printf("  %-30s", "uniform (1/n, log n)");
+    for (index const n : lengths) std::printf("  %.3f/%4.2f", 1.0 / static_cast<double>(n), std::log(static_cast<double>(n)));
+    std::printf("\n");
+  }
+}
+
+}  // namespace basin::study

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <limits>
 
+#include "basin/core/problem.hpp"
+
 namespace basin_test {
 
 template <class T>
@@ -27,6 +29,50 @@ double weight_tolerance(std::size_t n, double magnitude, double slope = 1) {
 template <class T>
 double mass_tolerance(std::size_t n) {
   return (static_cast<double>(n) + 8) * eps_of<T>;
+}
+
+/// Sizes that bound a whole call: Euclidean norms of rows, and the largest element. `steep` bounds what a normalizer
+/// multiplies scores by (1 / temperature, a length scale); `support` is 1 where errors of weights are relative to the
+/// weights (exponentials), and the number of keys where they are absolute (thresholds).
+struct call_magnitudes {
+  double q_norm, k_norm, v_norm, dout_norm;
+  double q, k, v, dout;
+  double steep = 1, support = 1;
+};
+
+struct call_tolerances {
+  double out, received, max_weight, entropy, dq, dk, dv;
+};
+
+/// How far a call in T may be from the same call in exact arithmetic. u = eps / 2 rounds one operation.
+///
+/// score     a product of D terms below scale |q| |k|: (D + 4) u scale |q| |k|, times `steep`
+/// weight    exponential of that, in the term and in the sum: twice; sum of Nk terms, exp, division: (Nk + 16) u;
+///           times `support` = Nk where it is absolute, so that sum_j |error of w_j| <= weight
+/// out       sum_j w_j v_j, sum_j w_j <= 1: (weight + (Nk + 4) u) max |v|
+/// received  sums over queries of errors below `weight`; added in T in a panel, (Nq + 4) u of a sum of at most Nq
+/// entropy   |x log x - y log y| <= e (1 + |log e|) for |x - y| = e, for Nk keys that share `weight`
+/// dw        <do, v_j>: (Dv + 2) u |do| |v|; delta is their mean, with errors of weights beside
+/// ds        diag_j dw_j - outer_j delta, sum_j |diag_j| <= steep support: error `gradient`, size 2 |do| |v| steep support
+/// dq        scale sum_j ds_j k_j: (gradient + Nk u size) max |k|; dk: the same, summed over all rows that read the key
+/// dv        sum_i w_ij do_i over those rows
+template <class T>
+call_tolerances tolerances_of(basin::problem const& p, call_magnitudes const& m) {
+  double const u = eps_of<T> / 2, scale = 1 / std::sqrt(static_cast<double>(p.dim));
+  double const keys = static_cast<double>(p.keys), queries = static_cast<double>(p.queries);
+  double const rows = queries * static_cast<double>(p.heads / p.kv_heads);
+  double const score = (static_cast<double>(p.dim) + 4) * u * scale * m.q_norm * m.k_norm * m.steep;
+  double const weight = (2 * score + (keys + 16) * u) * m.support;
+  double const size = 2 * m.dout_norm * m.v_norm * m.steep * m.support;
+  double const gradient = size * (2 * weight + (2 * static_cast<double>(p.value_dim) + keys + 8) * u);
+  double const shared = std::max(weight / keys, 1e-300);
+  return {.out = (weight + (keys + 4) * u) * m.v,
+          .received = queries * (weight + (queries + 4) * u),
+          .max_weight = weight,
+          .entropy = keys * shared * (1 + std::fabs(std::log(shared))) + keys * u * std::log(keys + 1),
+          .dq = scale * m.k * (gradient + keys * u * size),
+          .dk = scale * m.q * rows * (gradient + rows * u * size),
+          .dv = m.dout * rows * (weight + (rows + 4) * u)};
 }
 
 }  // namespace basin_test

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// What it means that an engine agrees with the reference.
+
+#include "support/calls.hpp"
+
+namespace basin_test {
+
+/// Runs one forward call by the engine in T and by the reference in double on the same numbers, and compares.
+template <class T, class Attention, class Engine>
+void compare_forward(Attention const& use, shape const& s, numbers of, double steep, Engine engine, std::uint64_t seed = 1) {
+  INFO(description(s));
+  call<T> here(s, of, seed);
+  call<double> exact(s, of, seed);
+  engine(use, here);
+  basin::reference::forward(use, exact.q.v, exact.k.v, exact.v.v, exact.out.v);
+  auto m = here.magnitudes();
+  m.steep = steep;
+  m.support = support_of_errors(use.normalize, s);
+  CHECK(here.outputs_are_whole());
+  CHECK(distance(here.out, exact.out) <= tolerances_of<T>(s, m).out);
+}
+
+template <class T>
+void compare_backward_results(call<T> const& here, call<double> const& exact, call_tolerances const& allowed) {
+  CHECK(here.gradients_are_whole());
+  CHECK(distance(here.dq, exact.dq) <= allowed.dq);
+  CHECK(distance(here.dk, exact.dk) <= allowed.dk);
+  CHECK(distance(here.dv, exact.dv) <= allowed.dv);
+}
+
+template <class T, class Attention, class Engine>
+void compare_backward(Attention const& use, shape const& s, numbers of, double steep, Engine engine, std::uint64_t seed = 1) {
+  INFO(description(s));
+  call<T> here(s, of, seed);
+  call<double> exact(s, of, seed);
+  engine(use, here);
+  basin::reference::backward(use, exact.q.v, exact.k.v, exact.v.v, exact.dout.v, exact.dq.v, exact.dk.v, exact.dv.v);
+  auto m = here.magnitudes();
+  m.steep = steep;
+  m.support = support_of_errors(use.normalize, s);
+  compare_backward_results(here, exact, tolerances_of<T>(s, m));
+}
+
+inline constexpr auto cpu_forward = [](auto const& use, auto& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+inline constexpr auto cpu_decode = [](auto const& use, auto& c) { basin::cpu::decode(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+inline constexpr auto cpu_backward = [](auto const& use, auto& c) {
+  basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
+};
+
+/// The same in blocks and panels so small that short rows are cut many times and stream.
+inline constexpr basin::cpu::tuning small_cuts{.keys_per_block = 5, .panel_bytes = 1, .tasks = 3};
+inline constexpr auto cpu_stream = [](auto const& use, auto& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v, small_cuts); };
+inline constexpr auto cpu_backward_in_small_cuts = [](auto const& use, auto& c) {
+  basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v, small_cuts);
+};
+
+}  // namespace basin_test

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers cpu/forward.hpp, cpu/backward.hpp, cpu/decode.hpp: what must hold to the last bit.
+#include <omp.h>
+
+#include "parity/compare.hpp"
+
+namespace basin_test {
+
+namespace {
+
+auto const full = basin::attention<>{};
+auto const causal = full.with(basin::causal{});
+
+/// Shapes with fewer and with more heads than pieces, and panels that do not divide evenly among threads.
+shape const busy_shapes[] = {
+    {1, 2, 1, 150, 97, 16, 16},
+    {2, 6, 3, 67, 130, 8, 24},
+    {5, 4, 4, 33, 40, 4, 4},
+};
+
+/// Calls run() under several thread counts and puts the old one back.
+template <class F>
+void for_each_thread_count(F&& run) {
+  int const before = omp_get_max_threads();
+  for (int const threads : {1, 2, 3, 5, 1}) {
+    omp_set_num_threads(threads);
+    CAPTURE(threads);
+    run();
+  }
+  omp_set_num_threads(before);
+}
+
+/// Whatever an engine writes has the same bits under every thread count and from run to run.
+template <class Run>
+void require_same_bits(shape const& s, Run&& run) {
+  INFO(description(s));
+  call<float> first(s);
+  reports seen(s);
+  run(first, seen);
+  for_each_thread_count([&] {
+    call<float> again(s);
+    reports seen_again(s);
+    run(again, seen_again);
+    CHECK(same_elements(first.out, again.out));
+    CHECK(same_elements(first.dq, again.dq));
+    CHECK(same_elements(first.dk, again.dk));
+    CHECK(same_elements(first.dv, again.dv));
+    for (auto const list : {&reports::received, &reports::nats, &reports::heaviest, &reports::squares})
+      CHECK(std::memcmp((seen.*list).data(), (seen_again.*list).data(), (seen.*list).size() * sizeof(double)) == 0);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("the number of threads changes no bit of forward, of observations and of backward", "[parity][cpu]") {
+  for (shape const& s : busy_shapes) {
+    require_same_bits(s, [](auto& c, reports& seen) {
+      cpu_forward(causal.with(seen.watch_all()), c);
+      cpu_backward(causal, c);
+    });
+    require_same_bits(s, [](auto& c, reports& seen) { cpu_stream(causal.with(seen.watch_rows()), c); });
+  }
+}
+
+TEST_CASE("the number of threads changes no bit of decode", "[parity][cpu]") {
+  require_same_bits({2, 4, 2, 1, 5003, 16, 16}, [](auto& c, reports&) { cpu_decode(causal, c); });
+}
+
+TEST_CASE("pruning nothing is the same as no pruner, bit for bit", "[property][pruner]") {
+  for (shape const& s : busy_shapes) {
+    INFO(description(s));
+    std::vector<std::uint8_t> const none(static_cast<std::size_t>(s.batch * s.heads * s.keys), 0);
+    auto const pruned = causal.with(basin::drop_keys{basin::contiguous(none.data(), s.batch, s.heads, s.keys)});
+    call<float> a(s), b(s), c(s);
+    cpu_forward(causal, a), cpu_backward(causal, a);
+    cpu_forward(pruned, b), cpu_backward(pruned, b);
+    cpu_forward(causal.with(from_score{-1e30}), c);
+    CHECK(same_elements(a.out, b.out));
+    CHECK(same_elements(a.dq, b.dq));
+    CHECK(same_elements(a.dk, b.dk));
+    CHECK(same_elements(a.dv, b.dv));
+    CHECK(same_elements(a.out, c.out));
+  }
+}
+
+TEST_CASE("a mask that promises nothing changes no bit", "[property][mask]") {
+  for (shape const& s : busy_shapes) {
+    INFO(description(s));
+    call<float> a(s), b(s);
+    auto const cautious = full.with(from_score{-1e30});          // asked in every cell, where `full` is asked in none
+    cpu_forward(full, a);
+    cpu_forward(cautious, b);
+    CHECK(same_elements(a.out, b.out));
+  }
+}
+
+TEST_CASE("observing changes no bit of the output", "[property][observer]") {
+  for (shape const& s : {busy_shapes[0], busy_shapes[1], shape{1, 1, 1, 3, 9001, 8, 8}}) {
+    INFO(description(s));
+    reports seen(s);
+    call<float> blind(s), rows(s), keys(s), all(s);
+    cpu_forward(causal, blind);
+    cpu_forward(causal.with(seen.watch_rows()), rows);
+    cpu_forward(causal.with(seen.watch_keys()), keys);
+    cpu_forward(causal.with(seen.watch_all()), all);
+    CHECK(same_elements(blind.out, rows.out));
+    CHECK(same_elements(blind.out, keys.out));
+    CHECK(same_elements(blind.out, all.out));
+  }
+}
+
+TEST_CASE("observing changes no bit of a decoded step", "[property][observer]") {
+  for (index const keys : {7, 1000, 3001}) {
+    shape const s{1, 2, 1, 1, keys, 16, 16};
+    INFO(description(s));
+    reports seen(s);
+    call<float> blind(s), rows(s), watched(s);
+    cpu_decode(causal, blind);
+    cpu_decode(causal.with(seen.watch_rows()), rows);
+    cpu_decode(causal.with(seen.watch_all()), watched);
+    CHECK(same_elements(blind.out, rows.out));
+    CHECK(same_elements(blind.out, watched.out));
+  }
+}
+
+TEST_CASE("received attention sums to the mass of the rows that see something", "[property][observer]") {
+  for (shape s : busy_shapes)
+    for (index const extra : {0, 40}) {                          // with more queries than keys the first rows are empty
+      s.queries = s.keys + extra;
+      INFO(description(s));
+      reports seen(s);
+      call<float> c(s);
+      cpu_forward(causal.with(seen.watch_all()), c);
+      for (index head = 0; head < s.batch * s.heads; ++head) {
+        double sum = 0;
+        for (index j = 0; j < s.keys; ++j) sum += seen.received[static_cast<std::size_t>(head * s.keys + j)];
+        double const rows = static_cast<double>(s.keys);
+        CHECK(std::fabs(sum - rows) <= rows * mass_tolerance<float>(static_cast<std::size_t>(s.keys)));
+      }
+    }
+}
+
+TEST_CASE("two calls at once, each with its own team of threads, do not meet", "[parity][cpu]") {
+  shape const s{1, 2, 2, 70, 90, 8, 8};
+  call<float> alone(s), a(s), b(s);
+  cpu_forward(causal, alone);
+  call<float>* const both[] = {&a, &b};
+#pragma omp parallel for num_threads(2)
+  for (int n = 0; n < 2; ++n) cpu_forward(causal, *both[n]);
+  CHECK(same_elements(alone.out, a.out));
+  CHECK(same_elements(alone.out, b.out));
+}
+
+TEST_CASE("views of constant elements are inputs, and inputs are left as they were", "[parity][cpu]") {
+  shape const s{1, 2, 1, 5, 9, 4, 4, layout::padded, layout::padded};
+  call<float> c(s), same(s);
+  basin::view<float const, 4> const q = c.q.v, k = c.k.v, v = c.v.v, dout = c.dout.v;
+  basin::cpu::forward(causal, q, k, v, c.out.v);
+  basin::cpu::backward(causal, q, k, v, dout, c.dq.v, c.dk.v, c.dv.v);
+  basin::cpu::decode(causal, q, k, v, c.out.v);
+  basin::reference::forward(causal, q, k, v, same.out.v);
+  CHECK(distance(c.out, same.out) <= tolerances_of<float>(s, c.magnitudes()).out);
+  for (auto const input : {&call<float>::q, &call<float>::k, &call<float>::v, &call<float>::dout})
+    CHECK(std::memcmp((c.*input).memory.data(), (same.*input).memory.data(), (c.*input).memory.size() * sizeof(float)) == 0);
+}
+
+}  // namespace basin_test

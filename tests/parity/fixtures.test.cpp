@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers reference.hpp, cpu/forward.hpp, cpu/backward.hpp against PyTorch: fixtures/make_attention.py wrote what is read here.
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "parity/compare.hpp"
+#include "support/rows.hpp"
+
+namespace basin_test {
+
+namespace {
+
+nlohmann::json const& all_fixtures() {
+  static nlohmann::json const cases = nlohmann::json::parse(std::ifstream(BASIN_FIXTURES "/attention.json"));
+  return cases;
+}
+
+template <class T>
+void read(tensor<T> const& to, nlohmann::json const& from) {
+  std::size_t n = 0;
+  to.each([&](T& x, auto...) { x = static_cast<T>(from.at(n++).get<double>()); });
+  REQUIRE(n == from.size());
+}
+
+shape shape_of(nlohmann::json const& j, layout how) {
+  return {j.at("batch"), j.at("heads"), j.at("kv_heads"), j.at("queries"), j.at("keys"), j.at("dim"), j.at("value_dim"), how, how};
+}
+
+/// What a fixture allows: the bound of the engine, and its own thirteen digits.
+template <class T>
+call_tolerances allowed_by(call<T> const& c, double support, double steep) {
+  auto m = c.magnitudes();
+  m.support = support;
+  m.steep = steep;
+  auto t = tolerances_of<T>(c.s, m);
+  for (double* bound : {&t.out, &t.dq, &t.dk, &t.dv, &t.received, &t.entropy}) *bound += 1e-12;
+  return t;
+}
+
+struct engine_reference {
+  static constexpr auto forward = [](auto const& use, auto& c) { basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+  static constexpr auto backward = [](auto const& use, auto& c) {
+    basin::reference::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
+  };
+};
+struct engine_cpu {
+  static constexpr auto forward = cpu_forward;
+  static constexpr auto backward = cpu_backward;
+};
+
+/// One fixture through one engine.
+template <class T, class Engine, class Normalizer>
+void compare_with_fixture(nlohmann::json const& j, Normalizer const& normalize, double steep) {
+  shape const s = shape_of(j, layout::length_first);
+  call<T> c(s);
+  call<double> exact(s);
+  for (auto [to, from] : {std::pair{&c.q, "q"}, {&c.k, "k"}, {&c.v, "v"}, {&c.dout, "dout"}}) read(*to, j.at(from));
+  for (auto [to, from] : {std::pair{&exact.out, "out"}, {&exact.dq, "dq"}, {&exact.dk, "dk"}, {&exact.dv, "dv"}}) read(*to, j.at(from));
+  std::vector<std::uint8_t> dropped(static_cast<std::size_t>(s.batch * s.heads * s.keys));
+  if (j.contains("dropped"))
+    for (std::size_t n = 0; n < dropped.size(); ++n)
+      dropped[n] = j["dropped"][0][n / static_cast<std::size_t>(s.keys)][n % static_cast<std::size_t>(s.keys)].get<std::uint8_t>();
+  auto const mask = chosen_mask{j.at("mask") == "causal" ? chosen_mask::kind::causal : chosen_mask::kind::unmasked};
+  auto const use = basin::attention<>{}.with(normalize).with(mask).with(basin::drop_keys{basin::contiguous(std::as_const(dropped).data(), s.batch, s.heads, s.keys)});
+  reports seen(s);
+  Engine::forward(use.with(seen.watch_all()), c);
+  Engine::backward(use, c);
+  auto const allowed = allowed_by(c, support_of_errors(normalize, s), steep);
+  CHECK(distance(c.out, exact.out) <= allowed.out);
+  compare_backward_results(c, exact, allowed);
+  if (!j.contains("received")) return;
+  CHECK(distance(seen.received, j["received"].get<std::vector<double>>()) <= allowed.received);
+  CHECK(distance(seen.nats, j["entropy"].get<std::vector<double>>()) <= allowed.entropy);
+}
+
+template <class T, class Engine>
+void compare_with_all_fixtures() {
+  std::size_t seen = 0;
+  for (auto const& j : all_fixtures()) {
+    std::string const kind = j.at("normalize");
+    INFO(kind << " " << j.at("mask") << " " << description(shape_of(j, layout::length_first)));
+    ++seen;
+    if (kind == "sdpa" || kind == "softmax") {
+      double const temperature = j.value("temperature", 1.0);
+      compare_with_fixture<T, Engine>(j, basin::softmax{temperature}, 1 / temperature);
+    } else if (kind == "ssmax") compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::softmax>{}, 1.2);
+    else if (kind == "log_n") compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::softmax, basin::log_n>{{}, {j.at("trained")}}, 2.4);
+    else if (kind == "sparsemax") compare_with_fixture<T, Engine>(j, basin::sparsemax{}, 1);
+    else if (kind == "ssmax_sparsemax") compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::sparsemax>{}, 1.2);
+    else if (kind == "top_k") compare_with_fixture<T, Engine>(j, basin::top_k{j.at("kept")}, 1);
+    else --seen;
+  }
+  CHECK(seen == 19);
+}
+
+}  // namespace
+
+TEST_CASE("the reference agrees with PyTorch", "[parity][reference]") { compare_with_all_fixtures<double, engine_reference>(); }
+
+TEMPLATE_TEST_CASE("the cpu engine agrees with PyTorch", "[parity][cpu]", float, double) { compare_with_all_fixtures<TestType, engine_cpu>(); }
+
+}  // namespace basin_test

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers cpu/forward.hpp, cpu/backward.hpp, cpu/decode.hpp, reference.hpp: a NaN or an infinity spoils what sees it, no more.
+#include "parity/compare.hpp"
+
+namespace basin_test {
+
+namespace {
+
+auto const full = basin::attention<>{};
+auto const causal = full.with(basin::causal{});
+
+template <class T>
+bool same_row(tensor<T> const& a, tensor<T> const& b, index i) {
+  bool same = true;
+  a.each([&](T& x, index n, index h, index row, index d) { same = same && (row != i || same_bits(x, static_cast<T>(b.v(n, h, row, d)))); });
+  return same;
+}
+
+template <class T>
+bool row_is_nan(tensor<T> const& a, index i) {
+  bool all = true;
+  a.each([&](T& x, index, index, index row, index) { all = all && (row != i || std::isnan(x)); });
+  return all;
+}
+
+template <class T>
+void spoil_row(tensor<T> const& t, index i, double with) {
+  t.each([&](T& x, index, index, index row, index) { if (row == i) x = static_cast<T>(with); });
+}
+
+/// Runs the engine on clean numbers and on numbers with one spoiled row of one input.
+template <class Attention, class Engine>
+struct spoiled {
+  call<float> clean, dirty;
+  spoiled(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index row, double with) : clean(s), dirty(s) {
+    spoil_row(dirty.*input, row, with);
+    engine(use, clean);
+    engine(use, dirty);
+  }
+};
+
+shape const square{1, 2, 1, 50, 50, 8, 8};
+shape const few{1, 2, 1, 3, 50, 8, 8};                           // queries at 47, 48, 49
+
+inline constexpr auto reference_forward = [](auto const& use, auto& c) { basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+inline constexpr auto reference_backward = [](auto const& use, auto& c) {
+  basin::reference::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
+};
+
+/// A spoiled query gives a NaN row and leaves the others as they were.
+template <class Attention, class Engine>
+void check_spoiled_query(Attention const& use, Engine engine, double with) {
+  spoiled const run(use, square, engine, &call<float>::q, 20, with);
+  for (index i = 0; i < 50; ++i) {
+    CAPTURE(i, with);
+    if (i == 20) CHECK(row_is_nan(run.dirty.out, i));
+    else CHECK(same_row(run.clean.out, run.dirty.out, i));
+  }
+}
+
+/// A spoiled key or value that only queries from `first` on may see leaves the queries before it as they were.
+template <class Attention, class Engine>
+void check_hidden_key(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index key, index first) {
+  for (double const with : {nan, inf}) {
+    spoiled const run(use, s, engine, input, key, with);
+    for (index i = 0; i < s.queries; ++i) {
+      CAPTURE(i, key, with);
+      if (i + s.keys - s.queries < first) CHECK(same_row(run.clean.out, run.dirty.out, i));
+      else if (std::isnan(with)) CHECK(row_is_nan(run.dirty.out, i));
+    }
+  }
+}
+
+template <class Engine>
+void check_all_hidden_keys(Engine engine) {
+  for (auto const input : {&call<float>::k, &call<float>::v}) {
+    check_hidden_key(causal, square, engine, input, 30, 30);
+    check_hidden_key(causal, square, engine, input, 49, 49);
+    check_hidden_key(causal, few, engine, input, 48, 48);
+    std::vector<std::uint8_t> dropped(2 * 50, 0);
+    dropped[10] = dropped[60] = 1;
+    auto const without = causal.with(basin::drop_keys{basin::contiguous(std::as_const(dropped).data(), 1, 2, 50)});
+    check_hidden_key(without, square, engine, input, 10, 1000);
+    check_hidden_key(without, few, engine, input, 10, 1000);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a query of NaN or infinities spoils its own row alone", "[parity][cpu]") {
+  for (double const with : {nan, inf}) {
+    check_spoiled_query(causal, reference_forward, with);
+    check_spoiled_query(causal, cpu_forward, with);
+    check_spoiled_query(causal, cpu_stream, with);
+    check_spoiled_query(causal, cpu_decode, with);
+  }
+}
+
+TEST_CASE("a query of NaN spoils its own row alone under normalizers that search", "[parity][cpu]") {
+  check_spoiled_query(full.with(basin::sparsemax{}), cpu_forward, nan);
+  check_spoiled_query(full.with(basin::top_k{3}), cpu_forward, nan);
+  check_spoiled_query(full.with(basin::sparsemax{}), reference_forward, nan);
+  check_spoiled_query(full.with(basin::top_k{3}), reference_forward, nan);
+}
+
+TEST_CASE("a key or value of NaN or infinities that a query does not see leaves its row alone", "[parity][cpu]") {
+  SECTION("reference") { check_all_hidden_keys(reference_forward); }
+  SECTION("panels") { check_all_hidden_keys(cpu_forward); }
+  SECTION("stream") { check_all_hidden_keys(cpu_stream); }
+  SECTION("decode") { check_all_hidden_keys(cpu_decode); }
+}
+
+TEST_CASE("what a query does not see leaves its gradient alone", "[parity][cpu]") {
+  auto const check = [](auto engine) {
+    for (auto const input : {&call<float>::k, &call<float>::v}) {
+      spoiled const run(causal, square, engine, input, 30, nan);
+      for (index i = 0; i < 50; ++i) {
+        CAPTURE(i);
+        if (i < 30) CHECK(same_row(run.clean.dq, run.dirty.dq, i));
+        else CHECK(row_is_nan(run.dirty.dq, i));
+      }
+    }
+  };
+  SECTION("reference") { check(reference_backward); }
+  SECTION("cpu") { check(cpu_backward); }
+}
+
+TEST_CASE("a query or an output gradient of NaN leaves the keys alone that it does not see", "[parity][cpu]") {
+  auto const check = [](auto engine) {
+    for (auto const input : {&call<float>::q, &call<float>::dout}) {
+      spoiled const run(causal, square, engine, input, 20, nan);
+      for (index i = 0; i < 50; ++i) {
+        CAPTURE(i);
+        if (i > 20) CHECK(same_row(run.clean.dk, run.dirty.dk, i));
+        if (i > 20) CHECK(same_row(run.clean.dv, run.dirty.dv, i));
+        if (i != 20) CHECK(same_row(run.clean.dq, run.dirty.dq, i));
+      }
+      CHECK(row_is_nan(run.dirty.dk, 3));
+    }
+  };
+  SECTION("reference") { check(reference_backward); }
+  SECTION("cpu") { check(cpu_backward); }
+}
+
+TEST_CASE("keys whose scores are -inf have no weight, and a row of nothing else gives 0", "[parity][cpu]") {
+  shape const s{1, 1, 1, 20, 12, 4, 3};
+  auto const check = [&](auto engine, index spoiled_keys) {
+    call<float> c(s), exact(s);
+    for (auto* one : {&c, &exact}) {
+      one->q.each([](float& x, auto...) { x = std::fabs(x) + 0.5f; });
+      for (index j = 0; j < spoiled_keys; ++j) one->k.v(0, 0, j, 1) = -std::numeric_limits<float>::infinity();
+    }
+    engine(full, c);
+    reference_forward(full, exact);
+    CAPTURE(spoiled_keys);
+    CHECK(distance(c.out, exact.out) <= 1e-4);                   // |scores| <= 16, |v| <= 4: (2 * 12 * 16 + 28) * 4 eps
+    if (spoiled_keys == 12) CHECK(largest(c.out) == 0);
+  };
+  for (index const n : {1, 7, 12}) check(cpu_forward, n), check(cpu_stream, n), check(cpu_decode, n);
+}
+
+TEST_CASE("a row observer reports NaN for a row of NaN, never a plausible number", "[parity][cpu]") {
+  auto const check = [](auto const& use, auto engine) {
+    reports seen(square);
+    call<float> c(square);
+    spoil_row(c.q, 20, nan);
+    engine(use.with(seen.watch_rows()), c);
+    CHECK(std::isnan(seen.nats[20]));
+    CHECK(std::isnan(seen.heaviest[20]));
+    CHECK(std::isfinite(seen.nats[21]));
+  };
+  check(causal, reference_forward);
+  check(causal, cpu_forward);
+  check(causal.with(basin::sparsemax{}), cpu_forward);
+}
+
+}  // namespace basin_test

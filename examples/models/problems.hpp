@@ -3,8 +3,11 @@
 
 // Short word problems with one numeric answer, drawn from a seed, so that a small model can be right or wrong exactly:
 //
-//     Ann has 3 figs, buys 4, eats 2. Left?   |3+4=7 7-2=5 #5..........
-//     prompt, 40 bytes, padded with ' '       |answer, 24 bytes: the steps, '#', the result, padded with '.'
+//     Ann had 13 figs, grew 4, lost 2. Left?  |13+4=17-2=15 #15........
+//     prompt, 40 bytes, padded with ' '       |answer, 24 bytes: the running total, '#', the result, padded with '.'
+//
+// Words of one kind have one length and totals have two digits, so that a number stands where the story puts it: what is hard
+// is the arithmetic, not the counting of bytes, and a model of 0.8 million weights can learn it in minutes.
 //
 // A problem belongs to training or to test by a hash of its prompt, so no test problem is ever trained on, whatever the seeds.
 
@@ -41,15 +44,15 @@ inline split split_of(std::string_view prompt) {
 
 namespace detail {
 
-inline constexpr std::array<std::string_view, 8> people{"Ann", "Bob", "Cleo", "Dan", "Eva", "Finn", "Gus", "Ivy"};
+inline constexpr std::array<std::string_view, 8> people{"Ann", "Bob", "Dan", "Eva", "Gus", "Ivy", "Kim", "Tom"};
 inline constexpr std::array<std::string_view, 8> things{"figs", "nuts", "pens", "hats", "eggs", "pins", "cups", "keys"};
-inline constexpr std::array<std::string_view, 4> gains{"gets", "wins", "buys", "finds"};
-inline constexpr std::array<std::string_view, 4> losses{"gives", "sells", "loses", "drops"};
 inline constexpr std::array<std::string_view, 3> holders{"bags", "jars", "sets"};
+inline constexpr std::array<std::string_view, 4> gains{"made", "took", "drew", "grew"};
+inline constexpr std::array<std::string_view, 4> losses{"sold", "lost", "gave", "used"};
 
 // What happens, one letter each: '*' opens with groups of equal size, '+' gains, '-' loses.
-inline constexpr std::array<std::string_view, 7> stories{"+", "-", "+-", "-+", "*", "*-", "+-+"};
-inline constexpr int largest_result = 40;
+inline constexpr std::array<std::string_view, 9> stories{"+", "-", "+-", "-+", "*", "*+", "*-", "+-+", "-+-"};
+inline constexpr int least_total = 10, largest_total = 39;
 
 template <std::size_t N>
 std::string_view choose(philox& rng, std::array<std::string_view, N> const& words) {
@@ -60,49 +63,50 @@ inline int between(philox& rng, int least, int most) {
   return least + static_cast<int>(below(rng, static_cast<std::uint32_t>(most - least + 1)));
 }
 
-/// A story being told: the prompt and the worked steps grow together.
+/// A story being told: the prompt and the running total grow together.
 struct telling {
-  std::string prompt, steps;
-  int value = 0;
+  std::string prompt, tape;
+  int total = 0;
 
   void open(philox& rng, std::string_view story) {
-    prompt = message(choose(rng, people), " has ");
+    prompt = message(choose(rng, people), " had ");
     if (story.front() != '*') {
-      value = between(rng, 1, story.size() < 3 ? 20 : 9);  // three steps must fit the answer
-      prompt += message(value, ' ', choose(rng, things));
+      total = between(rng, least_total, largest_total);
+      prompt += message(total, ' ', choose(rng, things));
+      tape = message(total);
       return;
     }
-    int const groups = between(rng, 2, 5), each = between(rng, 2, 5);
-    value = groups * each;
+    int const groups = between(rng, 2, 6), each = between(rng, 2, 6);
+    total = groups * each;
     prompt += message(groups, ' ', choose(rng, holders), " of ", each, ' ', choose(rng, things));
-    steps += message(groups, '*', each, '=', value, ' ');
+    tape = message(groups, '*', each, '=', total);
   }
 
   void happen(philox& rng, char what) {
-    int const amount = between(rng, 1, 9), next = what == '+' ? value + amount : value - amount;
+    int const amount = between(rng, 1, 9);
+    total += what == '+' ? amount : -amount;
     prompt += message(", ", choose(rng, what == '+' ? gains : losses), ' ', amount);
-    steps += message(value, what, amount, '=', next, ' ');
-    value = next;
+    tape += message(what, amount, '=', total);
   }
 
   void ask(std::string_view story) {
     prompt += story.size() == 3 ? "." : story == "*" ? ". In all?" : story.back() == '-' ? ". Left?" : ". Now?";
-    steps += message(result_mark, value);
+    tape += message(' ', result_mark, total);
   }
 };
 
-/// One story, or nothing when a number leaves its range or a text its room.
+/// One story, or nothing when a total leaves its range or a text its room.
 inline std::optional<problem> tell(philox& rng) {
   std::string_view const story = choose(rng, stories);
   telling now;
   now.open(rng, story);
   for (char const what : story) {
     if (what != '*') now.happen(rng, what);
-    if (now.value < 0 || now.value > largest_result) return std::nullopt;
+    if (now.total < least_total || now.total > largest_total) return std::nullopt;
   }
   now.ask(story);
-  if (now.prompt.size() > prompt_length || now.steps.size() > answer_length) return std::nullopt;
-  return problem{now.prompt, now.steps, now.value};
+  if (now.prompt.size() > prompt_length || now.tape.size() > answer_length) return std::nullopt;
+  return problem{now.prompt, now.tape, now.total};
 }
 
 }  // namespace detail
@@ -110,7 +114,7 @@ inline std::optional<problem> tell(philox& rng) {
 /// The next problem of one part.
 ///
 /// State     the generator's; the same seed and position give the same problem on every machine
-/// Edges     results 0 to 40; one to three operations of + - *; every number in the worked steps is >= 0
+/// Edges     one to three operations of + - *; every total on the way is from 10 to 39
 inline problem make_problem(philox& rng, split part) {
   for (;;) {
     auto const told = detail::tell(rng);

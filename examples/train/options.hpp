@@ -20,7 +20,7 @@ namespace basin::train {
 /// Everything that decides the bits of a run. The same options give the same checkpoint on the same kind of processor.
 struct run_options {
   std::string objective = "ar";  // "ar" | "mdlm"
-  std::string text;              // a file; empty: word problems
+  std::string text = "";         // a file; empty: word problems
   std::uint64_t problems = 1;    // seed of the word problems
   std::int64_t steps = 2000;
   int batch = 32, length = 64;

@@ -19,8 +19,8 @@ namespace {
 /// What the words say, read with no help from the generator: the first number is held (or groups of a second one), then
 /// each ", verb N" gains or loses N.
 int solve(std::string const& prompt) {
-  static std::regex const number{"[0-9]+"}, groups{"has ([0-9]+) [a-z]+ of ([0-9]+) "}, event{", ([a-z]+) ([0-9]+)"};
-  static std::set<std::string> const losing{"gives", "sells", "loses", "drops"};
+  static std::regex const number{"[0-9]+"}, groups{"had ([0-9]+) [a-z]+ of ([0-9]+) "}, event{", ([a-z]+) ([0-9]+)"};
+  static std::set<std::string> const losing{"sold", "lost", "gave", "used"};
   std::smatch found;
   int value = 0;
   if (std::regex_search(prompt, found, groups)) value = std::stoi(found[1]) * std::stoi(found[2]);
@@ -30,17 +30,18 @@ int solve(std::string const& prompt) {
   return value;
 }
 
-bool steps_are_true(std::string const& answer) {
-  static std::regex const step{"([0-9]+)([-+*])([0-9]+)=([0-9]+) "};
-  std::string const worked = answer.substr(0, answer.find('#'));
-  std::size_t read = 0;
-  for (std::sregex_iterator at{worked.begin(), worked.end(), step}, end; at != end; ++at) {
-    int const a = std::stoi((*at)[1]), b = std::stoi((*at)[3]), c = std::stoi((*at)[4]);
-    char const what = (*at)[2].str()[0];
-    if ((what == '+' ? a + b : what == '-' ? a - b : a * b) != c) return false;
-    read += static_cast<std::size_t>((*at)[0].length());
+/// "12+4=16-3=13 #13": each "op b=" carries the total on; "3*4=12" may begin.
+bool tape_is_true(std::string const& answer, int result) {
+  static std::regex const whole{"[0-9]+([-+*][0-9]+=[0-9]+)+ #[0-9]+"}, step{"([-+*])([0-9]+)=([0-9]+)"};
+  if (!std::regex_match(answer, whole)) return false;
+  int total = std::stoi(answer);
+  for (std::sregex_iterator at{answer.begin(), answer.end(), step}, end; at != end; ++at) {
+    char const what = (*at)[1].str()[0];
+    int const b = std::stoi((*at)[2]);
+    total = what == '+' ? total + b : what == '-' ? total - b : total * b;
+    if (total != std::stoi((*at)[3])) return false;
   }
-  return read == worked.size() && read > 0;
+  return total == result;
 }
 
 }  // namespace
@@ -53,9 +54,9 @@ TEST_CASE("every problem fits its room and its answer is what its words say", "[
     CAPTURE(p.prompt, p.answer, p.result);
     REQUIRE(p.prompt.size() <= std::size_t{models::prompt_length});
     REQUIRE(p.answer.size() <= std::size_t{models::answer_length});
-    REQUIRE(p.result >= 0);
+    REQUIRE((p.result >= 10 && p.result <= 39));
     REQUIRE(solve(p.prompt) == p.result);
-    REQUIRE(steps_are_true(p.answer));
+    REQUIRE(tape_is_true(p.answer, p.result));
     REQUIRE(p.answer.substr(p.answer.find('#')) == "#" + std::to_string(p.result));
     REQUIRE(models::split_of(p.prompt) == part);
     auto const ids = models::encode(p);
@@ -87,8 +88,8 @@ TEST_CASE("about one prompt in ten is for test", "[unit][problems]") {
 }
 
 TEST_CASE("an encoded problem is its text, padded", "[unit][problems]") {
-  models::problem const p{"Ann has 3 figs, buys 4. Now?", "3+4=7 #7", 7};
-  REQUIRE(models::text_of_ids(models::encode(p)) == "Ann has 3 figs, buys 4. Now?            3+4=7 #7................");
+  models::problem const p{"Ann had 13 figs, took 4. Now?", "13+4=17 #17", 17};
+  REQUIRE(models::text_of_ids(models::encode(p)) == "Ann had 13 figs, took 4. Now?           13+4=17 #17.............");
   models::problem const long_prompt{std::string(41, 'x'), "#1", 1}, long_answer{"x", std::string(25, '1'), 1};
   REQUIRE_THROWS_AS(models::encode(long_prompt), basin::value_error);
   REQUIRE_THROWS_AS(models::encode(long_answer), basin::value_error);

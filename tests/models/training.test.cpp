@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers train/trainer.hpp, train/options.hpp, train/data.hpp and train/evaluate.hpp
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "basin/core/error.hpp"
+#include "models/checkpoint.hpp"
+#include "scratch.hpp"
+#include "support/catch.hpp"
+#include "train/trainer.hpp"
+
+namespace models = basin::models;
+namespace train = basin::train;
+using basin_test::ContainsSubstring;
+using basin_test::scratch;
+
+namespace {
+
+train::run_options small_run(std::string const& objective) {
+  return {.objective = objective, .steps = 12, .batch = 3, .dim = 16, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 24, .warmup = 2};
+}
+
+template <class Trainer>
+std::vector<float> weights(Trainer& run) {
+  std::vector<float> all;
+  for (auto const& p : run.model().parameters()) all.insert(all.end(), p.values.begin(), p.values.end());
+  return all;
+}
+
+bool same_bits(std::vector<float> const& a, std::vector<float> const& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+template <class Trainer>
+void advance(Trainer& run, int steps) {
+  for (int i = 0; i < steps; ++i) run.step();
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[unit][train]", train::autoregressive_trainer,
+                   train::diffusion_trainer) {
+  scratch const folder;
+  auto options = small_run(std::is_same_v<TestType, train::diffusion_trainer> ? "mdlm" : "ar");
+  bool const text = GENERATE(false, true);
+  int const cut = GENERATE(1, 6, 11);
+  CAPTURE(text, cut);
+  if (text) {
+    std::string words;
+    for (int i = 0; words.size() < 2000; ++i) words += "line " + std::to_string(i * i) + "\n";
+    models::write_atomically(folder / "words", models::bytes_of(words));
+    options.text = (folder / "words").string();
+  }
+  train::run_data const data{options};
+  TestType whole{options, data}, first{options, data};
+  advance(whole, 12);
+  advance(first, cut);
+  first.save(folder / "c", "train");
+  auto const saved = models::load_training(folder / "c");
+  REQUIRE(train::options_of(saved.config) == options);
+  TestType second{train::options_of(saved.config), data, saved};
+  REQUIRE(second.steps_done() == cut);
+  advance(second, 12 - cut);
+  REQUIRE(same_bits(weights(whole), weights(second)));
+  whole.save(folder / "whole", "train");
+  second.save(folder / "second", "train");
+  for (char const* const name : {"model.safetensors", "training.safetensors", "config.json"})
+    REQUIRE(basin_test::text_of(folder / "whole" / name) == basin_test::text_of(folder / "second" / name));
+}
+
+TEST_CASE("training lowers the loss, and seeds differ", "[unit][train]") {
+  std::string const objective = GENERATE("ar", "mdlm");
+  auto options = small_run(objective);
+  options.steps = 60, options.learning_rate = 1e-2;
+  auto other = options;
+  other.seed = 2;
+  train::run_data const data{options};
+  auto const losses = [&](auto&& run) {
+    double const first = run.step();
+    advance(run, 58);
+    return std::pair{first, run.step()};
+  };
+  if (objective == "ar") {
+    auto const [first, last] = losses(train::autoregressive_trainer{options, data});
+    REQUIRE(std::abs(first - std::log(258.0)) < 0.2);  // fresh weights know nothing: the entropy of 258 ids
+    REQUIRE(last < 0.6 * first);
+    REQUIRE(losses(train::autoregressive_trainer{other, data}).first != first);
+  } else {
+    auto const [first, last] = losses(train::diffusion_trainer{options, data});
+    REQUIRE(std::abs(first - std::log(258.0)) < 0.2);
+    REQUIRE(last < 0.7 * first);
+  }
+}
+
+TEST_CASE("learned tokens are the answer of a problem and all of a text", "[unit][train]") {
+  train::run_data const problems{small_run("ar")};
+  auto const marks = problems.learned(2);
+  REQUIRE(marks.size() == 128);
+  for (std::size_t i = 0; i < marks.size(); ++i) REQUIRE((marks[i] != 0) == (i % 64 >= 40));
+  auto const first = train::run_data::test_problems(3), again = train::run_data::test_problems(5);
+  for (std::size_t i = 0; i < first.size(); ++i) REQUIRE(first[i].prompt == again[i].prompt);
+}
+
+TEST_CASE("accuracy counts final numbers", "[unit][train]") {
+  auto const problems = train::run_data::test_problems(4);
+  std::vector<int> answers;
+  for (auto const& p : problems) {
+    auto const ids = models::encode(p);
+    answers.insert(answers.end(), ids.begin() + models::prompt_length, ids.end());
+  }
+  REQUIRE(train::accuracy(problems, answers).mean == 1);
+  answers[static_cast<std::size_t>(models::answer_length) - 1] = 'x';  // no longer an answer
+  auto const e = train::accuracy(problems, answers);
+  REQUIRE(e.mean == 0.75);
+  REQUIRE(e.standard_error == std::sqrt(0.75 * 0.25 / 4));
+}
+
+TEST_CASE("the learning rate rises, and falls to a twentieth", "[unit][train]") {
+  auto options = small_run("ar");
+  options.steps = 100, options.warmup = 10, options.learning_rate = 1;
+  options.schedule = GENERATE("cosine", "wsd");
+  REQUIRE(train::learning_rate(options, 0) == basin_test::Approx(0.1));
+  REQUIRE(train::learning_rate(options, 9) == basin_test::Approx(1));
+  REQUIRE(train::learning_rate(options, 99) == basin_test::Approx(0.05));
+  REQUIRE(train::learning_rate(options, 79) == basin_test::Approx(options.schedule == "wsd" ? 1.0 : 0.05 + 0.95 * 0.5 * (1 + std::cos(M_PI * 69 / 89))));
+}
+
+TEST_CASE("options that make no run are refused, each by name", "[unit][train]") {
+  auto const refused = [](auto change) {
+    auto options = small_run("ar");
+    change(options);
+    try {
+      validate(options);
+    } catch (basin::value_error const& why) {
+      return std::string{why.what()};
+    }
+    return std::string{"accepted"};
+  };
+  REQUIRE(refused([](auto&) {}) == "accepted");
+  REQUIRE_THAT(refused([](auto& o) { o.objective = "gan"; }), ContainsSubstring("--objective is 'gan'"));
+  REQUIRE_THAT(refused([](auto& o) { o.schedule = "none"; }), ContainsSubstring("--schedule is 'none'"));
+  REQUIRE_THAT(refused([](auto& o) { o.steps = 0; }), ContainsSubstring("--steps is 0"));
+  REQUIRE_THAT(refused([](auto& o) { o.batch = -1; }), ContainsSubstring("--batch is -1"));
+  REQUIRE_THAT(refused([](auto& o) { o.learning_rate = NAN; }), ContainsSubstring("--learning-rate is nan"));
+  REQUIRE_THAT(refused([](auto& o) { o.warmup = 13; }), ContainsSubstring("--warmup is 13; it must be from 0 to 12"));
+  REQUIRE_THAT(refused([](auto& o) { o.dim = 18; }), ContainsSubstring("dim must be an even multiple of heads"));
+  REQUIRE_THAT(refused([](auto& o) { o.kv_heads = 3; }), ContainsSubstring("multiple of kv_heads"));
+  REQUIRE_THAT(refused([](auto& o) { o.length = 32; }), ContainsSubstring("--length is 32"));
+}
+
+TEST_CASE("a run is not resumed on another text or from a damaged configuration", "[unit][train]") {
+  scratch const folder;
+  auto options = small_run("ar");
+  models::write_atomically(folder / "a", models::bytes_of(std::string(1000, 'a')));
+  models::write_atomically(folder / "b", models::bytes_of(std::string(1000, 'b')));
+  options.text = (folder / "a").string();
+  train::run_data const data{options};
+  train::autoregressive_trainer run{options, data};
+  run.step();
+  run.save(folder / "c", "train");
+  auto saved = models::load_training(folder / "c");
+  auto other = options;
+  other.text = (folder / "b").string();
+  train::run_data const wrong{other};
+  REQUIRE_THROWS_WITH((train::autoregressive_trainer{other, wrong, saved}), ContainsSubstring("is not the one this run began with"));
+  auto const damaged = [&](auto change) {
+    auto config = saved.config;
+    change(config);
+    train::options_of(config);
+  };
+  REQUIRE_NOTHROW(damaged([](auto&) {}));
+  REQUIRE_THROWS_AS(damaged([](auto& c) { c.erase("training"); }), basin::file_error);
+  REQUIRE_THROWS_AS(damaged([](auto& c) { c["training"]["steps"] = "many"; }), basin::file_error);
+  REQUIRE_THROWS_AS(damaged([](auto& c) { c["training"]["batch"] = -4; }), basin::value_error);
+  REQUIRE_THROWS_AS(damaged([](auto& c) { c["architecture"]["vocabulary"] = 300; }), basin::file_error);
+}

@@ -60,14 +60,14 @@ TEMPLATE_TEST_CASE("a product agrees with its definition for every orientation a
 }
 
 TEST_CASE("a product has the same bits for any number of threads", "[property][nn]") {
-  auto const m = GENERATE(1, 66, 2048), n = GENERATE(128, 700);
-  index const k = 1024;
+  auto const m = GENERATE(1, 66, 1100), n = GENERATE(128, 700);
+  index const k = 400;
   auto const a = random_values<float>(1, m * k), b = random_values<float>(2, n * k);
   std::vector<float> first(m * n), next(m * n);
   int const before = omp_get_max_threads();
   omp_set_num_threads(1);
   nn::multiply(contiguous(a.data(), m, k), stored(b, k, n, true), contiguous(first.data(), m, n));
-  for (int const threads : {2, 3, 5}) {
+  for (int const threads : {2, 3}) {
     omp_set_num_threads(threads);
     nn::multiply(contiguous(a.data(), m, k), stored(b, k, n, true), contiguous(next.data(), m, n));
     CAPTURE(m, n, threads);

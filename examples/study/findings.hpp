@@ -42,13 +42,18 @@ struct chapter {
   std::optional<estimate> text_loss;  // nats per byte over whole windows
 };
 
+/// One result in words: what it is, and its numbers.
+struct finding {
+  std::string headline, detail;
+};
+
 struct findings {
   study_options options;
   std::string command;
   index items = 0;
   int length = 0, given = 0, steps = 0, block = 0;
   std::vector<chapter> chapters;
-  std::vector<std::string> in_words;
+  std::vector<finding> in_words;
 };
 
 /// Draws averaged and differences taken.
@@ -78,8 +83,9 @@ inline std::vector<outcome> summarise(std::vector<scores> const& all) {
 inline std::string text_of(estimate const& e, int digits, double factor = 1) {
   if (std::isnan(e.mean)) return "undefined";
   char text[64];
-  if (std::isnan(e.error)) std::snprintf(text, sizeof text, "%.*f", digits, factor * e.mean);
-  else std::snprintf(text, sizeof text, "%.*f ± %.*f", digits, factor * e.mean, digits, factor * e.error);
+  double const half = 0.5 * std::pow(10.0, -digits), mean = std::abs(factor * e.mean) < half ? 0.0 : factor * e.mean;  // never -0.0
+  if (std::isnan(e.error)) std::snprintf(text, sizeof text, "%.*f", digits, mean);
+  else std::snprintf(text, sizeof text, "%.*f ± %.*f", digits, mean, digits, factor * e.error);
   return text;
 }
 
@@ -114,73 +120,87 @@ inline outcome const& find(chapter const& c, std::string const& hidden, index ke
   throw value_error{message("basin::study: no condition '", hidden, "' with ", keys, " keys")};
 }
 
-/// What a difference says: two standard errors are asked for.
-inline std::string judged(estimate const& difference, char const* more, char const* less, char const* same) {
-  if (difference.error == 0 && difference.mean == 0) return same;
-  if (std::abs(difference.mean) <= 2 * difference.error) return same;
-  return difference.mean > 0 ? more : less;
+/// +1 where hiding sinks hurts more than hiding random keys by over two standard errors, -1 where it hurts less, else 0.
+inline int verdict(estimate const& minus_random, bool text) {
+  if (!(std::abs(minus_random.mean) > 2 * minus_random.error)) return 0;
+  return (minus_random.mean < 0) != text ? 1 : -1;
 }
 
-inline std::string masking_words(chapter const& c, findings const& f, std::string const& selection) {
+/// "1 and 5", of those masked counts whose verdict is `wanted`.
+inline std::string counts_with(chapter const& c, std::string const& selection, bool text, int wanted) {
+  std::vector<std::string> found;
+  for (index const keys : masked_counts)
+    if (verdict(find(c, selection, keys).against_random, text) == wanted) found.push_back(std::to_string(keys));
+  std::string out;
+  for (std::size_t i = 0; i < found.size(); ++i) out += (i == 0 ? "" : i + 1 == found.size() ? " and " : ", ") + found[i];
+  return out;
+}
+
+inline finding masking_words(chapter const& c, findings const& f, std::string const& selection, char const* which) {
   bool const text = f.options.is_text();
   double const factor = text ? 1 : 100;
   int const digits = text ? 3 : 1;
-  char const* const unit = text ? " nats per byte" : " %";
-  std::string out = message("The ", c.name, " model ", text ? "loses " : "answers ", text_of(find(c, "nothing", 0).score, digits, factor), unit,
-                            text ? " with nothing hidden." : " of the problems with nothing hidden.");
+  std::string const more = counts_with(c, selection, text, 1), less = counts_with(c, selection, text, -1), same = counts_with(c, selection, text, 0);
+  std::string headline = message("In the ", c.name, " model, hiding ", which);
+  char const* separator = " ";
+  for (auto const& [counts, words] : {std::pair{more, "hurts more than hiding random keys"}, {less, "hurts less than hiding random keys"}, {same, "cannot be told from hiding random keys"}})
+    if (!counts.empty()) headline += message(separator, words, " (", counts, " a head)"), separator = ", ";
+  std::string detail = message(text ? "Nats per byte" : "Right", " with nothing hidden: ", text_of(find(c, "nothing", 0).score, digits, factor), text ? "." : " %.");
   for (index const keys : masked_counts) {
     auto const& sinks = find(c, selection, keys);
-    auto const& random = find(c, "random keys", keys);
-    std::string const verdict = judged(sinks.against_random, text ? "sinks hurt more" : "random keys hurt more",
-                                       text ? "random keys hurt more" : "sinks hurt more", "no difference beyond two standard errors");
-    out += message(" Hiding the top ", keys, selection == "sinks" ? "" : " of the last row", keys == 1 ? " sink" : " sinks", " of every head gives ",
-                   text_of(sinks.score, digits, factor), unit, ", hiding ", keys, " random ", keys == 1 ? "key " : "keys ",
-                   text_of(random.score, digits, factor), unit, ": ", verdict, " (difference ", text_of(sinks.against_random, digits, factor), ").");
+    detail += message(" ", keys, keys == 1 ? " sink: " : " sinks: ", text_of(sinks.score, digits, factor), ", as many random keys: ",
+                      text_of(find(c, "random keys", keys).score, digits, factor), ", difference ", text_of(sinks.against_random, digits, factor), ".");
   }
-  return out;
+  return {headline + ".", detail};
 }
 
-inline std::string sink_words(chapter const& c) {
+inline finding sink_words(chapter const& c) {
   auto const& r = c.sinks;
-  std::string out = message("In the ", c.name, " model the rule leaves ", text_of(r.non_sink_share, 1, 100), " % of the keys as non-sinks; a head has ",
-                            text_of(over_heads(r, "sinks"), 2), " sinks (± over heads).");
-  out += message(" A sink of one step is one in the next with chance ", text_of(over_heads(r, "persistence"), 2), ", sets of neighbouring steps overlap by ",
-                 text_of(over_heads(r, "jaccard"), 2), " (Jaccard), and the centre of the sinks varies by ", text_of(over_heads(r, "temporal_variance"), 1), " places squared.");
-  if (!r.tokens.empty()) {
-    index all = 0;
-    for (auto const& t : r.tokens) all += t.sinks;
-    out += " Most often a sink:";
-    for (std::size_t n = 0; n < std::min<std::size_t>(3, r.tokens.size()); ++n)
-      out += message(n ? ", " : " ", token_name(r.tokens[n].id), " (", kind_names[static_cast<std::size_t>(r.tokens[n].kind)], ", ",
-                     static_cast<int>(std::lround(100.0 * static_cast<double>(r.tokens[n].sinks) / static_cast<double>(std::max<index>(1, all)))), " %)");
-    out += ".";
+  estimate const persistence = over_heads(r, "persistence"), moves = over_heads(r, "temporal_variance");
+  finding out{message("In the ", c.name, " model ", text_of({r.non_sink_share.mean, NAN, 1}, 1, 100), " % of the keys are no sink, and a sink stays one for the next step with chance ",
+                      text_of({persistence.mean, NAN, 1}, 2), "."),
+              message("A head has ", text_of(over_heads(r, "sinks"), 2), " sinks (± over heads); the sets of neighbouring steps overlap by ", text_of(over_heads(r, "jaccard"), 2),
+                      " (Jaccard); the centre of the sinks varies by ", text_of(moves, 1), " places squared. In ", text_of(r.first_key_rate, 1, 100),
+                      " % of the heads the first key takes over 0.3 of every query that sees it.")};
+  index all = 0;
+  for (auto const& t : r.tokens) all += t.sinks;
+  std::string separator = " Most sinks are: ";
+  for (std::size_t n = 0; n < std::min<std::size_t>(4, r.tokens.size()); ++n) {
+    auto const& t = r.tokens[n];
+    if (t.sinks == 0) break;
+    out.detail += message(separator, token_name(t.id), " (", kind_names[static_cast<std::size_t>(t.kind)], ") ", std::lround(100.0 * static_cast<double>(t.sinks) / static_cast<double>(all)), " %");
+    separator = ", ";
   }
+  out.detail += ".";
   return out;
 }
 
-inline std::string length_words(chapter const& c) {
-  auto const within = lengths_of(c, reach::trained), beyond = lengths_of(c, reach::beyond);
-  if (within.empty() || beyond.empty()) return "";
-  index const first = within.back(), last = beyond.back();
-  auto const weight = [&](char const* name, index n) { return text_of(at_length(c, name, n, &length_figure::max_weight), 3); };
-  auto const nats = [&](char const* name, index n) { return text_of(at_length(c, name, n, &length_figure::entropy), 2); };
-  std::string out = message("On the heads of the ", c.name, " model, from ", first, " keys (trained) to ", last, " (beyond): ");
-  char const* separator = "";
+inline finding length_words(chapter const& c) {
+  index const first = lengths_of(c, reach::trained).back(), last = lengths_of(c, reach::beyond).back();
+  auto const from_to = [&](char const* name, estimate length_figure::*which, int digits) {
+    return message(text_of({at_length(c, name, first, which).mean, NAN, 1}, digits), " to ", text_of({at_length(c, name, last, which).mean, NAN, 1}, digits));
+  };
+  double const before = at_length(c, "softmax", first, &length_figure::max_weight).mean, after = at_length(c, "softmax", last, &length_figure::max_weight).mean;
+  finding out{message("From ", first, " keys (trained) to ", last, " (beyond), the largest softmax weight of the ", c.name, " model falls by a factor of ",
+                      text_of({before / after, NAN, 1}, 1), "; a uniform row would fall by ", last / first, "."), "Largest weight, and entropy in nats, means over heads:"};
+  char const* separator = " ";
   for (auto const& [name, words] : {std::pair{"softmax", "softmax"}, {"length_scaled<softmax, ssmax>", "SSMax"}, {"length_scaled<softmax, log_n>", "log-n"}, {"top_k(8)", "top-8"}}) {
-    out += message(separator, words, " moves its largest weight from ", weight(name, first), " to ", weight(name, last), " and its entropy from ", nats(name, first), " to ", nats(name, last), " nats");
+    out.detail += message(separator, words, " ", from_to(name, &length_figure::max_weight, 3), ", ", from_to(name, &length_figure::entropy, 2));
     separator = "; ";
   }
-  return out + message(". A uniform row would have ", text_of({1.0 / static_cast<double>(last), NAN, 1}, 3), " and ", text_of({std::log(static_cast<double>(last)), NAN, 1}, 2), ".");
+  out.detail += message("; uniform ", text_of({1.0 / static_cast<double>(first), NAN, 1}, 3), " to ", text_of({1.0 / static_cast<double>(last), NAN, 1}, 3), ", ",
+                        text_of({std::log(static_cast<double>(first)), NAN, 1}, 2), " to ", text_of({std::log(static_cast<double>(last)), NAN, 1}, 2), ".");
+  return out;
 }
 
 }  // namespace detail
 
 /// The findings as sentences with their numbers.
-inline std::vector<std::string> put_in_words(findings const& f) {
-  std::vector<std::string> out;
+inline std::vector<finding> put_in_words(findings const& f) {
+  std::vector<finding> out;
   for (auto const& c : f.chapters) {
-    out.push_back(detail::masking_words(c, f, "sinks"));
-    if (c.key == "ar") out.push_back("Judged by the last row instead, as in the paper: " + detail::masking_words(c, f, "sinks of the last row"));
+    out.push_back(detail::masking_words(c, f, "sinks", c.key == "ar" ? "the keys that received most so far" : "sinks"));
+    if (c.key == "ar") out.push_back(detail::masking_words(c, f, "sinks of the last row", "the keys that the last token looked at most"));
   }
   for (auto const& c : f.chapters) out.push_back(detail::sink_words(c));
   for (auto const& c : f.chapters) out.push_back(detail::length_words(c));

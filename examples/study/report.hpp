@@ -81,7 +81,8 @@ inline json findings_json(findings const& f) {
            {"steps", f.steps}, {"block", f.block}, {"draws", f.options.draws}, {"seed", f.options.seed}, {"problems", f.options.problems},
            {"text", std::filesystem::path(f.options.text).filename().string()}, {"kinds", kind_names},
            {"rule", {{"unit", units[static_cast<int>(f.options.rule.unit)]}, {"epsilon", f.options.rule.epsilon}}},
-           {"words", f.in_words}, {"chapters", json::array()}};
+           {"words", json::array()}, {"chapters", json::array()}};
+  for (auto const& w : f.in_words) out["words"].push_back({{"headline", w.headline}, {"detail", w.detail}});
   for (auto const& c : f.chapters) out["chapters"].push_back(chapter_json(c));
   return out;
 }

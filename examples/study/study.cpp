@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -112,7 +114,7 @@ void describe(CLI::App& app, study_options& o) {
   app.add_option("--count", o.count, "how many problems, or windows of the text")->capture_default_str();
   app.add_option("--text", o.text, "judge by this text instead: nats per byte on its last tenth");
   app.add_flag_callback("--retrain", [&o] { o.models = training::anew; }, "train both models anew first, as their checkpoints were");
-  app.add_option("--out", o.out, "folder for the report and the CSV files")->capture_default_str();
+  app.add_option("--out", o.out, "folder for the report and the CSV files")->capture_default_str()->take_last();
   std::map<std::string, sinks::scale> const units{{"column_sum", sinks::scale::column_sum}, {"percent", sinks::scale::percent}, {"mean", sinks::scale::mean}};
   app.add_option("--scale", o.rule.unit, "unit of the sink rule: column_sum, percent or mean")->transform(CLI::CheckedTransformer(units));
   app.add_option("--epsilon", o.rule.epsilon, "a sink receives more than the mean of the others by this (default 3; for mean 0.03)");
@@ -124,17 +126,22 @@ void describe(CLI::App& app, study_options& o) {
   app.add_option("--plotly", o.plotly, "plotly.min.js, to be put into the report")->capture_default_str();
 }
 
-/// The command that makes this report anywhere: the program's own name and the options as given.
+/// The command that makes this report on any machine: where it is put, and from where plotly is taken, do not matter.
 std::string command_of(int argc, char** argv) {
-  std::string command = "study";
-  for (int i = 1; i < argc; ++i) command += message(" ", argv[i]);
+  std::string command = "examples/study.sh";
+  for (int i = 1; i < argc; ++i) {
+    std::string_view const word = argv[i];
+    if (word == "--out" || word == "--plotly") ++i;
+    else if (!word.starts_with("--out=") && !word.starts_with("--plotly=")) command += message(" ", word);
+  }
   return command;
 }
 
 void tell(findings const& f, plots plots) {
   print_tables(f);
   std::printf("\n");
-  for (auto const& words : f.in_words) std::printf("%s\n\n", words.c_str());
+  for (auto const& found : f.in_words) std::printf("%s\n  %s\n", found.headline.c_str(), found.detail.c_str());
+  std::printf("\n");
   if (plots == plots::missing)
     std::printf("No plots: %s is not there. cmake/setup.sh --report brings it; --plotly names another place.\n", f.options.plotly.c_str());
   std::printf("report: %s\ntables: %s\n", (f.options.out / "report.html").c_str(), (f.options.out / "*.csv").c_str());

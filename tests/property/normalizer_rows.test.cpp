@@ -164,6 +164,47 @@ TEMPLATE_TEST_CASE("huge scores overflow nothing", "[property][normalizer]", flo
   for_each_case(threshold_family(), huge);
 }
 
+TEMPLATE_TEST_CASE("a search ends, whatever the scores", "[property][normalizer]", float, double) {
+  using limits = std::numeric_limits<TestType>;
+  TestType const none = limits::quiet_NaN(), most = limits::infinity(), least = limits::denorm_min();
+  std::vector<std::vector<TestType>> const rows{
+      {none}, {none, none, 1}, {1, none, 2, 3, 4, 5}, {most}, {most, most, 0}, {most, most, most, most, most, most}, {-most, most, -most, most},
+      {least, 0, -least, 2 * least, 3 * least, 4 * least}, {limits::max(), limits::lowest(), 0, 1}, {limits::max(), limits::max(), limits::max(), 1},
+      {limits::lowest(), limits::lowest(), limits::lowest()}, {1, 1 + limits::epsilon(), 1 - limits::epsilon() / 2, 1, 1 + 2 * limits::epsilon()}};
+  for_each_case(all_normalizers(), [&](auto const& c) {
+    if constexpr (basin::sweeps_rows<decltype(c.normalize)>)
+      for (auto const& scores : rows) {
+        auto row = basin::start_row(c.normalize, context_of<TestType>(scores.size()));
+        if constexpr (basin::raises_rows<decltype(c.normalize)>)
+          for (TestType const s : scores) c.normalize.raise(row, s);
+        int sweeps = 0;
+        do
+          for (TestType const s : scores) c.normalize.absorb(row, s);
+        while (c.normalize.next(row) && ++sweeps < 100);
+        CAPTURE(c.name, scores);
+        CHECK(sweeps < 100);
+      }
+  });
+}
+
+TEST_CASE("a search takes about as many sweeps as promised", "[property][normalizer]") {
+  auto const sweeps_of = [](auto const& n, std::vector<double> const& scores) {
+    auto row = basin::start_row(n, context_of<double>(scores.size()));
+    for (double const s : scores) n.raise(row, s);
+    int sweeps = 0;
+    do {
+      ++sweeps;
+      for (double const s : scores) n.absorb(row, s);
+    } while (n.next(row));
+    return sweeps;
+  };
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    CAPTURE(seed);
+    CHECK(sweeps_of(basin::top_k{16}, row_of_scores(row_kind::smooth, seed, 4096)) <= 24);   // twice log2(4096)
+    CHECK(sweeps_of(basin::sparsemax{}, row_of_scores(row_kind::smooth, seed, 4096)) <= 10);
+  }
+}
+
 TEST_CASE("the logarithm of a term agrees with the term", "[property][normalizer]") {
   for_each_row([](auto const& c, auto const& scores) {
     auto const row = basin::fit_row(c.normalize, std::span<double const>(scores), context_of<double>(scores.size()));

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...] [LABELS slow ...]): one test program,
-# each of its test cases a CTest of its own, named NAME.<sentence>.
+# basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...]): one test program, each of
+# its test cases a CTest of its own, named NAME.<sentence> and labelled NAME.
 
 find_package(Catch2 REQUIRED)
 include(Catch)
@@ -15,14 +15,14 @@ target_precompile_headers(basin_test_main PRIVATE support/precompiled.hpp)
 set_source_files_properties(support/main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS -O0)
 
 function(basin_add_test)
-  cmake_parse_arguments(arg "" "NAME" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "NAME" "SOURCES;LIBRARIES" ${ARGN})
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
-    message(FATAL_ERROR "basin_add_test: needs NAME and SOURCES, and takes LIBRARIES and LABELS; got '${ARGN}'")
+    message(FATAL_ERROR "basin_add_test: needs NAME and SOURCES, and takes LIBRARIES; got '${ARGN}'")
   endif()
   set(target test_${arg_NAME})
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE basin_test_main basin_own ${arg_LIBRARIES})
   target_precompile_headers(${target} REUSE_FROM basin_test_main)
   catch_discover_tests(${target} TEST_PREFIX "${arg_NAME}."
-    PROPERTIES SKIP_RETURN_CODE 4 LABELS "${arg_NAME};${arg_LABELS}" TIMEOUT 600)
+    PROPERTIES SKIP_RETURN_CODE 4 LABELS "${arg_NAME}" TIMEOUT 600)
 endfunction()

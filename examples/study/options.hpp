@@ -20,7 +20,7 @@ struct study_options {
   training models = training::as_shipped;
   std::string text;             // a file; empty: word problems
   std::uint64_t problems = 11;  // seed of the held-out word problems
-  index count = 64;             // problems, or windows of the text
+  index count = 100;            // problems, or windows of the text
   index draws = 3;              // random sets beside each set of sinks
   int block = 8, steps = 0;     // of unmasking; 0 steps: one byte a step
   sinks::epsilon_rule rule;

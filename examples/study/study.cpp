@@ -108,13 +108,14 @@ findings run(study_options const& o, std::string command) {
 }
 
 void describe(CLI::App& app, study_options& o) {
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
   app.add_option("--ar", o.ar, "checkpoint folder of the autoregressive model")->capture_default_str();
   app.add_option("--mdlm", o.mdlm, "checkpoint folder of the masked diffusion model")->capture_default_str();
   app.add_option("--problems", o.problems, "seed of the held-out word problems")->capture_default_str();
   app.add_option("--count", o.count, "how many problems, or windows of the text")->capture_default_str();
   app.add_option("--text", o.text, "judge by this text instead: nats per byte on its last tenth");
   app.add_flag_callback("--retrain", [&o] { o.models = training::anew; }, "train both models anew first, as their checkpoints were");
-  app.add_option("--out", o.out, "folder for the report and the CSV files")->capture_default_str()->take_last();
+  app.add_option("--out", o.out, "folder for the report and the CSV files")->capture_default_str();
   std::map<std::string, sinks::scale> const units{{"column_sum", sinks::scale::column_sum}, {"percent", sinks::scale::percent}, {"mean", sinks::scale::mean}};
   app.add_option("--scale", o.rule.unit, "unit of the sink rule: column_sum, percent or mean")->transform(CLI::CheckedTransformer(units));
   app.add_option("--epsilon", o.rule.epsilon, "a sink receives more than the mean of the others by this (default 3; for mean 0.03)");

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# The study from end to end on two models that have learned nothing yet; usage: study_program.sh TRAIN STUDY
+set -euo pipefail
+
+train=$1 study=$2
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here"
+export OMP_WAIT_POLICY=passive
+
+fail() { echo "study_program: $*" >&2; exit 1; }
+refuses() {  # WORDS COMMAND...: does it fail with these words?
+  local words=$1 said
+  shift
+  if said=$("$@" 2>&1); then fail "accepted: $*"; fi
+  [[ $said == *"$words"* ]] || fail "'$words' is not in: $said"
+}
+
+size=(--steps 3 --batch 4 --dim 16 --layers 2 --heads 2 --kv-heads 1 --hidden 24 --warmup 1)
+"$train" --objective ar --out ar "${size[@]}" >/dev/null
+"$train" --objective mdlm --out mdlm "${size[@]}" >/dev/null
+models=(--ar ar --mdlm mdlm --count 3 --draws 1 --steps 6)
+
+"$study" "${models[@]}" --threads 1 --out one >said 2>errors
+[[ ! -s errors ]] || fail "said on a pipe: $(cat errors)"
+for table in answers masking sinks sink_tokens context_length; do
+  [[ $(wc -l <"one/$table.csv") -gt 10 ]] || fail "$table.csv is short"
+  fields=$(head -n 1 "one/$table.csv" | tr -cd , | wc -c)
+  sed 's/"[^"]*"//g' "one/$table.csv" | awk -F, -v n="$((fields + 1))" 'NF != n { exit 1 }' || fail "$table.csv has rows of another length"
+done
+grep -q '</html>' one/report.html || fail "the report has no end"
+! grep -q '@STUDY@\|@PLOTLY@' one/report.html || fail "the report has a hole"
+grep -q 'hiding random keys' said || fail "nothing was said in words"
+
+"$study" "${models[@]}" --threads 2 --out two >/dev/null
+for table in one/*.csv; do cmp "$table" "two/${table#*/}" || fail "the number of threads changes figures"; done
+
+"$study" "${models[@]}" --out one --plotly absent.js | grep -q 'No plots: absent.js' || fail "does not say how to get plots"
+! grep -q 'https\?://' one/report.html || fail "the report points to the network"
+
+head -c 20000 /dev/urandom | base64 -w 60 >text
+"$train" --objective ar --text text --length 32 --out text_ar "${size[@]}" >/dev/null
+"$train" --objective mdlm --text text --length 32 --out text_mdlm "${size[@]}" >/dev/null
+"$study" --ar text_ar --mdlm text_mdlm --text text --count 4 --draws 1 --out text_out >/dev/null
+grep -q nats_per_byte text_out/masking.csv || fail "a text is judged by nats"
+
+refuses "No such file" "$study" --ar nowhere --mdlm mdlm
+refuses "objective 'mdlm'" "$study" --ar mdlm --mdlm mdlm
+refuses "--count is 1" "$study" "${models[@]}" --count 1
+refuses "must divide" "$study" "${models[@]}" --block 7
+refuses "epsilon" "$study" "${models[@]}" --epsilon nan
+refuses "--text" "$study" --ar text_ar --mdlm text_mdlm
+: >empty
+refuses "empty" "$study" --ar text_ar --mdlm text_mdlm --text empty

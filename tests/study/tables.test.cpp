@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers examples/study/statistics.hpp, findings.hpp and tables.hpp
+#include <cmath>
+#include <vector>
+
+#include "study/findings.hpp"
+#include "study/tables.hpp"
+#include "support/catch.hpp"
+
+namespace basin::study {
+
+TEST_CASE("a mean has the error of a mean, and leaves out what is undefined", "[unit][study]") {
+  auto const e = mean_of(std::vector<double>{1, 2, NAN, 3, 6});
+  CHECK(e.mean == 3.0);
+  CHECK(e.error == Approx(std::sqrt((4 + 1 + 0 + 9) / 3.0 / 4)));
+  CHECK(e.count == 4);
+  CHECK(std::isnan(mean_of(std::vector<double>{}).mean));
+  CHECK(std::isnan(mean_of(std::vector<double>{5}).error));
+}
+
+TEST_CASE("the error of an accuracy is binomial", "[unit][study]") {
+  std::vector<double> right(100, 0.0);
+  std::fill_n(right.begin(), 30, 1.0);
+  CHECK(mean_of(right).error == Approx(std::sqrt(0.3 * 0.7 / 99)));
+}
+
+TEST_CASE("draws of random keys are averaged item by item, and differences are paired", "[unit][study]") {
+  std::vector<scores> const all{{{"nothing", {}, 0}, {1, 1, 1, 0}},
+                                {{"sinks", {drop::strongest, 5, evidence::last_pass, 0}, 0}, {0, 1, 0, 0}},
+                                {{"random keys", {drop::random, 5, evidence::last_pass, 1}, 0}, {1, 1, 1, 0}},
+                                {{"random keys", {drop::random, 5, evidence::last_pass, 2}, 1}, {1, 1, 0, 0}}};
+  auto const out = summarise(all);
+  REQUIRE(out.size() == 3);
+  CHECK(out[0].score.mean == 0.75);
+  CHECK(std::isnan(out[0].against_nothing.mean));
+  CHECK(out[1].against_nothing.mean == -0.5);
+  CHECK(out[1].against_random.mean == Approx(-0.375));  // -1, 0, -0.5, 0
+  CHECK(out[1].against_random.error == Approx(std::sqrt((0.390625 + 0.140625 + 0.015625 + 0.140625) / 3 / 4)));
+  CHECK(out[2].draws == 2);
+  CHECK(out[2].score.mean == 0.625);
+  CHECK(std::isnan(out[2].against_random.mean));
+}
+
+TEST_CASE("fields of a table are quoted where they must be, and NaN is empty", "[unit][study]") {
+  csv table("a,b");
+  table.row(std::string("x,y"), 0.25);
+  table.row("say \"so\"", NAN);
+  table.row("plain", index{7});
+  CHECK(table.text() == "a,b\n\"x,y\",0.25\n\"say \"\"so\"\"\",\nplain,7\n");
+}
+
+TEST_CASE("figures in words are never minus zero", "[unit][study]") {
+  CHECK(text_of({-0.0004, 0.01, 5}, 1, 100) == "0.0 ± 1.0");
+  CHECK(text_of({0.8125, NAN, 1}, 1, 100) == "81.2");
+  CHECK(text_of({}, 1) == "undefined");
+}
+
+TEST_CASE("tokens have names that can be told apart", "[unit][study]") {
+  CHECK(token_name(' ') == "space");
+  CHECK(token_name('\n') == "newline");
+  CHECK(token_name('#') == "#");
+  CHECK(token_name(200) == "byte 200");
+  CHECK(token_name(models::mask_id) == "[mask]");
+}
+
+TEST_CASE("kinds of tokens follow from their place", "[unit][study]") {
+  auto const m = problem_material(5, 3);
+  int const size = static_cast<int>(m.problems[1].prompt.size());
+  CHECK(m.kind_of(1, -1, models::begin_id) == token_kind::begin);
+  CHECK(m.kind_of(1, 0, 'A') == token_kind::prompt);
+  CHECK(m.kind_of(1, size - 1, '?') == token_kind::prompt);
+  if (size < m.given) CHECK(m.kind_of(1, size, ' ') == token_kind::prompt_padding);
+  CHECK(m.kind_of(1, m.given, models::mask_id) == token_kind::masked);
+  CHECK(m.kind_of(1, m.given, '3') == token_kind::answer);
+  CHECK(m.kind_of(1, m.length - 1, '.') == token_kind::answer_padding);
+  for (index i = 0; i < m.count; ++i)
+    CHECK(score_of_answer(m, i, m.sequence(i).subspan(static_cast<std::size_t>(m.given))) == 1.0);
+}
+
+}  // namespace basin::study

@@ -12,6 +12,7 @@
 
 #include "basin/attention.hpp"
 #include "basin/cpu/backward.hpp"
+#include "basin/cpu/decode.hpp"
 #include "basin/cpu/forward.hpp"
 #include "basin/nn/embedding.hpp"
 #include "basin/nn/linear.hpp"
@@ -219,7 +220,7 @@ void transformer<Attention, T>::attend_cached(layer const& a, int l, cache_type&
   index const length = cache.length() + a.qkv.extent(0);
   view<T const, 4> const q = heads(a.qkv, 1, 0, sizes.heads), k = cache.keys(l, length), v = cache.values(l, length);
   detail::show_projected<Adapt, T>(adapt, l, q, k);
-  cpu::forward(adapt(l, use), q, k, v, heads(a.attended, 1, 0, sizes.heads));
+  cpu::decode(adapt(l, use), q, k, v, heads(a.attended, 1, 0, sizes.heads));
   detail::add_to_stream(a.input, a.middle, a.attended, weight.layers[l].output);
 }
 

@@ -45,34 +45,34 @@ BASIN_HD T lowest() {
 }
 
 template <class T>
-BASIN_HD T exp(T x) {
+BASIN_HD BASIN_INLINE T exp(T x) {
   return functions<T>::exp(x);
 }
 /// x y + z, rounded once where the machine can.
 template <class T>
-BASIN_HD T fma(T x, T y, T z) {
+BASIN_HD BASIN_INLINE T fma(T x, T y, T z) {
   return functions<T>::fma(x, y, z);
 }
 template <class T>
-BASIN_HD T log(T x) {
+BASIN_HD BASIN_INLINE T log(T x) {
   return functions<T>::log(x);
 }
 template <class T>
-BASIN_HD T sqrt(T x) {
+BASIN_HD BASIN_INLINE T sqrt(T x) {
   return functions<T>::sqrt(x);
 }
 template <class T>
-BASIN_HD T max(T a, T b) {
+BASIN_HD BASIN_INLINE T max(T a, T b) {
   return functions<T>::max(a, b);
 }
 template <class T>
-BASIN_HD T min(T a, T b) {
+BASIN_HD BASIN_INLINE T min(T a, T b) {
   return functions<T>::min(a, b);
 }
 
 /// yes where `which` holds, else no.
 template <class T>
-BASIN_HD T select(typename functions<T>::mask which, T yes, T no) {
+BASIN_HD BASIN_INLINE T select(typename functions<T>::mask which, T yes, T no) {
   return functions<T>::select(which, yes, no);
 }
 

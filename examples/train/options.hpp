@@ -25,6 +25,7 @@ struct run_options {
   std::int64_t steps = 2000;
   int batch = 32, length = 64;
   int dim = 128, layers = 4, heads = 4, kv_heads = 4, hidden = 344;
+  float rope_base = 100;
   double learning_rate = 2e-3, weight_decay = 0.1;
   std::string schedule = "cosine";  // "cosine" | "wsd"
   std::int64_t warmup = 100;
@@ -35,7 +36,7 @@ struct run_options {
 
 inline models::transformer_config architecture(run_options const& o) {
   return {.vocabulary = models::vocabulary_size, .dim = o.dim, .layers = o.layers, .heads = o.heads, .kv_heads = o.kv_heads,
-          .hidden = o.hidden, .context = o.length};
+          .hidden = o.hidden, .context = o.length, .rope_base = o.rope_base};
 }
 
 namespace detail {
@@ -65,6 +66,7 @@ inline void validate(run_options const& o) {
   detail::require_range("heads", o.heads, 1, 1 << 10);
   detail::require_range("kv-heads", o.kv_heads, 1, 1 << 10);
   detail::require_range("hidden", o.hidden, 1, 1 << 16);
+  detail::require_range("rope-base", o.rope_base, 1.0f, 1e9f);
   detail::require_range("learning-rate", o.learning_rate, 0.0, 10.0);
   detail::require_range("weight-decay", o.weight_decay, 0.0, 10.0);
   detail::require_range<std::int64_t>("warmup", o.warmup, 0, o.steps);
@@ -88,7 +90,7 @@ inline run_options options_of(nlohmann::ordered_json const& config) {
     auto const& t = config.at("training");
     run_options o{.objective = config.at("objective"), .text = t.at("text"), .problems = t.at("problems"), .steps = t.at("steps"),
                   .batch = t.at("batch"), .length = t.at("length"), .dim = c.dim, .layers = c.layers, .heads = c.heads,
-                  .kv_heads = c.kv_heads, .hidden = c.hidden, .learning_rate = t.at("learning_rate"),
+                  .kv_heads = c.kv_heads, .hidden = c.hidden, .rope_base = c.rope_base, .learning_rate = t.at("learning_rate"),
                   .weight_decay = t.at("weight_decay"), .schedule = t.at("schedule"), .warmup = t.at("warmup"), .seed = t.at("seed")};
     validate(o);
     if (architecture(o) != c) throw file_error{"basin: the checkpoint's architecture is not one that train makes"};

@@ -60,6 +60,7 @@ class command_line {
     add("--heads", run.heads, "query heads; dim must be an even multiple");
     add("--kv-heads", run.kv_heads, "key and value heads; must divide --heads");
     add("--hidden", run.hidden, "width of the SwiGLU layer");
+    add("--rope-base", run.rope_base, "base of the rotary frequencies; small for short sequences");
     add("--learning-rate", run.learning_rate, "peak of the schedule");
     add("--schedule", run.schedule, "cosine, or wsd: level, and straight down in the last fifth");
     add("--warmup", run.warmup, "steps of linear warm-up");

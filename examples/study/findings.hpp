@@ -151,7 +151,8 @@ inline finding masking_words(chapter const& c, findings const& f, std::string co
     detail += message(" ", keys, keys == 1 ? " sink: " : " sinks: ", text_of(sinks.score, digits, factor), ", as many random keys: ",
                       text_of(find(c, "random keys", keys).score, digits, factor), ", difference ", text_of(sinks.against_random, digits, factor), ".");
   }
-  return {headline + ".", detail};
+  bool const too_few = !text && find(c, "nothing", 0).score.mean < 0.1;
+  return {headline + (too_few ? "; but it answers too few problems for a loss to show." : "."), detail};
 }
 
 inline finding sink_words(chapter const& c) {

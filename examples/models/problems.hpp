@@ -3,11 +3,12 @@
 
 // Short word problems with one numeric answer, drawn from a seed, so that a small model can be right or wrong exactly:
 //
-//     Ann had 13 figs, grew 4, lost 2. Left?  |13+4=17-2=15 #15........
+//     Ann had 13 figs,got 4,ate 2. Left?      |13 +4=17 -2=15 #15......
 //     prompt, 40 bytes, padded with ' '       |answer, 24 bytes: the running total, '#', the result, padded with '.'
 //
-// Words of one kind have one length and totals have two digits, so that a number stands where the story puts it: what is hard
-// is the arithmetic, not the counting of bytes, and a model of 0.8 million weights can learn it in minutes.
+// What happens takes six bytes in both, and totals have two digits: a step of the answer stands at one distance from the words
+// it comes from. So what is hard is the arithmetic, not the counting of bytes, and rotary positions alone (which tell distances,
+// and nothing else to a token that is masked) learn it in minutes, with 0.8 million weights.
 //
 // A problem belongs to training or to test by a hash of its prompt, so no test problem is ever trained on, whatever the seeds.
 
@@ -45,14 +46,14 @@ inline split split_of(std::string_view prompt) {
 namespace detail {
 
 inline constexpr std::array<std::string_view, 8> people{"Ann", "Bob", "Dan", "Eva", "Gus", "Ivy", "Kim", "Tom"};
-inline constexpr std::array<std::string_view, 8> things{"figs", "nuts", "pens", "hats", "eggs", "pins", "cups", "keys"};
-inline constexpr std::array<std::string_view, 3> holders{"bags", "jars", "sets"};
-inline constexpr std::array<std::string_view, 4> gains{"made", "took", "drew", "grew"};
-inline constexpr std::array<std::string_view, 4> losses{"sold", "lost", "gave", "used"};
+inline constexpr std::array<std::string_view, 8> things{"figs", "nuts", "eggs", "peas", "pies", "buns", "yams", "oats"};
+inline constexpr std::array<std::string_view, 4> groupings{"bags", "jars", "rows", "sets"};
+inline constexpr std::array<std::string_view, 3> gains{"got", "won", "dug"};
+inline constexpr std::array<std::string_view, 3> losses{"ate", "fed", "hid"};
 
 // What happens, one letter each: '*' opens with groups of equal size, '+' gains, '-' loses.
 inline constexpr std::array<std::string_view, 9> stories{"+", "-", "+-", "-+", "*", "*+", "*-", "+-+", "-+-"};
-inline constexpr int least_total = 10, largest_total = 39;
+inline constexpr int least_total = 10, largest_total = 29, largest_amount = 5;
 
 template <std::size_t N>
 std::string_view choose(philox& rng, std::array<std::string_view, N> const& words) {
@@ -78,15 +79,15 @@ struct telling {
     }
     int const groups = between(rng, 2, 6), each = between(rng, 2, 6);
     total = groups * each;
-    prompt += message(groups, ' ', choose(rng, holders), " of ", each, ' ', choose(rng, things));
+    prompt += message(groups, ' ', choose(rng, groupings), " of ", each);
     tape = message(groups, '*', each, '=', total);
   }
 
   void happen(philox& rng, char what) {
-    int const amount = between(rng, 1, 9);
+    int const amount = between(rng, 1, largest_amount);
     total += what == '+' ? amount : -amount;
-    prompt += message(", ", choose(rng, what == '+' ? gains : losses), ' ', amount);
-    tape += message(what, amount, '=', total);
+    prompt += message(',', choose(rng, what == '+' ? gains : losses), ' ', amount);
+    tape += message(' ', what, amount, '=', total);
   }
 
   void ask(std::string_view story) {
@@ -114,7 +115,7 @@ inline std::optional<problem> tell(philox& rng) {
 /// The next problem of one part.
 ///
 /// State     the generator's; the same seed and position give the same problem on every machine
-/// Edges     one to three operations of + - *; every total on the way is from 10 to 39
+/// Edges     one to three operations of + - *; every total on the way is from 10 to 29
 inline problem make_problem(philox& rng, split part) {
   for (;;) {
     auto const told = detail::tell(rng);

@@ -17,10 +17,10 @@ namespace models = basin::models;
 namespace {
 
 /// What the words say, read with no help from the generator: the first number is held (or groups of a second one), then
-/// each ", verb N" gains or loses N.
+/// each ",verb N" gains or loses N.
 int solve(std::string const& prompt) {
-  static std::regex const number{"[0-9]+"}, groups{"had ([0-9]+) [a-z]+ of ([0-9]+) "}, event{", ([a-z]+) ([0-9]+)"};
-  static std::set<std::string> const losing{"sold", "lost", "gave", "used"};
+  static std::regex const number{"[0-9]+"}, groups{"had ([0-9]+) [a-z]+ of ([0-9]+)"}, event{",([a-z]+) ([0-9]+)"};
+  static std::set<std::string> const losing{"ate", "fed", "hid"};
   std::smatch found;
   int value = 0;
   if (std::regex_search(prompt, found, groups)) value = std::stoi(found[1]) * std::stoi(found[2]);
@@ -30,9 +30,9 @@ int solve(std::string const& prompt) {
   return value;
 }
 
-/// "12+4=16-3=13 #13": each "op b=" carries the total on; "3*4=12" may begin.
+/// "12 +4=16 -3=13 #13": each " op b=" carries the total on; "3*4=12" may begin.
 bool tape_is_true(std::string const& answer, int result) {
-  static std::regex const whole{"[0-9]+([-+*][0-9]+=[0-9]+)+ #[0-9]+"}, step{"([-+*])([0-9]+)=([0-9]+)"};
+  static std::regex const whole{"[0-9]+( ?[-+*][0-9]+=[0-9]+)+ #[0-9]+"}, step{"([-+*])([0-9]+)=([0-9]+)"};
   if (!std::regex_match(answer, whole)) return false;
   int total = std::stoi(answer);
   for (std::sregex_iterator at{answer.begin(), answer.end(), step}, end; at != end; ++at) {
@@ -54,7 +54,7 @@ TEST_CASE("every problem fits its room and its answer is what its words say", "[
     CAPTURE(p.prompt, p.answer, p.result);
     REQUIRE(p.prompt.size() <= std::size_t{models::prompt_length});
     REQUIRE(p.answer.size() <= std::size_t{models::answer_length});
-    REQUIRE((p.result >= 10 && p.result <= 39));
+    REQUIRE((p.result >= 10 && p.result <= 29));
     REQUIRE(solve(p.prompt) == p.result);
     REQUIRE(tape_is_true(p.answer, p.result));
     REQUIRE(p.answer.substr(p.answer.find('#')) == "#" + std::to_string(p.result));
@@ -88,8 +88,8 @@ TEST_CASE("about one prompt in ten is for test", "[unit][problems]") {
 }
 
 TEST_CASE("an encoded problem is its text, padded", "[unit][problems]") {
-  models::problem const p{"Ann had 13 figs, took 4. Now?", "13+4=17 #17", 17};
-  REQUIRE(models::text_of_ids(models::encode(p)) == "Ann had 13 figs, took 4. Now?           13+4=17 #17.............");
+  models::problem const p{"Ann had 13 figs,got 4. Now?", "13 +4=17 #17", 17};
+  REQUIRE(models::text_of_ids(models::encode(p)) == "Ann had 13 figs,got 4. Now?             13 +4=17 #17............");
   models::problem const long_prompt{std::string(41, 'x'), "#1", 1}, long_answer{"x", std::string(25, '1'), 1};
   REQUIRE_THROWS_AS(models::encode(long_prompt), basin::value_error);
   REQUIRE_THROWS_AS(models::encode(long_answer), basin::value_error);

@@ -37,6 +37,11 @@ grep -q 'hiding random keys' said || fail "nothing was said in words"
 "$study" "${models[@]}" --threads 2 --out two >/dev/null
 for table in one/*.csv; do cmp "$table" "two/${table#*/}" || fail "the number of threads changes figures"; done
 
+for run in anew again; do "$study" "${models[@]}" --retrain --out "$run" >/dev/null; done
+for table in anew/*.csv; do cmp "$table" "again/${table#*/}" || fail "models trained anew twice give other figures"; done
+cmp <(grep -A 30 '"architecture"' ar/config.json | grep -B 30 '"fingerprint"') <(grep -A 30 '"architecture"' anew/retrained/ar/config.json | grep -B 30 '"fingerprint"') ||
+  fail "a model trained anew is trained by other options"
+
 "$study" "${models[@]}" --out one --plotly absent.js | grep -q 'No plots: absent.js' || fail "does not say how to get plots"
 ! grep -q 'https\?://' one/report.html || fail "the report points to the network"
 

@@ -3,8 +3,8 @@
 
 // Short word problems with one numeric answer, drawn from a seed, so that a small model can be right or wrong exactly:
 //
-//     Ann had 13 figs,got 4,ate 2. Left?      |13 +4=17 -2=15 #15......
-//     prompt, 40 bytes, padded with ' '       |answer, 24 bytes: the running total, '#', the result, padded with '.'
+//     Ann had 13 figs,got 4,ate 2. Left?      |13 +4=17 -2=#15.........
+//     prompt, 40 bytes, padded with ' '       |answer, 24 bytes: the running total, '#' before the result, padded with '.'
 //
 // What happens takes six bytes in both, and totals have two digits: a step of the answer stands at one distance from the words
 // it comes from. So what is hard is the arithmetic, not the counting of bytes, and rotary positions alone (which tell distances,
@@ -92,7 +92,7 @@ struct telling {
 
   void ask(std::string_view story) {
     prompt += story.size() == 3 ? "." : story == "*" ? ". In all?" : story.back() == '-' ? ". Left?" : ". Now?";
-    tape += message(' ', result_mark, total);
+    tape.insert(tape.size() - 2, 1, result_mark);  // totals have two digits
   }
 };
 

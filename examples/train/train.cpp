@@ -3,9 +3,6 @@
 // Trains a small language model, autoregressive or masked diffusion, on a text or on word problems, and writes a checkpoint.
 
 #include <omp.h>
-#if defined(__SSE2__)
-#include <xmmintrin.h>
-#endif
 
 #include <cstdio>
 #include <exception>
@@ -147,14 +144,6 @@ int train(Trainer& trainer, session const& use, std::string const& command) {
   return models::exit_code_of_interrupt();
 }
 
-/// Numbers below 1e-38 count as zero from here on, in threads made later too: where attention is sharp most weights are such
-/// numbers, and a step would take several times as long.
-void flush_subnormals() {
-#if defined(__SSE2__)
-  _mm_setcsr(_mm_getcsr() | 0x8040);  // flush to zero, denormals are zero
-#endif
-}
-
 /// Fails before any work is done where a checkpoint could not be written later.
 void require_writable(std::filesystem::path const& folder) {
   basin::models::make_folder(folder);
@@ -182,7 +171,6 @@ int resume(run_options const& options, basin::models::checkpoint const& saved, s
 }
 
 int run(command_line& line, std::string command) {
-  flush_subnormals();
   if (line.use.threads > 0) omp_set_num_threads(line.use.threads);
   if (line.use.resume.empty()) {
     bool const autoregressive = line.run.objective == "ar";

@@ -201,6 +201,7 @@ TEST_CASE("a search takes about as many sweeps as promised", "[property][normali
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     CAPTURE(seed);
     CHECK(sweeps_of(basin::top_k{16}, row_of_scores(row_kind::smooth, seed, 4096)) <= 24);   // twice log2(4096)
+    CHECK(sweeps_of(basin::top_k{4097}, row_of_scores(row_kind::smooth, seed, 4096)) == 1);  // all are chosen: nothing to search
     CHECK(sweeps_of(basin::sparsemax{}, row_of_scores(row_kind::smooth, seed, 4096)) <= 10);
   }
 }

@@ -162,7 +162,10 @@ TEST_CASE("outputs in the memory of inputs or of each other are refused", "[unit
   require_refused(by::forward, {"output out overlaps q"}, [](views& at) { at.out = moved(at.out, at.q.data_handle()); });
   require_refused(by::forward, {"output out overlaps k"}, [](views& at) { at.out = moved(at.out, at.k.data_handle() + 5); });
   require_refused(by::forward, {"output out overlaps v"}, [](views& at) { at.v = moved(at.v, at.out.data_handle() + 1); });
-  require_refused(by::backward, {"overlaps dout"}, [](views& at) { at.dq = moved(at.dq, at.dout.data_handle()); });
+  require_refused(by::backward, {"output dq overlaps q"}, [](views& at) { at.dq = moved(at.dq, at.q.data_handle()); });
+  require_refused(by::backward, {"output dk overlaps k"}, [](views& at) { at.dk = moved(at.dk, at.k.data_handle()); });
+  require_refused(by::backward, {"output dv overlaps v"}, [](views& at) { at.dv = moved(at.dv, at.v.data_handle()); });
+  require_refused(by::backward, {"output dv overlaps dout"}, [](views& at) { at.dv = moved(at.dv, at.dout.data_handle()); });
   require_refused(by::backward, {"dq", "dk", "overlaps"}, [](views& at) { at.dq = moved(at.dq, at.dk.data_handle()); });
   require_refused(by::backward, {"dk", "dv", "overlaps"}, [](views& at) { at.dv = moved(at.dv, at.dk.data_handle()); });
   require_refused(by::backward, {"dq", "dv", "overlaps"}, [](views& at) { at.dv = moved(at.dv, at.dq.data_handle() + 3); });
@@ -192,6 +195,26 @@ TEST_CASE("an output in an input's memory is seen through equal strides", "[unit
     CHECK_THROWS_AS(basin::cpu::forward(basin::attention<>{}, single, keys, keys, out), basin::shape_error);
   }
   CHECK(memory == before);
+}
+
+TEST_CASE("an output in the memory of an input that runs backwards is refused", "[unit][errors]") {
+  std::vector<float> memory(64, 1.0f), apart(64, 1.0f);
+  auto const q = basin::strided(memory.data() + 31, sizes{1, 1, 4, 8}, sizes{-32, -32, -8, -1});
+  auto const k = basin::contiguous(apart.data(), 1, 1, 4, 8);
+  auto const inside = basin::contiguous(memory.data(), 1, 1, 4, 7), behind = basin::contiguous(memory.data() + 32, 1, 1, 4, 8);
+  CHECK_THROWS_AS(basin::cpu::forward(basin::attention<>{}, q, k, basin::contiguous(apart.data(), 1, 1, 4, 7), inside), basin::shape_error);
+  CHECK(memory == std::vector<float>(64, 1.0f));
+  CHECK_NOTHROW(basin::cpu::forward(basin::attention<>{}, q, k, k, behind));
+}
+
+TEST_CASE("an axis of one element may have any stride, in outputs as in inputs", "[unit][errors]") {
+  std::vector<float> memory(200, 1.0f);
+  for (index const stride : {index{0}, index{-5}, index{1}, index{100000}}) {
+    auto const at = [&](index first, index length) { return basin::strided(memory.data() + first, sizes{1, 1, length, 4}, sizes{stride, stride, 4, 1}); };
+    CAPTURE(stride);
+    CHECK_NOTHROW(basin::cpu::forward(basin::attention<>{}, at(0, 3), at(20, 5), at(40, 5), at(60, 3)));
+    CHECK_NOTHROW(basin::cpu::backward(basin::attention<>{}, at(0, 3), at(20, 5), at(40, 5), at(60, 3), at(80, 3), at(100, 5), at(120, 5)));
+  }
 }
 
 TEST_CASE("q, k, v and out may interleave in one buffer", "[unit][errors]") {
@@ -256,9 +279,15 @@ TEST_CASE("observers and pruners of another shape than the call's are refused by
   forward_refuses(use.with(basin::received_attention{doubles(2, 2, 9)}), {"received_attention", "[2, 2, 9]", "[2, 4, 9]"});
   forward_refuses(use.with(basin::received_attention{doubles(2, 4, 5)}), {"received_attention", "[2, 4, 5]"});
   forward_refuses(use.with(basin::entropy{doubles(2, 4, 9)}), {"entropy", "[2, 4, 9]", "[2, 4, 5]"});
+  forward_refuses(use.with(basin::entropy{doubles(2, 2, 5)}), {"entropy", "[2, 2, 5]", "[2, 4, 5]"});
+  double* const nowhere = nullptr;
+  forward_refuses(use.with(basin::entropy{basin::contiguous(nowhere, 2, 4, 5)}), {"entropy"});
+  forward_refuses(use.with(basin::received_attention{basin::contiguous(nowhere, 2, 4, 9)}), {"received_attention"});
+  forward_refuses(use.with(basin::received_attention{doubles(1, 4, 9)}), {"received_attention", "[1, 4, 9]"});
   forward_refuses(use.with(basin::max_weight{doubles(1, 4, 5)}), {"max_weight", "[1, 4, 5]"});
   forward_refuses(use.with(basin::together(basin::entropy{doubles(2, 4, 5)}, basin::max_weight{})), {"max_weight"});
-  for (auto const& dropped : {sets(1, 4, 9), sets(2, 2, 9), sets(2, 4, 8), basin::view<std::uint8_t const, 3>{}})
+  for (auto const& dropped : {sets(1, 4, 9), sets(2, 2, 9), sets(2, 4, 8), basin::view<std::uint8_t const, 3>{},
+                             basin::contiguous(static_cast<std::uint8_t const*>(nullptr), 2, 4, 9)})
     require_refused(by::all, {"drop_keys", "[2, 4, 9]"}, nothing, use.with(basin::drop_keys{dropped}));
   std::vector<std::uint8_t> longer(2 * 4 * 30);
   CHECK_NOTHROW(basin::validate(basin::drop_keys{basin::contiguous(std::as_const(longer).data(), 2, 4, 30)}, good));

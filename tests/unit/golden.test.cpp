@@ -60,6 +60,7 @@ TEST_CASE("log-n scaling is 1 up to the trained length and log n / log n0 beyond
 
 TEST_CASE("sparsemax, also where the threshold meets a score", "[unit][normalizer]") {
   CHECK(distance(weights_of(basin::sparsemax{}, z), row{1, 0, 0, 0, 0}) == 0);
+  CHECK(basin::fit_row(basin::sparsemax{}, std::span<double const>(z), context_of<double>(5)).size == 1);  // 1.0 = tau is outside
   row const other{1, 0.6, 0.1, -0.5, 0.35};
   row const expected{0.683333333, 0.283333333, 0, 0, 0.033333333};
   CHECK(distance(weights_of(basin::sparsemax{}, other), expected) <= printed);

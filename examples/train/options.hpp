@@ -22,11 +22,11 @@ struct run_options {
   std::string objective = "ar";  // "ar" | "mdlm"
   std::string text = "";         // a file; empty: word problems
   std::uint64_t problems = 1;    // seed of the word problems
-  std::int64_t steps = 2000;
+  std::int64_t steps = 4000;
   int batch = 32, length = 64;
   int dim = 128, layers = 4, heads = 4, kv_heads = 4, hidden = 344;
   float rope_base = 100;
-  double learning_rate = 2e-3, weight_decay = 0.1;
+  double learning_rate = 1e-3, weight_decay = 0.1;
   std::string schedule = "cosine";  // "cosine" | "wsd"
   std::int64_t warmup = 100;
   std::uint64_t seed = 1;

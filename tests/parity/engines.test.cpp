@@ -2,7 +2,10 @@
 // Covers cpu/forward.hpp, cpu/backward.hpp, cpu/decode.hpp: what must hold to the last bit.
 #include <omp.h>
 
+#include <atomic>
+
 #include "parity/compare.hpp"
+#include "support/rows.hpp"
 
 namespace basin_test {
 
@@ -50,7 +53,50 @@ void require_same_bits(shape const& s, Run&& run) {
   });
 }
 
+/// What was asked of asks_around: the range of logical queries and of keys.
+std::atomic<index> first_query, last_query, last_key;
+
+/// A mask that reads memory of its own by query would read what the call does not have.
+struct asks_around {
+  bool allows(basin::coord c) const {
+    if (c.query < first_query) first_query = c.query;
+    if (c.query > last_query) last_query = c.query;
+    if (c.key > last_key) last_key = c.key;
+    return true;
+  }
+  basin::coverage covers(basin::tile) const { return basin::coverage::some; }
+};
+
 }  // namespace
+
+TEST_CASE("a mask is asked about queries and keys of the call alone", "[property][mask]") {
+  for (shape const& s : {shape{1, 1, 1, 7, 9, 4, 4}, shape{1, 1, 1, 37, 131, 4, 4}}) {
+    first_query = 1 << 30, last_query = -1, last_key = -1;
+    call<float> c(s);
+    cpu_forward(full.with(asks_around{}), c);
+    CHECK(first_query == s.keys - s.queries);
+    CHECK(last_query == s.keys - 1);
+    CHECK(last_key == s.keys - 1);
+  }
+}
+
+TEMPLATE_TEST_CASE("row observers in a stream of blocks report what the reference reports", "[parity][cpu]", float, double) {
+  for (shape const& s : busy_shapes)
+    for (double const temperature : {1.0, 0.25}) {
+      INFO(description(s));
+      auto const use = causal.with(basin::softmax{temperature});
+      call<TestType> here(s);
+      call<double> exact(s);
+      reports seen(s), expected(s);
+      cpu_stream(use.with(seen.watch_rows()), here);
+      basin::reference::forward(use.with(expected.watch_rows()), exact.q.v, exact.k.v, exact.v.v, exact.out.v);
+      auto m = here.magnitudes();
+      m.steep = 1 / temperature;
+      auto const allowed = tolerances_of<TestType>(s, m);
+      CHECK(distance(seen.nats, expected.nats) <= allowed.entropy);
+      CHECK(distance(seen.heaviest, expected.heaviest) <= allowed.max_weight);
+    }
+}
 
 TEST_CASE("the number of threads changes no bit of forward, of observations and of backward", "[parity][cpu]") {
   for (shape const& s : busy_shapes) {

@@ -159,6 +159,24 @@ TEST_CASE("keys whose scores are -inf have no weight, and a row of nothing else 
   for (index const n : {1, 7, 12}) check(cpu_forward, n), check(cpu_stream, n), check(cpu_decode, n);
 }
 
+TEST_CASE("a score of -inf is the same as a pair that is not seen, forward and backward", "[parity][cpu]") {
+  shape const s{1, 2, 1, 21, 40, 8, 5};
+  auto const check = [&](auto const& use, auto forward, auto backward) {
+    call<double> severing(s), hiding(s);
+    forward(use.with(severed{}), severing), backward(use.with(severed{}), severing);
+    forward(use.with(severed_pairs{}), hiding), backward(use.with(severed_pairs{}), hiding);
+    CHECK(distance(severing.out, hiding.out) <= 1e-12);          // q is scaled before or after the product: tolerance.hpp, in double
+    CHECK(distance(severing.dq, hiding.dq) <= 1e-12);
+    CHECK(distance(severing.dk, hiding.dk) <= 1e-12);
+    CHECK(distance(severing.dv, hiding.dv) <= 1e-12);
+  };
+  check(full, reference_forward, reference_backward);
+  check(full, cpu_forward, cpu_backward);
+  check(full.with(one_plus_square{}), reference_forward, reference_backward);
+  check(full.with(one_plus_square{}), cpu_forward, cpu_backward);
+  check(full.with(basin::sparsemax{}), cpu_forward, cpu_backward);
+}
+
 TEST_CASE("a row observer reports NaN for a row of NaN, never a plausible number", "[parity][cpu]") {
   auto const check = [](auto const& use, auto engine) {
     reports seen(square);

@@ -40,6 +40,25 @@ struct one_plus_square {
 static_assert(basin::whole_row_normalizer<one_plus_square> && basin::differentiable_normalizer<one_plus_square>);
 static_assert(!basin::streamable_normalizer<one_plus_square> && !basin::online_normalizer<one_plus_square>);
 
+/// Tier 1 as a user may write it, who never thinks of keys that a query does not see: engines must not show them.
+struct trusting_square {
+  template <class T>
+  struct row {
+    T total;
+  };
+  template <class T>
+  row<T> fit(std::span<T const> scores, basin::row_context<T>) const {
+    T total = T(0);
+    for (T const s : scores) total += T(1) + s * s;
+    return {total};
+  }
+  template <class T>
+  T weight(row<T> const& r, T score) const { return (T(1) + score * score) / r.total; }
+  template <class T>
+  basin::jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const { return {T(2) * score / r.total, T(2) * score / r.total, weight}; }
+};
+static_assert(basin::whole_row_normalizer<trusting_square>);
+
 /// Tier 2 with weights but no raise and no terms: w_j = s_j^2 / (1 + sum_k s_k^2), so that the mass is below 1. One sweep.
 struct shy_square {
   template <class T>
@@ -105,6 +124,32 @@ struct bent {
   }
 };
 static_assert(basin::scorer<bent> && !basin::linear_scorer<bent>);
+
+/// Gives every third pair the score -inf, which is to be the same as not seeing it; else as `scaled`.
+struct severed {
+  template <class T>
+  T score(T dot, basin::pair_at<T> at) const {
+    return basin::math::select(cut(at) == T(0), basin::math::minus_inf<T>(), dot * at.rsqrt_dim);
+  }
+  template <class T>
+  T slope(T, basin::pair_at<T> at) const { return basin::math::select(cut(at) == T(0), T(0), at.rsqrt_dim); }
+
+  /// 0 where query + key, below 1536, is a multiple of 3.
+  template <class T>
+  static T cut(basin::pair_at<T> at) {
+    T rest = at.query + at.key;
+    for (T const step : {T(768), T(384), T(192), T(96), T(48), T(24), T(12), T(6), T(3)}) rest = basin::math::select(rest >= step, rest - step, rest);
+    return rest;
+  }
+};
+static_assert(basin::scorer<severed> && !basin::linear_scorer<severed>);
+
+/// The mask that hides what `severed` severs.
+struct severed_pairs {
+  bool allows(basin::coord c) const { return (c.query + c.key) % 3 != 0; }
+  basin::coverage covers(basin::tile) const { return basin::coverage::some; }
+};
+static_assert(basin::mask<severed_pairs>);
 
 /// Row observer: sum of the squares of the weights of a row.
 struct concentration {

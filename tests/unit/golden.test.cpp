@@ -42,6 +42,8 @@ TEST_CASE("scalable softmax with s = 0.43 at five keys", "[unit][normalizer]") {
   row const expected{0.444724455, 0.222604485, 0.119407751, 0.055772448, 0.157490862};
   CHECK(distance(weights_of(basin::length_scaled<basin::softmax, basin::ssmax>{}, z), expected) <= printed);
   CHECK(basin::ssmax{}.s == 0.43);
+  CHECK(basin::ssmax{}.scale(basin::row_context<double>{0, 0, 0.0, 1.0}) == 0);
+  CHECK(basin::ssmax{}.scale(basin::row_context<double>{0, 0, 0.0, 0.0}) == 0);                // not log 0
 }
 
 TEST_CASE("log-n scaling is 1 up to the trained length and log n / log n0 beyond it", "[unit][normalizer]") {

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers examples/checkpoints: the models that come with the project are what their configurations say
+
+#include <filesystem>
+#include <string>
+
+#include "models/checkpoint.hpp"
+#include "scratch.hpp"
+#include "support/catch.hpp"
+#include "train/trainer.hpp"
+
+namespace models = basin::models;
+namespace train = basin::train;
+
+namespace {
+
+std::filesystem::path const shipped{BASIN_TEST_CHECKPOINTS};
+
+/// The share of 60 test problems that a shipped model answers rightly.
+template <class Model>
+double share_right(std::string const& objective) {
+  auto const saved = models::load_model(shipped / objective);
+  Model model{models::architecture_of(saved.config)};
+  models::read_weights(saved.tensors, model.parameters());
+  auto const problems = train::run_data::test_problems(60);
+  if constexpr (std::is_same_v<Model, train::autoregressive_model>) return train::accuracy(problems, train::answers_left_to_right(model, problems)).mean;
+  else return train::accuracy(problems, train::answers_by_unmasking(model, problems)).mean;
+}
+
+}  // namespace
+
+TEST_CASE("both shipped models answer problems that they never saw", "[unit][shipped]") {
+  // Both state 0.97 or more of 500; 0.9 of the first 60 leaves room for the rounding of another processor.
+  REQUIRE(share_right<train::autoregressive_model>("ar") >= 0.9);
+  REQUIRE(share_right<train::diffusion_model>("mdlm") >= 0.9);
+}
+
+TEST_CASE("the shipped models are of one build and tell how they were made", "[unit][shipped]") {
+  auto const ar = models::load_model(shipped / "ar").config, mdlm = models::load_model(shipped / "mdlm").config;
+  REQUIRE(ar["architecture"] == mdlm["architecture"]);
+  REQUIRE(ar["training"] == mdlm["training"]);
+  for (auto const& config : {ar, mdlm}) {
+    std::string const objective = config["objective"];
+    CAPTURE(objective);
+    REQUIRE(train::options_of(config).objective == objective);
+    REQUIRE(config["command"] == "train --objective " + objective + " --problems 1 --out examples/checkpoints/" + objective);
+    REQUIRE(config["step"] == config["training"]["steps"]);
+    REQUIRE(config["figures"]["step"] == config["step"]);
+    REQUIRE(config["figures"]["accuracy"] >= 0.97);
+    REQUIRE(nlohmann::ordered_json::parse(basin_test::text_of(shipped / objective / "config.json")) == config);
+    REQUIRE(std::filesystem::file_size(shipped / objective / "model.safetensors") <= 8'000'000);
+  }
+}

@@ -55,7 +55,7 @@ inline json sinks_json(sink_report const& r) {
     for (int const id : step) names.push_back(token_name(id));
     read.push_back(std::move(names));
   }
-  return {{"non_sink_share", pair_json(r.non_sink_share)}, {"first_key_rate", pair_json(r.first_key_rate)}, {"heads", heads}, {"steps", steps},
+  return {{"non_sink_share", pair_json(r.non_sink_share)}, {"non_sinks_at_length", pair_json(r.non_sinks_at_length)}, {"first_key_rate", pair_json(r.first_key_rate)}, {"heads", heads}, {"steps", steps},
           {"kinds", kinds_of_steps}, {"tokens", tokens}, {"all_sinks", all}, {"example", examples}, {"example_tokens", read}};
 }
 

@@ -86,6 +86,7 @@ chapter examine(subject<Model> s, reading how, material const& m, study_options 
   }
   c.outcomes = summarise(c.answers);
   c.sinks = watch.report();
+  c.sinks.non_sinks_at_length = appends ? non_sinks_of_whole_items(s.model, m, o.rule) : c.sinks.non_sink_share;
   if (m.is_text()) c.text_loss = whole_text_loss(s.model, how, m, o.seed);
   stage part(c.name + " model: context length", 1);
   c.lengths = context_lengths(s.model, m, how, o.seed);

@@ -74,6 +74,8 @@ inline std::string masking_csv(findings const& f) {
 inline std::string sinks_csv(findings const& f) {
   csv table("model,step,layer,head,measure,mean,standard_error,count");  // an empty step or head: over all of them
   for (auto const& c : f.chapters) {
+    auto const& whole = c.sinks.non_sinks_at_length;
+    table.row(c.key, "", "", "", "non_sink_share_at_full_length", whole.mean, whole.error, whole.count);
     for (auto const& h : c.sinks.by_head) table.row(c.key, "", h.layer, h.head, h.measure, h.value.mean, h.value.error, h.value.count);
     for (auto const& s : c.sinks.by_step) table.row(c.key, s.step, s.layer, "", s.measure, s.value.mean, s.value.error, s.value.count);
     for (std::size_t step = 0; step < c.sinks.strongest_kind.size(); ++step) {

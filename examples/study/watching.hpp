@@ -55,6 +55,7 @@ struct sink_report {
   std::vector<token_figure> tokens;                    // most sinks first
   std::vector<std::array<index, kinds>> strongest_kind;  // of the strongest key of every head, by step // [steps]
   estimate non_sink_share;                             // over all passes, heads and items
+  estimate non_sinks_at_length;                        // at the full length: of items as they truly are, or over denoising steps
   estimate first_key_rate;                             // heads whose first key gets more than 0.3 a query (items)
   std::vector<head_example> example;
   std::vector<std::vector<int>> example_tokens;        // what was read at each step // [steps][keys]
@@ -130,18 +131,18 @@ class sink_watch {
     gathering non_sinks;
     for (int l = 0; l < layers; ++l)
       for (int h = 0; h < heads; ++h) {
-        std::array<gathering, 8> all;
+        std::array<gathering, 9> all;
         for (index i = 0; i < m.count; ++i) {
           auto const d = path(i, l, h).summary();
-          gathering sinks_now, strongest;
-          for (auto const& s : path(i, l, h).steps()) sinks_now.add(static_cast<double>(s.sinks)), strongest.add(s.strongest_share);
+          gathering sinks_now, strongest, any;
+          for (auto const& s : path(i, l, h).steps()) sinks_now.add(static_cast<double>(s.sinks)), strongest.add(s.strongest_share), any.add(s.sinks > 0);
           double const values[] = {d.non_sink_share, sinks_now.result().mean, strongest.result().mean, d.persistence,
-                                   d.jaccard, d.strongest_moves, d.temporal_variance, d.spatial_variance};
+                                   d.jaccard, d.strongest_moves, d.temporal_variance, d.spatial_variance, any.result().mean};
           for (std::size_t n = 0; n < all.size(); ++n) all[n].add(values[n]);
           non_sinks.add(d.non_sink_share);
         }
         char const* const names[] = {"non_sink_share", "sinks", "strongest_share", "persistence",
-                                     "jaccard", "strongest_moves", "temporal_variance", "spatial_variance"};
+                                     "jaccard", "strongest_moves", "temporal_variance", "spatial_variance", "has_sink"};
         for (std::size_t n = 0; n < all.size(); ++n) r.by_head.push_back({l, h, names[n], all[n].result()});
       }
     r.non_sink_share = non_sinks.result();
@@ -180,5 +181,27 @@ class sink_watch {
   std::vector<std::vector<int>> example_tokens;
   std::vector<std::uint8_t> marks;
 };
+
+/// The share of keys that are no sink when a causal model reads whole items: what its passes while writing, over shorter
+/// prefixes, do not show.
+template <class Model>
+estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilon_rule rule) {
+  gathering all;
+  std::vector<std::uint8_t> marks(static_cast<std::size_t>(m.length));
+  for (index i = 0; i < m.count; ++i) {
+    std::vector<int> ids{models::begin_id};
+    ids.insert(ids.end(), m.sequence(i).begin(), m.sequence(i).end() - 1);
+    key_masking watch(model.config(), 1, m.length, i);
+    models::pass const now{0, 1, m.length, m.length, ids};
+    model.forward(ids, 1, m.length, watch.adapt(now));
+    watch.seen(now);
+    gathering heads;
+    for (int l = 0; l < model.config().layers; ++l)
+      for (int h = 0; h < model.config().heads; ++h)
+        heads.add(1 - static_cast<double>(sinks::mark_sinks(rule, watch.received(l, 0, h), m.length, marks)) / m.length);
+    all.add(heads.result().mean);
+  }
+  return all.result();
+}
 
 }  // namespace basin::study

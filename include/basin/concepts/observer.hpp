@@ -55,6 +55,7 @@ void require_row_room(char const* who, char const* name, View const& v, problem 
   if (v.data_handle() == nullptr || v.extent(0) != p.batch || v.extent(1) != p.heads || v.extent(2) != p.queries)
     throw shape_error(message(who, ": ", name, " is [", v.extent(0), ", ", v.extent(1), ", ", v.extent(2),
                               "] but the call has [batch, heads, queries] = [", p.batch, ", ", p.heads, ", ", p.queries, "]"));
+  require_own_elements(who, name, v);
 }
 
 }  // namespace detail

@@ -41,15 +41,17 @@ void require_extents(std::string_view who, char const* name, View const& v) {
     throw shape_error(message(who, ": ", name, " points to no memory; pass a view of ", v.extent(0) * v.extent(1) * v.extent(2) * v.extent(3), " elements"));
 }
 
-/// An output is written by several threads: each element must have its own address.
+/// What is written, by several threads, must have an address of its own for every element.
 template <class View>
-void require_writable(std::string_view who, char const* name, View const& v) {
-  require_extents(who, name, v);
-  index order[4] = {0, 1, 2, 3};
-  for (int i = 1; i < 4; ++i)
+void require_own_elements(std::string_view who, char const* name, View const& v) {
+  constexpr int rank = static_cast<int>(View::rank());
+  int order[rank];
+  for (int i = 0; i < rank; ++i) {
+    order[i] = i;
     for (int j = i; j > 0 && v.stride(order[j]) < v.stride(order[j - 1]); --j) std::swap(order[j], order[j - 1]);
+  }
   index reach = 0;                                               // the furthest element of the axes already looked at
-  for (index const r : order) {
+  for (int const r : order) {
     if (v.extent(r) == 1) continue;
     if (v.stride(r) <= 0)
       throw shape_error(message(who, ": output ", name, " has stride ", v.stride(r), " on axis ", r, "; strides of an output must be positive"));
@@ -61,6 +63,12 @@ void require_writable(std::string_view who, char const* name, View const& v) {
 }
 
 template <class View>
+void require_writable(std::string_view who, char const* name, View const& v) {
+  require_extents(who, name, v);
+  require_own_elements(who, name, v);
+}
+
+template <class View>
 std::pair<std::intptr_t, std::intptr_t> bytes_of(View const& v) {
   index low = 0, high = 0;
   for (int r = 0; r < 4; ++r) (v.stride(r) < 0 ? low : high) += v.stride(r) * (v.extent(r) - 1);
@@ -69,22 +77,37 @@ std::pair<std::intptr_t, std::intptr_t> bytes_of(View const& v) {
   return {base + low * size, base + (high + 1) * size};
 }
 
-/// An output may share no memory with anything that is read. The test is on the whole span of addresses, except that two
-/// views with the same strides may interleave (q, k, v and o in one packed buffer).
+/// Whether two views that reach over the same addresses interleave and never meet, seen along axis r of both: counted modulo
+/// one step of that axis, each stays within its own part of the step (q, k, v and o in one packed buffer).
+template <class A, class B>
+auto interleave(A const& a, B const& b, int r, std::intptr_t gap) {
+  index const step = a.stride(r);
+  if (step <= 0 || b.stride(r) != step) return false;
+  auto const reach = [&](auto const& v) {                        // what the axes inside one step reach over; 0: no such reading
+    index inner = 1;
+    for (int s = 0; s < 4; ++s) {
+      if (s == r || v.extent(s) == 1) continue;
+      if (v.stride(s) < 0) return index{0};
+      if (v.stride(s) < step) inner += v.stride(s) * (v.extent(s) - 1);
+      else if (v.stride(s) % step != 0) return index{0};
+    }
+    return inner;
+  };
+  index const inner_a = reach(a), inner_b = reach(b), from_b_to_a = static_cast<index>((gap % step + step) % step);
+  return inner_a > 0 && inner_b > 0 && from_b_to_a >= inner_b && from_b_to_a + inner_a <= step;
+}
+
+/// An output may share no memory with anything that is read, nor with another output.
 template <class Out, class In>
 void require_apart(std::string_view who, char const* out_name, Out const& out, char const* in_name, In const& in) {
   auto const [a0, a1] = bytes_of(out);
   auto const [b0, b1] = bytes_of(in);
   if (a1 <= b0 || b1 <= a0) return;
-  index const row = out.extent(3) > in.extent(3) ? out.extent(3) : in.extent(3);
-  auto const gap = (a0 > b0 ? a0 - b0 : b0 - a0) / static_cast<std::intptr_t>(sizeof(*in.data_handle()));
-  bool same = out.stride(3) == 1 && in.stride(3) == 1 && sizeof(*out.data_handle()) == sizeof(*in.data_handle());
-  index step = 0;
-  for (int r = 0; r < 3; ++r) {
-    same = same && (out.stride(r) == in.stride(r) || out.extent(r) == 1 || in.extent(r) == 1);
-    if (r == 2) step = out.stride(r);
-  }
-  if (same && step > 0 && gap % step >= row && gap % step + row <= step) return;
+  constexpr auto size = static_cast<std::intptr_t>(sizeof(*out.data_handle()));
+  auto const gap = reinterpret_cast<std::intptr_t>(out.data_handle()) - reinterpret_cast<std::intptr_t>(in.data_handle());
+  if (size == sizeof(*in.data_handle()) && gap % size == 0)
+    for (int r = 0; r < 3; ++r)
+      if (interleave(out, in, r, gap / size)) return;
   throw shape_error(message(who, ": output ", out_name, " overlaps ", in_name, "; give the output memory of its own"));
 }
 

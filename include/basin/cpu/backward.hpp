@@ -50,8 +50,10 @@ void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block c
   batch delta[Vectors];
   for (int v = 0; v < Vectors; ++v) delta[v] = batch(T(0));
   over_scores<T, Vectors>(rows, at.weights, [&](int v, batch w, index n) {
-    auto const j = fit.jacobian(who, v, batch::load_aligned(at.scores + n), w);
-    delta[v] = math::fma(j.carry, batch::load_aligned(at.dweights + n), delta[v]);
+    batch const score = batch::load_aligned(at.scores + n);
+    batch const dw = math::select(score == math::minus_inf<batch>(), batch(T(0)), batch::load_aligned(at.dweights + n));
+    dw.store_aligned(at.dweights + n);                           // whatever the product is there, nobody sees it
+    delta[v] = math::fma(fit.jacobian(who, v, score, w).carry, dw, delta[v]);
   });
   for (key_block const block : blocks)
     for (index r = 0; r < block.count; ++r)
@@ -61,6 +63,7 @@ void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block c
         batch ds = j.diag * batch::load_aligned(at.dweights + n) - j.outer * delta[v];
         if constexpr (!linear_scorer<decltype(who.use.score)>)
           ds = ds * who.use.score.slope(batch::load_aligned(at.dots + n), who.pair(v, block.first + r));
+        ds = math::select(batch::load_aligned(at.scores + n) == math::minus_inf<batch>(), batch(T(0)), ds);
         ds.store_aligned(at.dweights + n);
       }
 }
@@ -77,6 +80,8 @@ void backward_panel(Attention const& use, Watch const& watch, problem const& p, 
   pack_lanes(dout, where, width, T(1), at.douts);
   pack_rows(q, where, width, at.query_rows);
   pack_rows(dout, where, width, at.dout_rows);
+  auto const finite = all_finite(at.query_rows, whole_vectors<T>(p.dim), 1, where.count, p.dim) &&
+                      all_finite(at.dout_rows, whole_vectors<T>(p.value_dim), 1, where.count, p.value_dim);
   auto const blocks = visible_blocks(use, p, where, cut.keys_per_block, at.blocks, 0, p.keys);
   index const rows = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
   for (key_block const block : blocks) {
@@ -97,9 +102,17 @@ void backward_panel(Attention const& use, Watch const& watch, problem const& p, 
   for (key_block const block : blocks) {
     T const* const weights = at.weights + block.row * width;
     T const* const ddots = at.dweights + block.row * width;
-    wide_product<into::added>(weights, width, 1, block.count, where.count, at.dout_rows, whole_vectors<T>(p.value_dim), sums.value(block.first));  // dV = W^T dO
-    wide_product<into::added>(ddots, width, 1, block.count, where.count, at.query_rows, whole_vectors<T>(p.dim), sums.key(block.first));           // dK = dS^T Q
-    product<Vectors, into::added>(&k(where.batch, kv, block.first, 0), k.stride(3), k.stride(2), p.dim, block.count, ddots, width, at.dqueries, width);  // dQ = dS K
+    index const columns = whole_vectors<T>(p.dim), value_columns = whole_vectors<T>(p.value_dim);
+    auto const* const keys = &k(where.batch, kv, block.first, 0);
+    if (block.seen == coverage::some && !(finite && all_finite(keys, k.stride(2), k.stride(3), block.count, p.dim))) {
+      zero_wins_product(weights, width, 1, block.count, where.count, at.dout_rows, value_columns, sums.value(block.first));
+      zero_wins_product(ddots, width, 1, block.count, where.count, at.query_rows, columns, sums.key(block.first));
+      zero_wins_product(keys, k.stride(3), k.stride(2), p.dim, block.count, ddots, width, at.dqueries);
+      continue;
+    }
+    wide_product<into::added>(weights, width, 1, block.count, where.count, at.dout_rows, value_columns, sums.value(block.first));  // dV = W^T dO
+    wide_product<into::added>(ddots, width, 1, block.count, where.count, at.query_rows, columns, sums.key(block.first));           // dK = dS^T Q
+    product<Vectors, into::added>(keys, k.stride(3), k.stride(2), p.dim, block.count, ddots, width, at.dqueries, width);           // dQ = dS K
   }
   for (index lane = 0; lane < where.count; ++lane)
     for (index d = 0; d < p.dim; ++d)

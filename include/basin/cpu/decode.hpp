@@ -73,20 +73,24 @@ void decode_in_splits(Attention const& use, problem const& p, tuning const& cut,
 /// forward() for one query or a few against many keys: a step of generation with a cache of keys and values.
 ///
 /// Shapes      as forward(); the queries are the last Nq of the Nk positions
-/// Cost        reads k and v once a query head; split over keys where the normalizer is online, nobody observes, and the
-///             queries fit one vector of lanes; otherwise it is forward()
+/// Cost        reads k and v once a query head; split over keys where the normalizer is online and the queries fit one vector of
+///             lanes, otherwise it is forward(); observers cost a forward() more, as they must change no bit of the output
 /// Throws      as forward()
 /// Determinism run_to_run, for any number of threads
 /// Example     examples/06_decode.cpp
 template <class Attention, class Q, class K, class V, class Out>
 void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& cut = {}) {
   using T = compute_t<typename Q::value_type>;
-  using watch_type = observation<decltype(use.observe)>;
   problem const p = check_forward("basin::cpu::decode", q, k, v, out);
   validate(use, p);
-  if constexpr (detail::one_sweep<Attention> && watch_type::row_values == 0)
-    if (p.queries <= lanes<T>) return detail::decode_in_splits<T>(use, p, cut, q, k, v, out);
-  forward(use, q, k, v, out, cut);
+  if (!detail::one_sweep<Attention> || p.queries > lanes<T>) return forward(use, q, k, v, out, cut);
+  if constexpr (detail::one_sweep<Attention>) {
+    detail::decode_in_splits<T>(use.with(unobserved{}), p, cut, q, k, v, out);
+    if constexpr (!blind_observer<decltype(use.observe)>) {
+      std::vector<T> unused(static_cast<std::size_t>(p.batch * p.heads * p.queries * p.value_dim));
+      forward(use, q, k, v, contiguous(unused.data(), p.batch, p.heads, p.queries, p.value_dim), cut);
+    }
+  }
 }
 
 }  // namespace basin::cpu

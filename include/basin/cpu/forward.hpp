@@ -26,19 +26,27 @@ struct forward_buffers {
         blocks(memory.take<key_block>(p.keys / cut.keys_per_block + 1)) {}
 };
 
-/// o_i += terms of one block times its values; what each key receives, where somebody watches.
+/// o_i += terms of one block times its values.
 template <int Vectors, class T, class Attention, class V>
-void mix_values(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor, V const& v, T* outputs, double* totals) {
+void mix_values(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, V const& v, T* outputs) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  auto const* const values = &v(who.at.batch, who.p.kv_head(who.at.head), block.first, 0);
+  if (block.seen == coverage::some && !all_finite(values, v.stride(2), v.stride(3), block.count, who.p.value_dim))
+    zero_wins_product(values, v.stride(3), v.stride(2), who.p.value_dim, block.count, terms, width, outputs);
+  else
+    product<Vectors, into::added>(values, v.stride(3), v.stride(2), who.p.value_dim, block.count, terms, width, outputs, width);
+}
+
+/// What each key of a block receives, where somebody watches.
+template <int Vectors, class T, class Attention>
+void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor, double* totals) {
   using panel_type = panel<T, Vectors, Attention>;
-  constexpr index width = panel_type::width;
-  product<Vectors, into::added>(&v(who.at.batch, who.p.kv_head(who.at.head), block.first, 0), v.stride(3), v.stride(2), who.p.value_dim, block.count,
-                                terms, width, outputs, width);
   if constexpr (constexpr auto count = panel_type::watch_type::key_values; count > 0) {
     simd<T> const lane = lane_numbers<T>();
     for (index r = 0; r < block.count; ++r) {
       std::array<simd<T>, count> given{};
       for (int u = 0; u < Vectors; ++u) {
-        simd<T> const w = factor[u] * simd<T>::load_aligned(terms + r * width + u * lanes<T>);
+        simd<T> const w = factor[u] * simd<T>::load_aligned(terms + r * who.width + u * lanes<T>);
         auto const here = lane < simd<T>(static_cast<T>(who.at.count - u * lanes<T>));
         auto const gives = who.watch.gives(math::select(here, w, simd<T>(T(0))));
         for (std::size_t n = 0; n < count; ++n) given[n] = u == 0 ? gives[n] : given[n] + gives[n];
@@ -92,7 +100,10 @@ void forward_panel(panel<T, Vectors, Attention>& who, std::span<key_block const>
   typename panel<T, Vectors, Attention>::states_type states{};
   fit.weigh(who, rows, at.scores, at.scores, states);
   std::fill_n(at.outputs, who.p.value_dim * width, T(0));        // [value_dim, queries]
-  for (key_block const block : blocks) mix_values(who, block, at.scores + block.row * width, fit.factor, v, at.outputs, at.totals);
+  for (key_block const block : blocks) {
+    mix_values(who, block, at.scores + block.row * width, v, at.outputs);
+    give_keys(who, block, at.scores + block.row * width, fit.factor, at.totals);
+  }
   write_rows(who, at.outputs, fit.factor, out);
   report_rows(who, states, fit.factor);
 }
@@ -113,7 +124,7 @@ void absorb_block(panel<T, Vectors, Attention>& who, key_block block, lane_rows<
     auto const old = fit.row[u];
     n.merge(fit.row[u], part.row[u]);
     simd<T> const by = n.rescale(old, fit.row[u]);
-    if constexpr (panel<T, Vectors, Attention>::watch_type::row_values > 0) who.watch.rescale(states[u], by);
+    if constexpr (panel<T, Vectors, Attention>::watch_type::rescales) who.watch.rescale(states[u], by);
     if (math::any(by != simd<T>(T(1))))
       for (index d = 0; d < who.p.value_dim; ++d) {
         T* const o = at.outputs + d * width + u * lanes<T>;
@@ -121,7 +132,23 @@ void absorb_block(panel<T, Vectors, Attention>& who, key_block block, lane_rows<
       }
   }
   fit.sum(who, block.count, at.scores, at.scores, states);
-  mix_values(who, block, at.scores, fit.factor, v, at.outputs, at.totals);
+  mix_values(who, block, at.scores, v, at.outputs);
+}
+
+/// A second sweep with the rows complete, for observers that need final weights: the outputs are the same with and without.
+template <int Vectors, class T, class Attention, class States, class K>
+void watch_again(panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, lane_rows<T, Vectors, Attention> const& fit, States& states,
+                 forward_buffers<T> const& at, K const& k) {
+  for (key_block const block : blocks) {
+    who.multiply(block, at.queries, k, at.scores);
+    who.score(block, at.scores, at.scores);
+    who.hide(block, at.scores);
+    auto again = fit;                                            // its sums are spent; its maxima give the same terms
+    typename panel<T, Vectors, Attention>::states_type unused{};
+    if constexpr (panel<T, Vectors, Attention>::watch_type::rescales) again.sum(who, block.count, at.scores, at.scores, unused);
+    else again.sum(who, block.count, at.scores, at.scores, states);
+    give_keys(who, block, at.scores, fit.factor, at.totals);
+  }
 }
 
 /// One block of scores at a time, which never leaves L1; outputs so far are rescaled when the rows are raised.
@@ -134,13 +161,19 @@ void forward_stream(panel<T, Vectors, Attention>& who, std::span<key_block const
   for (key_block const block : blocks) absorb_block(who, block, fit, states, at, k, v);
   for (int u = 0; u < Vectors; ++u) fit.factor[u] = who.use.normalize.factor(fit.row[u]);
   write_rows(who, at.outputs, fit.factor, out);
+  using watch_type = typename panel<T, Vectors, Attention>::watch_type;
+  if constexpr (watch_type::key_values > 0 || !watch_type::rescales) {
+    if constexpr (!watch_type::rescales)
+      for (auto& state : states) state = {};
+    watch_again(who, blocks, fit, states, at, k);
+  }
   report_rows(who, states, fit.factor);
 }
 
-/// Whether the rows can be made in one sweep: final weights are not asked for, and rows need no count of visible keys first.
+/// Whether the rows can be made in one sweep: they need no count of visible keys first. It does not depend on who observes, as
+/// that must change no bit of the output.
 template <class Attention>
-inline constexpr bool one_sweep = online_normalizer<decltype(Attention::normalize)> && observation<decltype(Attention::observe)>::key_values == 0 &&
-                                  observation<decltype(Attention::observe)>::rescales &&
+inline constexpr bool one_sweep = online_normalizer<decltype(Attention::normalize)> &&
                                   !requires(decltype(Attention::normalize) n, row_context<double> c) { n.start(c); };
 
 /// How many rows of scores a panel holds at once: all keys, unless one sweep will do and all of them would leave the cache.

@@ -19,7 +19,7 @@ struct ssmax {
   template <class T>
   BASIN_HD T scale(row_context<T> const& at) const { return T(static_cast<math::scalar_of<T>>(s)) * math::log(math::max(at.visible, T(1))); }
   void validate() const {
-    if (!(s > 0)) throw value_error(message("basin::ssmax: s is ", s, "; it must be positive"));
+    if (!(s > 0 && s <= math::largest<float>)) throw value_error(message("basin::ssmax: s is ", s, "; it must be positive and finite"));
   }
 };
 
@@ -36,7 +36,8 @@ struct log_n {
     return math::max(T(1), ratio);
   }
   void validate() const {
-    if (!(trained > 1)) throw value_error(message("basin::log_n: trained length is ", trained, "; it must be more than 1"));
+    if (!(trained > 1 && trained <= math::largest<float>))
+      throw value_error(message("basin::log_n: trained length is ", trained, "; it must be more than 1, and finite"));
   }
 };
 

@@ -6,7 +6,7 @@
 
 namespace basin {
 
-/// Normalises a row of scores by the exponential: w_j = exp(s_j / T - m) / l, m = max s / T, l = sum of the exponentials.
+/// Normalises a row of scores by the exponential: w_j = exp((s_j - m) / T) / l, m = max s, l = sum of the exponentials.
 ///
 /// Models    online_normalizer
 /// Source    Vaswani et al. 2017, eq. 1; streamed as Milakov & Gimelshein 2018, alg. 3
@@ -27,13 +27,13 @@ struct softmax {
   };
 
   template <class T>
-  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score * per_temperature<T>()); }
+  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
   template <class T>
-  BASIN_HD T term(row<T> const& r, T score) const { return math::exp(score * per_temperature<T>() - r.max); }
+  BASIN_HD T term(row<T> const& r, T score) const { return math::exp(log_term(r, score)); }
   template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
-  BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp(old.max - now.max); }
+  BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp((old.max - now.max) * per_temperature<T>()); }
   template <class T>
   BASIN_HD T factor(row<T> const& r) const { return math::select(r.sum == T(0), T(0), T(1) / r.sum); }
   template <class T>
@@ -43,7 +43,7 @@ struct softmax {
   }
 
   template <class T>
-  BASIN_HD T log_term(row<T> const& r, T score) const { return score * per_temperature<T>() - r.max; }
+  BASIN_HD T log_term(row<T> const& r, T score) const { return (score - r.max) * per_temperature<T>(); }
 
   /// J = (diag w - w w^T) / T.
   template <class T>
@@ -53,10 +53,10 @@ struct softmax {
   }
 
   void validate() const {
-    if (!(temperature > 0) || temperature > math::largest<float>)
-      throw value_error(message("basin::softmax: temperature is ", temperature, "; it must be a positive, finite number"));
+    if (!(temperature > 0) || temperature > math::largest<float> || 1 / temperature > math::largest<float>)
+      throw value_error(message("basin::softmax: temperature is ", temperature,
+                                "; it must be a positive, finite number, and so must its inverse in single precision"));
   }
-
 
   template <class T>
   BASIN_HD T per_temperature() const {

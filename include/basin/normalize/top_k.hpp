@@ -25,7 +25,7 @@ struct top_k {
   struct row {
     T max = math::lowest<T>();
     T low = math::lowest<T>(), top = math::lowest<T>(), mid = math::lowest<T>();
-    T count = T(0), above = -math::lowest<T>(), below = math::lowest<T>();
+    T count = T(0), above = -math::minus_inf<T>(), below = math::lowest<T>();
     T sum = T(0);
   };
 
@@ -36,7 +36,7 @@ struct top_k {
   BASIN_HD void absorb(row<T>& r, T score) const {
     auto const reaches = score >= r.mid;
     r.count = r.count + math::select(reaches, T(1), T(0));
-    r.above = math::min(r.above, math::select(reaches, score, -math::lowest<T>()));
+    r.above = math::min(r.above, math::select(reaches, score, -math::minus_inf<T>()));
     r.below = math::max(r.below, math::select(reaches, math::lowest<T>(), score));
   }
 
@@ -53,7 +53,7 @@ struct top_k {
     T const middle = T(0.5f) * r.low + T(0.5f) * r.top;
     r.mid = math::select(middle > r.low, middle, r.top);
     r.count = T(0);
-    r.above = -math::lowest<T>();
+    r.above = -math::minus_inf<T>();
     r.below = math::lowest<T>();
     return r.low < r.top;
   }

@@ -26,6 +26,7 @@ struct received_attention {
     if (sums.data_handle() == nullptr || sums.extent(0) != p.batch || sums.extent(1) != p.heads || sums.extent(2) != p.keys)
       throw shape_error(message("basin::received_attention: sums is [", sums.extent(0), ", ", sums.extent(1), ", ", sums.extent(2),
                                 "] but the call has [batch, heads, keys] = [", p.batch, ", ", p.heads, ", ", p.keys, "]"));
+    detail::require_own_elements("basin::received_attention", "sums", sums);
   }
 };
 

@@ -5,6 +5,7 @@
 // strides, and B and C are rows of whole vectors. It serves S = K Q^T, O^T = V^T P, and the products of the backward pass,
 // so no operand is ever packed except the panel of queries.
 
+#include <cmath>
 #include <type_traits>
 
 #include "basin/cpu/tuning.hpp"
@@ -74,6 +75,28 @@ void wide_product(Storage const* a, index row_step, index term_step, index rows,
   for (; column + 2 * lanes<T> <= columns; column += 2 * lanes<T>)
     product<2, How>(a, row_step, term_step, rows, terms, b + column, columns, c + column, columns);
   if (column < columns) product<1, How>(a, row_step, term_step, rows, terms, b + column, columns, c + column, columns);
+}
+
+/// The added product, where 0 times anything is 0. A NaN or an infinity then reaches only those whose factor is not 0: who does
+/// not see it keeps its bits. For the few tiles where it matters; not made to be fast.
+template <class T, class Storage>
+void zero_wins_product(Storage const* a, index row_step, index term_step, index rows, index terms, T const* b, index columns, T* c) {
+  for (index r = 0; r < rows; ++r)
+    for (index t = 0; t < terms; ++t) {
+      T const x = static_cast<T>(a[r * row_step + t * term_step]);
+      if (x == T(0)) continue;
+      for (index n = 0; n < columns; ++n)
+        if (b[t * columns + n] != T(0)) c[r * columns + n] += x * b[t * columns + n];
+    }
+}
+
+/// Whether a matrix with any strides holds numbers only.
+template <class Storage>
+bool all_finite(Storage const* a, index row_step, index term_step, index rows, index terms) {
+  for (index r = 0; r < rows; ++r)
+    for (index t = 0; t < terms; ++t)
+      if (!std::isfinite(static_cast<compute_t<Storage>>(a[r * row_step + t * term_step]))) return false;
+  return true;
 }
 
 }  // namespace basin::cpu::detail

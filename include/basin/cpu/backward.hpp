@@ -96,7 +96,9 @@ void backward_panel(Attention const& use, Watch const& watch, problem const& p, 
   weighed_rows<T, Vectors, Attention> fit;
   typename panel<T, Vectors, Attention>::states_type states{};
   fit.weigh(who, rows, at.scores, at.weights, states);
-  over_scores<T, Vectors>(rows, at.weights, [&](int u, batch term, index n) { (fit.factor[u] * term).store_aligned(at.weights + n); });
+  over_scores<T, Vectors>(rows, at.weights, [&](int u, batch term, index n) {
+    math::select(term == batch(T(0)), term, fit.factor[u] * term).store_aligned(at.weights + n);
+  });
   through_rows(who, blocks, rows, fit, at);
   std::fill_n(at.dqueries, p.dim * width, T(0));
   for (key_block const block : blocks) {

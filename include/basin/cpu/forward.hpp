@@ -46,9 +46,9 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
     for (index r = 0; r < block.count; ++r) {
       std::array<simd<T>, count> given{};
       for (int u = 0; u < Vectors; ++u) {
-        simd<T> const w = factor[u] * simd<T>::load_aligned(terms + r * who.width + u * lanes<T>);
-        auto const here = lane < simd<T>(static_cast<T>(who.at.count - u * lanes<T>));
-        auto const gives = who.watch.gives(math::select(here, w, simd<T>(T(0))));
+        simd<T> const term = simd<T>::load_aligned(terms + r * who.width + u * lanes<T>);
+        auto const seen = (lane < simd<T>(static_cast<T>(who.at.count - u * lanes<T>))) && (term != simd<T>(T(0)));
+        auto const gives = who.watch.gives(math::select(seen, factor[u] * term, simd<T>(T(0))));
         for (std::size_t n = 0; n < count; ++n) given[n] = u == 0 ? gives[n] : given[n] + gives[n];
       }
       for (std::size_t n = 0; n < count; ++n)

@@ -60,10 +60,10 @@ struct top_k {
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score >= r.low, math::exp(score - r.max), T(0));
+    return math::select(score < r.low, T(0), math::exp(score - r.max));  // a NaN is not below
   }
   template <class T>
-  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score >= r.low, score - r.max, math::minus_inf<T>()); }
+  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.low, math::minus_inf<T>(), score - r.max); }
   template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>

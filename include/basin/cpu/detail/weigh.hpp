@@ -52,10 +52,10 @@ struct lane_rows {
     over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index at) {
       batch term;
       if constexpr (has_terms<normalizer_type>) {
-        term = n.term(row[v], s);
+        term = unless_hidden(s, n.term(row[v], s));
         n.add(row[v], s, term);
       } else {
-        term = n.weight(row[v], s);
+        term = unless_hidden(s, n.weight(row[v], s));
       }
       if constexpr (panel_type::watch_type::row_values > 0)
         who.watch.absorb(states[v], seen_term<batch>{term, log_of_term(n, row[v], s, term)});
@@ -75,9 +75,12 @@ struct lane_rows {
   }
   jacobian_terms<batch> jacobian(panel_type const& who, int v, batch score, batch weight) const {
     auto const j = who.use.normalize.jacobian(row[v], score, weight);
-    auto const hidden = score == math::minus_inf<batch>();
-    return {math::select(hidden, batch(T(0)), j.diag), math::select(hidden, batch(T(0)), j.outer), math::select(hidden, batch(T(0)), j.carry)};
+    return {unless_hidden(score, j.diag), unless_hidden(score, j.outer), unless_hidden(score, j.carry)};
   }
+
+ private:
+  /// 0 where a key is not seen, even in a row that a NaN has spoiled.
+  static batch unless_hidden(batch score, batch x) { return math::select(score == math::minus_inf<batch>(), batch(T(0)), x); }
 };
 
 /// Every lane is gathered, fitted and weighed on its own, in scalars: all that a whole-row normalizer allows.

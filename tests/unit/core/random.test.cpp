@@ -62,7 +62,7 @@ TEST_CASE("a stream is its blocks one after the other, and resumes at any positi
   CHECK(last() == basin::philox::words(1, 0)[0]);
 }
 
-TEST_CASE("uniform numbers lie in [0, 1) and use 53 bits", "[unit][random]") {
+TEST_CASE("uniform numbers are at least 0 and below 1 and use 53 bits", "[unit][random]") {
   struct constant {
     std::uint32_t word;
     std::uint32_t operator()() const { return word; }

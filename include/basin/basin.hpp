@@ -27,7 +27,4 @@
 #include "basin/sinks/ranking.hpp"
 #include "basin/sinks/rule.hpp"
 #include "basin/sinks/trajectory.hpp"
-#include "basin/sinks/ranking.hpp"
-#include "basin/sinks/rule.hpp"
-#include "basin/sinks/trajectory.hpp"
 #include "basin/version.hpp"

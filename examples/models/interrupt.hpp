@@ -4,33 +4,53 @@
 // Ctrl-C as a question: a loop asks interrupted() after each step and ends in good order.
 
 #include <csignal>
+#include <ctime>
 
 namespace basin::models {
 
 namespace detail {
+
 inline volatile std::sig_atomic_t signal_seen = 0;
 inline void note_signal(int number) { signal_seen = number; }
+
+inline sigset_t interrupting_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
 }  // namespace detail
 
-/// Catches SIGINT and SIGTERM while it lives. The first is only noted; a second one ends the program at once.
+/// Holds SIGINT and SIGTERM back while it lives, in this thread and in those that start later: they wait until interrupted() asks.
+/// So no signal arrives in the middle of a step. (Runs that a signal met inside a matrix product have died of a damaged heap;
+/// where it is damaged is not known, but between steps it never was.)
 ///
-/// Edges     one at a time in a program; SIGXFSZ is ignored meanwhile, so that a file size limit is an error of write()
+/// Edges     one at a time in a program, made before the first OpenMP region; a thread that was there before notes the signal in a
+///           handler; SIGXFSZ is ignored meanwhile, so that a file size limit is an error of write(); SIGKILL and SIGQUIT end at once
 class interrupt_guard {
  public:
   interrupt_guard() {
     detail::signal_seen = 0;
     struct sigaction note {};
     note.sa_handler = detail::note_signal;
-    note.sa_flags = static_cast<int>(SA_RESTART | SA_RESETHAND);
+    note.sa_flags = SA_RESTART;
     sigaction(SIGINT, &note, &before_int);
     sigaction(SIGTERM, &note, &before_term);
     struct sigaction ignore {};
     ignore.sa_handler = SIG_IGN;
     sigaction(SIGXFSZ, &ignore, &before_size);
+    sigset_t const held = detail::interrupting_signals();
+    pthread_sigmask(SIG_BLOCK, &held, &before_mask);
   }
   interrupt_guard(interrupt_guard const&) = delete;
   interrupt_guard& operator=(interrupt_guard const&) = delete;
   ~interrupt_guard() {
+    sigset_t const held = detail::interrupting_signals();
+    timespec const at_once{};
+    while (sigtimedwait(&held, nullptr, &at_once) > 0) {}        // answered already
+    pthread_sigmask(SIG_SETMASK, &before_mask, nullptr);
     sigaction(SIGINT, &before_int, nullptr);
     sigaction(SIGTERM, &before_term, nullptr);
     sigaction(SIGXFSZ, &before_size, nullptr);
@@ -38,10 +58,17 @@ class interrupt_guard {
 
  private:
   struct sigaction before_int {}, before_term {}, before_size {};
+  sigset_t before_mask{};
 };
 
 /// Whether a signal came since the guard was made.
-inline bool interrupted() { return detail::signal_seen != 0; }
+inline bool interrupted() {
+  sigset_t waiting;
+  sigpending(&waiting);
+  for (int const number : {SIGINT, SIGTERM})
+    if (sigismember(&waiting, number) == 1) detail::signal_seen = number;
+  return detail::signal_seen != 0;
+}
 
 /// What a program that ended on a signal returns to its shell.
 inline int exit_code_of_interrupt() { return 128 + static_cast<int>(detail::signal_seen); }

@@ -118,12 +118,11 @@ template <class Trainer>
 int train(Trainer& trainer, session const& use, std::string const& command) {
   namespace models = basin::models;
   using namespace basin::train;
-  models::interrupt_guard const guard;
   std::int64_t const steps = trainer.options().steps, first = trainer.steps_done();
   std::int64_t const tokens_a_step = std::int64_t{trainer.options().batch} * trainer.options().length;
   models::progress bar{"train", first, steps};
   double loss = 0;
-  while (trainer.steps_done() < steps && !models::interrupted()) {
+  while (trainer.steps_done() < steps && (trainer.steps_done() == first || !models::interrupted())) {
     double const now = trainer.step();
     std::int64_t const done = trainer.steps_done();
     loss = done == first + 1 ? now : 0.98 * loss + 0.02 * now;
@@ -171,6 +170,7 @@ int resume(run_options const& options, basin::models::checkpoint const& saved, s
 }
 
 int run(command_line& line, std::string command) {
+  basin::models::interrupt_guard const guard;
   if (line.use.threads > 0) omp_set_num_threads(line.use.threads);
   if (line.use.resume.empty()) {
     bool const autoregressive = line.run.objective == "ar";

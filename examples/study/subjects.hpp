@@ -69,8 +69,8 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
 template <class Trainer>
 nlohmann::ordered_json train_subject(train::run_options const& options, std::filesystem::path const& to) {
   train::run_data const data(options);
+  models::interrupt_guard const guard;                           // before the first OpenMP region: its threads inherit it
   Trainer run(options, data);
-  models::interrupt_guard const guard;
   models::progress bar("training " + options.objective, 0, options.steps);
   while (run.steps_done() < options.steps && !models::interrupted()) {
     double const loss = run.step();

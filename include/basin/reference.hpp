@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -51,7 +52,9 @@ weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const
     r.scores.push_back(s);
   }
   row_context<double> const context{at.batch, at.head, static_cast<double>(at.query), static_cast<double>(r.keys.size())};
-  r.row = fit_row(use.normalize, std::span<double const>(r.scores), context);
+  std::vector<double> fitted;                                                               // -inf is the same as not visible
+  std::copy_if(r.scores.begin(), r.scores.end(), std::back_inserter(fitted), [](double s) { return s != -math::infinity; });
+  r.row = fit_row(use.normalize, std::span<double const>(fitted), context);
   for (double const s : r.scores) r.weights.push_back(s == -math::infinity ? 0.0 : weigh(use.normalize, r.row, s));  // w_ij
   return r;
 }

@@ -140,6 +140,7 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
   using T = compute_t<typename Q::value_type>;
   problem const p = check_backward("basin::cpu::backward", q, k, v, dout, dq, dk, dv);
   validate(use, p);
+  cut.validate("basin::cpu::backward");
   attention blind = use.with(unobserved{});
   observation const watch(blind.observe);
   constexpr index width = panel_vectors * lanes<T>;

@@ -83,6 +83,7 @@ void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const&
   using T = compute_t<typename Q::value_type>;
   problem const p = check_forward("basin::cpu::decode", q, k, v, out);
   validate(use, p);
+  cut.validate("basin::cpu::decode");
   if (!detail::one_sweep<Attention> || p.queries > lanes<T>) return forward(use, q, k, v, out, cut);
   if constexpr (detail::one_sweep<Attention>) {
     detail::decode_in_splits<T>(use.with(unobserved{}), p, cut, q, k, v, out);

@@ -211,6 +211,7 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
   using T = compute_t<typename Q::value_type>;
   problem const p = check_forward("basin::cpu::forward", q, k, v, out);
   validate(use, p);
+  cut.validate("basin::cpu::forward");
   observation const watch(use.observe);
   constexpr index width = panel_vectors * lanes<T>;
   index const score_rows = detail::score_rows_of<T, Attention>(p, cut);

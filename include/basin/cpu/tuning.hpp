@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <string_view>
+#include <type_traits>
+
+#include "basin/core/error.hpp"
 #include "basin/core/simd.hpp"
 #include "basin/core/view.hpp"
 
@@ -13,6 +17,12 @@ struct tuning {
   index tasks = 16;                     // pieces that one head is cut into where there are fewer heads than this
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
+
+  void validate(std::string_view who) const {
+    if (keys_per_block < 1) throw value_error(message(who, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
+    if (panel_bytes < 1) throw value_error(message(who, ": tuning.panel_bytes is ", panel_bytes, "; it must be at least 1 byte"));
+    if (tasks < 1) throw value_error(message(who, ": tuning.tasks is ", tasks, "; there must be at least 1"));
+  }
 };
 
 /// Queries of a panel stand in the lanes of this many vectors. Two chains of vectors x `tile_rows` broadcasts keep

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers models/text.hpp, models/progress.hpp and models/interrupt.hpp
+// Covers models/text.hpp and models/progress.hpp
 
-#include <csignal>
 #include <string>
 #include <vector>
 
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
-#include "models/interrupt.hpp"
 #include "models/progress.hpp"
 #include "models/text.hpp"
 #include "scratch.hpp"
@@ -72,13 +70,4 @@ TEST_CASE("the progress line says what is done and what is left", "[unit][progre
           "train  [#####---------------]  25 %  step 50/200  loss 1.2346  16.0k tokens/s  left 01:15");
   REQUIRE(models::clock_text(3723.2) == "1:02:03");
   REQUIRE(models::clock_text(-1) == "--:--");
-}
-
-TEST_CASE("the first signal is noted, not obeyed", "[unit][interrupt]") {
-  int const signal = GENERATE(SIGINT, SIGTERM);
-  models::interrupt_guard const guard;
-  REQUIRE_FALSE(models::interrupted());
-  std::raise(signal);
-  REQUIRE(models::interrupted());
-  REQUIRE(models::exit_code_of_interrupt() == 128 + signal);
 }

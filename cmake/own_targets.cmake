@@ -9,8 +9,6 @@ target_compile_options(basin_own INTERFACE -Wall -Wextra)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(basin_own INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
-# xsimd 8 spells a fused multiply-add of AVX-512 as x * y + z. GCC fuses it by default, clang only when it is told to.
-target_compile_options(basin_own INTERFACE $<$<CXX_COMPILER_ID:Clang,AppleClang>:-ffp-contract=fast>)
 if(BASIN_NATIVE)
   check_cxx_compiler_flag(-march=native basin_has_march_native)
   if(basin_has_march_native)

@@ -8,7 +8,8 @@
 #include <cstddef>
 #include <numeric>
 #include <utility>
-#include <xsimd/xsimd.hpp>
+
+#include "basin/core/simd.hpp"
 
 namespace bench {
 
@@ -21,7 +22,7 @@ template <class T>
 class fma_peak {
  public:
   static constexpr std::size_t chains = 12;
-  using batch = xsimd::batch<T>;
+  using batch = basin::simd<T>;
 
   explicit fma_peak(long steps) : steps_(steps) {}
 
@@ -38,7 +39,7 @@ class fma_peak {
   void run_chains(std::index_sequence<c...>) {
     batch const m(factor_), a(addend_);                          // read from memory: the compiler cannot know them
     batch x[chains] = {batch(static_cast<T>(c))...};
-    for (long step = 0; step < steps_; ++step) ((x[c] = xsimd::fma(x[c], m, a)), ...);
+    for (long step = 0; step < steps_; ++step) ((x[c] = basin::math::fma(x[c], m, a)), ...);
     std::array<T, batch::size> lanes;
     (... + x[c]).store_unaligned(lanes.data());
     result_ = std::accumulate(lanes.begin(), lanes.end(), T(0)) / static_cast<T>(chains * batch::size);

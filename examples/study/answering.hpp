@@ -15,6 +15,7 @@
 #include "basin/core/random.hpp"
 #include "models/problems.hpp"
 #include "models/samplers.hpp"
+#include "study/crew.hpp"
 #include "study/key_masking.hpp"
 #include "study/material.hpp"
 #include "study/options.hpp"
@@ -65,6 +66,19 @@ inline double score_of_answer(material const& m, index i, std::span<int const> a
 
 namespace detail {
 
+inline std::vector<scores> no_scores(std::vector<condition> const& all, index items) {
+  std::vector<scores> out;
+  for (auto const& c : all) out.push_back({c, std::vector<double>(static_cast<std::size_t>(items))});
+  return out;
+}
+
+/// Calls what keeps a common account from one thread at a time.
+template <class Call, class... Arguments>
+void in_turn(Call const& call, Arguments const&... arguments) {
+#pragma omp critical(basin_study_account)
+  call(arguments...);
+}
+
 /// Writes, or is made to write, what follows the prompt.
 template <class Model>
 double continue_text(models::writing<Model>& text, key_masking& mask, material const& m, index i) {
@@ -84,24 +98,23 @@ double continue_text(models::writing<Model>& text, key_masking& mask, material c
 /// apart, so that there is a last row to judge by.
 template <class Model>
 std::vector<scores> answer_left_to_right(Model& model, material const& m, std::vector<condition> const& all, pass_look const& see, tick const& done) {
-  std::vector<scores> out;
-  for (auto const& c : all) out.push_back({c, {}});
-  for (index i = 0; i < m.count; ++i) {
-    key_masking reader(model.config(), 1, m.length, i);
-    models::writing<Model> read(model, m.prompt(i).first(m.prompt(i).size() - 1), reader);
+  std::vector<scores> out = detail::no_scores(all, m.count);
+  crew<Model>(model).each(m.count, [&](Model& mine, index i) {
+    key_masking reader(mine.config(), 1, m.length, i);
+    models::writing<Model> read(mine, m.prompt(i).first(m.prompt(i).size() - 1), reader);
     read.append(m.prompt(i).back(), reader);
     for (auto& s : out) {
       auto mask = reader;
       auto text = read;
       mask.follow(s.under.plan);
       if (s.under.plan.what == drop::nothing && see) {
-        mask.watch_with([&](key_masking const& k, models::pass const& now) { see(k, now, i); });
-        see(mask, {0, 1, 1, std::ssize(read.tokens()), read.tokens()}, i);
+        mask.watch_with([&](key_masking const& k, models::pass const& now) { detail::in_turn(see, k, now, i); });
+        detail::in_turn(see, mask, models::pass{0, 1, 1, std::ssize(read.tokens()), read.tokens()}, i);
       }
-      s.items.push_back(detail::continue_text(text, mask, m, i));
+      s.items[static_cast<std::size_t>(i)] = detail::continue_text(text, mask, m, i);
     }
-    done();
-  }
+    detail::in_turn(done);
+  });
   return out;
 }
 
@@ -124,7 +137,7 @@ inline std::vector<int> mask_windows(material const& m, index first, index batch
 
 /// -ln p per hidden byte of every window, on the second of two equal passes: the first is what the sinks are found in.
 template <class Model>
-void score_masked(Model& model, material const& m, std::span<int const> ids, index first, index batch, key_masking& mask, std::vector<double>& items) {
+void score_masked(Model& model, material const& m, std::span<int const> ids, index first, index batch, key_masking& mask, std::span<double> items) {
   std::span<float const> logits;
   for (index step = 0; step < 2; ++step) {
     models::pass const now{step, batch, m.length, m.length, ids};
@@ -138,7 +151,7 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
       auto const row = static_cast<std::size_t>(b * m.length + at);
       if (ids[row] == models::mask_id) all.add(surprise(logits.subspan(row * vocabulary, vocabulary), m.sequence(first + b)[static_cast<std::size_t>(at)]));
     }
-    items.push_back(all.result().mean);
+    items[static_cast<std::size_t>(b)] = all.result().mean;
   }
 }
 
@@ -152,33 +165,44 @@ inline models::unmasking unmasking_of(study_options const& o, material const& m)
   return how;
 }
 
+namespace detail {
+
+/// Items [first, first + batch) under one condition: what each scores. // items [batch]
+template <class Model>
+void answer_batch(Model& model, material const& m, study_options const& o, condition const& under, index first, pass_look const& see, std::span<double> items) {
+  auto const batch = std::ssize(items);
+  auto ids = std::vector<int>(m.ids.begin() + first * m.length, m.ids.begin() + (first + batch) * m.length);
+  bool const watched = under.plan.what == drop::nothing && see;
+  if (watched || !m.is_text()) {
+    key_masking mask(model.config(), batch, m.length, first);
+    mask.follow(under.plan);
+    if (watched) mask.watch_with([&](key_masking const& k, models::pass const& now) { in_turn(see, k, now, first); });
+    models::low_confidence(model, ids, static_cast<int>(batch), unmasking_of(o, m), mask);
+  }
+  if (m.is_text()) {
+    key_masking mask(model.config(), batch, m.length, first);
+    mask.follow(under.plan);
+    return score_masked(model, m, mask_windows(m, first, batch, o.seed), first, batch, mask, items);
+  }
+  for (index b = 0; b < batch; ++b)
+    items[static_cast<std::size_t>(b)] =
+        score_of_answer(m, first + b, std::span<int const>(ids).subspan(static_cast<std::size_t>(b * m.length + m.given), static_cast<std::size_t>(m.length - m.given)));
+}
+
+}  // namespace detail
+
 /// The masked diffusion model on every item under every condition.
 template <class Model>
 std::vector<scores> answer_by_unmasking(Model& model, material const& m, study_options const& o, std::vector<condition> const& all,
                                         pass_look const& see, tick const& done) {
-  auto const how = unmasking_of(o, m);
-  std::vector<scores> out;
-  for (auto const& c : all) {
-    out.push_back({c, {}});
-    for (index first = 0; first < m.count; first += detail::batch_size) {
-      index const batch = std::min(detail::batch_size, m.count - first);
-      key_masking mask(model.config(), batch, m.length, first);
-      mask.follow(c.plan);
-      auto ids = std::vector<int>(m.ids.begin() + first * m.length, m.ids.begin() + (first + batch) * m.length);
-      bool const watched = c.plan.what == drop::nothing && see;
-      if (watched) mask.watch_with([&](key_masking const& k, models::pass const& now) { see(k, now, first); });
-      if (watched || !m.is_text()) models::low_confidence(model, ids, static_cast<int>(batch), how, mask);
-      if (m.is_text()) {
-        key_masking fresh(model.config(), batch, m.length, first);
-        fresh.follow(c.plan);
-        detail::score_masked(model, m, detail::mask_windows(m, first, batch, o.seed), first, batch, fresh, out.back().items);
-      } else {
-        for (index b = 0; b < batch; ++b)
-          out.back().items.push_back(score_of_answer(m, first + b, std::span<int const>(ids).subspan(static_cast<std::size_t>(b * m.length + m.given), static_cast<std::size_t>(m.length - m.given))));
-      }
-      done();
-    }
-  }
+  std::vector<scores> out = detail::no_scores(all, m.count);
+  index const batches = (m.count + detail::batch_size - 1) / detail::batch_size;
+  crew<Model>(model).each(batches * std::ssize(all), [&](Model& mine, index task) {
+    auto& s = out[static_cast<std::size_t>(task / batches)];
+    index const first = task % batches * detail::batch_size, batch = std::min(detail::batch_size, m.count - first);
+    detail::answer_batch(mine, m, o, s.under, first, see, std::span(s.items).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch)));
+    detail::in_turn(done);
+  });
   return out;
 }
 

@@ -138,7 +138,7 @@ std::vector<length_figure> context_lengths(Model& model, material const& m, read
   auto sizes = model.config();
   sizes.context *= beyond_factor;                                // the rotary positions just go on
   Model longer(sizes);
-  for (std::size_t p = 0; p < model.parameters().size(); ++p) std::ranges::copy(model.parameters()[p].values, longer.parameters()[p].values.begin());
+  nn::copy_values(model.parameters(), longer.parameters());
   run(longer, beyond, reach::beyond, 8);
   return out;
 }

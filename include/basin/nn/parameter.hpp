@@ -31,4 +31,10 @@ index parameter_count(Parameters const& parameters) {
   return count;
 }
 
+/// Gives the parameters of one model to another of the same shape.
+template <class Parameters>
+void copy_values(Parameters const& from, Parameters const& to) {
+  for (std::size_t n = 0; n < to.size(); ++n) std::copy(from[n].values.begin(), from[n].values.end(), to[n].values.begin());
+}
+
 }  // namespace basin::nn

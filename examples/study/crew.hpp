@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Items of a study do not depend on each other, and one small model cannot keep several threads busy: every thread gets a copy
+// of the model and works on items of its own.
+
+#include <omp.h>
+
+#include <exception>
+#include <vector>
+
+#include "basin/core/coord.hpp"
+#include "basin/nn/parameter.hpp"
+
+namespace basin::study {
+
+/// A model for every thread, all alike.
+///
+/// Cost      memory: the parameters once more, and their gradients, for every thread but the first
+/// Determinism  what `work` does for one item must depend on that item alone; then it is run_to_run, for any number of threads
+template <class Model>
+class crew {
+ public:
+  explicit crew(Model& first) : lead(&first) {
+    for (int n = 1; n < omp_get_max_threads(); ++n) copies.emplace_back(first.config());
+    for (auto& copy : copies) nn::copy_values(first.parameters(), copy.parameters());
+  }
+
+  /// work(model, item) for every item below `count`, in no order; throws what the lowest item threw that threw.
+  template <class Work>
+  void each(index count, Work const& work) {
+    std::exception_ptr thrown;
+    index thrown_by = count;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(static_cast<int>(copies.size()) + 1)
+    for (index item = 0; item < count; ++item) {
+      try {
+        work(mine(), item);
+      } catch (...) {
+#pragma omp critical(basin_study_crew)
+        if (item < thrown_by) thrown = std::current_exception(), thrown_by = item;
+      }
+    }
+    if (thrown) std::rethrow_exception(thrown);
+  }
+
+ private:
+  Model& mine() {
+    auto const thread = static_cast<std::size_t>(omp_get_thread_num());
+    return thread == 0 ? *lead : copies[thread - 1];
+  }
+  Model* lead;
+  std::vector<Model> copies;
+};
+
+}  // namespace basin::study

@@ -32,12 +32,21 @@ void give_back(void* p, std::size_t alignment) {
 
 }  // namespace
 
+// Every form, so that none is left to a sanitizer's own allocator.
 void* operator new(std::size_t size) { return counted(size, 16); }
+void* operator new[](std::size_t size) { return counted(size, 16); }
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept { return counted(size, 16); }
+void* operator new[](std::size_t size, std::nothrow_t const&) noexcept { return counted(size, 16); }
 void* operator new(std::size_t size, std::align_val_t at) { return counted(size, static_cast<std::size_t>(at)); }
+void* operator new[](std::size_t size, std::align_val_t at) { return counted(size, static_cast<std::size_t>(at)); }
 void operator delete(void* p) noexcept { give_back(p, 16); }
+void operator delete[](void* p) noexcept { give_back(p, 16); }
 void operator delete(void* p, std::size_t) noexcept { give_back(p, 16); }
+void operator delete[](void* p, std::size_t) noexcept { give_back(p, 16); }
 void operator delete(void* p, std::align_val_t at) noexcept { give_back(p, static_cast<std::size_t>(at)); }
+void operator delete[](void* p, std::align_val_t at) noexcept { give_back(p, static_cast<std::size_t>(at)); }
 void operator delete(void* p, std::size_t, std::align_val_t at) noexcept { give_back(p, static_cast<std::size_t>(at)); }
+void operator delete[](void* p, std::size_t, std::align_val_t at) noexcept { give_back(p, static_cast<std::size_t>(at)); }
 
 namespace basin_test {
 

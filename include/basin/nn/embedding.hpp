@@ -10,6 +10,12 @@
 namespace basin::nn {
 namespace detail {
 
+inline void require_tokens(char const* where, std::span<int const> tokens, index vocabulary) {
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (tokens[i] < 0 || tokens[i] >= vocabulary)
+      throw value_error(message("basin::nn::", where, ": token ", i, " is ", tokens[i], "; it must be in [0, ", vocabulary, ")"));
+}
+
 /// `rows` are as many as there are tokens and as wide as the table, and every token is in it.
 template <class Table, class Rows>
 void require_lookup(char const* where, std::span<int const> tokens, char const* table_name, Table const& table, char const* rows_name, Rows const& rows) {
@@ -17,9 +23,7 @@ void require_lookup(char const* where, std::span<int const> tokens, char const* 
   require_rows(where, rows_name, rows);
   require_equal(where, "the number of tokens", std::ssize(tokens), "the number of rows", rows.extent(0));
   require_equal(where, "the dim of the table", table.extent(1), "the dim of the rows", rows.extent(1));
-  for (std::size_t i = 0; i < tokens.size(); ++i)
-    if (tokens[i] < 0 || tokens[i] >= table.extent(0))
-      throw value_error(message("basin::nn::", where, ": token ", i, " is ", tokens[i], "; it must be in [0, ", table.extent(0), ")"));
+  require_tokens(where, tokens, table.extent(0));
 }
 
 }  // namespace detail

@@ -16,6 +16,7 @@ set(basin_headers
   include/basin/concepts/normalizer.hpp
   include/basin/concepts/observation.hpp
   include/basin/concepts/observer.hpp
+  include/basin/concepts/parameters.hpp
   include/basin/concepts/policy.hpp
   include/basin/concepts/pruner.hpp
   include/basin/concepts/scorer.hpp

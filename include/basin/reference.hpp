@@ -83,7 +83,7 @@ void show_whole_row(problem const& p, weighed_row<Attention> const& r, row_at at
 
 /// One output row o_i = sum_j w_ij v_j; tells the observers what it sees and adds to the totals of the keys.
 template <class Attention, class V, class Out, class Watch>
-void forward_row(problem const& p, weighed_row<Attention> const& r, V const& v, Out const& out, row_at at,
+void forward_row(Attention const& use, problem const& p, weighed_row<Attention> const& r, V const& v, Out const& out, row_at at,
                  Watch const& watch, key_totals<Watch>& totals) {
   std::vector<double> sum(static_cast<std::size_t>(p.value_dim));
   typename Watch::template rows<double> states{};
@@ -98,7 +98,9 @@ void forward_row(problem const& p, weighed_row<Attention> const& r, V const& v, 
   }
   for (index d = 0; d < p.value_dim; ++d)
     out(at.batch, at.head, at.query, d) = static_cast<typename Out::value_type>(sum[static_cast<std::size_t>(d)]);
-  watch.sees_row(at, watch.report(states, 1.0));
+  double log_sum = 0;
+  if constexpr (Watch::needs_log_sum) log_sum = log_sum_of<double>(use.normalize, r.row);
+  watch.sees_row(at, watch.report(states, 1.0, log_sum));
   show_whole_row(p, r, at, watch);
 }
 
@@ -159,7 +161,7 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
     for (int h = 0; h < p.heads; ++h) {
       detail::key_totals<std::remove_const_t<decltype(watch)>> totals(p.keys);
       for (index i = 0; i < p.queries; ++i)
-        detail::forward_row(p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
+        detail::forward_row(use, p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
       for (index j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals.given[static_cast<std::size_t>(j)], totals.queries[static_cast<std::size_t>(j)]);
     }
 }

@@ -55,6 +55,13 @@ struct all_rescale<cuda::std::tuple<Os...>> {
 };
 
 template <class List>
+struct any_log_sum;
+template <class... Os>
+struct any_log_sum<cuda::std::tuple<Os...>> {
+  static constexpr bool value = (reports_log_sum<Os> || ...);
+};
+
+template <class List>
 struct any_counts;
 template <class... Os>
 struct any_counts<cuda::std::tuple<Os...>> {
@@ -72,6 +79,8 @@ struct observation {
   static constexpr std::size_t row_values = cuda::std::tuple_size<row_list>::value;
   static constexpr std::size_t key_values = cuda::std::tuple_size<key_list>::value;
   static constexpr bool wants_whole_rows = cuda::std::tuple_size<whole_list>::value > 0;
+  /// Whether a row observer asks for the logarithm that the row was normalised by.
+  static constexpr bool needs_log_sum = detail::any_log_sum<row_list>::value;
   /// Whether a key observer asks how many queries can see a key.
   static constexpr bool counts_queries = detail::any_counts<key_list>::value;
   template <class T>
@@ -98,11 +107,15 @@ struct observation {
   BASIN_INLINE void rescale(rows<T>& states, T by) const {
     over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).rescale(cuda::std::get<i>(states), by); });
   }
-  /// What the finished row reports, one value an observer.
+  /// What the finished row reports, one value an observer; any log_sum will do where nobody needs it.
   template <class T>
-  std::array<T, row_values> report(rows<T> const& states, T factor) const {
+  std::array<T, row_values> report(rows<T> const& states, T factor, T log_sum) const {
     std::array<T, row_values> values{};
-    over<row_values>([&](auto i) { values[i] = cuda::std::get<i>(row_observers).report(cuda::std::get<i>(states), factor); });
+    over<row_values>([&](auto i) {
+      auto const& o = cuda::std::get<i>(row_observers);
+      if constexpr (requires { o.report(cuda::std::get<i>(states), factor, log_sum); }) values[i] = o.report(cuda::std::get<i>(states), factor, log_sum);
+      else values[i] = o.report(cuda::std::get<i>(states), factor);
+    });
     return values;
   }
   template <class T>

@@ -16,18 +16,29 @@ struct seen_term {
   T term, log_term;
 };
 
+// A row observer reports from what it gathered, or also from the logarithm that the row was normalised by.
+template <class O>
+concept reports_terms = requires(O const o, typename O::template row<double> const& row, double x) {
+  { o.report(row, x) } -> std::same_as<double>;
+};
+template <class O>
+concept reports_log_sum = requires(O const o, typename O::template row<double> const& row, double x) {
+  { o.report(row, x, x) } -> std::same_as<double>;
+};
+
 /// Watches every row and reports one number per row.
 ///
-/// Requires  row<T>: what is gathered; absorb(row, seen_term); report(row, factor): from the terms so far, each times factor;
-///           sees_row(row_at, double): called once a row; optional: rescale(row, by): all terms so far times `by`, for
-///           engines that walk a row once
+/// Requires  row<T>: what is gathered; absorb(row, seen_term); report(row, factor): from the terms so far, each times factor,
+///           or report(row, factor, log_sum), where log_sum is the normalizer's log_sum_exp(row), without which this is an
+///           error at compile time; sees_row(row_at, double): called once a row; optional: rescale(row, by): all terms so far
+///           times `by`, for engines that walk a row once
 /// Laws      changes no bit of the output; the order of keys does not matter; report after rescale(by) = report with by * factor
 template <class O>
-concept row_observer = policy<O> && requires(O const o, typename O::template row<double>& row, seen_term<double> s, row_at at, double x) {
-  o.absorb(row, s);
-  { o.report(row, x) } -> std::same_as<double>;
-  o.sees_row(at, x);
-};
+concept row_observer = policy<O> && (reports_terms<O> || reports_log_sum<O>) &&
+                       requires(O const o, typename O::template row<double>& row, seen_term<double> s, row_at at, double x) {
+                         o.absorb(row, s);
+                         o.sees_row(at, x);
+                       };
 
 // A key observer is told the sum of what it was given for a key, alone or with the number of queries that can see the key.
 template <class O>

@@ -76,12 +76,14 @@ void write_rows(panel<T, Vectors, Attention> const& who, T const* outputs, simd<
       out(who.at.batch, who.at.head, who.at.first + lane, d) = static_cast<typename Out::value_type>(scale[lane] * outputs[d * width + lane]);
 }
 
-template <int Vectors, class T, class Attention, class States>
-void report_rows(panel<T, Vectors, Attention> const& who, States const& states, simd<T> const* factor) {
+template <int Vectors, class T, class Attention, class States, class Fit>
+void report_rows(panel<T, Vectors, Attention> const& who, States const& states, Fit const& fit) {
   using watch_type = typename panel<T, Vectors, Attention>::watch_type;
   if constexpr (constexpr auto count = watch_type::row_values; count > 0) {
     for (int v = 0; v < Vectors; ++v) {
-      auto const reported = who.watch.report(states[v], factor[v]);
+      simd<T> log_sum(T(0));
+      if constexpr (watch_type::needs_log_sum) log_sum = fit.log_sum(who, v);
+      auto const reported = who.watch.report(states[v], fit.factor[v], log_sum);
       alignas(64) T lane_values[count][lanes<T>];
       for (std::size_t n = 0; n < count; ++n) reported[n].store_aligned(lane_values[n]);
       for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) {
@@ -151,7 +153,7 @@ void forward_panel(panel<T, Vectors, Attention>& who, std::span<key_block const>
     give_keys(who, block, at.terms + block.row * width, fit.factor, at.totals);
   }
   write_rows(who, at.outputs, fit.factor, out);
-  report_rows(who, states, fit.factor);
+  report_rows(who, states, fit);
   if constexpr (panel<T, Vectors, Attention>::watch_type::wants_whole_rows) show_whole_rows(who, blocks, at, fit.factor);
 }
 
@@ -225,7 +227,7 @@ void forward_stream(panel<T, Vectors, Attention>& who, std::span<key_block const
       for (auto& state : states) state = {};
     watch_again(who, blocks, fit, states, at, k);
   }
-  report_rows(who, states, fit.factor);
+  report_rows(who, states, fit);
   if constexpr (watch_type::wants_whole_rows) show_again(who, blocks, at, k);
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cuda/std/tuple>
+#include <type_traits>
 #include <utility>
 
 #include "basin/concepts/observer.hpp"
@@ -113,7 +114,7 @@ struct observation {
     std::array<T, row_values> values{};
     over<row_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(row_observers);
-      if constexpr (requires { o.report(cuda::std::get<i>(states), factor, log_sum); }) values[i] = o.report(cuda::std::get<i>(states), factor, log_sum);
+      if constexpr (reports_log_sum<std::remove_cvref_t<decltype(o)>>) values[i] = o.report(cuda::std::get<i>(states), factor, log_sum);
       else values[i] = o.report(cuda::std::get<i>(states), factor);
     });
     return values;
@@ -134,7 +135,7 @@ struct observation {
   void sees_key(key_at at, std::array<double, key_values> const& totals, double queries) const {
     over<key_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(key_observers);
-      if constexpr (requires { o.sees_key(at, queries, queries); }) o.sees_key(at, totals[i], queries);
+      if constexpr (told_queries<std::remove_cvref_t<decltype(o)>>) o.sees_key(at, totals[i], queries);
       else o.sees_key(at, totals[i]);
     });
   }

@@ -64,7 +64,7 @@ struct whole_row {
   double visible = 0;
 };
 
-/// Watches rows with all their weights and scores before it: what no sum over terms can say.
+/// Watches rows with all their weights and scores before it: what no sum over terms can say. Host engines only.
 ///
 /// Requires  sees_whole_row(row_at, whole_row): called once for every row of the call, for different rows at the same time,
 ///           so that it writes only what belongs to its row; what the row points to lives for the call of the hook alone

@@ -19,7 +19,7 @@ struct active_set_size {
   view<double, 3> counts{};
   double above = 0;
 
-  BASIN_HD void sees_whole_row(row_at at, whole_row const& row) const {
+  void sees_whole_row(row_at at, whole_row const& row) const {
     double count = 0;
     for (double const w : row.weights) count += w > above;
     counts(at.batch, at.head, at.query) = count;

@@ -19,7 +19,7 @@ struct block_mass {
   view<double, 4> masses{};
   index block = 128;
 
-  BASIN_HD void sees_whole_row(row_at at, whole_row const& row) const {
+  void sees_whole_row(row_at at, whole_row const& row) const {
     auto const keys = static_cast<index>(row.weights.size());
     for (index first = 0; first < keys; first += block) {
       double sum = 0;

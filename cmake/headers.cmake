@@ -41,16 +41,37 @@ set(basin_headers
   include/basin/normalize/law/position_steps.hpp
   include/basin/normalize/law/su_log_n.hpp
   include/basin/normalize/law/yarn.hpp
+  include/basin/mask/all_of.hpp
+  include/basin/mask/block_causal.hpp
   include/basin/mask/causal.hpp
+  include/basin/mask/document_starts.hpp
+  include/basin/mask/documents.hpp
+  include/basin/mask/doubled_block_causal.hpp
+  include/basin/mask/key_padding.hpp
+  include/basin/mask/prefix.hpp
+  include/basin/mask/sliding_window.hpp
   include/basin/mask/unmasked.hpp
+  include/basin/prune/all_of.hpp
+  include/basin/prune/block_sparse.hpp
   include/basin/prune/drop_keys.hpp
+  include/basin/prune/heavy_hitters.hpp
   include/basin/prune/keep_all.hpp
+  include/basin/prune/keep_keys.hpp
+  include/basin/prune/score_floor.hpp
+  include/basin/prune/window_with_sinks.hpp
+  include/basin/observe/active_set_size.hpp
+  include/basin/observe/block_mass.hpp
   include/basin/observe/entropy.hpp
+  include/basin/observe/log_sum_exp.hpp
   include/basin/observe/max_weight.hpp
+  include/basin/observe/mean_received_attention.hpp
   include/basin/observe/received_attention.hpp
   include/basin/observe/together.hpp
+  include/basin/observe/top_mass.hpp
   include/basin/observe/unobserved.hpp
+  include/basin/score/alibi.hpp
   include/basin/score/scaled.hpp
+  include/basin/score/soft_cap.hpp
   include/basin/attention.hpp
   include/basin/reference.hpp
   include/basin/cpu/backward.hpp

@@ -8,63 +8,9 @@
 #include "support/archetypes.hpp"
 #include "support/catch.hpp"
 #include "support/scores.hpp"
+#include "support/tiles.hpp"
 
 namespace basin_test {
-
-namespace {
-
-using basin::coverage;
-
-/// What a tile really is, cell by cell.
-template <class Sees>
-coverage counted(basin::tile const& t, Sees sees) {
-  basin::index seen = 0, cells = 0;
-  for (auto query = t.first_query; query < t.last_query; ++query)
-    for (auto key = t.first_key; key < t.last_key; ++key) {
-      ++cells;
-      seen += sees(basin::coord{t.batch, t.head, query, key});
-    }
-  return seen == 0 ? coverage::none : seen == cells ? coverage::all : coverage::some;
-}
-
-template <class F>
-void for_each_tile(basin::index most, F&& f) {
-  for (basin::index q0 = 0; q0 < most; ++q0)
-    for (basin::index q1 = q0 + 1; q1 <= most; ++q1)
-      for (basin::index k0 = 0; k0 < most; ++k0)
-        for (basin::index k1 = k0 + 1; k1 <= most; ++k1)
-          for (int head = 0; head < 2; ++head) f(basin::tile{0, head, q0, q1, k0, k1});
-}
-
-/// The claim may be `some` where a mask cannot say; the library's own masks always can.
-template <class Policy, class Sees>
-void require_covers_agrees(Policy const& policy, Sees sees) {
-  for_each_tile(7, [&](basin::tile const& t) {
-    CAPTURE(t.head, t.first_query, t.last_query, t.first_key, t.last_key);
-    coverage const claimed = policy.covers(t), real = counted(t, sees);
-    if (claimed != coverage::some) CHECK(claimed == real);
-  });
-}
-
-template <class Policy, class Sees>
-void require_covers_knows(Policy const& policy, Sees sees) {
-  for_each_tile(7, [&](basin::tile const& t) {
-    CAPTURE(t.head, t.first_query, t.last_query, t.first_key, t.last_key);
-    CHECK(policy.covers(t) == counted(t, sees));
-  });
-}
-
-template <class Mask>
-auto allowed_by(Mask const& m) {
-  return [m](basin::coord c) { return m.allows(c); };
-}
-
-template <class Pruner>
-auto kept_by(Pruner const& p) {
-  return [p](basin::coord c) { return p.keeps(c, 0.5); };
-}
-
-}  // namespace
 
 TEST_CASE("a mask answers for a tile what it answers in every cell", "[property][mask]") {
   require_covers_knows(basin::unmasked{}, allowed_by(basin::unmasked{}));

@@ -14,7 +14,9 @@ __device__ float weight_of_first(N n, float const* scores, int keys) {
   if constexpr (rescales_rows<N>) scores += n.rescale(row, merged) > 2.0f;
   float const w = weigh(n, row, scores[0]);
   auto const j = n.jacobian(row, scores[0], w);
-  return w + j.diag + j.outer + j.carry + log_of_term(n, row, scores[0], w);
+  float log_sum = 0.0f;
+  if constexpr (knows_log_sum<N>) log_sum = n.log_sum_exp(row);
+  return w + log_sum + j.diag + j.outer + j.carry + log_of_term(n, row, scores[0], w);
 }
 
 template <class O>
@@ -23,6 +25,36 @@ __device__ void watch_row(O o) {
   o.absorb(row, seen_term<float>{0.5f, -0.7f});
   o.rescale(row, 0.5f);
   o.sees_row({0, 0, 0}, o.report(row, 2.0f));
+}
+
+template <class M>
+__device__ float ask_mask(M m) {
+  return m.allows(coord{0, 0, 1, 2}) + (m.covers(tile{0, 0, 0, 4, 0, 4}) == coverage::some);
+}
+
+template <class P>
+__device__ float ask_pruner(P p) {
+  return p.keeps(coord{0, 0, 1, 2}, 0.25f) + (kept(p, tile{0, 0, 0, 4, 0, 4}) == coverage::some);
+}
+
+template <class S>
+__device__ float ask_scorer(S s) {
+  pair_at<float> const pair{0, 0, 1.0f, 2.0f, 0.5f};
+  return s.score(2.0f, pair) + s.slope(2.0f, pair);
+}
+
+__global__ void call_hooks_of_the_catalogue(float* out, key_padding padding, documents ids, document_starts starts, keep_keys keep, block_sparse blocks, heavy_hitters heavy,
+                                            alibi<soft_cap> biased, mean_received_attention means, log_sum_exp logs) {
+  out[0] = ask_mask(sliding_window{}) + ask_mask(prefix{}) + ask_mask(block_causal{}) + ask_mask(doubled_block_causal{2, 4});
+  out[1] = ask_mask(padding) + ask_mask(ids) + ask_mask(starts) + ask_mask(all_of_masks<key_padding, causal>{{padding, causal{}}});
+  out[2] = ask_pruner(keep) + ask_pruner(blocks) + ask_pruner(heavy) + ask_pruner(window_with_sinks{}) + ask_pruner(score_floor{});
+  out[3] = ask_pruner(all_of_pruners<keep_keys, score_floor>{{keep, score_floor{}}});
+  out[4] = ask_scorer(biased) + ask_scorer(biased.inner);
+  means.sees_key({0, 0, 1}, means.gives(2.0), 4.0);
+  log_sum_exp::row<float> row;
+  logs.absorb(row, seen_term<float>{0.5f, -0.7f});
+  logs.rescale(row, 0.5f);
+  logs.sees_row({0, 0, 0}, logs.report(row, 2.0f, 1.0f));
 }
 
 __global__ void call_every_hook(float const* scores, int keys, float* out, drop_keys drop, received_attention received, entropy nats, max_weight largest) {

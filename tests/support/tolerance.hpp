@@ -42,11 +42,13 @@ double mass_tolerance(std::size_t n) {
 
 /// Sizes that bound a whole call: Euclidean norms of rows, and the largest element. `steep` bounds what a normalizer
 /// multiplies scores by (1 / temperature, a length scale); `support` is 1 where errors of weights are relative to the
-/// weights (exponentials), and the number of keys where they are absolute (thresholds).
+/// weights (exponentials), and the number of keys where they are absolute (thresholds); `bend` bounds the sizes that a score is
+/// put together from beside the product: a bias, or the argument of a tanh, which is no less than the tanh.
 struct call_magnitudes {
   double q_norm, k_norm, v_norm, dout_norm;
   double q, k, v, dout;
   double steep = 1, support = 1;
+  double bend = 0;
 };
 
 struct call_tolerances {
@@ -55,7 +57,8 @@ struct call_tolerances {
 
 /// How far a call in T may be from the same call in exact arithmetic. u = eps / 2 rounds one operation.
 ///
-/// score     a product of D terms below scale |q| |k|: (D + 4) u scale |q| |k|, times `steep`
+/// score     a product of D terms below scale |q| |k|: (D + 4) u scale |q| |k|; a tanh, or a bias and its sum: 16 u of their
+///           size `bend`; times `steep`
 /// weight    exponential of that, in the term and in the sum: twice; sum of Nk terms, exp, division: (Nk + 16) u;
 ///           times `support` = Nk where it is absolute, so that sum_j |error of w_j| <= weight
 /// out       sum_j w_j v_j, sum_j w_j <= 1: (weight + (Nk + 4) u) max |v|
@@ -70,7 +73,7 @@ call_tolerances tolerances_of(basin::problem const& p, call_magnitudes const& m)
   double const u = eps_of<T> / 2, scale = 1 / std::sqrt(static_cast<double>(p.dim));
   double const keys = static_cast<double>(p.keys), queries = static_cast<double>(p.queries);
   double const rows = queries * static_cast<double>(p.heads / p.kv_heads);
-  double const score = (static_cast<double>(p.dim) + 4) * u * scale * m.q_norm * m.k_norm * m.steep;
+  double const score = ((static_cast<double>(p.dim) + 4) * scale * m.q_norm * m.k_norm + 16 * m.bend) * u * m.steep;
   double const weight = (2 * score + (keys + 16) * u) * m.support;
   double const size = 2 * m.dout_norm * m.v_norm * m.steep * m.support;
   double const gradient = size * (2 * weight + (2 * static_cast<double>(p.value_dim) + keys + 8) * u);

@@ -172,6 +172,20 @@ BASIN_HD T log_of_term(N const& n, row_of<N, T> const& row, T score, T term) {
   else return math::log(term);
 }
 
+/// A normalizer whose weights are exponentials over a common divisor, w_j = exp(c s_j - L): log_sum_exp(row) gives L.
+template <class N>
+concept knows_log_sum = requires(N const n, row_of<N> const row) {
+  { n.log_sum_exp(row) } -> std::same_as<double>;
+};
+
+/// L of a finished row.
+template <class T, class N>
+BASIN_HD T log_sum_of(N const& n, row_of<N, T> const& row) {
+  static_assert(knows_log_sum<N>, "basin: the observer log_sum_exp needs a normalizer with log_sum_exp(row), as softmax has and those that scale its scores; "
+                                  "weights of other normalizers are no exponentials over one divisor (concepts/normalizer.hpp)");
+  return n.log_sum_exp(row);
+}
+
 /// Takes a row that is not fitted whole through its stages. `for_each(f)` calls f(score) for every score of the row.
 template <class N, class Row, class ForEach>
 BASIN_HD void run_stages(N const& n, Row& row, ForEach&& for_each) {

@@ -22,6 +22,7 @@ struct functions {
   BASIN_HD static T fma(T x, T y, T z) { return std::fma(x, y, z); }
   BASIN_HD static T log(T x) { return std::log(x); }
   BASIN_HD static T sqrt(T x) { return std::sqrt(x); }
+  BASIN_HD static T tanh(T x) { return std::tanh(x); }
   BASIN_HD static T max(T a, T b) { return a < b || b != b ? b : a; }  // a NaN on either side is kept
   BASIN_HD static T min(T a, T b) { return b < a || b != b ? b : a; }
   BASIN_HD static T select(bool which, T yes, T no) { return which ? yes : no; }
@@ -84,6 +85,10 @@ BASIN_HD BASIN_INLINE T sqrt(T x) {
   return functions<T>::sqrt(x);
 }
 template <class T>
+BASIN_HD BASIN_INLINE T tanh(T x) {
+  return functions<T>::tanh(x);
+}
+template <class T>
 BASIN_HD BASIN_INLINE T max(T a, T b) {
   return functions<T>::max(a, b);
 }
@@ -98,6 +103,7 @@ BASIN_HD BASIN_INLINE T select(typename functions<T>::mask which, T yes, T no) {
   return functions<T>::select(which, yes, no);
 }
 
+/// |x|; a NaN stays one.
 template <class T>
 BASIN_HD BASIN_INLINE T abs(T x) {
   return max(x, T(0) - x);

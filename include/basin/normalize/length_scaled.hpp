@@ -113,6 +113,10 @@ struct length_scaled {
     requires requires(Normalizer n, row_of<Normalizer, T> i, T s) { n.log_term(i, s); }
   BASIN_HD T log_term(row<T> const& r, T score) const { return normalize.log_term(r.inner, times(r.scale, score)); }
 
+  template <class T>
+    requires knows_log_sum<Normalizer>
+  BASIN_HD T log_sum_exp(row<T> const& r) const { return normalize.log_sum_exp(r.inner); }
+
   /// The chain rule through c s_j: the Jacobian of Normalizer times c.
   template <class T>
     requires has_jacobian<Normalizer>

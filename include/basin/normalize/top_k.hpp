@@ -77,6 +77,10 @@ struct top_k {
     into.sum = into.sum + from.sum;
   }
 
+  /// log sum exp of the chosen scores; -inf for an empty row.
+  template <class T>
+  BASIN_HD T log_sum_exp(row<T> const& r) const { return math::select(r.sum == T(0), math::minus_inf<T>(), r.max + math::log(r.sum)); }
+
   /// Softmax on the chosen scores; the choice itself is piecewise constant.
   template <class T>
   BASIN_HD jacobian_terms<T> jacobian(row<T> const&, T, T weight) const { return {weight, weight, weight}; }

@@ -74,6 +74,7 @@ struct lane_rows {
     search(who, rows, scores);
     sum(who, rows, scores, terms, states);
   }
+  batch log_sum(panel_type const& who, int v) const { return log_sum_of<batch>(who.use.normalize, row[v]); }
   auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
     auto j = as_low_rank(who.use.normalize.jacobian(row[v], score, weight));
     j.diag = unless_hidden(score, j.diag);
@@ -119,6 +120,11 @@ struct scalar_rows {
     for (int v = 0; v < Vectors; ++v) factor[v] = batch(T(1));
     if constexpr (panel_type::watch_type::row_values > 0)
       over_scores<T, Vectors>(rows, terms, [&](int v, batch w, index) { who.watch.absorb(states[v], seen_term<batch>{w, math::log(w)}); });
+  }
+  batch log_sum(panel_type const& who, int v) const {
+    alignas(64) T values[lanes<T>] = {};
+    for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) values[lane] = log_sum_of<T>(who.use.normalize, row[v * lanes<T> + lane]);
+    return batch::load_aligned(values);
   }
   auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
     using terms = jacobian_of<normalizer_type, T>;

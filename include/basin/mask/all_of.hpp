@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cuda/std/tuple>
+
+#include "basin/concepts/mask.hpp"
+
+namespace basin {
+
+/// What several masks allow together: attention<>{}.with(all_of(causal{}, key_padding{lengths})).
+///
+/// Models    mask
+/// Edges     of a tile that each mask allows in part it says `some`, also where no cell is left
+/// Cost      that of its parts; a cell is asked of the next mask only where those before allow it
+/// Errors    those of its parts
+template <mask... Masks>
+struct all_of_masks {
+  cuda::std::tuple<Masks...> masks{};
+
+  BASIN_HD constexpr bool allows(coord c) const {
+    return cuda::std::apply([&](auto const&... m) { return (m.allows(c) && ...); }, masks);
+  }
+  BASIN_HD constexpr coverage covers(tile t) const {
+    coverage left = coverage::all;
+    cuda::std::apply([&](auto const&... m) { ((left = left == coverage::none ? left : both(left, m.covers(t))), ...); }, masks);
+    return left;
+  }
+  void validate(problem const& p) const {
+    cuda::std::apply([&](auto const&... m) { (basin::validate(m, p), ...); }, masks);
+  }
+};
+
+template <mask... Masks>
+  requires(sizeof...(Masks) > 0)
+constexpr all_of_masks<Masks...> all_of(Masks... masks) {
+  return {cuda::std::tuple<Masks...>(masks...)};
+}
+
+}  // namespace basin

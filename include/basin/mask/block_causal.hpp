@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/mask.hpp"
+#include "basin/core/error.hpp"
+
+namespace basin {
+
+/// Blocks of `block` positions: a query sees its own block whole, and every block before it.
+///
+/// Models    mask
+/// Source    Arriola et al. 2025, arXiv 2503.09573 (BD3-LM): how it samples, block by block over a clean past;
+///           its training input is doubled_block_causal
+/// Edges     block = 1 is causal, block >= Nk unmasked; the last block may be short; a query before the first key sees nothing
+/// Errors    value_error from validate(): block < 1
+struct block_causal {
+  index block = 32;
+
+  BASIN_HD constexpr bool allows(coord c) const { return c.query >= 0 && c.key / block <= c.query / block; }
+  BASIN_HD constexpr coverage covers(tile t) const {
+    if (t.last_query <= 0 || t.first_key / block > (t.last_query - 1) / block) return coverage::none;
+    return t.first_query >= 0 && (t.last_key - 1) / block <= t.first_query / block ? coverage::all : coverage::some;
+  }
+
+  void validate() const {
+    if (block < 1) throw value_error(message("basin::block_causal: block is ", block, "; a block needs at least 1 position"));
+  }
+};
+
+static_assert(mask<block_causal>);
+
+}  // namespace basin

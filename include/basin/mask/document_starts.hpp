@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+
+#include "basin/concepts/mask.hpp"
+#include "basin/core/error.hpp"
+#include "basin/core/problem.hpp"
+
+namespace basin {
+
+/// Documents packed into one row, told by where each starts: document n of a row is [starts(n), starts(n + 1)), and a query sees
+/// the keys of its own document. `documents` is the same, told by a number for every position.
+///
+/// Models    mask
+/// Shapes    starts [batch, documents + 1], never falling: cumulative lengths, the last one the end of the last document; a row
+///           with fewer documents repeats its end
+/// Edges     a position before the first start or from the last one on is in no document: it sees nothing and nobody sees it;
+///           starts that fall break the precondition
+/// Cost      4 binary searches a tile, 2 a cell of a tile that is seen in part
+/// Errors    shape_error from validate(): another batch, no document
+struct document_starts {
+  view<std::int32_t const, 2> starts{};
+
+  BASIN_HD bool allows(coord c) const {
+    index const own = started(c.batch, c.query);
+    return inside(own) && own == started(c.batch, c.key);
+  }
+  BASIN_HD coverage covers(tile t) const {
+    range const queries = clipped(t.batch, t.first_query, t.last_query), keys = clipped(t.batch, t.first_key, t.last_key);
+    index const first = queries.first > keys.first ? queries.first : keys.first, last = queries.last < keys.last ? queries.last : keys.last;
+    if (first > last) return coverage::none;
+    return queries.whole && keys.whole && queries.first == queries.last && keys.first == keys.last ? coverage::all : coverage::some;
+  }
+
+  void validate(problem const& p) const {
+    if (starts.data_handle() == nullptr || starts.extent(0) != p.batch || starts.extent(1) < 2)
+      throw shape_error(message("basin::document_starts: starts is [", starts.extent(0), ", ", starts.extent(1), "] but the call has batch ", p.batch,
+                                "; give every batch element the starts of its documents and the end of the last one"));
+  }
+
+ private:
+  /// How many documents start at or before a position: 0 before the first one, extent(1) behind the last one.
+  BASIN_HD index started(index batch, index position) const {
+    index low = 0, high = starts.extent(1);
+    while (low < high) {
+      index const middle = (low + high) / 2;
+      if (starts(batch, middle) <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+  BASIN_HD bool inside(index document) const { return document > 0 && document < starts.extent(1); }
+
+  /// The documents among positions [first, last), and whether all of these are in one.
+  struct range {
+    index first, last;
+    bool whole;
+  };
+  BASIN_HD range clipped(index batch, index first, index last) const {
+    index const from = started(batch, first), to = started(batch, last - 1), end = starts.extent(1) - 1;
+    return {from < 1 ? 1 : from, to > end ? end : to, inside(from) && inside(to)};
+  }
+};
+
+static_assert(mask<document_starts>);
+
+}  // namespace basin

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+
+#include "basin/concepts/mask.hpp"
+#include "basin/core/error.hpp"
+#include "basin/core/problem.hpp"
+
+namespace basin {
+
+/// Documents packed into one row, told by a number for every position: a query sees the keys of its own document.
+/// all_of(documents{ids}, causal{}) is what packed training wants.
+///
+/// Models    mask
+/// Source    Krell et al. 2021, arXiv 2107.02027 (packing without contamination)
+/// Shapes    ids [batch, >= Nk]; any numbers, in any order; the query at position i has the document of key i
+/// Edges     a query before the first key (Nq > Nk) sees nothing
+/// Cost      reads the ids of both sides of a tile once; a tile is recognised as empty where the ranges of the ids are apart,
+///           which in a packed row is always
+/// Errors    shape_error from validate(): another batch, fewer ids than keys
+struct documents {
+  view<std::int32_t const, 2> ids{};
+
+  BASIN_HD bool allows(coord c) const { return c.query >= 0 && ids(c.batch, c.query) == ids(c.batch, c.key); }
+  BASIN_HD coverage covers(tile t) const {
+    if (t.last_query <= 0) return coverage::none;
+    range const queries = ids_in(t.batch, t.first_query < 0 ? 0 : t.first_query, t.last_query), keys = ids_in(t.batch, t.first_key, t.last_key);
+    if (keys.most < queries.least || keys.least > queries.most) return coverage::none;
+    bool const one = t.first_query >= 0 && queries.least == queries.most && keys.least == keys.most;
+    return one ? coverage::all : coverage::some;
+  }
+
+  void validate(problem const& p) const {
+    if (ids.data_handle() == nullptr || ids.extent(0) != p.batch || ids.extent(1) < p.keys)
+      throw shape_error(message("basin::documents: ids is [", ids.extent(0), ", ", ids.extent(1), "] but the call has [batch, keys] = [", p.batch, ", ",
+                                p.keys, "]; give the document of every key"));
+  }
+
+ private:
+  struct range {
+    std::int32_t least, most;
+  };
+  BASIN_HD range ids_in(index batch, index first, index last) const {
+    range r{ids(batch, first), ids(batch, first)};
+    for (index at = first + 1; at < last; ++at) {
+      std::int32_t const id = ids(batch, at);
+      r = {id < r.least ? id : r.least, id > r.most ? id : r.most};
+    }
+    return r;
+  }
+};
+
+static_assert(mask<documents>);
+
+}  // namespace basin

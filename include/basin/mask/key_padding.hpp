@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+
+#include "basin/concepts/mask.hpp"
+#include "basin/core/error.hpp"
+#include "basin/core/problem.hpp"
+
+namespace basin {
+
+/// Every batch element has its own number of keys; what stands behind them is padding that nobody sees.
+///
+/// Models    mask
+/// Shapes    lengths [batch]; a stride of 0 shares one length
+/// Edges     a length of 0 or less hides every key, one beyond Nk hides none; queries at padded positions are computed like any
+///           other: they see the keys that are no padding
+/// Errors    shape_error from validate(): another number of lengths than the batch
+struct key_padding {
+  view<std::int32_t const, 1> lengths{};
+
+  BASIN_HD bool allows(coord c) const { return c.key < lengths(c.batch); }
+  BASIN_HD coverage covers(tile t) const {
+    index const length = lengths(t.batch);
+    if (t.first_key >= length) return coverage::none;
+    return t.last_key <= length ? coverage::all : coverage::some;
+  }
+
+  void validate(problem const& p) const {
+    if (lengths.data_handle() == nullptr || lengths.extent(0) != p.batch)
+      throw shape_error(message("basin::key_padding: there are ", lengths.data_handle() == nullptr ? 0 : lengths.extent(0), " lengths but the call has batch ",
+                                p.batch, "; give one length for every batch element (a stride of 0 may share it)"));
+  }
+};
+
+static_assert(mask<key_padding>);
+
+}  // namespace basin

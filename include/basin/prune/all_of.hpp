@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cuda/std/tuple>
+
+#include "basin/concepts/pruner.hpp"
+
+namespace basin {
+
+/// What several pruners keep together: attention<>{}.with(all_of(window_with_sinks{}, score_floor{-8})).
+///
+/// Models    pruner
+/// Edges     of a tile that each pruner keeps in part it says `some`, also where no cell is left
+/// Cost      that of its parts; a cell is asked of the next pruner only where those before keep it
+/// Errors    those of its parts
+template <pruner... Pruners>
+struct all_of_pruners {
+  cuda::std::tuple<Pruners...> pruners{};
+
+  template <class T>
+  BASIN_HD constexpr bool keeps(coord c, T score) const {
+    return cuda::std::apply([&](auto const&... p) { return (p.keeps(c, score) && ...); }, pruners);
+  }
+  BASIN_HD constexpr coverage covers(tile t) const {
+    coverage left = coverage::all;
+    cuda::std::apply([&](auto const&... p) { ((left = left == coverage::none ? left : both(left, kept(p, t))), ...); }, pruners);
+    return left;
+  }
+  void validate(problem const& call) const {
+    cuda::std::apply([&](auto const&... p) { (basin::validate(p, call), ...); }, pruners);
+  }
+};
+
+template <pruner... Pruners>
+  requires(sizeof...(Pruners) > 0)
+constexpr all_of_pruners<Pruners...> all_of(Pruners... pruners) {
+  return {cuda::std::tuple<Pruners...>(pruners...)};
+}
+
+}  // namespace basin

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/scorer.hpp"
+#include "basin/core/error.hpp"
+#include "basin/core/math.hpp"
+
+namespace basin {
+
+/// Scores that bend towards +-cap: score = cap tanh(scale <q, k> / cap).
+///
+/// Models    scorer
+/// Source    Gemma 2, arXiv 2408.00118, section 2 (cap 50 for attention); the slope is scale (1 - tanh^2)
+/// Edges     a product of +-inf gives +-cap, so that it is a score like others; a NaN stays a NaN
+/// Cost      1 tanh per score; <q, k> is kept beside the score in the backward pass
+/// Errors    value_error from validate(): a cap that is not positive and finite
+struct soft_cap {
+  float cap = 50.0f;
+  float scale = 0.0f;                                            // 0 stands for 1/sqrt(dim)
+
+  template <class T>
+  BASIN_HD T score(T dot, pair_at<T> at) const { return T(cap) * bent(dot, at); }
+  template <class T>
+  BASIN_HD T slope(T dot, pair_at<T> at) const {
+    T const t = bent(dot, at);
+    return factor(at) * (T(1) - t * t);
+  }
+
+  void validate() const {
+    if (!(cap > 0 && cap <= math::largest<float>)) throw value_error(message("basin::soft_cap: cap is ", cap, "; it must be positive and finite"));
+  }
+
+ private:
+  template <class T>
+  BASIN_HD T factor(pair_at<T> at) const { return scale == 0.0f ? at.rsqrt_dim : T(scale); }
+  template <class T>
+  BASIN_HD T bent(T dot, pair_at<T> at) const { return math::tanh(factor(at) * dot / T(cap)); }
+};
+
+static_assert(scorer<soft_cap> && !linear_scorer<soft_cap>);
+
+}  // namespace basin

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers cpu/ with every mask, pruner and scorer of the catalogue, in shapes of many panels and blocks.
+#include "parity/policies.hpp"
+#include "support/catalogue.hpp"
+
+namespace basin_test {
+
+namespace {
+
+shape const shapes[] = {
+    {2, 3, 1, 37, 170, 8, 8, layout::length_first, layout::padded},                            // panels of 32 queries, blocks of 128 keys
+    {2, 3, 3, 50, 30, 8, 5},                                     // the first queries stand before the first key
+};
+
+/// Everything the policies of one shape point to.
+struct memory {
+  shape s;
+  index keys = s.keys, block = 48, blocks = (keys + block - 1) / block;
+  std::vector<std::int32_t> lengths{static_cast<std::int32_t>(keys / 3), static_cast<std::int32_t>(keys - 1)}, ids, starts;
+  std::vector<std::uint8_t> set, pattern;
+  std::vector<float> slopes = basin::alibi_slopes(s.heads);
+
+  explicit memory(shape const& at) : s(at) {
+    splitmix rng{9};
+    for (index n = 0; n < 2 * keys; ++n) ids.push_back(static_cast<std::int32_t>(n % keys * 4 / keys));
+    for (index n = 0; n < 10; ++n) starts.push_back(static_cast<std::int32_t>((n % 5 * keys + 3) / 4));
+    for (index n = 0; n < 6 * keys; ++n) set.push_back(rng() % 5 == 0);
+    for (index n = 0; n < 6 * blocks * blocks; ++n) pattern.push_back(rng() % 2);
+  }
+  std::vector<any_mask> masks() const {
+    basin::key_padding const padded{basin::contiguous(lengths.data(), 2)};
+    return {{basin::unmasked{}},
+            {basin::sliding_window{50, 0}},
+            {basin::sliding_window{3, basin::sliding_window::unlimited}},
+            {basin::prefix{keys / 3}},
+            {basin::block_causal{32}},
+            {basin::doubled_block_causal{7, keys / 2}},
+            {padded},
+            {basin::documents{basin::contiguous(ids.data(), 2, keys)}},
+            {basin::document_starts{basin::contiguous(starts.data(), 2, 5)}},
+            {basin::all_of(padded, basin::causal{})}};
+  }
+  std::vector<any_pruner> pruners() const {
+    auto const kept = basin::contiguous(set.data(), 2, 3, keys);
+    return {{basin::keep_all{}},
+            {basin::keep_keys{kept}},
+            {basin::window_with_sinks{4, 20, 0}},
+            {basin::block_sparse{basin::contiguous(pattern.data(), 2, 3, blocks, blocks), block}},
+            {basin::heavy_hitters{kept, 9}},
+            {basin::score_floor{0.2017f}},
+            {basin::all_of(basin::window_with_sinks{4, 200, 9}, basin::score_floor{-0.1013f})}};
+  }
+  std::vector<any_scorer> scorers() const {
+    auto const of_heads = basin::contiguous(slopes.data(), 3);
+    return {{basin::soft_cap{1.5f, 0.0f}}, {basin::alibi<basin::scaled>{of_heads, {}}}, {basin::alibi<basin::soft_cap>{of_heads, {2.0f, 0.0f}}}};
+  }
+};
+
+/// One set of policies through every engine, against the reference.
+template <class Attention>
+void compare_engines(Attention const& use, shape const& s, double bend) {
+  call<float> panels(s), stream(s), decoded(s);
+  call<double> exact(s);
+  reports seen(s), expected(s);
+  basin::cpu::forward(use.with(seen.watch_all()), panels.q.v, panels.k.v, panels.v.v, panels.out.v);
+  cpu_stream(use, stream);
+  cpu_decode(use, decoded);
+  cpu_backward(use, panels);
+  basin::reference::forward(use.with(expected.watch_all()), exact.q.v, exact.k.v, exact.v.v, exact.out.v);
+  basin::reference::backward(use, exact.q.v, exact.k.v, exact.v.v, exact.dout.v, exact.dq.v, exact.dk.v, exact.dv.v);
+  auto m = panels.magnitudes();
+  m.bend = bend * (m.q_norm * m.k_norm + static_cast<double>(s.keys));
+  auto const allowed = tolerances_of<float>(s, m);
+  for (call<float> const* const c : {&panels, &stream, &decoded}) {
+    CHECK(c->outputs_are_whole());
+    CHECK(distance(c->out, exact.out) <= allowed.out);
+  }
+  compare_backward_results(panels, exact, allowed);
+  compare_reports(seen, expected, allowed);
+}
+
+/// The last queries alone, as in a step with a cache: what decode splits.
+shape few_queries(shape s) {
+  s.queries = 3;
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("every mask and every pruner on the cpu agrees with the reference", "[parity][cpu]") {
+  for (shape const& s : shapes) {
+    memory const of(s);
+    auto const masks = of.masks();
+    auto const pruners = of.pruners();
+    for (std::size_t n = 0; n < masks.size(); ++n)
+      for (std::size_t r = 0; r < pruners.size(); ++r) {
+        if (n % 3 != 0 && r != 0 && r != n % pruners.size()) continue;                         // all masks, all pruners, a third of the pairs
+        INFO(description(s) << ", mask " << n << ", pruner " << r);
+        auto const use = basin::attention<>{}.with(masks[n]).with(pruners[r]).with(any_scorer{});
+        compare_engines(use, s, 0);
+        compare_engines(use, few_queries(s), 0);
+      }
+  }
+}
+
+TEST_CASE("every scorer on the cpu agrees with the reference", "[parity][cpu]") {
+  for (shape const& s : shapes) {
+    memory const of(s);
+    for (auto const& score : of.scorers())
+      for (auto const& mask : {of.masks()[0], of.masks()[1], of.masks()[9]}) {
+        INFO(description(s) << ", scorer " << score.which.index() << ", mask " << mask.which.index());
+        compare_engines(basin::attention<>{}.with(mask).with(any_pruner{}).with(score), s, 1);
+        compare_engines(basin::attention<>{}.with(mask).with(any_pruner{}).with(score), few_queries(s), 1);
+      }
+  }
+}
+
+TEST_CASE("pruners and masks that hide nothing are the same as none, bit for bit", "[property][pruner]") {
+  shape const s{1, 2, 1, 70, 140, 16, 16};
+  std::vector<std::uint8_t> const every(2 * 140, 1);
+  std::vector<std::int32_t> const nobody(1, 140), one_document(140, 5);
+  auto const set = basin::contiguous(every.data(), 1, 2, 140);
+  auto const use = basin::attention<>{}.with(any_mask{}).with(any_pruner{});
+  call<float> plain(s);
+  cpu_forward(use, plain), cpu_backward(use, plain);
+  auto const require_same = [&](auto const& other) {
+    call<float> c(s);
+    cpu_forward(other, c), cpu_backward(other, c);
+    for (auto const t : {&call<float>::out, &call<float>::dq, &call<float>::dk, &call<float>::dv}) CHECK(same_elements(plain.*t, c.*t));
+  };
+  for (any_pruner const& p : {any_pruner{basin::keep_keys{set}}, any_pruner{basin::window_with_sinks{0, 1000, 1000}},
+                              any_pruner{basin::block_sparse{basin::contiguous(every.data(), 1, 2, 2, 2), 100}}, any_pruner{basin::heavy_hitters{set, 0}},
+                              any_pruner{basin::score_floor{-1e30f}}, any_pruner{basin::all_of(basin::window_with_sinks{140, 1, 0}, basin::score_floor{-1e30f})}})
+    require_same(use.with(p));
+  for (any_mask const& m : {any_mask{basin::sliding_window{139, 139}}, any_mask{basin::prefix{140}}, any_mask{basin::block_causal{140}},
+                            any_mask{basin::key_padding{basin::contiguous(nobody.data(), 1)}}, any_mask{basin::documents{basin::contiguous(one_document.data(), 1, 140)}}})
+    require_same(use.with(m));
+}
+
+TEST_CASE("a row whose every score lies under the floor gives 0 and no gradient", "[parity][cpu]") {
+  shape const s{1, 1, 1, 5, 9, 4, 3};
+  auto const use = basin::attention<>{}.with(any_mask{}).with(any_pruner{basin::score_floor{1e6f}}).with(any_scorer{});
+  call<float> c(s);
+  reports seen(s);
+  basin::cpu::forward(use.with(seen.watch_all()), c.q.v, c.k.v, c.v.v, c.out.v);
+  cpu_backward(use, c);
+  CHECK(largest(c.out) == 0);
+  for (auto const t : {&call<float>::dq, &call<float>::dk, &call<float>::dv}) CHECK(largest(c.*t) == 0);
+  CHECK(seen.nats == std::vector<double>(5, 0.0));
+}
+
+}  // namespace basin_test

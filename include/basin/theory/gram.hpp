@@ -8,7 +8,6 @@
 #include <cmath>
 #include <limits>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 #include "basin/core/error.hpp"
@@ -115,25 +114,16 @@ struct seen_gram {
   index key(index i) const { return keys.empty() ? i : keys[static_cast<std::size_t>(i)]; }
   double operator()(index i, index j) const { return static_cast<double>(all(key(i), key(j))); }
 
-  /// Row i for the first `room.size()` visible keys: where it lies, if it can be read there, else copied to `room`.
-  std::span<double const> row(index i, std::span<double> room) const {
-    if constexpr (std::is_same_v<G, double>)
-      if (keys.empty() && all.stride(1) == 1) return {&all(i, 0), room.size()};
-    copy_row(i, room);
-    return room;
-  }
+  /// Whether a row of the visible keys lies in memory as it is needed.
+  bool direct() const { return keys.empty() && all.stride(1) == 1; }
+  G const* direct_row(index i) const { return &all(i, 0); }
 
- private:
-  void copy_row(index i, std::span<double> room) const {
-    index const n = static_cast<index>(room.size());
+  /// Row i, for the first `room.size()` visible keys.
+  double const* copied_row(index i, std::span<double> room) const {
     G const* const from = &all(key(i), 0);
     index const step = all.stride(1);
-    if (!keys.empty())
-      for (index j = 0; j < n; ++j) room[static_cast<std::size_t>(j)] = static_cast<double>(from[keys[static_cast<std::size_t>(j)] * step]);
-    else if (step == 1)
-      std::copy(from, from + n, room.begin());
-    else
-      for (index j = 0; j < n; ++j) room[static_cast<std::size_t>(j)] = static_cast<double>(from[j * step]);
+    for (std::size_t j = 0; j < room.size(); ++j) room[j] = static_cast<double>(from[key(static_cast<index>(j)) * step]);
+    return room.data();
   }
 };
 
@@ -142,34 +132,53 @@ seen_gram(view<G const, 2>) -> seen_gram<G>;
 template <class G>
 seen_gram(view<G const, 2>, std::span<index const>) -> seen_gram<G>;
 
+namespace detail {
+
+/// to += sum of four rows times four numbers.
+template <class Row>
+void add_rows(std::array<Row const*, 4> const& rows, std::array<double, 4> const& by, std::span<double> to) {
+  Row const *const a = rows[0], *const b = rows[1], *const c = rows[2], *const d = rows[3];
+  double const p = by[0], q = by[1], r = by[2], s = by[3];
+  double* const sum = to.data();
+#pragma omp simd
+  for (std::size_t i = 0; i < to.size(); ++i)
+    sum[i] += p * static_cast<double>(a[i]) + q * static_cast<double>(b[i]) + (r * static_cast<double>(c[i]) + s * static_cast<double>(d[i]));
+}
+
+/// Sums rows four at a time; row_at(j, n) gives row j, which may be kept in place n of four.
+template <class Row, class RowAt>
+void sum_rows(std::span<double const> weights, double least, std::span<double> out, RowAt const& row_at) {
+  std::array<Row const*, 4> rows{};
+  std::array<double, 4> by{};
+  std::size_t held = 0;
+  for (std::size_t j = 0; j < weights.size(); ++j) {
+    if (std::abs(weights[j]) <= least) continue;
+    rows[held] = row_at(static_cast<index>(j), held);
+    by[held++] = weights[j];
+    if (held == 4) add_rows(rows, by, out), held = 0;
+  }
+  if (held == 0) return;
+  for (; held < 4; ++held) rows[held] = rows[0], by[held] = 0;
+  add_rows(rows, by, out);
+}
+
+}  // namespace detail
+
 /// g_i = sum_j w_j G_ij = <x_i, sum_j w_j x_j>: the only product that costs keys^2, and it does not depend on N.
 ///
 /// Shapes    weights, out [visible keys]
-/// Cost      2 flop per visible key and key with a weight other than 0
+/// Precision keys eps; weights that together cannot reach one rounding error of the largest are left out
+/// Cost      2 flop per visible key and key that weighs something
 template <class G>
 void times_gram(seen_gram<G> const& gram, std::span<double const> weights, std::span<double> out) {
   std::size_t const n = weights.size();
   std::fill(out.begin(), out.end(), 0.0);
+  double largest = 0;
+  for (double const w : weights) largest = std::max(largest, std::abs(w));
+  double const least = largest * 0x1p-53 / static_cast<double>(n);
+  if (gram.direct()) return detail::sum_rows<G>(weights, least, out, [&](index j, std::size_t) { return gram.direct_row(j); });
   std::vector<double> room(4 * n);
-  std::array<std::span<double const>, 4> rows;
-  std::array<double, 4> by{};
-  std::size_t held = 0;
-  double* const to = out.data();
-  auto const add = [&] {
-    double const *const a = rows[0].data(), *const b = rows[1].data(), *const c = rows[2].data(), *const d = rows[3].data();
-#pragma omp simd
-    for (std::size_t i = 0; i < n; ++i) to[i] += by[0] * a[i] + by[1] * b[i] + (by[2] * c[i] + by[3] * d[i]);
-    held = 0;
-  };
-  for (std::size_t j = 0; j < n; ++j) {
-    if (weights[j] == 0) continue;
-    rows[held] = gram.row(static_cast<index>(j), std::span<double>(room).subspan(held * n, n));
-    by[held++] = weights[j];
-    if (held == 4) add();
-  }
-  if (held == 0) return;
-  for (; held < 4; ++held) rows[held] = rows[0], by[held] = 0;
-  add();
+  detail::sum_rows<double>(weights, least, out, [&](index j, std::size_t place) { return gram.copied_row(j, std::span<double>(room).subspan(place * n, n)); });
 }
 
 }  // namespace basin::theory

@@ -49,21 +49,10 @@ class selection_walk {
   }
 
   void advance(index count) {
-    double* const h = with.data();
-    double* const far = reach.data();
     for (; taken < static_cast<std::size_t>(count); ++taken) {
-      auto const j = static_cast<std::size_t>(order[taken]);
-      double const* const products = gram.row(order[taken], room).data();
-      double const by = weights[j], length = own[j];
-#pragma omp simd
-      for (std::size_t i = 0; i < with.size(); ++i) {
-        h[i] += by * products[i];
-        double const reached = length - 2 * products[i];
-        far[i] = far[i] < reached ? reached : far[i];
-      }
-      outside[j] = 0;
-      mass += by;
-      longest = std::max(longest, length);
+      index const j = order[taken];
+      if (gram.direct()) take(static_cast<std::size_t>(j), gram.direct_row(j));
+      else take(static_cast<std::size_t>(j), gram.copied_row(j, room));
     }
     square = 0;
     for (auto const j : selected()) square += weights[static_cast<std::size_t>(j)] * with[static_cast<std::size_t>(j)];
@@ -114,6 +103,22 @@ class selection_walk {
   }
 
  private:
+  template <class Row>
+  void take(std::size_t j, Row const* products) {
+    double* const h = with.data();
+    double* const far = reach.data();
+    double const by = weights[j], length = own[j];
+#pragma omp simd
+    for (std::size_t i = 0; i < with.size(); ++i) {
+      double const product = static_cast<double>(products[i]), reached = length - 2 * product;
+      h[i] += by * product;
+      far[i] = far[i] < reached ? reached : far[i];
+    }
+    outside[j] = 0;
+    mass += by;
+    longest = std::max(longest, length);
+  }
+
   std::span<double const> weights;
   seen_gram<G> gram;
   std::vector<index> order;

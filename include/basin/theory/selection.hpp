@@ -98,7 +98,7 @@ struct context_products {
   context_products(std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> selected) : with(weights.size()) {
     std::vector<double> room(weights.size());
     for (index const j : selected) {
-      auto const row = gram.row(j, room);
+      double const* const row = gram.copied_row(j, room);
       double const by = weights[static_cast<std::size_t>(j)];
       for (std::size_t i = 0; i < with.size(); ++i) with[i] += by * row[i];
     }

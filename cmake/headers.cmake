@@ -29,6 +29,7 @@ set(basin_headers
   include/basin/prune/keep_all.hpp
   include/basin/observe/entropy.hpp
   include/basin/observe/max_weight.hpp
+  include/basin/observe/mean_received_attention.hpp
   include/basin/observe/received_attention.hpp
   include/basin/observe/together.hpp
   include/basin/observe/unobserved.hpp

@@ -17,6 +17,7 @@
 #include "basin/normalize/top_k.hpp"
 #include "basin/observe/entropy.hpp"
 #include "basin/observe/max_weight.hpp"
+#include "basin/observe/mean_received_attention.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/observe/together.hpp"
 #include "basin/observe/unobserved.hpp"

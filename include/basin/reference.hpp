@@ -9,6 +9,7 @@
 #include <cmath>
 #include <iterator>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "basin/attention.hpp"
@@ -59,23 +60,46 @@ weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const
   return r;
 }
 
+/// What the key observers of one head have been given so far, and how many queries can see each key.
+template <class Watch>
+struct key_totals {
+  std::vector<std::array<double, Watch::key_values>> given;
+  std::vector<double> queries;
+  explicit key_totals(index keys) : given(static_cast<std::size_t>(keys)), queries(static_cast<std::size_t>(keys)) {}
+};
+
+/// Shows a row, dense over all keys.
+template <class Attention, class Watch>
+void show_whole_row(problem const& p, weighed_row<Attention> const& r, row_at at, Watch const& watch) {
+  if constexpr (Watch::wants_whole_rows) {
+    std::vector<double> weights(static_cast<std::size_t>(p.keys)), scores(weights.size(), -math::infinity);
+    for (std::size_t j = 0; j < r.keys.size(); ++j) {
+      weights[static_cast<std::size_t>(r.keys[j])] = r.weights[j];
+      scores[static_cast<std::size_t>(r.keys[j])] = r.scores[j];
+    }
+    watch.sees_whole_row(at, {weights, scores, static_cast<double>(r.keys.size())});
+  }
+}
+
 /// One output row o_i = sum_j w_ij v_j; tells the observers what it sees and adds to the totals of the keys.
-template <class Attention, class V, class Out, class Watch, class Totals>
+template <class Attention, class V, class Out, class Watch>
 void forward_row(problem const& p, weighed_row<Attention> const& r, V const& v, Out const& out, row_at at,
-                 Watch const& watch, Totals& totals) {
+                 Watch const& watch, key_totals<Watch>& totals) {
   std::vector<double> sum(static_cast<std::size_t>(p.value_dim));
   typename Watch::template rows<double> states{};
   for (std::size_t j = 0; j < r.keys.size(); ++j) {
     double const w = r.weights[j];
     watch.absorb(states, seen_term<double>{w, std::log(w)});
     auto const given = watch.gives(w);
-    for (std::size_t n = 0; n < given.size(); ++n) totals[static_cast<std::size_t>(r.keys[j])][n] += given[n];
+    for (std::size_t n = 0; n < given.size(); ++n) totals.given[static_cast<std::size_t>(r.keys[j])][n] += given[n];
+    ++totals.queries[static_cast<std::size_t>(r.keys[j])];
     for (index d = 0; d < p.value_dim; ++d)
       sum[static_cast<std::size_t>(d)] += w * static_cast<double>(v(at.batch, p.kv_head(at.head), r.keys[j], d));
   }
   for (index d = 0; d < p.value_dim; ++d)
     out(at.batch, at.head, at.query, d) = static_cast<typename Out::value_type>(sum[static_cast<std::size_t>(d)]);
   watch.sees_row(at, watch.report(states, 1.0));
+  show_whole_row(p, r, at, watch);
 }
 
 /// The gradients of one key head, in double: dq of the current query head, dk and dv of all.
@@ -133,10 +157,10 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
   observation const watch(use.observe);
   for (int b = 0; b < p.batch; ++b)
     for (int h = 0; h < p.heads; ++h) {
-      std::vector<std::array<double, decltype(watch)::key_values>> totals(static_cast<std::size_t>(p.keys));
+      detail::key_totals<std::remove_const_t<decltype(watch)>> totals(p.keys);
       for (index i = 0; i < p.queries; ++i)
         detail::forward_row(p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
-      for (index j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals[static_cast<std::size_t>(j)]);
+      for (index j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals.given[static_cast<std::size_t>(j)], totals.queries[static_cast<std::size_t>(j)]);
     }
 }
 

@@ -175,4 +175,27 @@ struct received_squares {
 };
 static_assert(basin::key_observer<received_squares>);
 
+/// Key observer: how many queries can see a key, and nothing of their weights.
+struct visitors {
+  basin::view<double, 3> values{};
+  template <class T>
+  T gives(T) const { return T(0); }
+  void sees_key(basin::key_at at, double, double queries) const { values(at.batch, at.head, at.key) = queries; }
+};
+static_assert(basin::key_observer<visitors> && !basin::told_totals<visitors>);
+
+/// Whole-row observer: copies of all rows, [batch, heads, queries, keys], and of their numbers of visible keys.
+struct row_copies {
+  basin::view<double, 4> weights{}, scores{};
+  basin::view<double, 3> visible{};
+  void sees_whole_row(basin::row_at at, basin::whole_row const& row) const {
+    for (std::size_t j = 0; j < row.weights.size(); ++j) {
+      weights(at.batch, at.head, at.query, static_cast<basin::index>(j)) = row.weights[j];
+      scores(at.batch, at.head, at.query, static_cast<basin::index>(j)) = row.scores[j];
+    }
+    visible(at.batch, at.head, at.query) = row.visible;
+  }
+};
+static_assert(basin::whole_row_observer<row_copies> && !basin::row_observer<row_copies> && !basin::key_observer<row_copies>);
+
 }  // namespace basin_test

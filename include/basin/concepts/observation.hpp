@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How an engine feeds the observers of a call: it sees one list of row observers and one of key observers, however they
-// were combined.
+// How an engine feeds the observers of a call: it sees one list of each kind (row, key, whole row), however they were
+// combined.
 
 #include <array>
 #include <cuda/std/tuple>
@@ -14,19 +14,26 @@ namespace basin {
 
 namespace detail {
 
-template <observer O>
-constexpr auto row_observers_of(O const& o) {
-  if constexpr (composite_observer<O>)
-    return cuda::std::apply([](auto const&... part) { return cuda::std::tuple_cat(row_observers_of(part)...); }, o.parts());
-  else if constexpr (row_observer<O>) return cuda::std::tuple<O>(o);
-  else return cuda::std::tuple<>();
-}
+/// The kinds of observers, as something to sort by.
+struct of_rows {
+  template <class O>
+  static constexpr bool holds = row_observer<O>;
+};
+struct of_keys {
+  template <class O>
+  static constexpr bool holds = key_observer<O>;
+};
+struct of_whole_rows {
+  template <class O>
+  static constexpr bool holds = whole_row_observer<O>;
+};
 
-template <observer O>
-constexpr auto key_observers_of(O const& o) {
+/// The observers of one kind, with those that stand in composites.
+template <class Kind, observer O>
+constexpr auto observers_of(O const& o) {
   if constexpr (composite_observer<O>)
-    return cuda::std::apply([](auto const&... part) { return cuda::std::tuple_cat(key_observers_of(part)...); }, o.parts());
-  else if constexpr (key_observer<O>) return cuda::std::tuple<O>(o);
+    return cuda::std::apply([](auto const&... part) { return cuda::std::tuple_cat(observers_of<Kind>(part)...); }, o.parts());
+  else if constexpr (Kind::template holds<O>) return cuda::std::tuple<O>(o);
   else return cuda::std::tuple<>();
 }
 
@@ -47,22 +54,37 @@ struct all_rescale<cuda::std::tuple<Os...>> {
   static constexpr bool value = (rescalable<Os> && ...);
 };
 
+template <class List>
+struct any_counts;
+template <class... Os>
+struct any_counts<cuda::std::tuple<Os...>> {
+  static constexpr bool value = (told_queries<Os> || ...);
+};
+
 }  // namespace detail
 
 /// The observers of one call, as an engine uses them. T is a scalar or a SIMD batch of queries.
 template <observer O>
 struct observation {
-  using row_list = decltype(detail::row_observers_of(std::declval<O>()));
-  using key_list = decltype(detail::key_observers_of(std::declval<O>()));
+  using row_list = decltype(detail::observers_of<detail::of_rows>(std::declval<O>()));
+  using key_list = decltype(detail::observers_of<detail::of_keys>(std::declval<O>()));
+  using whole_list = decltype(detail::observers_of<detail::of_whole_rows>(std::declval<O>()));
   static constexpr std::size_t row_values = cuda::std::tuple_size<row_list>::value;
   static constexpr std::size_t key_values = cuda::std::tuple_size<key_list>::value;
+  static constexpr bool wants_whole_rows = cuda::std::tuple_size<whole_list>::value > 0;
+  /// Whether a key observer asks how many queries can see a key.
+  static constexpr bool counts_queries = detail::any_counts<key_list>::value;
   template <class T>
   using rows = typename detail::row_states<T, row_list>::type;
 
   row_list row_observers;
   key_list key_observers;
+  whole_list whole_row_observers;
 
-  constexpr explicit observation(O const& o) : row_observers(detail::row_observers_of(o)), key_observers(detail::key_observers_of(o)) {}
+  constexpr explicit observation(O const& o)
+      : row_observers(detail::observers_of<detail::of_rows>(o)),
+        key_observers(detail::observers_of<detail::of_keys>(o)),
+        whole_row_observers(detail::observers_of<detail::of_whole_rows>(o)) {}
 
   /// Whether every row observer can follow a row that is rescaled on the way.
   static constexpr bool rescales = detail::all_rescale<row_list>::value;
@@ -95,8 +117,18 @@ struct observation {
     over<key_values>([&](auto i) { values[i] = cuda::std::get<i>(key_observers).gives(weight); });
     return values;
   }
-  void sees_key(key_at at, std::array<double, key_values> const& totals) const {
-    over<key_values>([&](auto i) { cuda::std::get<i>(key_observers).sees_key(at, totals[i]); });
+  /// `queries` is how many of them can see the key; any number will do where nobody counts.
+  void sees_key(key_at at, std::array<double, key_values> const& totals, double queries) const {
+    over<key_values>([&](auto i) {
+      auto const& o = cuda::std::get<i>(key_observers);
+      if constexpr (requires { o.sees_key(at, queries, queries); }) o.sees_key(at, totals[i], queries);
+      else o.sees_key(at, totals[i]);
+    });
+  }
+
+  /// A finished row, dense.
+  void sees_whole_row(row_at at, whole_row const& row) const {
+    over<cuda::std::tuple_size<whole_list>::value>([&](auto i) { cuda::std::get<i>(whole_row_observers).sees_whole_row(at, row); });
   }
 
  private:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <span>
+
 #include "basin/concepts/policy.hpp"
 #include "basin/core/coord.hpp"
 #include "basin/core/problem.hpp"
@@ -27,15 +29,37 @@ concept row_observer = policy<O> && requires(O const o, typename O::template row
   o.sees_row(at, x);
 };
 
+// A key observer is told the sum of what it was given for a key, alone or with the number of queries that can see the key.
+template <class O>
+concept told_totals = requires(O const o, key_at at, double x) { o.sees_key(at, x); };
+template <class O>
+concept told_queries = requires(O const o, key_at at, double x) { o.sees_key(at, x, x); };
+
 /// Watches every key and reports one number per key and query head.
 ///
-/// Requires  gives(weight): what one query adds to its key; sees_key(key_at, double): called once a key with the sum
+/// Requires  gives(weight): what one query adds to its key; called once a key, sees_key(key_at, total), or
+///           sees_key(key_at, total, queries): how many queries of the call can see the key, that is for how many of them
+///           mask and pruner left it, whatever its score; counted only where an observer asks for it
 /// Laws      changes no bit of the output; the same call gives the same bits, whatever the number of threads
 template <class O>
-concept key_observer = policy<O> && requires(O const o, key_at at, double x) {
+concept key_observer = policy<O> && (told_totals<O> || told_queries<O>) && requires(O const o, double x) {
   { o.gives(x) } -> std::same_as<double>;
-  o.sees_key(at, x);
 };
+
+/// One finished row, dense over keys 0 .. Nk - 1: weight 0 and score -inf where a key is not visible. `visible` counts the keys
+/// that mask and pruner left, as in row_context; a key they left whose score is -inf is among them.
+struct whole_row {
+  std::span<double const> weights, scores;
+  double visible = 0;
+};
+
+/// Watches rows with all their weights and scores before it: what no sum over terms can say.
+///
+/// Requires  sees_whole_row(row_at, whole_row): called once for every row of the call, for different rows at the same time,
+///           so that it writes only what belongs to its row; what the row points to lives for the call of the hook alone
+/// Laws      changes no bit of the output; the same call gives the same bits, whatever the number of threads
+template <class O>
+concept whole_row_observer = policy<O> && requires(O const o, row_at at, whole_row const row) { o.sees_whole_row(at, row); };
 
 /// Sees nothing and costs nothing. It stands here because the composition needs it as a default.
 template <class O>
@@ -46,7 +70,7 @@ template <class O>
 concept composite_observer = policy<O> && requires(O const o) { o.parts(); };
 
 template <class O>
-concept observer = row_observer<O> || key_observer<O> || blind_observer<O> || composite_observer<O>;
+concept observer = row_observer<O> || key_observer<O> || whole_row_observer<O> || blind_observer<O> || composite_observer<O>;
 
 namespace detail {
 
@@ -55,6 +79,14 @@ void require_row_room(char const* who, char const* name, View const& v, problem 
   if (v.data_handle() == nullptr || v.extent(0) != p.batch || v.extent(1) != p.heads || v.extent(2) != p.queries)
     throw shape_error(message(who, ": ", name, " is [", v.extent(0), ", ", v.extent(1), ", ", v.extent(2),
                               "] but the call has [batch, heads, queries] = [", p.batch, ", ", p.heads, ", ", p.queries, "]"));
+  require_own_elements(who, name, v);
+}
+
+template <class View>
+void require_key_room(char const* who, char const* name, View const& v, problem const& p) {
+  if (v.data_handle() == nullptr || v.extent(0) != p.batch || v.extent(1) != p.heads || v.extent(2) != p.keys)
+    throw shape_error(message(who, ": ", name, " is [", v.extent(0), ", ", v.extent(1), ", ", v.extent(2),
+                              "] but the call has [batch, heads, keys] = [", p.batch, ", ", p.heads, ", ", p.keys, "]"));
   require_own_elements(who, name, v);
 }
 

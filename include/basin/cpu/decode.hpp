@@ -43,12 +43,12 @@ void decode_in_splits(Attention const& use, problem const& p, tuning const& cut,
   index const splits = (p.keys + keys_per_split - 1) / keys_per_split, size = p.value_dim * lanes<T>;
   std::vector<row_type> rows(static_cast<std::size_t>(p.batch * p.heads * splits));
   std::vector<T> outputs(rows.size() * static_cast<std::size_t>(size));
-  workspaces const memory([&](workspace& w) { forward_buffers<T>(w, p, cut, cut.keys_per_block, lanes<T>, 0); });
+  workspaces const memory([&](workspace& w) { forward_buffers<T>(w, p, cut, cut.keys_per_block, lanes<T>, watch); });
   auto const where = [&](index head) { return panel_at{static_cast<int>(head / p.heads), static_cast<int>(head % p.heads), 0, p.queries}; };
 #pragma omp parallel for schedule(dynamic, 1)
   for (index task = 0; task < static_cast<index>(rows.size()); ++task) {
     panel_at const at = where(task / splits);
-    forward_buffers<T> const buffers(memory.mine(), p, cut, cut.keys_per_block, lanes<T>);
+    forward_buffers<T> const buffers(memory.mine(), p, cut, cut.keys_per_block, lanes<T>, watch);
     panel_type who(use, watch, p, at);
     pack_lanes(q, at, who.width, who.packed_factor(), buffers.queries);
     lane_rows<T, 1, Attention> fit;
@@ -63,7 +63,7 @@ void decode_in_splits(Attention const& use, problem const& p, tuning const& cut,
 #pragma omp parallel for schedule(static)
   for (index head = 0; head < p.batch * p.heads; ++head) {
     panel_type const who(use, watch, p, where(head));
-    forward_buffers<T> const buffers(memory.mine(), p, cut, cut.keys_per_block, lanes<T>);
+    forward_buffers<T> const buffers(memory.mine(), p, cut, cut.keys_per_block, lanes<T>, watch);
     merge_splits(who, rows.data() + head * splits, outputs.data() + head * splits * size, splits, buffers.outputs, out);
   }
 }

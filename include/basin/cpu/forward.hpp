@@ -10,18 +10,26 @@ namespace basin::cpu {
 
 namespace detail {
 
-/// What a thread works in.
+/// What a thread works in. With observers of whole rows it holds all scores and all terms of a panel, however it is swept.
 template <class T>
 struct forward_buffers {
   T *queries, *scores, *outputs;        // [dim, width], [keys or keys_per_block, width], [value_dim, width]
-  double* totals;                       // [keys, key_values], of the task
+  T* terms;                             // [keys, width]; `scores` where nobody needs both
+  double *row_weights, *row_scores;     // [keys]: one whole row
+  double* totals;                       // [keys, numbers_per_key], of the task
   key_block* blocks;
 
-  forward_buffers(workspace memory, problem const& p, tuning const& cut, index score_rows, index width) : forward_buffers(memory, p, cut, score_rows, width, 0) {}
-  forward_buffers(workspace& memory, problem const& p, tuning const& cut, index score_rows, index width, int)
+  template <class Watch>
+  forward_buffers(workspace&& memory, problem const& p, tuning const& cut, index score_rows, index width, Watch const& watch)
+      : forward_buffers(memory, p, cut, score_rows, width, watch) {}
+  template <class Watch>
+  forward_buffers(workspace& memory, problem const& p, tuning const& cut, index score_rows, index width, Watch const&)
       : queries(memory.take<T>(p.dim * width)),
-        scores(memory.take<T>(score_rows * width)),
+        scores(memory.take<T>((Watch::wants_whole_rows ? p.keys : score_rows) * width)),
         outputs(memory.take<T>(p.value_dim * width)),
+        terms(Watch::wants_whole_rows ? memory.take<T>(p.keys * width) : scores),
+        row_weights(memory.take<double>(Watch::wants_whole_rows ? p.keys : 0)),
+        row_scores(memory.take<double>(Watch::wants_whole_rows ? p.keys : 0)),
         totals(nullptr),
         blocks(memory.take<key_block>(p.keys / cut.keys_per_block + 1)) {}
 };
@@ -52,7 +60,7 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
         for (std::size_t n = 0; n < count; ++n) given[n] = u == 0 ? gives[n] : given[n] + gives[n];
       }
       for (std::size_t n = 0; n < count; ++n)
-        totals[static_cast<std::size_t>(block.first + r) * count + n] += static_cast<double>(xsimd::hadd(given[n]));
+        totals[static_cast<std::size_t>(block.first + r) * numbers_per_key<typename panel_type::watch_type> + n] += static_cast<double>(xsimd::hadd(given[n]));
     }
   }
 }
@@ -85,9 +93,40 @@ void report_rows(panel<T, Vectors, Attention> const& who, States const& states, 
   }
 }
 
-/// All scores of the panel first, then its rows, then its values: any normalizer, any observer.
-template <int Vectors, class T, class Attention, class K, class V, class Out>
-void forward_panel(panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, forward_buffers<T> const& at, K const& k, V const& v, Out const& out) {
+/// Tells the panel where to count the queries that see a key: the last number of each key.
+template <class Panel>
+void count_from_here(Panel& who, double* totals) {
+  using watch_type = typename Panel::watch_type;
+  if constexpr (watch_type::counts_queries) {
+    who.queries_of_keys = totals + watch_type::key_values;
+    who.count_step = static_cast<index>(numbers_per_key<watch_type>);
+  }
+}
+
+/// Shows every row of the panel with all its weights and scores, from `scores` and `terms` of all its blocks.
+template <int Vectors, class T, class Attention>
+void show_whole_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, forward_buffers<T> const& at, simd<T> const* factor) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  alignas(64) T scale[width];
+  for (int v = 0; v < Vectors; ++v) factor[v].store_aligned(scale + v * lanes<T>);
+  auto const keys = static_cast<std::size_t>(who.p.keys);
+  std::span const weights(at.row_weights, keys), scores(at.row_scores, keys);
+  std::fill(weights.begin(), weights.end(), 0.0);                // what is in no block is not visible
+  std::fill(scores.begin(), scores.end(), -math::infinity);
+  for (index lane = 0; lane < who.at.count; ++lane) {
+    for (key_block const block : blocks)
+      for (index r = 0; r < block.count; ++r) {
+        T const term = at.terms[(block.row + r) * width + lane];
+        at.row_weights[block.first + r] = term == T(0) ? 0.0 : static_cast<double>(scale[lane] * term);
+        at.row_scores[block.first + r] = static_cast<double>(at.scores[(block.row + r) * width + lane]);
+      }
+    who.watch.sees_whole_row({who.at.batch, who.at.head, who.at.first + lane}, {weights, scores, static_cast<double>(who.visible[lane])});
+  }
+}
+
+/// All scores of the panel, then its rows and the terms of every key.
+template <int Vectors, class T, class Attention, class Fit, class States, class K>
+void weigh_all(panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, Fit& fit, States& states, forward_buffers<T> const& at, K const& k) {
   constexpr index width = panel<T, Vectors, Attention>::width;
   for (key_block const block : blocks) {
     T* const scores = at.scores + block.row * width;
@@ -95,17 +134,25 @@ void forward_panel(panel<T, Vectors, Attention>& who, std::span<key_block const>
     who.score(block, scores, scores);
     who.hide(block, scores);
   }
-  index const rows = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
+  fit.weigh(who, blocks.empty() ? 0 : blocks.back().row + blocks.back().count, at.scores, at.terms, states);
+}
+
+/// All scores of the panel first, then its rows, then its values: any normalizer, any observer.
+template <int Vectors, class T, class Attention, class K, class V, class Out>
+void forward_panel(panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, forward_buffers<T> const& at, K const& k, V const& v, Out const& out) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
   weighed_rows<T, Vectors, Attention> fit;
   typename panel<T, Vectors, Attention>::states_type states{};
-  fit.weigh(who, rows, at.scores, at.scores, states);
+  count_from_here(who, at.totals);
+  weigh_all(who, blocks, fit, states, at, k);
   std::fill_n(at.outputs, who.p.value_dim * width, T(0));        // [value_dim, queries]
   for (key_block const block : blocks) {
-    mix_values(who, block, at.scores + block.row * width, v, at.outputs);
-    give_keys(who, block, at.scores + block.row * width, fit.factor, at.totals);
+    mix_values(who, block, at.terms + block.row * width, v, at.outputs);
+    give_keys(who, block, at.terms + block.row * width, fit.factor, at.totals);
   }
   write_rows(who, at.outputs, fit.factor, out);
   report_rows(who, states, fit.factor);
+  if constexpr (panel<T, Vectors, Attention>::watch_type::wants_whole_rows) show_whole_rows(who, blocks, at, fit.factor);
 }
 
 /// Takes one block of keys into rows and outputs that stand before it: the step of the one-sweep algorithm.
@@ -139,6 +186,7 @@ void absorb_block(panel<T, Vectors, Attention>& who, key_block block, lane_rows<
 template <int Vectors, class T, class Attention, class States, class K>
 void watch_again(panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, lane_rows<T, Vectors, Attention> const& fit, States& states,
                  forward_buffers<T> const& at, K const& k) {
+  count_from_here(who, at.totals);
   for (key_block const block : blocks) {
     who.multiply(block, at.queries, k, at.scores);
     who.score(block, at.scores, at.scores);
@@ -149,6 +197,16 @@ void watch_again(panel<T, Vectors, Attention>& who, std::span<key_block const> b
     else again.sum(who, block.count, at.scores, at.scores, states);
     give_keys(who, block, at.scores, fit.factor, at.totals);
   }
+}
+
+/// Whole rows beside a stream: the output stays that of the stream, as with nobody watching, and the rows are made once more.
+template <int Vectors, class T, class Attention, class K>
+void show_again(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, forward_buffers<T> const& at, K const& k) {
+  panel<T, Vectors, Attention> again(who.use, who.watch, who.p, who.at);
+  weighed_rows<T, Vectors, Attention> fit;
+  typename panel<T, Vectors, Attention>::states_type unused{};
+  weigh_all(again, blocks, fit, unused, at, k);
+  show_whole_rows(again, blocks, at, fit.factor);
 }
 
 /// One block of scores at a time, which never leaves L1; outputs so far are rescaled when the rows are raised.
@@ -168,6 +226,7 @@ void forward_stream(panel<T, Vectors, Attention>& who, std::span<key_block const
     watch_again(who, blocks, fit, states, at, k);
   }
   report_rows(who, states, fit.factor);
+  if constexpr (watch_type::wants_whole_rows) show_again(who, blocks, at, k);
 }
 
 /// Whether the rows can be made in one sweep: they need no count of visible keys first. It does not depend on who observes, as
@@ -202,7 +261,8 @@ void forward_queries(Attention const& use, Watch const& watch, problem const& p,
 /// Shapes      q [B, H, Nq, D], k [B, Hk, Nk, D], v [B, Hk, Nk, Dv], out [B, H, Nq, Dv]; any strides; H a multiple of Hk
 /// Precision   fp32 in fp32, fp64 in fp64; against the reference |error| <= tolerance.hpp of the tests, about (D + Nk) eps
 /// Edges       a query that sees nothing gives 0; a NaN or an infinity in q, k or v spoils the queries that see it, no other
-/// Cost        2 B H Nq Nk (D + Dv) flop; memory beside the operands: 32 queries x Nk scores a thread
+/// Cost        2 B H Nq Nk (D + Dv) flop; memory beside the operands: 32 queries x Nk scores a thread, twice that and two
+///             doubles a key with observers of whole rows
 /// Throws      shape_error, value_error; nothing is written before all checks have passed
 /// Determinism run_to_run, for any number of threads
 /// Example     examples/01_hello.cpp
@@ -215,10 +275,10 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
   observation const watch(use.observe);
   constexpr index width = panel_vectors * lanes<T>;
   index const score_rows = detail::score_rows_of<T, Attention>(p, cut);
-  detail::workspaces const memory([&](detail::workspace& w) { detail::forward_buffers<T>(w, p, cut, score_rows, width, 0); });
+  detail::workspaces const memory([&](detail::workspace& w) { detail::forward_buffers<T>(w, p, cut, score_rows, width, watch); });
   index const panels = (p.queries + width - 1) / width;
   detail::over_heads(p, panels, cut, watch, [&](int b, int h, index n, double* totals) {
-    detail::forward_buffers<T> at(memory.mine(), p, cut, score_rows, width);
+    detail::forward_buffers<T> at(memory.mine(), p, cut, score_rows, width, watch);
     at.totals = totals;
     detail::panel_at const where{b, h, n * width, std::min(width, p.queries - n * width)};
     if (where.count <= lanes<T>) detail::forward_queries<1>(use, watch, p, cut, where, at, q, k, v, out);

@@ -22,12 +22,7 @@ struct received_attention {
   BASIN_HD T gives(T weight) const { return weight; }
   BASIN_HD void sees_key(key_at at, double total) const { sums(at.batch, at.head, at.key) = total; }
 
-  void validate(problem const& p) const {
-    if (sums.data_handle() == nullptr || sums.extent(0) != p.batch || sums.extent(1) != p.heads || sums.extent(2) != p.keys)
-      throw shape_error(message("basin::received_attention: sums is [", sums.extent(0), ", ", sums.extent(1), ", ", sums.extent(2),
-                                "] but the call has [batch, heads, keys] = [", p.batch, ", ", p.heads, ", ", p.keys, "]"));
-    detail::require_own_elements("basin::received_attention", "sums", sums);
-  }
+  void validate(problem const& p) const { detail::require_key_room("basin::received_attention", "sums", sums, p); }
 };
 
 static_assert(key_observer<received_attention>);

@@ -68,6 +68,8 @@ struct panel {
   panel_at at;
   T rsqrt_dim;
   alignas(64) T visible[width] = {};                             // how many keys each query sees
+  double* queries_of_keys = nullptr;                             // where hide() counts who sees each key, `count_step` numbers apart
+  index count_step = 0;
 
   panel(Attention const& a, watch_type const& w, problem const& call, panel_at where)
       : use(a), watch(w), p(call), at(where), rsqrt_dim(T(1) / std::sqrt(static_cast<T>(call.dim))) {}
@@ -99,24 +101,34 @@ struct panel {
   void hide(key_block block, T* scores) {
     if (block.seen == coverage::all) {
       for (T& count : visible) count += static_cast<T>(block.count);
+      for (index r = 0; r < block.count; ++r) count_queries(block.first + r, at.count);
       return;
     }
     coord c{at.batch, at.head, 0, 0};
     for (index r = 0; r < block.count; ++r) {
       c.key = block.first + r;
+      index queries = 0;
       for (index lane = 0; lane < width; ++lane) {
         T& s = scores[r * width + lane];
         c.query = p.position(at.first + lane);
         bool const sees = lane < at.count && use.visible.allows(c) && use.prune.keeps(c, s);
         visible[lane] += sees ? T(1) : T(0);
+        queries += sees;
         s = sees ? s : -std::numeric_limits<T>::infinity();
       }
+      count_queries(c.key, queries);
     }
   }
 
   row_context<batch> context(int v) const { return {at.batch, at.head, query(v), batch::load_aligned(visible + v * lanes<T>)}; }
   row_context<T> context_of_lane(index lane) const {
     return {at.batch, at.head, static_cast<T>(p.position(at.first + lane)), visible[lane]};
+  }
+
+ private:
+  void count_queries(index key, index queries) const {
+    if constexpr (watch_type::counts_queries)
+      if (queries_of_keys != nullptr) queries_of_keys[key * count_step] += static_cast<double>(queries);
   }
 };
 

@@ -5,6 +5,7 @@
 // pieces that depend on the shape alone, each piece in order by one thread, and the pieces in order: the same bits for any
 // number of threads.
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -19,13 +20,20 @@ struct pieces_of {
   constexpr index bound(index n) const { return panels * n / pieces; }
 };
 
+/// The numbers that are kept for each key: one an observer, and how many queries can see it where somebody asks.
+template <class Watch>
+inline constexpr std::size_t numbers_per_key = Watch::key_values + (Watch::counts_queries ? 1 : 0);
+
 template <class Watch>
 void tell_keys(Watch const& watch, problem const& p, int b, int h, double const* totals, index pieces) {
+  constexpr std::size_t count = numbers_per_key<Watch>;
   for (index j = 0; j < p.keys; ++j) {
-    std::array<double, Watch::key_values> sum{};
+    std::array<double, count> sum{};
     for (index piece = 0; piece < pieces; ++piece)
-      for (std::size_t n = 0; n < sum.size(); ++n) sum[n] += totals[static_cast<std::size_t>(piece * p.keys + j) * sum.size() + n];
-    watch.sees_key({b, h, j}, sum);
+      for (std::size_t n = 0; n < count; ++n) sum[n] += totals[static_cast<std::size_t>(piece * p.keys + j) * count + n];
+    std::array<double, Watch::key_values> given;
+    std::copy_n(sum.begin(), given.size(), given.begin());
+    watch.sees_key({b, h, j}, given, sum.back());
   }
 }
 
@@ -41,7 +49,7 @@ void over_heads(problem const& p, index panels, tuning const& cut, Watch const& 
     }
   } else {
     pieces_of const cuts{panels, std::min(panels, std::max<index>(1, cut.tasks / heads))};
-    std::size_t const piece_size = static_cast<std::size_t>(p.keys) * Watch::key_values;
+    std::size_t const piece_size = static_cast<std::size_t>(p.keys) * numbers_per_key<Watch>;
     index const together = std::max<index>(1, cut.tasks / cuts.pieces);            // heads in flight, so that memory stays small
     std::vector<double> totals(piece_size * static_cast<std::size_t>(together * cuts.pieces));
     for (index first = 0; first < heads; first += together) {

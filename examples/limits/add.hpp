@@ -12,6 +12,7 @@
 #include "basin/attention.hpp"
 #include "basin/cpu/forward.hpp"
 #include "basin/mask/causal.hpp"
+#include "basin/theory/sensitivity.hpp"
 #include "limits/candidate.hpp"
 
 namespace basin::limits {
@@ -26,11 +27,11 @@ void candidates::add(std::string name, N normalize) {
     cpu::forward(attention<>{}.with(normalize).with(causal{}).with(shown_to{&reader}), q, k, v,
                  contiguous(ignored.data(), q.extent(0), q.extent(1), q.extent(2), 1));
   };
-  auto weigh_row = [normalize](std::span<double const> scores, row_context<double> at, std::span<double> weights) {
-    auto const row = fit_row(normalize, scores, at);
-    for (std::size_t j = 0; j < scores.size(); ++j) weights[j] = basin::weigh(normalize, row, scores[j]);
+  auto gains = [normalize](std::span<double const> scores, std::span<double const> direction, std::span<double const> temperatures,
+                           std::span<double const> steps, row_context<double> at, view<double, 2> out) {
+    theory::gains(normalize, scores, direction, temperatures, steps, at, out);
   };
-  list.push_back({std::move(name), std::move(attend), std::move(weigh_row)});
+  list.push_back({std::move(name), std::move(attend), std::move(gains)});
 }
 
 }  // namespace basin::limits

@@ -37,11 +37,15 @@ struct shown_to {
 
 static_assert(whole_row_observer<shown_to>);
 
+/// theory::gains of a normalizer: gains [temperatures, steps].
+using gains_function = std::function<void(std::span<double const> scores, std::span<double const> direction, std::span<double const> temperatures,
+                                          std::span<double const> steps, row_context<double> at, view<double, 2> gains)>;
+
 /// A normalizer with its name.
 struct candidate {
   std::string name;
   std::function<void(view<float const, 4> q, view<float const, 4> k, row_reader const& reader)> attend;         // causal, on the CPU engine
-  std::function<void(std::span<double const> scores, row_context<double> at, std::span<double> weights)> weigh;  // one row, in double
+  gains_function gains;                                          // how fast the weights of one row follow its scores
 };
 
 /// What a value may depend on.

@@ -118,8 +118,6 @@ inline searched_table table_of(figures const& f, int normalizer, index length) {
 
 }  // namespace detail
 
-inline constexpr double critical_levels[] = {0.01, 0.05};
-
 /// Figure 2c from the distances of the heads.
 inline void find_critical(figures& f, std::vector<index> const& lengths, int normalizers) {
   for (int normalizer = 0; normalizer < normalizers; ++normalizer)

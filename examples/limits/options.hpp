@@ -20,6 +20,7 @@ enum class critical_search { off, on };
 
 /// Everything that decides the figures.
 struct limits_options {
+  enum class answer { figures, list } wanted = answer::figures;
   std::filesystem::path model = BASIN_CHECKPOINTS "/ar";
   std::vector<int> random_model;                                 // layers, heads, dim; empty: the checkpoint
   std::string text;                                              // a file; empty: word problems joined end to end

@@ -49,6 +49,8 @@ class row_measures final : public row_reader {
   void gather(head_at at, figures& to) const;
   void gather_critical(head_at at, figures& to) const;
   std::span<double> numbers(index head, index slot) const;
+  /// One number for every row of the model.
+  std::uint64_t row_number(row_at at) const { return static_cast<std::uint64_t>((layer * heads + at.head) * seen.length + at.query); }
 
   limits_options const& o;
   row_plan const& plan;

@@ -63,11 +63,11 @@ inline double sensitivity_at(findings const& f, int normalizer, double temperatu
 
 /// The exponent b of L^b that a mean over heads follows as L grows.
 template <class At>
-theory::power_law growth(std::vector<index> const& lengths, At const& at) {
+theory::line growth(std::vector<index> const& lengths, At const& at) {
   std::vector<double> x, y;
   for (index const length : lengths)
     if (double const value = at(length).mean; value > 0) x.push_back(static_cast<double>(length)), y.push_back(value);
-  return x.size() < 2 ? theory::power_law{NAN, NAN, NAN} : theory::fit_power_law(x, y);
+  return x.size() < 2 ? theory::line{NAN, NAN, NAN} : theory::fit_power_law(x, y);
 }
 
 /// N that were measured for theorem 1 at the longest length.

@@ -16,13 +16,31 @@ set(basin_headers
   include/basin/concepts/normalizer.hpp
   include/basin/concepts/observation.hpp
   include/basin/concepts/observer.hpp
+  include/basin/concepts/parameters.hpp
   include/basin/concepts/policy.hpp
   include/basin/concepts/pruner.hpp
   include/basin/concepts/scorer.hpp
+  include/basin/normalize/adaptive_temperature.hpp
+  include/basin/normalize/entmax.hpp
+  include/basin/normalize/entmax15.hpp
   include/basin/normalize/length_scaled.hpp
+  include/basin/normalize/relu.hpp
+  include/basin/normalize/self_adjusted.hpp
+  include/basin/normalize/self_adjusted_plain.hpp
+  include/basin/normalize/sigmoid.hpp
+  include/basin/normalize/sink_logit.hpp
   include/basin/normalize/softmax.hpp
+  include/basin/normalize/softmax_n.hpp
+  include/basin/normalize/softpick.hpp
   include/basin/normalize/sparsemax.hpp
+  include/basin/normalize/squared_relu.hpp
   include/basin/normalize/top_k.hpp
+  include/basin/normalize/top_p.hpp
+  include/basin/normalize/law/asentmax.hpp
+  include/basin/normalize/law/learned_ssmax.hpp
+  include/basin/normalize/law/position_steps.hpp
+  include/basin/normalize/law/su_log_n.hpp
+  include/basin/normalize/law/yarn.hpp
   include/basin/mask/causal.hpp
   include/basin/mask/unmasked.hpp
   include/basin/prune/drop_keys.hpp
@@ -56,6 +74,7 @@ set(basin_headers
   include/basin/theory/distinguish.hpp
   include/basin/theory/expectation.hpp
   include/basin/theory/gram.hpp
+  include/basin/theory/jacobian_norm.hpp
   include/basin/theory/kolmogorov_smirnov.hpp
   include/basin/theory/observers.hpp
   include/basin/theory/row_limits.hpp

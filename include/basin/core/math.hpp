@@ -17,6 +17,8 @@ struct functions {
   using scalar = T;
   using mask = bool;
   BASIN_HD static T exp(T x) { return std::exp(x); }
+  BASIN_HD static T expm1(T x) { return std::expm1(x); }
+  BASIN_HD static T floor(T x) { return std::floor(x); }
   BASIN_HD static T fma(T x, T y, T z) { return std::fma(x, y, z); }
   BASIN_HD static T log(T x) { return std::log(x); }
   BASIN_HD static T sqrt(T x) { return std::sqrt(x); }
@@ -44,9 +46,25 @@ BASIN_HD T lowest() {
   return T(-largest<scalar_of<T>>);
 }
 
+/// The largest finite value: where a running minimum starts.
+template <class T>
+BASIN_HD T highest() {
+  return T(largest<scalar_of<T>>);
+}
+/// The distance from 1 to the next number.
+template <class T>
+BASIN_HD T epsilon() {
+  return T(std::numeric_limits<scalar_of<T>>::epsilon());
+}
+
 template <class T>
 BASIN_HD BASIN_INLINE T exp(T x) {
   return functions<T>::exp(x);
+}
+/// e^x - 1, as exact as e^x for small x too.
+template <class T>
+BASIN_HD BASIN_INLINE T expm1(T x) {
+  return functions<T>::expm1(x);
 }
 /// x y + z, rounded once where the machine can.
 template <class T>
@@ -56,6 +74,10 @@ BASIN_HD BASIN_INLINE T fma(T x, T y, T z) {
 template <class T>
 BASIN_HD BASIN_INLINE T log(T x) {
   return functions<T>::log(x);
+}
+template <class T>
+BASIN_HD BASIN_INLINE T floor(T x) {
+  return functions<T>::floor(x);
 }
 template <class T>
 BASIN_HD BASIN_INLINE T sqrt(T x) {
@@ -74,6 +96,11 @@ BASIN_HD BASIN_INLINE T min(T a, T b) {
 template <class T>
 BASIN_HD BASIN_INLINE T select(typename functions<T>::mask which, T yes, T no) {
   return functions<T>::select(which, yes, no);
+}
+
+template <class T>
+BASIN_HD BASIN_INLINE T abs(T x) {
+  return max(x, T(0) - x);
 }
 
 /// Whether the condition holds in any lane.

@@ -176,10 +176,10 @@ void row_tell_apart(std::span<double const> weights, seen_gram<G> const& gram, s
     if (counts[n] >= keys) continue;
     walk.advance(counts[n]);
     auto const found = walk.tell();
+    if (!std::isfinite(found.radius)) continue;                  // a row of NaN has no r
     chosen.clear();
     for (index const j : walk.selected()) chosen.push_back(weights[static_cast<std::size_t>(j)]);
-    out[n] = {static_cast<double>(found.count) / static_cast<double>(counts[n]), found.radius, {nan, nan, nan, nan, nan}};
-    if (found.radius >= 0) out[n].bounds = bounds_of(chosen, found.radius, on);              // a row of NaN has no r
+    out[n] = {static_cast<double>(found.count) / static_cast<double>(counts[n]), found.radius, bounds_of(chosen, found.radius, on)};
   }
 }
 

@@ -96,6 +96,9 @@ TEST_CASE("a row sees the same through a list of keys, a float matrix and swappe
   for (basin::index i = 0; i < 23; ++i)
     for (basin::index j = 0; j < 23; ++j) spaced(i, j) = t.products()(i, j);
   compare(theory::seen_gram<double>{spaced, seen}, 1e-11);
+  for (basin::index i = 0; i < 8; ++i)
+    for (basin::index j = 0; j < 8; ++j) spaced(i, j) = alone.products()(i, j);
+  compare(theory::seen_gram<double>{spaced, {}}, 1e-11);         // the first keys, but not side by side
 }
 
 TEST_CASE("a list of N is what each N is alone", "[unit][theory]") {

@@ -87,7 +87,20 @@ set(basin_headers
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp
   include/basin/sinks/trajectory.hpp
+  include/basin/theory/advice.hpp
+  include/basin/theory/bounds.hpp
+  include/basin/theory/decay.hpp
+  include/basin/theory/distance.hpp
+  include/basin/theory/distinguish.hpp
+  include/basin/theory/expectation.hpp
+  include/basin/theory/gram.hpp
   include/basin/theory/jacobian_norm.hpp
+  include/basin/theory/kolmogorov_smirnov.hpp
+  include/basin/theory/observers.hpp
+  include/basin/theory/row_limits.hpp
+  include/basin/theory/saturation.hpp
+  include/basin/theory/selection.hpp
+  include/basin/theory/sensitivity.hpp
   include/basin/basin.hpp
 )
 

@@ -32,7 +32,7 @@ inline embeddings_seen seen_from(std::vector<std::vector<float>> groups, index l
     auto const gram = contiguous(seen.gram.data() + g * static_cast<std::size_t>(length * length), length, length);
     theory::onto_sphere(x);
     theory::gram_of(view<float const, 2>(x), gram);
-    auto const geometry = theory::geometry_of(view<double const, 2>(gram));
+    auto const geometry = theory::geometry_of(view<float const, 2>(gram));
     seen.least_distance.push_back(geometry.least_distance);
     seen.mean_cosine.push_back(geometry.mean_cosine);
   }

@@ -34,8 +34,8 @@ struct limits_options {
   std::vector<double> temperatures{0.01, 0.0178, 0.0316, 0.0562, 0.1, 0.178, 0.316, 0.562, 1, 1.78, 3.16, 5.62, 10};
   std::vector<double> epsilons{1e-3, 1e-1, 10};
   embedding of = embedding::token;
-  index every = 1;                                               // rows between one that is measured and the next
-  index exact_rows = 16, exact_draws = 32;                       // rows of a head with exact expectations, and their draws
+  index every = 2;                                               // every n-th row is measured
+  index exact_rows = 8, exact_draws = 32;                        // rows of a head with exact expectations, and their draws
   index sensitivity_rows = 32;                                   // rows of a head in figure 4
   critical_search critical = critical_search::off;
   index critical_rows = 32;                                      // rows of a head in the search

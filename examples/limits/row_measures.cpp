@@ -16,7 +16,7 @@ namespace basin::limits {
 struct row_measures::seen_row {
   row_at at;
   std::span<double const> weights, scores;                       // of the visible keys
-  theory::seen_gram<double> gram;
+  theory::seen_gram<float> gram;
   double separation;                                             // delta
   index slot;
 
@@ -45,7 +45,7 @@ void row_measures::measure_row(row_at at, whole_row const& row) const {
   auto const keys = static_cast<std::size_t>(at.query) + 1;      // causal, with as many queries as keys
   index const group = at.head / (heads / seen.groups), slot = plan.slot_of(at.query);
   auto const weights = row.weights.first(keys);
-  seen_row const r{at, weights, row.scores.first(keys), theory::seen_gram<double>{seen.of_group(group), {}}, seen.least_distance[static_cast<std::size_t>(group)], slot};
+  seen_row const r{at, weights, row.scores.first(keys), theory::seen_gram<float>{seen.of_group(group), {}}, seen.least_distance[static_cast<std::size_t>(group)], slot};
   auto const out = numbers(at.head, slot);
   monitor(r, out);
   measure_distances(r, out);

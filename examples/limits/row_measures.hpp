@@ -17,11 +17,11 @@ namespace basin::limits {
 
 /// Inner products of the embeddings a head sees; heads of one group share them.
 struct embeddings_seen {
-  std::vector<double> gram;                                      // [groups, length, length]
+  std::vector<float> gram;                                      // [groups, length, length]
   index groups = 1, length = 0, dim = 0;
   std::vector<double> least_distance, mean_cosine;               // [groups]
 
-  view<double const, 2> of_group(index g) const { return contiguous(gram.data() + g * length * length, length, length); }
+  view<float const, 2> of_group(index g) const { return contiguous(gram.data() + g * length * length, length, length); }
 };
 
 /// Reads the rows of one call.

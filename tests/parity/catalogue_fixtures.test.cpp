@@ -47,7 +47,9 @@ struct policies {
   any_scorer score;
 
   explicit policies(json const& j) : slopes(basin::alibi_slopes(3)) {
-    auto const list = [&](char const* name, auto& to) { to = j.contains(name) ? flat<std::remove_reference_t<decltype(to[0])>>(j[name]) : std::remove_reference_t<decltype(to)>{}; };
+    auto const list = [&]<class T>(char const* name, std::vector<T>& to) {
+      if (j.contains(name)) to = flat<T>(j[name]);
+    };
     list("lengths", lengths), list("ids", ids), list("starts", starts), list("bytes", bytes), list("blocks", blocks);
     mask = other_mask = chosen(j);
     if (!starts.empty()) other_mask = {basin::document_starts{basin::contiguous(std::as_const(starts).data(), 2, 5)}};

@@ -149,6 +149,8 @@ TEST_CASE("documents: a query sees its own document, told by numbers or by start
   };
   auto const view_of = [](std::vector<std::int32_t> const& ids) { return basin::contiguous(ids.data(), 2, positions); };
   require_defined_by(basin::documents{view_of(packed)}, same_id(packed));
+  std::vector<std::int32_t> const one(2 * positions, 4);
+  require_defined_by(basin::documents{view_of(one)}, same_id(one));
   require_defined_by(basin::documents{view_of(shuffled)}, same_id(shuffled), tiles::careful);
   require_defined_by(basin::document_starts{basin::contiguous(starts, 2, 5)}, [&](coord c) {
     auto const outside = [&](index at) { return c.batch == 1 && (at < 2 || at >= 20); };

@@ -50,9 +50,9 @@ struct top_mass {
   }
 
  private:
-  /// The weights as whole numbers in the same order; -0 is 0.
+  /// The weights as whole numbers in the same order.
   static std::uint64_t place(double w) {
-    auto const bits = std::bit_cast<std::uint64_t>(w + 0.0);
+    auto const bits = std::bit_cast<std::uint64_t>(w);
     return bits >> 63 ? ~bits : bits | std::uint64_t{1} << 63;
   }
   /// The place of the weight that comes `largest`-th: the highest one that so many weights reach.

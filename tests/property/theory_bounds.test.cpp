@@ -216,6 +216,11 @@ TEST_CASE("theorem 2: the paper's upper bound is broken by fifty equal weights, 
   CHECK(share.mean > 0.999);                                     // |.| is about 0.14 with deviation 0.03
   CHECK(bounds.upper_range == 1);
   CHECK(bounds.upper_tight == 1);
+  // Three equal weights on a line: the other two cancel in half of all draws, so half lie within any small r.
+  auto const line = theory::bounds_of(numbers(3, 1.0 / 3), 1e-9, {1, 0, 1});
+  CHECK(line.upper_range == Approx(std::exp(-0.5)));
+  CHECK(line.upper_tight >= 0.5);
+  CHECK(line.upper_tight <= line.upper_range);
 }
 
 TEST_CASE("theorem 2: a search finds more that break the paper's upper bound, none that breaks a proved one", "[property][theory]") {

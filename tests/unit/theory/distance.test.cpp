@@ -141,6 +141,8 @@ TEST_CASE("the expectation has the limits of corollary 2", "[unit][theory]") {
   CHECK(drawn.of(0).formula == Approx(norms).epsilon(1e-12));
   CHECK(drawn.of(1).formula == Approx(norms).epsilon(0.01));     // N / L = 1 / 400, and the sum of the others is below 1
   CHECK(drawn.of(400).formula == 0);
+  CHECK(drawn.of(400).excess == 0);
+  CHECK(drawn.of(400).upper == 0);
   CHECK(drawn.of(399).formula == Approx(drawn.of(399).printed).epsilon(1e-12));              // N/(L-1) = 1: about |sum w_i x_i|, not yet 0
   CHECK_THROWS_AS(drawn.of(401), basin::value_error);
   CHECK_THROWS_AS(drawn.of(-1), basin::value_error);

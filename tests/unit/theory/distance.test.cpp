@@ -30,6 +30,8 @@ TEST_CASE("two of five tokens in the plane", "[unit][theory]") {
   CHECK(std::fabs(reach.inside + reach.outside - 1) <= printed);
   CHECK(reach.d1 == Approx(2).epsilon(1e-14));
   CHECK(reach.d2 == Approx(1).epsilon(1e-14));
+  auto const context = theory::context_vector(w, basin::view<double const, 2>(basin::contiguous(five.x.data(), 5, 2)), top);
+  CHECK(context == numbers{0.558545234, 0.205477309});
   CHECK(std::fabs(theory::context_norm(w, five.seen(), top) - std::hypot(0.558545234, 0.205477309)) <= printed);
   CHECK(std::fabs(theory::true_distance(reading::a, w, five.seen(), top) - 1.783825184) <= printed);
   CHECK(std::fabs(theory::true_distance(reading::b, w, five.seen(), top) - 0.585599511) <= printed);
@@ -141,6 +143,8 @@ TEST_CASE("the expectation has the limits of corollary 2", "[unit][theory]") {
   CHECK(drawn.of(0).formula == Approx(norms).epsilon(1e-12));
   CHECK(drawn.of(1).formula == Approx(norms).epsilon(0.01));     // N / L = 1 / 400, and the sum of the others is below 1
   CHECK(drawn.of(400).formula == 0);
+  CHECK(drawn.of(400).excess == 0);
+  CHECK(drawn.of(400).upper == 0);
   CHECK(drawn.of(399).formula == Approx(drawn.of(399).printed).epsilon(1e-12));              // N/(L-1) = 1: about |sum w_i x_i|, not yet 0
   CHECK_THROWS_AS(drawn.of(401), basin::value_error);
   CHECK_THROWS_AS(drawn.of(-1), basin::value_error);
@@ -190,6 +194,8 @@ TEST_CASE("theory refuses texts, sets and numbers that do not fit", "[unit][theo
   CHECK_THROWS_AS(theory::true_distance(reading::a, std::span<double const>(more), five.seen(), set{0}), basin::shape_error);
   CHECK_THROWS_AS(theory::random_selection(std::span<double const>(more), five.seen()), basin::shape_error);
   CHECK_THROWS_AS(theory::random_selection(std::span<double const>(), five.seen()), basin::shape_error);
+  CHECK_THROWS_AS(theory::context_vector(w, basin::view<double const, 2>(basin::contiguous(five.x.data(), 4, 2)), set{0}), basin::shape_error);
+  CHECK_THROWS_AS(theory::context_vector(w, basin::view<double const, 2>(basin::contiguous(five.x.data(), 5, 2)), set{0, 0}), basin::shape_error);
   CHECK_THROWS_AS(theory::drawn_distance(reading::a, w, five.seen(), 6, 10, 1), basin::value_error);
   CHECK_THROWS_AS(theory::drawn_distance(reading::a, w, five.seen(), 2, 1, 1), basin::value_error);
   std::vector<theory::row_distance> rows(2);

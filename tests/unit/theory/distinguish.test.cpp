@@ -62,6 +62,18 @@ TEST_CASE("tokens in the same place are equally far, whatever rounding says", "[
     CAPTURE(n);
     CHECK(found.count == n);
   }
+  splitmix rng{3};
+  for (int draw = 0; draw < 200; ++draw) {                       // w_1 x_1 = w_2 x_2, but not in floating point
+    double const x = normal_number(rng), y = normal_number(rng), w = 0.5 + 0.25 * uniform_number(rng);
+    text const scaled({x, y, 3 * x, 3 * y, y, -x}, 3, 2);
+    numbers const weights{w, w / 3, 0.01};
+    auto const found = theory::tell_apart(std::span<double const>(weights), scaled.seen(), set{0});
+    std::vector<theory::row_told_apart> row(1);
+    theory::row_tell_apart(std::span<double const>(weights), scaled.seen(), set{1}, {}, std::span(row));
+    CAPTURE(draw);
+    CHECK(found.count == 1);
+    CHECK(row[0].share == 1);
+  }
   numbers const nothing(4, 0.0);                                 // what a threshold normalizer may leave of a list
   CHECK(theory::tell_apart(std::span<double const>(nothing), same.seen(), set{0, 1}).count == 2);
 }

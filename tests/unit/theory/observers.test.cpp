@@ -11,7 +11,8 @@ namespace basin_test {
 
 namespace theory = basin::theory;
 using column = std::vector<double>;
-using theory::distance_figure;
+using basin::row_at;
+using theory::apart_figure, theory::distance_figure;
 
 namespace {
 
@@ -69,67 +70,86 @@ plain_row row_by_hand(call<double> const& c, Mask const& mask, int b, int h, ind
   return r;
 }
 
-void compare_row(figures_of_a_call& seen, plain_row const& r, int b, int h, index i, double tolerance) {
+/// Compares figures, NaN with NaN.
+struct comparison {
+  double tolerance;
+  void operator()(double found, double expected) const {
+    bool const same = std::isnan(expected) ? std::isnan(found) : std::fabs(found - expected) <= tolerance * (1 + std::fabs(expected));
+    if (same) return;
+    CAPTURE(found, expected);
+    FAIL_CHECK("a figure differs");
+  }
+};
+
+void compare_distances(figures_of_a_call& seen, plain_row const& r, row_at at, comparison near) {
   std::span<double const> const w(r.weights);
-  theory::seen_gram<double> const gram{seen.of(b).products(), r.keys};
-  auto const near = [&](double found, double expected) {
-    if (std::isnan(expected) ? !std::isnan(found) : !(std::fabs(found - expected) <= tolerance * (1 + std::fabs(expected)))) {
-      CAPTURE(b, h, i, r.keys.size(), found, expected);
-      FAIL_CHECK("a figure differs");
-    }
-  };
+  theory::seen_gram<double> const gram{seen.of(at.batch).products(), r.keys};
   for (index n = 0; n < 3; ++n) {
-    index const count = observed_counts[static_cast<std::size_t>(n)], keys = static_cast<index>(r.keys.size());
-    auto const figure = [&](distance_figure f) { return seen.observe_distances().figures(static_cast<index>(f), n, b, h, i); };
-    auto const share = [&](theory::apart_figure f) { return seen.observe_shares().figures(static_cast<index>(f), n, b, h, i); };
-    if (keys < count || keys == 0) {
+    index const count = observed_counts[static_cast<std::size_t>(n)];
+    auto const figure = [&](distance_figure f) { return seen.observe_distances().figures(static_cast<index>(f), n, at.batch, at.head, at.query); };
+    if (static_cast<index>(r.keys.size()) < count) {
       near(figure(distance_figure::a), nan);
       near(figure(distance_figure::upper), nan);
-    } else {
-      auto const top = theory::strongest(w, count);
-      theory::random_selection const drawn(w, gram);
-      auto const e = drawn.of(count);
-      near(figure(distance_figure::mass), theory::reach_of(w, gram, top).inside);
-      near(figure(distance_figure::a), theory::true_distance(theory::reading::a, w, gram, top));
-      near(figure(distance_figure::b), theory::true_distance(theory::reading::b, w, gram, top));
-      near(figure(distance_figure::c), theory::true_distance(theory::reading::c, w, gram, top));
-      near(figure(distance_figure::bound), theory::distance_bound(theory::reading::a, w, gram, top, theory::selection::top));
-      near(figure(distance_figure::expected), e.formula);
-      near(figure(distance_figure::printed), e.printed);
-      near(figure(distance_figure::excess), e.excess);
-      near(figure(distance_figure::upper), e.upper);
+      continue;
     }
-    if (keys <= count) {
-      near(share(theory::apart_figure::share), nan);
-    } else {
-      auto const top = theory::strongest(w, count);
-      auto const found = theory::tell_apart(w, gram, top);
-      column chosen;
-      for (auto const j : top) chosen.push_back(r.weights[static_cast<std::size_t>(j)]);
-      auto const bounds = theory::bounds_of(chosen, found.radius, {1, 0.2, 6});
-      near(share(theory::apart_figure::share), static_cast<double>(found.count) / static_cast<double>(count));
-      near(share(theory::apart_figure::radius), found.radius);
-      near(share(theory::apart_figure::lower), bounds.lower);
-      near(share(theory::apart_figure::lower_count), bounds.lower_count);
-      near(share(theory::apart_figure::upper), bounds.upper);
-      near(share(theory::apart_figure::upper_range), bounds.upper_range);
-      near(share(theory::apart_figure::upper_tight), bounds.upper_tight);
-    }
+    auto const top = theory::strongest(w, count);
+    auto const e = theory::random_selection(w, gram).of(count);
+    near(figure(distance_figure::mass), theory::reach_of(w, gram, top).inside);
+    near(figure(distance_figure::a), theory::true_distance(theory::reading::a, w, gram, top));
+    near(figure(distance_figure::b), theory::true_distance(theory::reading::b, w, gram, top));
+    near(figure(distance_figure::c), theory::true_distance(theory::reading::c, w, gram, top));
+    near(figure(distance_figure::bound), theory::distance_bound(theory::reading::a, w, gram, top, theory::selection::top));
+    near(figure(distance_figure::expected), e.formula);
+    near(figure(distance_figure::printed), e.printed);
+    near(figure(distance_figure::excess), e.excess);
+    near(figure(distance_figure::upper), e.upper);
   }
-  auto const extreme = [&](theory::extreme_figure f) { return seen.observe_extremes().figures(static_cast<index>(f), b, h, i); };
-  double reach = r.keys.empty() ? nan : 0, least = r.keys.empty() ? nan : inf, most = r.keys.empty() ? nan : -inf;
+}
+
+void compare_shares(figures_of_a_call& seen, plain_row const& r, row_at at, comparison near) {
+  std::span<double const> const w(r.weights);
+  theory::seen_gram<double> const gram{seen.of(at.batch).products(), r.keys};
+  for (index n = 0; n < 3; ++n) {
+    index const count = observed_counts[static_cast<std::size_t>(n)];
+    auto const figure = [&](apart_figure f) { return seen.observe_shares().figures(static_cast<index>(f), n, at.batch, at.head, at.query); };
+    if (static_cast<index>(r.keys.size()) <= count) {
+      near(figure(apart_figure::share), nan);
+      continue;
+    }
+    auto const top = theory::strongest(w, count);
+    auto const found = theory::tell_apart(w, gram, top);
+    column chosen;
+    for (auto const j : top) chosen.push_back(r.weights[static_cast<std::size_t>(j)]);
+    auto const bounds = theory::bounds_of(chosen, found.radius, {1, 0.2, 6});
+    near(figure(apart_figure::share), static_cast<double>(found.count) / static_cast<double>(count));
+    near(figure(apart_figure::radius), found.radius);
+    near(figure(apart_figure::lower), bounds.lower);
+    near(figure(apart_figure::lower_count), bounds.lower_count);
+    near(figure(apart_figure::upper), bounds.upper);
+    near(figure(apart_figure::upper_range), bounds.upper_range);
+    near(figure(apart_figure::upper_tight), bounds.upper_tight);
+  }
+}
+
+void compare_extremes(figures_of_a_call& seen, plain_row const& r, row_at at, comparison near) {
+  auto const figure = [&](theory::extreme_figure f) { return seen.observe_extremes().figures(static_cast<index>(f), at.batch, at.head, at.query); };
+  bool const blind = r.keys.empty();
+  double reach = blind ? nan : 0, least = blind ? nan : inf, most = blind ? nan : -inf;
   for (std::size_t j = 0; j < r.keys.size(); ++j)
     reach = std::fmax(reach, std::fabs(r.scores[j])), least = std::fmin(least, r.weights[j]), most = std::fmax(most, r.weights[j]);
   double const keys = static_cast<double>(r.keys.size());
-  near(extreme(theory::extreme_figure::reach), reach);
-  near(extreme(theory::extreme_figure::least), least * keys);
-  near(extreme(theory::extreme_figure::most), most * keys);
-  auto const direction = theory::random_direction(r.keys.size(), 5, static_cast<std::uint64_t>((b * seen.s.heads + h) * seen.s.queries + i));
-  for (index t = 0; t < 2; ++t)
-    for (index e = 0; e < 2; ++e)
-      near(seen.observe_gains().figures(t, e, b, h, i),
-           theory::gain(basin::softmax{}, r.scores, direction, observed_temperatures[static_cast<std::size_t>(t)], observed_steps[static_cast<std::size_t>(e)],
-                        context_of<double>(r.keys.size())));
+  near(figure(theory::extreme_figure::reach), reach);
+  near(figure(theory::extreme_figure::least), least * keys);
+  near(figure(theory::extreme_figure::most), most * keys);
+}
+
+void compare_gains(figures_of_a_call& seen, plain_row const& r, row_at at, comparison near) {
+  auto const place = (at.batch * seen.s.heads + at.head) * seen.s.queries + at.query;
+  auto const direction = theory::random_direction(r.keys.size(), 5, static_cast<std::uint64_t>(place));
+  for (std::size_t t = 0; t < 2; ++t)
+    for (std::size_t e = 0; e < 2; ++e)
+      near(seen.observe_gains().figures(static_cast<index>(t), static_cast<index>(e), at.batch, at.head, at.query),
+           theory::gain(basin::softmax{}, r.scores, direction, observed_temperatures[t], observed_steps[e], context_of<double>(r.keys.size())));
 }
 
 template <class T, class Engine, class Mask>
@@ -142,7 +162,11 @@ void require_figures(Engine engine, Mask const& mask, double tolerance) {
   CHECK(same_elements(watched.out, blind.out));                  // observing changes no bit
   for (int b = 0; b < seen.s.batch; ++b)
     for (int h = 0; h < seen.s.heads; ++h)
-      for (index i = 0; i < seen.s.queries; ++i) compare_row(seen, row_by_hand(exact, mask, b, h, i), b, h, i, tolerance);
+      for (index i = 0; i < seen.s.queries; ++i) {
+        auto const r = row_by_hand(exact, mask, b, h, i);
+        CAPTURE(b, h, i, r.keys.size());
+        for (auto const compare : {compare_distances, compare_shares, compare_extremes, compare_gains}) compare(seen, r, {b, h, i}, {tolerance});
+      }
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ inline void write_tables(findings const& f, std::filesystem::path const& folder)
 
 namespace detail {
 
-inline void head_line(char const* title, char const* first) { std::printf("\n%s\n  %-24s", title, first); }
+inline void head_line(char const* title, char const* first) { std::printf("\n%s\n  %-22s", title, first); }
 
 template <class Numbers, class Print>
 void lines(findings const& f, char const* title, Numbers const& columns, char const* format, Print const& print) {
@@ -81,22 +81,26 @@ void lines(findings const& f, char const* title, Numbers const& columns, char co
   for (auto const c : columns) std::printf(format, c);
   std::printf("\n");
   for (int n = 0; n < static_cast<int>(f.normalizers.size()); ++n) {
-    std::printf("  %-24s", name_of(f, n).c_str());
+    std::printf("  %-22s", name_of(f, n).c_str());
     for (auto const c : columns) print(n, c);
     std::printf("\n");
   }
 }
 
+/// "97.7/2.19/183/118": true distance, E, E', upper bound.
+inline std::string distances_text(findings const& f, int who, index length, index n) {
+  char text[80];
+  auto const at = [&](double distance_figure::*which) { return distance_at(f, who, length, n, which).mean; };
+  std::snprintf(text, sizeof text, "%.3g/%.3g/%.3g/%.3g", at(&distance_figure::true_a), at(&distance_figure::formula), at(&distance_figure::printed), at(&distance_figure::bound));
+  return text;
+}
+
 inline void print_distances(findings const& f) {
-  index const n = f.options.fixed_top;
-  lines(f, message("Figure 2a: true distance / E / E' / upper bound at N = ", n, ", means over heads, by length").c_str(), f.options.lengths, " %30ld", [&](int who, index length) {
-    auto const at = [&](double distance_figure::*which) { return distance_at(f, who, length, n, which).mean; };
-    std::printf("  %6.1f /%6.1f /%6.1f /%6.1f", at(&distance_figure::true_a), at(&distance_figure::formula), at(&distance_figure::printed), at(&distance_figure::bound));
-  });
-  lines(f, message("Figure 2b: the same at length ", f.options.longest(), ", by N").c_str(), counts_at_longest(f), " %30ld", [&](int who, index count) {
-    auto const at = [&](double distance_figure::*which) { return distance_at(f, who, f.options.longest(), count, which).mean; };
-    std::printf("  %6.1f /%6.1f /%6.1f /%6.1f", at(&distance_figure::true_a), at(&distance_figure::formula), at(&distance_figure::printed), at(&distance_figure::bound));
-  });
+  index const n = f.options.fixed_top, longest = f.options.longest();
+  lines(f, message("Figure 2a: true distance/E/E'/upper bound at N = ", n, ", means over heads, by length").c_str(), f.options.lengths, " %21ld",
+        [&](int who, index length) { std::printf(" %21s", distances_text(f, who, length, n).c_str()); });
+  lines(f, message("Figure 2b: the same at length ", longest, ", by N").c_str(), counts_at_longest(f), " %21ld",
+        [&](int who, index count) { std::printf(" %21s", distances_text(f, who, longest, count).c_str()); });
 }
 
 inline void print_critical(findings const& f) {

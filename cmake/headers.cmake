@@ -91,6 +91,7 @@ set(basin_nn_headers
   include/basin/nn/embedding.hpp
   include/basin/nn/linear.hpp
   include/basin/nn/matmul.hpp
+  include/basin/nn/output_gate.hpp
   include/basin/nn/parameter.hpp
   include/basin/nn/rms_norm.hpp
   include/basin/nn/rope.hpp

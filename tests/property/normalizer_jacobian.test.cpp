@@ -83,6 +83,28 @@ TEST_CASE("equal scores have the derivative of equal scores", "[property][normal
   CHECK(compare_jacobian(normalizer_case{"sparsemax", basin::sparsemax{}}, std::vector<double>(6, 1.5)) == 6);
 }
 
+TEST_CASE("scores that share a maximum or a minimum share its derivative", "[property][normalizer]") {
+  basin::self_adjusted const n{};
+  std::vector<double> const scores{1.5, -2, 1.5, 0.25, -2, 1.5};
+  auto const terms = terms_of(n, basin::fit_row(n, std::span<double const>(scores), context_of<double>(6)), scores);
+  for (double const moved : {1.5, -2.0}) {                       // all of one value move together: there the row is smooth
+    double const h = 0x1p-17;
+    auto up = scores, down = scores;
+    for (std::size_t k = 0; k < scores.size(); ++k)
+      if (scores[k] == moved) up[k] += h, down[k] -= h;
+    auto const above = weights_of(n, up), below = weights_of(n, down);
+    for (std::size_t j = 0; j < scores.size(); ++j) {
+      double along = 0;
+      for (std::size_t k = 0; k < scores.size(); ++k)
+        if (scores[k] == moved) along += derivative(terms, j, k);
+      CAPTURE(moved, j);
+      CHECK(std::fabs((above[j] - below[j]) / (2 * h) - along) <= 1e-8);                      // h^2 |w'''| / 6 + eps / h
+    }
+  }
+  CHECK(terms[0].outer[0] == terms[2].outer[0]);
+  CHECK(terms[1].outer[1] == terms[4].outer[1]);
+}
+
 TEST_CASE("a gradient through a row that promises shift invariance has no component along the shift", "[property][normalizer]") {
   for_each_case(all_normalizers(), [](auto const& c) {
     if (c.shifted == shift::matters) return;

@@ -4,6 +4,7 @@
 // The least that models each concept. The library must work with these as with its own models; where a choice is free they
 // are made awkward: a Jacobian whose three parts differ, a mask that promises nothing, a score that depends on the place.
 
+#include <algorithm>
 #include <cmath>
 
 #include "basin/concepts/mask.hpp"
@@ -74,11 +75,11 @@ struct tilted_square {
   };
   template <class T>
   row<T> fit(std::span<T const> scores, basin::row_context<T> at) const {
-    T const n = T(static_cast<T>(scores.size())) + T(1e-30f), squared = n * n;
-    row<T> r{static_cast<T>(a(at.head)) / squared, static_cast<T>(b) / squared, T(0), T(0)};
+    T n = T(0), sum = T(0), squares = T(0);
     for (T const s : scores)
-      if (s != basin::math::minus_inf<T>()) r.sum += s, r.squares += s * s;
-    return r;
+      if (s != basin::math::minus_inf<T>()) n += T(1), sum += s, squares += s * s;
+    T const squared = std::max(n * n, T(1));
+    return {static_cast<T>(a(at.head)) / squared, static_cast<T>(b) / squared, sum, squares};
   }
   template <class T>
   T weight(row<T> const& r, T score) const {

@@ -58,13 +58,13 @@ BASIN_HD low_rank_jacobian<T, Rank> as_low_rank(low_rank_jacobian<T, Rank> const
 /// delta_r += carry_kr * dw_k.
 template <class T, std::size_t Rank>
 BASIN_HD BASIN_INLINE void gather(cuda::std::array<T, Rank>& delta, low_rank_jacobian<T, Rank> const& j, T dweight) {
-  for (std::size_t r = 0; r < Rank; ++r) delta[r] = math::fma(j.carry[r], dweight, delta[r]);
+  for (int r = 0; r < static_cast<int>(Rank); ++r) delta[r] = math::fma(j.carry[r], dweight, delta[r]);
 }
 /// ds_j, once delta is complete.
 template <class T, std::size_t Rank>
 BASIN_HD BASIN_INLINE T score_gradient(low_rank_jacobian<T, Rank> const& j, T dweight, cuda::std::array<T, Rank> const& delta) {
   T ds = j.diag * dweight;
-  for (std::size_t r = 0; r < Rank; ++r) ds = ds - j.outer[r] * delta[r];
+  for (int r = 0; r < static_cast<int>(Rank); ++r) ds = ds - j.outer[r] * delta[r];
   return ds;
 }
 
@@ -76,7 +76,7 @@ BASIN_HD jacobian_terms<T> through_slope(jacobian_terms<T> const& j, T slope) {
 template <class T, std::size_t Rank>
 BASIN_HD low_rank_jacobian<T, Rank> through_slope(low_rank_jacobian<T, Rank> j, T slope) {
   j.diag = slope * j.diag;
-  for (std::size_t r = 0; r < Rank; ++r) j.outer[r] = slope * j.outer[r];
+  for (int r = 0; r < static_cast<int>(Rank); ++r) j.outer[r] = slope * j.outer[r];
   return j;
 }
 

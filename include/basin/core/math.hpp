@@ -34,6 +34,8 @@ using scalar_of = typename functions<T>::scalar;
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 template <class T>
 inline constexpr T largest = std::numeric_limits<T>::max();
+template <class T>
+inline constexpr T step_at_one = std::numeric_limits<T>::epsilon();
 
 template <class T>
 BASIN_HD T minus_inf() {
@@ -54,7 +56,7 @@ BASIN_HD T highest() {
 /// The distance from 1 to the next number.
 template <class T>
 BASIN_HD T epsilon() {
-  return T(std::numeric_limits<scalar_of<T>>::epsilon());
+  return T(step_at_one<scalar_of<T>>);
 }
 
 template <class T>

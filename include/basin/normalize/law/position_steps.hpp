@@ -12,6 +12,7 @@ namespace basin {
 /// A law of length_scaled: scores times 1 + strength log(floor((t + 1) / step) + 1), t the position of the query from 0.
 ///
 /// Source    Llama 4's temperature tuning, strength 0.1 and step 8192
+/// Edges     queries before the first key count as t = -1
 /// Errors    value_error: strength is negative or not finite, step is not a positive number
 struct position_steps {
   using starts_uncounted = std::true_type;
@@ -20,7 +21,7 @@ struct position_steps {
   template <class T>
   BASIN_HD T scale(row_context<T> const& at) const {
     using scalar = math::scalar_of<T>;
-    T const steps = math::floor((at.query + T(1)) / T(static_cast<scalar>(step)));
+    T const steps = math::floor(math::max(at.query + T(1), T(0)) / T(static_cast<scalar>(step)));
     return T(1) + T(static_cast<scalar>(strength)) * math::log(steps + T(1));
   }
   void validate() const {

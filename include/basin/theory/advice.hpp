@@ -39,7 +39,8 @@ inline advice on_active_keys(index length, index k) {
   bool const small = static_cast<double>(k) <= std::fmax(1.0, limit);
   return {small ? verdict::fine : verdict::change, limit,
           small ? message(k, " active keys of ", length, " are within the 6 % after which the paper's true and expected distances agree")
-                : message(k, " active keys of ", length, " are more than 6 %: the paper finds nothing gained beyond; a sparse normalizer (top_k, sparsemax, entmax) keeps fewer"),
+                : message(k, " active keys of ", length, " are more than 6 %: the paper finds nothing gained beyond;",
+                          " a sparse normalizer (top_k, sparsemax, entmax) keeps fewer"),
           "arXiv 2508.17821, section 6, guideline 1 (critical N about 0.06 L, measured on GPT-2)", standing::contradicted};
 }
 
@@ -77,8 +78,8 @@ inline advice on_saturation(double told_apart_share, double entropy_growth, satu
   rule.validate();
   bool const full = rule.judge(told_apart_share, entropy_growth) == capacity::saturated;
   return {full ? verdict::change : verdict::fine, rule.least_share,
-          message(full ? "saturated" : "room left", ": N_s/N is ", told_apart_share, " (limit ", rule.least_share, "), entropy grows by ", entropy_growth, " per log L (limit ",
-                  rule.most_growth, ")", full ? "; add heads, or use a normalizer that knows the length" : ""),
+          message(full ? "saturated" : "room left", ": N_s/N is ", told_apart_share, " (limit ", rule.least_share, "), entropy grows by ",
+                  entropy_growth, " per log L (limit ", rule.most_growth, ")", full ? "; add heads, or use a normalizer that knows the length" : ""),
           "arXiv 2508.17821, guideline 2 (N_s/N of 70-80 %); the limit on growth is this library's", standing::reported};
 }
 

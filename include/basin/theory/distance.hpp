@@ -48,6 +48,7 @@ double true_distance(reading how, std::span<double const> weights, seen_gram<G> 
 /// What part 1 of theorem 1 is made of.
 struct selection_reach {
   double inside = 0, outside = 0;                                // mass of I and of O
+  double outside_size = 0;                                       // sum of |w_i| over O: the same where weights are >= 0
   double d1 = 0, d2 = 0;                                         // max_{i in O, j in I} |x_i - x_j|, max_{j in I} |x_j|
 };
 
@@ -57,7 +58,10 @@ selection_reach reach_of(std::span<double const> weights, seen_gram<G> const& gr
   detail::require_selection("basin::theory::reach_of", weights, selected);
   auto const outside = detail::outside_of(weights.size(), selected);
   selection_reach of;
-  for (std::size_t i = 0; i < weights.size(); ++i) (outside[i] ? of.outside : of.inside) += weights[i];
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    (outside[i] ? of.outside : of.inside) += weights[i];
+    if (outside[i]) of.outside_size += std::abs(weights[i]);
+  }
   for (index const j : selected) {
     double const own = gram(j, j);
     of.d2 = std::max(of.d2, std::sqrt(std::max(0.0, own)));
@@ -70,14 +74,14 @@ selection_reach reach_of(std::span<double const> weights, seen_gram<G> const& gr
 /// Which sets the closed form of theorem 1 may be used for.
 enum class selection { top, any };
 
-/// An upper bound of true_distance(how, ...): with A_I, A_O the mass inside and outside,
+/// An upper bound of true_distance(how, ...): with A_I, A_O the mass inside and outside (at d_1: of |w_i|),
 ///   a, top:  A_O d_1 + (|O| A_I - A_O) d_2           a, any:  A_O d_1 + sum_{i in O} |A_I - w_i| d_2
 ///   b:       A_O d_1 + |A_O - A_I| d_2               c:       |O| (d_1 + |1 - A_I| d_2)
 ///
 /// Source    arXiv 2508.17821, theorem 1, part 1 (reading a, top, A_I + A_O = 1). Proof, for any set: with p_j = w_j / A_I,
 ///           w_i x_i - s = sum_{j in I} p_j [w_i (x_i - x_j) + (w_i - A_I) x_j]; for a top set w_i <= A_I
 /// Precision never violated but by rounding; attained (all selected x_j equal, x_i opposite: property/theory.test.cpp)
-/// Edges     weights must be at least 0; they need not sum to 1
+/// Edges     selected weights must be at least 0, others may have any sign; they need not sum to 1
 /// Cost      N L
 /// Errors    as true_distance
 template <class G>
@@ -86,13 +90,13 @@ double distance_bound(reading how, std::span<double const> weights, seen_gram<G>
   auto const of = reach_of(weights, gram, selected);
   auto const outside = detail::outside_of(weights.size(), selected);
   double const left = static_cast<double>(weights.size() - selected.size());
-  if (how == reading::b) return of.outside * of.d1 + std::abs(of.outside - of.inside) * of.d2;
+  if (how == reading::b) return of.outside_size * of.d1 + std::abs(of.outside - of.inside) * of.d2;
   if (how == reading::c) return left * (of.d1 + std::abs(1 - of.inside) * of.d2);
-  if (kind == selection::top) return of.outside * of.d1 + (left * of.inside - of.outside) * of.d2;
+  if (kind == selection::top) return of.outside_size * of.d1 + (left * of.inside - of.outside) * of.d2;
   double perturbed = 0;
   for (std::size_t i = 0; i < weights.size(); ++i)
     if (outside[i]) perturbed += std::abs(of.inside - weights[i]);
-  return of.outside * of.d1 + perturbed * of.d2;
+  return of.outside_size * of.d1 + perturbed * of.d2;
 }
 
 }  // namespace basin::theory

@@ -100,8 +100,8 @@ template <class G>
 drawn_mean drawn_distance(reading how, std::span<double const> weights, seen_gram<G> const& gram, index count, index draws, std::uint64_t seed) {
   index const keys = static_cast<index>(weights.size());
   if (count < 0 || count > keys || draws < 2)
-    throw value_error(message("basin::theory::drawn_distance: ", draws, " draws of ", count, " out of ", keys, " keys; draws must be at least 2 and the number lie in [0, ",
-                              keys, "]"));
+    throw value_error(message("basin::theory::drawn_distance: ", draws, " draws of ", count, " out of ", keys,
+                              " keys; draws must be at least 2 and the number lie in [0, ", keys, "]"));
   philox rng(seed);
   std::vector<index> order(weights.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<index>(i);

@@ -38,7 +38,7 @@ void gram_of(view<X const, 2> embeddings, view<G, 2> gram) {
   if (gram.extent(0) != keys || dim < 1)
     throw shape_error(message("basin::theory::gram_of: embeddings are [", keys, ", ", dim, "] and the Gram matrix is [", gram.extent(0), ", ", gram.extent(1),
                               "]; it needs a row for every embedding"));
-#pragma omp parallel for schedule(dynamic, 8)
+#pragma omp parallel for schedule(dynamic, 8) if (keys * keys * dim > (index{1} << 18))  // a tenth of a millisecond
   for (index i = 0; i < keys; ++i)
     for (index j = 0; j <= i; ++j) {
       double sum = 0;

@@ -47,7 +47,8 @@ inline double ks_statistic(std::span<double const> a, std::span<double const> b)
 /// Errors    value_error: a level outside (0, 1), an empty sample
 inline double ks_threshold(double level, index n, index m) {
   if (!(level > 0 && level < 1) || n < 1 || m < 1)
-    throw value_error(message("basin::theory::ks_threshold: level ", level, ", samples of ", n, " and ", m, "; the level must lie between 0 and 1, a sample hold 1 or more"));
+    throw value_error(message("basin::theory::ks_threshold: level ", level, ", samples of ", n, " and ", m,
+                              "; the level must lie between 0 and 1, a sample hold 1 or more"));
   double const a = static_cast<double>(n), b = static_cast<double>(m);
   return std::sqrt(-0.5 * std::log(level / 2)) * std::sqrt((a + b) / (a * b));
 }
@@ -55,7 +56,7 @@ inline double ks_threshold(double level, index n, index m) {
 /// The chance of a D at least this large if the distributions are equal, for large samples: the series of Kolmogorov,
 /// 2 sum_k (-1)^(k-1) exp(-2 k^2 x^2) with x = D sqrt(n m / (n + m)).
 ///
-/// Precision 1e-12 (unit/theory/kolmogorov_smirnov.test.cpp); below x = 0.2 it is 1 to that
+/// Precision 1e-12 (unit/theory/kolmogorov_smirnov.test.cpp)
 inline double ks_probability(double statistic, index n, index m) {
   double const a = static_cast<double>(n), b = static_cast<double>(m), x = statistic * std::sqrt(a * b / (a + b));
   if (x < 1) {                                                   // the same function by its other series, which converges here
@@ -77,8 +78,8 @@ inline double ks_probability(double statistic, index n, index m) {
 inline std::optional<index> critical_count(std::span<index const> counts, view<double const, 2> measured, view<double const, 2> expected, double level) {
   index const rows = static_cast<index>(counts.size()), heads = measured.extent(1);
   if (measured.extent(0) != rows || expected.extent(0) != rows || expected.extent(1) != heads)
-    throw shape_error(message("basin::theory::critical_count: ", rows, " counts, measured [", measured.extent(0), ", ", heads, "], expected [", expected.extent(0), ", ",
-                              expected.extent(1), "]; both need [counts, heads]"));
+    throw shape_error(message("basin::theory::critical_count: ", rows, " counts, measured [", measured.extent(0), ", ", heads, "], expected [",
+                              expected.extent(0), ", ", expected.extent(1), "]; both need [counts, heads]"));
   double const limit = ks_threshold(level, heads, heads);
   std::vector<double> a(static_cast<std::size_t>(heads)), b(a.size());
   for (index n = 0; n < rows; ++n) {

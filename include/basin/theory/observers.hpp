@@ -30,20 +30,22 @@ void require_figures(char const* who, View const& v, std::initializer_list<index
     has += message(r ? ", " : "", v.extent(static_cast<int>(r)));
     needs += message(r ? ", " : "", wanted[r]);
   }
-  throw shape_error(message(who, ": figures are ", v.data_handle() ? "" : "no memory of ", "[", has, "] but this call needs [", needs, "]: figures and lists, batch, heads, queries"));
+  throw shape_error(message(who, ": figures are ", v.data_handle() ? "" : "no memory of ", "[", has, "] but this call needs [", needs,
+                            "]: figures and lists, batch, heads, queries"));
 }
 
 template <class G>
 void require_text(char const* who, view<G const, 3> gram, problem const& p) {
   if (gram.data_handle() == nullptr || gram.extent(0) != p.batch || gram.extent(1) != p.keys || gram.extent(2) != p.keys)
-    throw shape_error(message(who, ": the Gram matrices are [", gram.extent(0), ", ", gram.extent(1), ", ", gram.extent(2), "] but the call has [batch, keys, keys] = [", p.batch,
-                              ", ", p.keys, ", ", p.keys, "]; a stride of 0 shares one text"));
+    throw shape_error(message(who, ": the Gram matrices are [", gram.extent(0), ", ", gram.extent(1), ", ", gram.extent(2),
+                              "] but the call has [batch, keys, keys] = [", p.batch, ", ", p.keys, ", ", p.keys, "]; a stride of 0 shares one text"));
 }
 
 /// The Gram matrix of one text of a batch.
 template <class G>
 view<G const, 2> text_of(view<G const, 3> gram, int batch) {
-  return strided(gram.data_handle() + batch * gram.stride(0), std::array<index, 2>{gram.extent(1), gram.extent(2)}, std::array<index, 2>{gram.stride(1), gram.stride(2)});
+  return strided(gram.data_handle() + batch * gram.stride(0), std::array<index, 2>{gram.extent(1), gram.extent(2)},
+                 std::array<index, 2>{gram.stride(1), gram.stride(2)});
 }
 
 }  // namespace detail
@@ -67,7 +69,8 @@ struct distances {
   void sees_whole_row(row_at at, whole_row const& row) const {
     auto const seen = visible_of(row.weights, row.scores);
     std::vector<row_distance> of(counts.size(), row_distance{nan, nan, nan, nan, nan, {nan, nan, nan, nan}});
-    if (!seen.weights.empty()) row_distances(std::span<double const>(seen.weights), seen.seen(detail::text_of(gram, at.batch)), counts, std::span<row_distance>(of));
+    if (!seen.weights.empty())
+      row_distances(std::span<double const>(seen.weights), seen.seen(detail::text_of(gram, at.batch)), counts, std::span<row_distance>(of));
     for (std::size_t n = 0; n < of.size(); ++n) {
       auto const& e = of[n].expected;
       double const values[] = {of[n].mass, of[n].a, of[n].b, of[n].c, of[n].bound, e.formula, e.printed, e.excess, e.upper};
@@ -170,11 +173,12 @@ struct sensitivity {
   void sees_whole_row(row_at at, whole_row const& row) const {
     auto const seen = visible_of(row.weights, row.scores);
     index const queries = figures.extent(4), place = (at.batch * figures.extent(3) + at.head) * queries + at.query;
-    row_context<double> const context{at.batch, at.head, static_cast<double>(at.query + static_cast<index>(row.weights.size()) - queries), static_cast<double>(seen.scores.size())};
+    row_context<double> const context{at.batch, at.head, static_cast<double>(at.query + static_cast<index>(row.weights.size()) - queries),
+                                      static_cast<double>(seen.scores.size())};
     auto const out = strided(&figures(0, 0, at.batch, at.head, at.query), std::array<index, 2>{figures.extent(0), figures.extent(1)},
                              std::array<index, 2>{figures.stride(0), figures.stride(1)});
-    gains(normalize, std::span<double const>(seen.scores), std::span<double const>(random_direction(seen.scores.size(), seed, static_cast<std::uint64_t>(place))),
-          temperatures, steps, context, out);
+    auto const direction = random_direction(seen.scores.size(), seed, static_cast<std::uint64_t>(place));
+    gains(normalize, std::span<double const>(seen.scores), std::span<double const>(direction), temperatures, steps, context, out);
   }
 
   void validate(problem const& p) const {

@@ -66,20 +66,21 @@ class selection_walk {
   void measure(row_distance& to) const {
     double const *const w = weights.data(), *const x = own.data(), *const h = with.data(), *const far = reach.data(), *const out = outside.data();
     double const s = square;
-    double a = 0, c = 0, left = 0, furthest = 0;
-#pragma omp simd reduction(+ : a, c, left) reduction(max : furthest)
+    double a = 0, c = 0, left = 0, size = 0, furthest = 0;
+#pragma omp simd reduction(+ : a, c, left, size) reduction(max : furthest)
     for (std::size_t i = 0; i < with.size(); ++i) {
       double const weighted = w[i] * (w[i] * x[i] - 2 * h[i]) + s, bare = x[i] - 2 * h[i] + s;
       a += out[i] * std::sqrt(weighted < 0 ? 0 : weighted);
       c += out[i] * std::sqrt(bare < 0 ? 0 : bare);
       left += out[i] * w[i];
+      size += out[i] * std::abs(w[i]);
       double const reached = out[i] * (x[i] + far[i]);
       furthest = furthest < reached ? reached : furthest;
     }
     double const others = static_cast<double>(with.size() - taken);
     to.mass = mass;
     to.a = a, to.c = c;
-    to.bound = left * std::sqrt(furthest) + (others * mass - left) * std::sqrt(std::max(0.0, longest));
+    to.bound = size * std::sqrt(furthest) + (others * mass - left) * std::sqrt(std::max(0.0, longest));
   }
 
   /// N_s and r, as tell_apart has them.
@@ -176,10 +177,10 @@ void row_tell_apart(std::span<double const> weights, seen_gram<G> const& gram, s
     if (counts[n] >= keys) continue;
     walk.advance(counts[n]);
     auto const found = walk.tell();
+    if (!std::isfinite(found.radius)) continue;                  // a row of NaN has no r
     chosen.clear();
     for (index const j : walk.selected()) chosen.push_back(weights[static_cast<std::size_t>(j)]);
-    out[n] = {static_cast<double>(found.count) / static_cast<double>(counts[n]), found.radius, {nan, nan, nan, nan, nan}};
-    if (found.radius >= 0) out[n].bounds = bounds_of(chosen, found.radius, on);              // a row of NaN has no r
+    out[n] = {static_cast<double>(found.count) / static_cast<double>(counts[n]), found.radius, bounds_of(chosen, found.radius, on)};
   }
 }
 

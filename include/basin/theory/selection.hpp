@@ -116,6 +116,22 @@ inline std::vector<bool> outside_of(std::size_t keys, std::span<index const> sel
 
 }  // namespace detail
 
+/// s = sum_{i in I} w_i x_i; weights are not renormalised.
+///
+/// Source    arXiv 2508.17821, eq. 6
+/// Shapes    weights of the visible keys; embeddings [visible keys or more, dim]
+/// Errors    shape_error: a selected key that is not there or named twice, fewer embeddings than weights
+template <class X>
+std::vector<double> context_vector(std::span<double const> weights, view<X const, 2> embeddings, std::span<index const> selected) {
+  if (embeddings.extent(0) < static_cast<index>(weights.size()))
+    throw shape_error(message("basin::theory::context_vector: ", weights.size(), " weights and ", embeddings.extent(0), " embeddings; every key needs one"));
+  detail::require_selection("basin::theory::context_vector", weights, selected);
+  std::vector<double> s(static_cast<std::size_t>(embeddings.extent(1)));
+  for (index const i : selected)
+    for (std::size_t d = 0; d < s.size(); ++d) s[d] += weights[static_cast<std::size_t>(i)] * static_cast<double>(embeddings(i, static_cast<index>(d)));
+  return s;
+}
+
 /// |s|, the length of the context vector s = sum_{i in I} w_i x_i; weights are not renormalised.
 ///
 /// Source    arXiv 2508.17821, eq. 6

@@ -119,8 +119,8 @@ template <normalizer N>
 void gains(N const& n, std::span<double const> scores, std::span<double const> direction, std::span<double const> temperatures,
            std::span<double const> steps, row_context<double> at, view<double, 2> out) {
   if (direction.size() != scores.size() || out.extent(0) != static_cast<index>(temperatures.size()) || out.extent(1) != static_cast<index>(steps.size()))
-    throw shape_error(message("basin::theory::gains: ", scores.size(), " scores, a direction of ", direction.size(), ", and room for [", out.extent(0), ", ", out.extent(1),
-                              "] gains of [", temperatures.size(), ", ", steps.size(), "] temperatures and steps; they must agree"));
+    throw shape_error(message("basin::theory::gains: ", scores.size(), " scores, a direction of ", direction.size(), ", and room for [",
+                              out.extent(0), ", ", out.extent(1), "] gains of [", temperatures.size(), ", ", steps.size(), "] temperatures and steps; they must agree"));
   for (double const t : temperatures) detail::require_positive("basin::theory::gains", "temperature", t);
   for (double const e : steps) detail::require_positive("basin::theory::gains", "step", e);
   std::vector<double> moved(scores.size()), here(scores.size()), there(scores.size());

@@ -33,20 +33,14 @@ limits_options small_options() {
   return o;
 }
 
-/// Rotated queries and keys of every layer.
-struct recording {
-  std::vector<std::vector<vectors>>*q, *k;                       // [layer][head]
-  template <class Attention>
-  Attention operator()(int, Attention use) const { return use; }
-  static std::vector<vectors> all(view<float const, 4> x) {
-    std::vector<vectors> heads(static_cast<std::size_t>(x.extent(1)), vectors(static_cast<std::size_t>(x.extent(2))));
-    for (index h = 0; h < x.extent(1); ++h)
-      for (index i = 0; i < x.extent(2); ++i)
-        for (index d = 0; d < x.extent(3); ++d) heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
-    return heads;
-  }
-  void projected(int, view<float const, 4> queries, view<float const, 4> keys) const { q->push_back(all(queries)), k->push_back(all(keys)); }
-};
+/// Of every head, [place][feature].
+std::vector<vectors> heads_of(view<float const, 4> x) {
+  std::vector<vectors> heads(static_cast<std::size_t>(x.extent(1)), vectors(static_cast<std::size_t>(x.extent(2))));
+  for (index h = 0; h < x.extent(1); ++h)
+    for (index i = 0; i < x.extent(2); ++i)
+      for (index d = 0; d < x.extent(3); ++d) heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
+  return heads;
+}
 
 double dot(std::vector<double> const& a, std::vector<double> const& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
 
@@ -74,7 +68,7 @@ struct by_hand {
   std::vector<std::vector<vectors>> q, k;
 
   explicit by_hand(limits_options const& o) : s(subject_of(o)), tokens(tokens_of(o)) {
-    s.model.forward(tokens, 1, static_cast<int>(tokens.size()), recording{&q, &k});
+    read_text(s, tokens, [&](layer_shown const& at) { q.push_back(heads_of(at.q)), k.push_back(heads_of(at.k)); });
     for (auto& p : s.model.parameters())
       if (p.name == "embedding.weight")
         for (int const id : tokens) {

@@ -208,6 +208,7 @@ TEST_CASE("observers of the theory refuse figures, texts and lists that do not f
 }
 
 TEST_CASE("the other observers of the theory do so too", "[unit][theory][errors]") {
+  std::vector<index> const falling{3, 1, 9};
   figures_of_a_call seen;
   basin::problem const p = seen.s;
   auto shares = seen.observe_shares();

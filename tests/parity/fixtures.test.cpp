@@ -73,6 +73,25 @@ void compare_with_fixture(nlohmann::json const& j, Normalizer const& normalize, 
   CHECK(distance(seen.nats, j["entropy"].get<std::vector<double>>()) <= allowed.entropy);
 }
 
+/// A fixture with one learned number a head: make(per_head, parameter_gradients) is its normalizer.
+template <class T, class Engine, class Make>
+void compare_learned_fixture(nlohmann::json const& j, double steep, Make const& make) {
+  shape const s = shape_of(j, layout::length_first);
+  auto const numbers = j.at("learned").get<std::vector<float>>();
+  std::vector<double> rows(static_cast<std::size_t>(s.batch * s.heads * s.queries), nan);
+  basin::parameter_gradients const gradients{basin::contiguous(rows.data(), 1, s.batch, s.heads, s.queries)};
+  auto const normalize = make(basin::per_head{0, basin::contiguous(numbers.data(), s.heads)}, gradients);
+  compare_with_fixture<T, Engine>(j, normalize, steep);
+  call<T> c(s);
+  for (auto [to, from] : {std::pair{&c.q, "q"}, {&c.k, "k"}, {&c.v, "v"}, {&c.dout, "dout"}}) read(*to, j.at(from));
+  auto const allowed = allowed_by(c, support_of_errors(normalize, s), steep);
+  double const per_key = std::sqrt(static_cast<double>(s.dim)) / c.magnitudes().k;            // dq = scale sum_j ds_j k_j
+  for (int h = 0; h < s.heads; ++h) {
+    double const exact = j.at("dlearned").at(static_cast<std::size_t>(h)), rows_and_slope = 32.0 * static_cast<double>(s.queries);
+    CHECK(std::fabs(gradients.sum(0, h) - exact) <= rows_and_slope * per_key * allowed.dq);
+  }
+}
+
 template <class T, class Engine>
 void compare_with_all_fixtures() {
   std::size_t seen = 0;
@@ -88,9 +107,12 @@ void compare_with_all_fixtures() {
     else if (kind == "sparsemax") compare_with_fixture<T, Engine>(j, basin::sparsemax{}, 1);
     else if (kind == "ssmax_sparsemax") compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::sparsemax>{}, 1.2);
     else if (kind == "top_k") compare_with_fixture<T, Engine>(j, basin::top_k{j.at("kept")}, 1);
+    else if (kind == "sink_logit")
+      compare_learned_fixture<T, Engine>(j, 1, [](auto number, auto to) { return basin::sink_logit{number, to}; });
+    else if (kind == "entmax") compare_learned_fixture<T, Engine>(j, 1, [](auto number, auto to) { return basin::entmax{number, to}; });
     else --seen;
   }
-  CHECK(seen == 19);
+  CHECK(seen == 23);
 }
 
 }  // namespace

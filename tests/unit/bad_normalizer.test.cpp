@@ -47,6 +47,12 @@ TEST_CASE("the normalizers of the catalogue refuse numbers outside their range, 
   for (double const p : {0.0, -0.5, 1.5, nan}) require_normalizer_refused(basin::top_p{p}, {"basin::top_p", "p is " + basin::message(p), "at most 1"});
   for (double const a : {1.0, 0.5, 2.5, nan}) require_normalizer_refused(basin::entmax{{a}}, {"basin::entmax", "alpha is " + basin::message(a), "1.001 to 2"});
   CHECK_NOTHROW(basin::validate(basin::sink_logit{{-inf}}));
+  float const numbers[4] = {1.5, 1.5, 1.5, 1.5};
+  basin::per_head const own{nan, basin::contiguous(numbers, 4)};                              // the nan is nobody's
+  CHECK_NOTHROW(basin::validate(basin::entmax{own}));
+  CHECK_NOTHROW(basin::validate(basin::sink_logit{own}));
+  CHECK_NOTHROW(basin::validate(basin::learned_ssmax{own}));
+  CHECK_NOTHROW(basin::validate(basin::asentmax{1, own, own}));
 }
 
 TEST_CASE("laws of length refuse numbers outside their range, and say them", "[unit][errors]") {

@@ -98,6 +98,7 @@ TEST_CASE("softmax with one more key of score 0, and with a sink of a learned lo
   CHECK(distance(weights_of(basin::sink_logit{{1.0}}, z), row{0.463339484, 0.170453071, 0.069301047, 0.023068315, 0.103385013}) <= printed);
   CHECK(distance(weights_of(basin::sink_logit{{-inf}}, z), weights_of(basin::softmax{}, z)) <= 1e-15);
   CHECK(weights_of(basin::sink_logit{{1e4}}, z) == row(5, 0));
+  CHECK(weights_of(basin::sink_logit{{-inf}}, row{-inf, -inf}) == row{0, 0});
   float const logits[] = {-7, 1};
   basin::row_context<double> const second{0, 1, 4, 5};
   auto const of_head = weights_of(basin::sink_logit{{0, basin::contiguous(logits, 2)}}, z, second);

@@ -63,9 +63,13 @@ BASIN_HD BASIN_INLINE void gather(cuda::std::array<T, Rank>& delta, low_rank_jac
 /// ds_j, once delta is complete.
 template <class T, std::size_t Rank>
 BASIN_HD BASIN_INLINE T score_gradient(low_rank_jacobian<T, Rank> const& j, T dweight, cuda::std::array<T, Rank> const& delta) {
-  T ds = j.diag * dweight;
-  for (int r = 0; r < static_cast<int>(Rank); ++r) ds = ds - j.outer[r] * delta[r];
-  return ds;
+  if constexpr (Rank == 0) {
+    return j.diag * dweight;
+  } else {
+    T sum = j.outer[0] * delta[0];
+    for (int r = 1; r < static_cast<int>(Rank); ++r) sum = math::fma(j.outer[r], delta[r], sum);
+    return j.diag * dweight - sum;
+  }
 }
 
 /// The chain rule where the normalizer was given `slope` times the score.

@@ -40,11 +40,13 @@ struct per_head {
   double value = 0;
   view<float const, 1> values{};
 
-  BASIN_HD double operator()(int head) const { return values.data_handle() == nullptr ? value : static_cast<double>(values(head)); }
+  BASIN_HD double operator()(int head) const { return is_one() ? value : static_cast<double>(values(head)); }
+  /// Whether `value` is what all heads use. Only then can a policy check it: values may lie in the memory of a device.
+  BASIN_HD bool is_one() const { return values.data_handle() == nullptr; }
 
   /// Errors    shape_error: fewer values than the call has heads
   void validate(char const* who, char const* name, problem const& call) const {
-    if (values.data_handle() != nullptr && values.extent(0) < call.heads)
+    if (!is_one() && values.extent(0) < call.heads)
       throw shape_error(message(who, ": ", name, " has ", values.extent(0), " values but the call has ", call.heads,
                                 " heads; give one a head, or a view of stride 0"));
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <type_traits>
+
 #include "basin/concepts/parameters.hpp"
 
 namespace basin {
@@ -18,7 +20,7 @@ namespace basin {
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
 /// Cost      about 6 sweeps of 1 exp, 1 log and 6 flop per score
-/// Errors    value_error: alpha not in [1.001, 2]; shape_error: fewer alphas than heads, gradients of another call
+/// Errors    value_error: alpha not in [1.001, 2] (values of a view are not looked at); shape_error: fewer alphas than heads, gradients of another call
 /// Example   examples/02_normalizers.cpp
 struct entmax {
   static constexpr int parameters = 1;
@@ -101,7 +103,7 @@ struct entmax {
   void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
-    if (!(alpha.value >= 1.001 && alpha.value <= 2))
+    if (alpha.is_one() && !(alpha.value >= 1.001 && alpha.value <= 2))
       throw value_error(message("basin::entmax: alpha is ", alpha.value, "; it must be from 1.001 to 2; for 1, use softmax"));
   }
   void validate(problem const& call) const {

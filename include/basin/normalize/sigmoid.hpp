@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cmath>
+
 #include "basin/concepts/normalizer.hpp"
 #include "basin/core/error.hpp"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <type_traits>
+
 #include "basin/concepts/parameters.hpp"
 
 namespace basin {
@@ -62,7 +64,8 @@ struct sink_logit {
   void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
-    if (!(logit.value <= math::largest<float>)) throw value_error(message("basin::sink_logit: the logit is ", logit.value, "; it must be a number, or -inf"));
+    if (logit.is_one() && !(logit.value <= math::largest<float>))
+      throw value_error(message("basin::sink_logit: the logit is ", logit.value, "; it must be a number, or -inf"));
   }
   void validate(problem const& call) const {
     logit.validate("basin::sink_logit", "logit", call);

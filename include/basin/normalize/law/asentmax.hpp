@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <utility>
+
 #include "basin/concepts/parameters.hpp"
 
 namespace basin {
@@ -28,9 +30,10 @@ struct asentmax {
   void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
-    for (auto const& [name, x] : {std::pair{"delta", delta}, {"beta", beta.value}})
+    for (auto const& [name, x] : {std::pair{"delta", delta}, {"beta", beta.is_one() ? beta.value : 0}})
       if (!(x >= 0 && x <= math::largest<float>)) throw value_error(message("basin::asentmax: ", name, " is ", x, "; it must be 0 or more, and finite"));
-    if (!(math::abs(gamma.value) <= math::largest<float>)) throw value_error(message("basin::asentmax: gamma is ", gamma.value, "; it must be finite"));
+    if (gamma.is_one() && !(math::abs(gamma.value) <= math::largest<float>))
+      throw value_error(message("basin::asentmax: gamma is ", gamma.value, "; it must be finite"));
   }
   void validate(problem const& call) const {
     beta.validate("basin::asentmax", "beta", call);

@@ -23,7 +23,8 @@ struct learned_ssmax {
   void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
-    if (!(math::abs(s.value) <= math::largest<float>)) throw value_error(message("basin::learned_ssmax: s is ", s.value, "; it must be finite"));
+    if (s.is_one() && !(math::abs(s.value) <= math::largest<float>))
+      throw value_error(message("basin::learned_ssmax: s is ", s.value, "; it must be finite"));
   }
   void validate(problem const& call) const {
     s.validate("basin::learned_ssmax", "s", call);

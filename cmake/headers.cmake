@@ -16,13 +16,31 @@ set(basin_headers
   include/basin/concepts/normalizer.hpp
   include/basin/concepts/observation.hpp
   include/basin/concepts/observer.hpp
+  include/basin/concepts/parameters.hpp
   include/basin/concepts/policy.hpp
   include/basin/concepts/pruner.hpp
   include/basin/concepts/scorer.hpp
+  include/basin/normalize/adaptive_temperature.hpp
+  include/basin/normalize/entmax.hpp
+  include/basin/normalize/entmax15.hpp
   include/basin/normalize/length_scaled.hpp
+  include/basin/normalize/relu.hpp
+  include/basin/normalize/self_adjusted.hpp
+  include/basin/normalize/self_adjusted_plain.hpp
+  include/basin/normalize/sigmoid.hpp
+  include/basin/normalize/sink_logit.hpp
   include/basin/normalize/softmax.hpp
+  include/basin/normalize/softmax_n.hpp
+  include/basin/normalize/softpick.hpp
   include/basin/normalize/sparsemax.hpp
+  include/basin/normalize/squared_relu.hpp
   include/basin/normalize/top_k.hpp
+  include/basin/normalize/top_p.hpp
+  include/basin/normalize/law/asentmax.hpp
+  include/basin/normalize/law/learned_ssmax.hpp
+  include/basin/normalize/law/position_steps.hpp
+  include/basin/normalize/law/su_log_n.hpp
+  include/basin/normalize/law/yarn.hpp
   include/basin/mask/all_of.hpp
   include/basin/mask/block_causal.hpp
   include/basin/mask/causal.hpp
@@ -69,6 +87,20 @@ set(basin_headers
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp
   include/basin/sinks/trajectory.hpp
+  include/basin/theory/advice.hpp
+  include/basin/theory/bounds.hpp
+  include/basin/theory/decay.hpp
+  include/basin/theory/distance.hpp
+  include/basin/theory/distinguish.hpp
+  include/basin/theory/expectation.hpp
+  include/basin/theory/gram.hpp
+  include/basin/theory/jacobian_norm.hpp
+  include/basin/theory/kolmogorov_smirnov.hpp
+  include/basin/theory/observers.hpp
+  include/basin/theory/row_limits.hpp
+  include/basin/theory/saturation.hpp
+  include/basin/theory/selection.hpp
+  include/basin/theory/sensitivity.hpp
   include/basin/basin.hpp
 )
 
@@ -79,6 +111,7 @@ set(basin_nn_headers
   include/basin/nn/embedding.hpp
   include/basin/nn/linear.hpp
   include/basin/nn/matmul.hpp
+  include/basin/nn/output_gate.hpp
   include/basin/nn/parameter.hpp
   include/basin/nn/rms_norm.hpp
   include/basin/nn/rope.hpp

@@ -28,5 +28,17 @@ int main() {
   show("length_scaled (SSMax)", basin::length_scaled<basin::softmax, basin::ssmax>{});
   show("length_scaled (log n)", basin::length_scaled<basin::softmax, basin::log_n>{.law = {.trained = 64}});
   show("top_k, k = 8", basin::top_k{.k = 8});
+  show("top_p, p = 0.85", basin::top_p{.p = 0.85});
   show("sparsemax", basin::sparsemax{});
+  show("entmax15", basin::entmax15{});
+  show("entmax, alpha = 1.25", basin::entmax{.alpha = {1.25}});
+  show("ASEntmax", basin::length_scaled<basin::entmax15, basin::asentmax>{});
+  show("adaptive_temperature", basin::adaptive_temperature{});
+  show("softmax_n, n = 1", basin::softmax_n{});
+  show("sink_logit of 2", basin::sink_logit{.logit = {2.0}});
+  show("softpick", basin::softpick{});
+  show("self_adjusted", basin::self_adjusted{});
+  show("sigmoid", basin::sigmoid::for_length(512));
+  show("relu", basin::relu{});
+  show("squared_relu", basin::squared_relu{});
 }

@@ -43,7 +43,8 @@ using parameter = nn::parameter<float>;
 ///
 /// Adapt     a callable (int layer, Attention use) that returns the attention of that layer, with another pruner or observer
 ///           for instance. If it has a member projected(int layer, view<T const, 4> q, view<T const, 4> k), that is shown the
-///           rotated queries and keys, [batch, heads, length, head_dim].
+///           rotated queries and keys, [batch, heads, length, head_dim]; with a fourth argument, the values as well. A member
+///           reads(int layer, view<T const, 2> stream) is shown what the layer reads, [batch * length, dim], before that.
 /// Shapes    tokens [batch, length]; logits [batch * length, vocabulary], valid until the next call of a member
 /// Errors    value_error for a configuration that makes no transformer and for tokens outside the vocabulary, shape_error for
 ///           lengths that do not fit; nothing is changed then
@@ -196,8 +197,9 @@ void add_to_stream(view<T, 2> before, view<T, 2> after, view<T, 2> block, view<T
 }
 
 template <class Adapt, class T>
-void show_projected(Adapt& adapt, int l, view<T const, 4> q, view<T const, 4> k) {
-  if constexpr (requires { adapt.projected(l, q, k); }) adapt.projected(l, q, k);
+void show_projected(Adapt& adapt, int l, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v) {
+  if constexpr (requires { adapt.projected(l, q, k, v); }) adapt.projected(l, q, k, v);
+  else if constexpr (requires { adapt.projected(l, q, k); }) adapt.projected(l, q, k);
 }
 
 }  // namespace detail
@@ -208,7 +210,8 @@ void transformer<Attention, T>::attend(layer const& a, int l, index batch, Adapt
   view<T const, 4> const q = heads(a.qkv, batch, 0, sizes.heads);
   view<T const, 4> const k = heads(a.qkv, batch, sizes.heads, sizes.kv_heads);
   view<T const, 4> const v = heads(a.qkv, batch, sizes.heads + sizes.kv_heads, sizes.kv_heads);
-  detail::show_projected<Adapt, T>(adapt, l, q, k);
+  if constexpr (requires { adapt.reads(l, view<T const, 2>(a.input)); }) adapt.reads(l, view<T const, 2>(a.input));
+  detail::show_projected<Adapt, T>(adapt, l, q, k, v);
   cpu::forward(adapt(l, use), q, k, v, heads(a.attended, batch, 0, sizes.heads));
   detail::add_to_stream(a.input, a.middle, a.attended, weight.layers[l].output);
 }
@@ -219,7 +222,7 @@ void transformer<Attention, T>::attend_cached(layer const& a, int l, cache_type&
   cache.append(l, heads(a.qkv, 1, sizes.heads, sizes.kv_heads), heads(a.qkv, 1, sizes.heads + sizes.kv_heads, sizes.kv_heads));
   index const length = cache.length() + a.qkv.extent(0);
   view<T const, 4> const q = heads(a.qkv, 1, 0, sizes.heads), k = cache.keys(l, length), v = cache.values(l, length);
-  detail::show_projected<Adapt, T>(adapt, l, q, k);
+  detail::show_projected<Adapt, T>(adapt, l, q, k, v);
   cpu::decode(adapt(l, use), q, k, v, heads(a.attended, 1, 0, sizes.heads));
   detail::add_to_stream(a.input, a.middle, a.attended, weight.layers[l].output);
 }

@@ -15,13 +15,15 @@
 #include "basin/core/random.hpp"
 #include "models/problems.hpp"
 #include "models/samplers.hpp"
+#include "report/statistics.hpp"
 #include "study/crew.hpp"
 #include "study/key_masking.hpp"
 #include "study/material.hpp"
 #include "study/options.hpp"
-#include "study/statistics.hpp"
 
 namespace basin::study {
+
+using report::gathering;
 
 /// One way of hiding keys. `name` is "nothing", "sinks", "sinks of the last row" or "random keys".
 struct condition {

@@ -18,10 +18,12 @@
 #include "basin/observe/max_weight.hpp"
 #include "basin/observe/together.hpp"
 #include "basin/sinks/ranking.hpp"
+#include "report/statistics.hpp"
 #include "study/material.hpp"
-#include "study/statistics.hpp"
 
 namespace basin::study {
+
+using report::estimate, report::gathering;
 
 /// Whether the model was trained at this length.
 enum class reach { trained, beyond };

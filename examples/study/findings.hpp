@@ -4,7 +4,6 @@
 // What the study found: figures, and the same in words.
 
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,13 +12,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "report/statistics.hpp"
+#include "report/words.hpp"
 #include "study/answering.hpp"
 #include "study/context_length.hpp"
 #include "study/options.hpp"
-#include "study/statistics.hpp"
 #include "study/watching.hpp"
 
 namespace basin::study {
+
+using report::estimate, report::finding, report::gathering, report::mean_of, report::paired_difference, report::text_of;
 
 /// One condition, over items; random keys averaged over their draws.
 struct outcome {
@@ -40,11 +42,6 @@ struct chapter {
   sink_report sinks;
   std::vector<length_figure> lengths;
   std::optional<estimate> text_loss;  // nats per byte over whole windows
-};
-
-/// One result in words: what it is, and its numbers.
-struct finding {
-  std::string headline, detail;
 };
 
 struct findings {
@@ -77,16 +74,6 @@ inline std::vector<outcome> summarise(std::vector<scores> const& all) {
     out.push_back(std::move(o));
   }
   return out;
-}
-
-/// "0.812 ± 0.024", or the same in per cent.
-inline std::string text_of(estimate const& e, int digits, double factor = 1) {
-  if (std::isnan(e.mean)) return "undefined";
-  char text[64];
-  double const half = 0.5 * std::pow(10.0, -digits), mean = std::abs(factor * e.mean) < half ? 0.0 : factor * e.mean;  // never -0.0
-  if (std::isnan(e.error)) std::snprintf(text, sizeof text, "%.*f", digits, mean);
-  else std::snprintf(text, sizeof text, "%.*f ± %.*f", digits, mean, digits, factor * e.error);
-  return text;
 }
 
 /// A head measure averaged over heads; the error is over heads.

@@ -3,16 +3,16 @@
 
 // The findings as one HTML file that needs nothing else: report.html with the figures and the plotting library put in.
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
-#include "models/files.hpp"
+#include "report/page.hpp"
 #include "study/findings.hpp"
 #include "study/report_template.hpp"
 
@@ -21,15 +21,7 @@ namespace basin::study {
 namespace detail {
 
 using json = nlohmann::ordered_json;
-
-/// A number with as many digits as a plot can show; NaN is null.
-inline json number(double x) {
-  if (!std::isfinite(x)) return nullptr;
-  double const scale = x == 0 ? 1 : std::pow(10.0, 5 - std::ceil(std::log10(std::abs(x))));
-  return std::round(x * scale) / scale;
-}
-
-inline json pair_json(estimate const& e) { return {number(e.mean), number(e.error)}; }
+using report::number, report::pair_json;
 
 inline json sinks_json(sink_report const& r) {
   json heads = json::array(), steps = json::array(), kinds_of_steps = json::array(), tokens = json::array(), examples = json::array();
@@ -87,36 +79,11 @@ inline json findings_json(findings const& f) {
   return out;
 }
 
-/// Text that may stand inside a script element: "</" would end it.
-inline std::string inside_script(std::string text) {
-  for (std::size_t at = 0; (at = text.find("</", at)) != std::string::npos; at += 3) text.replace(at, 2, "<\\/");
-  return text;
-}
-
-inline void put(std::string& page, std::string_view mark, std::string const& what) {
-  std::size_t const at = page.find(mark);
-  if (at == std::string::npos) throw value_error{message("basin::study: the report's template has no ", mark)};
-  page.replace(at, mark.size(), what);
-}
-
 }  // namespace detail
 
-/// Whether the report has plots.
-enum class plots { shown, missing };
-
 /// Writes the report; without a plotting library it has all tables and says how to get the plots.
-inline plots write_report(findings const& f, std::filesystem::path const& file) {
-  std::string page(report_template), library;
-  bool const found = std::filesystem::is_regular_file(f.options.plotly);
-  if (found) {
-    auto const bytes = models::read_file(f.options.plotly);
-    library.assign(reinterpret_cast<char const*>(bytes.data()), bytes.size());
-  }
-  // The figures are put in first: the library may contain anything, also what looks like a mark.
-  detail::put(page, "@STUDY@", detail::inside_script(detail::findings_json(f).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)));
-  detail::put(page, "@PLOTLY@", detail::inside_script(std::move(library)));
-  models::write_atomically(file, models::bytes_of(page));
-  return found ? plots::shown : plots::missing;
+inline report::plots write_report(findings const& f, std::filesystem::path const& file) {
+  return report::write_page(report_template, "@STUDY@", detail::findings_json(f), f.options.plotly, file);
 }
 
 }  // namespace basin::study

@@ -3,14 +3,12 @@
 // attention sink, what happens when the sinks are hidden, and what does a normalizer limit as the context grows?
 
 #include <omp.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +16,9 @@
 
 #include "models/files.hpp"
 #include "models/likelihood.hpp"
+#include "report/command.hpp"
+#include "report/page.hpp"
+#include "report/stage.hpp"
 #include "study/answering.hpp"
 #include "study/context_length.hpp"
 #include "study/findings.hpp"
@@ -31,32 +32,7 @@
 namespace basin::study {
 namespace {
 
-/// A line that says how far a part is; on a terminal only.
-class stage {
- public:
-  stage(std::string what, index steps) : name(std::move(what)), total(steps), shown(isatty(STDERR_FILENO) == 1) { show(); }
-  stage(stage const&) = delete;
-  stage& operator=(stage const&) = delete;
-  ~stage() {
-    if (shown) std::fputs("\r\033[K", stderr);
-  }
-  void tick() {
-    ++done;
-    show();
-  }
-
- private:
-  void show() const {
-    if (!shown) return;
-    int const full = static_cast<int>(20 * std::min(done, total) / std::max<index>(1, total));
-    std::fprintf(stderr, "\r\033[K%-44s [%s%s] %3d %%", name.c_str(), std::string(static_cast<std::size_t>(full), '#').c_str(),
-                 std::string(static_cast<std::size_t>(20 - full), '-').c_str(), static_cast<int>(100 * std::min(done, total) / std::max<index>(1, total)));
-    std::fflush(stderr);
-  }
-  std::string name;
-  index done = 0, total;
-  bool shown;
-};
+using report::plots, report::stage;
 
 /// The negative log-likelihood per byte of whole windows: exact, or the bound.
 template <class Model>
@@ -128,17 +104,6 @@ void describe(CLI::App& app, study_options& o) {
   app.add_option("--plotly", o.plotly, "plotly.min.js, to be put into the report")->capture_default_str();
 }
 
-/// The command that makes this report on any machine: where it is put, and from where plotly is taken, do not matter.
-std::string command_of(int argc, char** argv) {
-  std::string command = "examples/study.sh";
-  for (int i = 1; i < argc; ++i) {
-    std::string_view const word = argv[i];
-    if (word == "--out" || word == "--plotly") ++i;
-    else if (!word.starts_with("--out=") && !word.starts_with("--plotly=")) command += message(" ", word);
-  }
-  return command;
-}
-
 void tell(findings const& f, plots plots) {
   print_tables(f);
   std::printf("\n");
@@ -163,7 +128,7 @@ int main(int argc, char** argv) {
     validate(o);
     if (o.threads > 0) omp_set_num_threads(o.threads);
     models::make_folder(o.out);
-    auto const f = study::run(o, study::command_of(argc, argv));
+    auto const f = study::run(o, report::command_of("examples/study.sh", argc, argv));
     study::write_tables(f, o.out);
     study::tell(f, study::write_report(f, o.out / "report.html"));
     return 0;

@@ -13,11 +13,13 @@
 
 #include "basin/sinks/rule.hpp"
 #include "basin/sinks/trajectory.hpp"
+#include "report/statistics.hpp"
 #include "study/key_masking.hpp"
 #include "study/material.hpp"
-#include "study/statistics.hpp"
 
 namespace basin::study {
+
+using report::estimate, report::gathering, report::mean_of;
 
 inline constexpr std::size_t kinds = std::size(kind_names);
 

@@ -14,6 +14,7 @@
 
 #include "basin/attention.hpp"
 #include "basin/concepts/observation.hpp"
+#include "basin/concepts/parameters.hpp"
 #include "basin/core/problem.hpp"
 
 namespace basin::reference {
@@ -115,26 +116,35 @@ template <class Attention, class Q, class K, class V, class DOut>
 void backward_row(Attention const& use, problem const& p, Q const& q, K const& k, V const& v, DOut const& dout, row_at at, gradient_sums& sums) {
   auto const r = weigh_row(use, p, q, k, at.batch, at.head, at.query);
   index const kv = p.kv_head(at.head);
+  using normalizer_type = decltype(Attention::normalize);
   std::vector<double> dw(r.keys.size());
-  std::vector<jacobian_terms<double>> terms(r.keys.size());
-  double delta = 0;
+  std::vector<jacobian_of<normalizer_type>> terms(r.keys.size());
+  cuda::std::array<double, jacobian_of<normalizer_type>::rank> delta{};
+  for_parameters<normalizer_type, double> dparameters{};
   for (std::size_t j = 0; j < r.keys.size(); ++j) {
     for (index d = 0; d < p.value_dim; ++d) {
       double const g = static_cast<double>(dout(at.batch, at.head, at.query, d));
       dw[j] += g * static_cast<double>(v(at.batch, kv, r.keys[j], d));                                     // dw_j = <do, v_j>
       sums.v[static_cast<std::size_t>(r.keys[j] * p.value_dim + d)] += r.weights[j] * g;                   // dv_j += w_ij do_i
     }
-    if (r.scores[j] != -math::infinity) terms[j] = use.normalize.jacobian(r.row, r.scores[j], r.weights[j]);
-    delta += terms[j].carry * dw[j];
+    if (r.scores[j] != -math::infinity) terms[j] = as_low_rank(use.normalize.jacobian(r.row, r.scores[j], r.weights[j]));
+    gather(delta, terms[j], dw[j]);
   }
   for (std::size_t j = 0; j < r.keys.size(); ++j) {
-    double const ds = terms[j].diag * dw[j] - terms[j].outer * delta;                                      // ds_j
+    double const ds = score_gradient(terms[j], dw[j], delta);                                              // ds_j
+    if constexpr (has_parameters<normalizer_type>)
+      if (r.scores[j] != -math::infinity) {
+        auto const given = use.normalize.parameter_gradient(r.row, r.scores[j], r.weights[j], dw[j], ds);
+        for (std::size_t n = 0; n < given.size(); ++n) dparameters[n] += given[n];
+      }
     double const ddot = ds * use.score.slope(r.dots[j], pair_of(p, at, r.keys[j]));
     for (index d = 0; d < p.dim; ++d) {
       sums.q[static_cast<std::size_t>(at.query * p.dim + d)] += ddot * static_cast<double>(k(at.batch, kv, r.keys[j], d));
       sums.k[static_cast<std::size_t>(r.keys[j] * p.dim + d)] += ddot * static_cast<double>(q(at.batch, at.head, at.query, d));
     }
   }
+  if constexpr (has_parameters<normalizer_type>)
+    for (int n = 0; n < normalizer_type::parameters; ++n) use.normalize.sees_parameter_gradient(at, n, dparameters[static_cast<std::size_t>(n)]);
 }
 
 template <class View>
@@ -168,7 +178,8 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
 
 /// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers see nothing here.
 ///
-/// Source    dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k; through the score by its slope
+/// Source    dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k; through the score by its slope;
+///           a normalizer with parameters sees what every row adds to their gradients
 /// Shapes    dout as out of forward(); dq, dk, dv as q, k, v; overwritten
 /// Precision double throughout, whatever the views hold
 /// Cost      O(B H Nq Nk (D + Dv)), one thread

@@ -2,42 +2,8 @@
 // Covers cpu/forward.hpp, cpu/backward.hpp, cpu/decode.hpp: the matrix of scores is never in memory.
 #include <omp.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "parity/compare.hpp"
-
-namespace {
-
-std::atomic<std::size_t> in_use{0}, peak{0};
-
-/// Memory with its size in front, so that giving it back can be counted.
-void* counted(std::size_t size, std::size_t alignment) {
-  std::size_t const front = alignment < 16 ? 16 : alignment;
-  auto* const raw = static_cast<std::byte*>(std::aligned_alloc(front, (size + 2 * front - 1) / front * front));
-  if (raw == nullptr) throw std::bad_alloc{};
-  *reinterpret_cast<std::size_t*>(raw) = size;
-  std::size_t const now = in_use += size;
-  for (std::size_t most = peak; now > most && !peak.compare_exchange_weak(most, now);) {}
-  return raw + front;
-}
-
-void give_back(void* p, std::size_t alignment) {
-  if (p == nullptr) return;
-  auto* const raw = static_cast<std::byte*>(p) - (alignment < 16 ? 16 : alignment);
-  in_use -= *reinterpret_cast<std::size_t*>(raw);
-  std::free(raw);
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size, 16); }
-void* operator new(std::size_t size, std::align_val_t at) { return counted(size, static_cast<std::size_t>(at)); }
-void operator delete(void* p) noexcept { give_back(p, 16); }
-void operator delete(void* p, std::size_t) noexcept { give_back(p, 16); }
-void operator delete(void* p, std::align_val_t at) noexcept { give_back(p, static_cast<std::size_t>(at)); }
-void operator delete(void* p, std::size_t, std::align_val_t at) noexcept { give_back(p, static_cast<std::size_t>(at)); }
+#include "parity/counted_memory.hpp"
 
 namespace basin_test {
 
@@ -46,10 +12,10 @@ namespace {
 /// What run() had in use at once, beyond what was there before it.
 template <class F>
 std::size_t memory_of(F&& run) {
-  std::size_t const before = in_use;
-  peak = before;
+  long const before = memory_in_use;
+  memory_peak = before;
   run();
-  return peak - before;
+  return static_cast<std::size_t>(memory_peak - before);
 }
 
 }  // namespace
@@ -62,7 +28,11 @@ TEST_CASE("16384 queries against 16384 keys need a small part of the matrix of t
   call<float> c(s);
   reports seen(s);
   auto const use = basin::attention<>{}.with(basin::causal{});
-  std::size_t const probe = memory_of([] { std::vector<char> const some(12345); });
+  char const* volatile seen_by = nullptr;                        // else the compiler may leave the memory out
+  std::size_t const probe = memory_of([&] {
+    std::vector<char> const some(12345);
+    seen_by = some.data();
+  });
   CHECK(probe >= 12345);                                         // the counter counts
   CHECK(memory_of([&] { cpu_forward(use, c); }) < matrix / 64);
   CHECK(memory_of([&] { cpu_forward(use.with(seen.watch_all()), c); }) < matrix / 64);
@@ -84,13 +54,13 @@ TEST_CASE("a call gives back all memory that it took, also when it throws", "[pa
   call<float> c(s);
   auto const use = basin::attention<>{};
   cpu_forward(use, c), cpu_backward(use, c), cpu_decode(use, c);  // OpenMP takes its own at the first call
-  std::size_t const held = in_use;
+  long const held = memory_in_use;
   cpu_forward(use, c), cpu_backward(use, c), cpu_decode(use, c);
   try {
     cpu_forward(use.with(basin::softmax{-1.0}), c);
   } catch (basin::value_error const&) {
   }
-  CHECK(in_use == held);
+  CHECK(memory_in_use == held);
 }
 
 }  // namespace basin_test

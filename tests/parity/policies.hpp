@@ -54,6 +54,21 @@ void compare_observed(Attention const& use, shape const& s, numbers of, double s
   compare_reports(seen, expected, allowed);
 }
 
+/// The same in float alone and with a linear scorer: what a normalizer does to an engine, the engines being compared in full by
+/// the normalizers of the other files.
+template <class Case>
+void compare_in_float(Case const& c, numbers of, double steep) {
+  INFO(c.name);
+  for (shape const& s : policy_shapes) {
+    auto const dropped = dropped_bytes(s);
+    for_each_mask_and_pruner(dropped, s, [&](chosen_mask mask, chosen_pruner pruner) {
+      auto const use = basin::attention<>{}.with(c.normalize).with(mask).with(pruner);
+      compare_observed<float>(use, s, of, steep);
+      compare_backward<float>(use, s, of, steep, cpu_backward_in_small_cuts);
+    });
+  }
+}
+
 /// The scorer is linear in double and bent in float, so that each path is compiled once; shapes.test.cpp has the others.
 template <class T, class Case>
 void compare_policies(Case const& c, numbers of, double steep) {

@@ -10,4 +10,8 @@ TEMPLATE_TEST_CASE("a normalizer of tier 1 or 2 on the cpu agrees with the refer
   compare_policies<TestType>(normalizer_case{"shy_square", shy_square{}}, numbers::normal, 1);
 }
 
+TEST_CASE("a Jacobian of rank 2 of a normalizer of tier 1 on the cpu agrees with the reference under every policy", "[parity][cpu]") {
+  compare_in_float(normalizer_case{"tilted_square", tilted_square{}}, numbers::normal, 2);
+}
+
 }  // namespace basin_test

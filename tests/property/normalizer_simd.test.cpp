@@ -79,7 +79,7 @@ TEMPLATE_TEST_CASE("lanes of a batch get the weights of scalar rows", "[property
           CAPTURE(c.name, keys, l);
           auto const expected = weights_of(c.normalize, rows[l], context_of<TestType>(static_cast<std::size_t>(visible[l])));
           double const slope = 4 * std::log(static_cast<double>(keys) + 2);
-          CHECK(distance(weights[l], expected) <= weight_tolerance<TestType>(keys, l % 3 == 2 ? 1e4 : 10, slope));
+          CHECK(distance(weights[l], expected) <= size_of(expected) * weight_tolerance<TestType>(keys, l % 3 == 2 ? 1e4 : 10, slope));
           auto const least = std::numeric_limits<TestType>::min();                         // below it a batch may round to 0
           for (std::size_t j = 0; j < keys; ++j)
             if (std::max(weights[l][j], expected[j]) >= least) CHECK((weights[l][j] > 0) == (expected[j] > 0));
@@ -99,12 +99,14 @@ TEMPLATE_TEST_CASE("lanes of a batch get the Jacobian of scalar rows", "[propert
       basin::run_stages(c.normalize, wide, [&](auto f) { for (TestType const s : scores) f(batch(s)); });
       for (TestType const s : scores) {
         CAPTURE(c.name, s);
-        auto const one = c.normalize.jacobian(row, s, basin::weigh(c.normalize, row, s));
-        auto const all = c.normalize.jacobian(wide, batch(s), basin::weigh(c.normalize, wide, batch(s)));
+        auto const one = basin::as_low_rank(c.normalize.jacobian(row, s, basin::weigh(c.normalize, row, s)));
+        auto const all = basin::as_low_rank(c.normalize.jacobian(wide, batch(s), basin::weigh(c.normalize, wide, batch(s))));
         double const tolerance = 16 * weight_tolerance<TestType>(12, 10, 11);                // |slope| <= 16
         CHECK(std::fabs(one.diag - all.diag.get(batch::size - 1)) <= tolerance);
-        CHECK(std::fabs(one.outer - all.outer.get(batch::size - 1)) <= tolerance);
-        CHECK(std::fabs(one.carry - all.carry.get(0)) <= tolerance);
+        for (std::size_t r = 0; r < one.rank; ++r) {
+          CHECK(std::fabs(one.outer[r] - all.outer[r].get(batch::size - 1)) <= tolerance);
+          CHECK(std::fabs(one.carry[r] - all.carry[r].get(0)) <= tolerance);
+        }
       }
     }
   });
@@ -114,6 +116,7 @@ TEMPLATE_TEST_CASE("a lane of NaN or infinite scores ends its search and leaves 
   for (double const poison : {nan, inf})
     for_each_case(all_normalizers(), [&](auto const& c) {
       if constexpr (!basin::fits_rows<decltype(c.normalize)>) {
+        if (poison == inf && c.seen == scores::apart) return;                                // a large score like any other
         std::vector<TestType> visible(basin::simd<TestType>::size, TestType(9));
         rows_of_scores<TestType> rows(basin::simd<TestType>::size, in_type<TestType>(row_of_scores(row_kind::smooth, 2, 9)));
         auto const clean = weights_of_batch(c.normalize, rows, visible);

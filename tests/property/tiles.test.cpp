@@ -79,7 +79,7 @@ TEST_CASE("sliding_window: as many keys to the left and to the right as it says"
   }
 }
 
-TEST_CASE("sliding_window, open to the left and closed to the right, is causal; prefix of nothing and blocks of one too", "[property][mask]") {
+TEST_CASE("sliding_window, open to the left and closed to the right, is causal, and prefix of nothing and blocks of one too", "[property][mask]") {
   auto const causal = [](coord c) { return c.key <= c.query; };
   require_defined_by(basin::sliding_window{basin::sliding_window::unlimited, 0}, causal);
   require_defined_by(basin::prefix{0}, causal);

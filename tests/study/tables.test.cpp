@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/study/statistics.hpp, findings.hpp and tables.hpp
+// Covers examples/report/statistics.hpp, csv.hpp and words.hpp, examples/study/findings.hpp and tables.hpp
 #include <cmath>
 #include <vector>
 

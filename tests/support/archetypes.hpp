@@ -4,11 +4,13 @@
 // The least that models each concept. The library must work with these as with its own models; where a choice is free they
 // are made awkward: a Jacobian whose three parts differ, a mask that promises nothing, a score that depends on the place.
 
+#include <algorithm>
 #include <cmath>
 
 #include "basin/concepts/mask.hpp"
 #include "basin/concepts/normalizer.hpp"
 #include "basin/concepts/observer.hpp"
+#include "basin/concepts/parameters.hpp"
 #include "basin/concepts/pruner.hpp"
 #include "basin/concepts/scorer.hpp"
 
@@ -58,6 +60,47 @@ struct trusting_square {
   basin::jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const { return {T(2) * score / r.total, T(2) * score / r.total, weight}; }
 };
 static_assert(basin::whole_row_normalizer<trusting_square>);
+
+/// Tier 1 with two learned numbers, the first one a head, and a Jacobian of rank 2: for n scores with sum S and sum of squares Q,
+/// w_j = (a s_j S + b Q) / n^2, so that n^2 ds_k = a S dw_k + sum_j a s_j dw_j + 2 b s_k sum_j dw_j.
+struct tilted_square {
+  static constexpr int parameters = 2;
+  basin::per_head a{0.75};
+  double b = 0.5;
+  basin::parameter_gradients gradients{};
+
+  template <class T>
+  struct row {
+    T a, b, sum, squares;
+  };
+  template <class T>
+  row<T> fit(std::span<T const> scores, basin::row_context<T> at) const {
+    T n = T(0), sum = T(0), squares = T(0);
+    for (T const s : scores)
+      if (s != basin::math::minus_inf<T>()) n += T(1), sum += s, squares += s * s;
+    T const squared = std::max(n * n, T(1));
+    return {static_cast<T>(a(at.head)) / squared, static_cast<T>(b) / squared, sum, squares};
+  }
+  template <class T>
+  T weight(row<T> const& r, T score) const {
+    return score == basin::math::minus_inf<T>() ? T(0) : r.a * score * r.sum + r.b * r.squares;
+  }
+  template <class T>
+  basin::low_rank_jacobian<T, 2> jacobian(row<T> const& r, T score, T) const {
+    return {r.a * r.sum, {T(-1), T(-2) * r.b * score}, {r.a * score, T(1)}};
+  }
+  template <class T>
+  basin::for_parameters<tilted_square, T> parameter_gradient(row<T> const& r, T score, T, T dweight, T) const {
+    T const per_b = r.b / static_cast<T>(b);                     // 1 / n^2
+    return {dweight * score * r.sum * per_b, dweight * r.squares * per_b};
+  }
+  void sees_parameter_gradient(basin::row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  void validate(basin::problem const& call) const {
+    a.validate("tilted_square", "a", call);
+    gradients.validate("tilted_square", parameters, call);
+  }
+};
+static_assert(basin::whole_row_normalizer<tilted_square> && basin::has_parameters<tilted_square> && basin::differentiable_normalizer<tilted_square>);
 
 /// Tier 2 with weights but no raise and no terms: w_j = s_j^2 / (1 + sum_k s_k^2), so that the mass is below 1. One sweep.
 struct shy_square {

@@ -140,11 +140,31 @@ inline std::vector<std::uint8_t> dropped_bytes(shape const& s) {
   return bytes;
 }
 
-/// Weights of a threshold have absolute errors.
+/// Whether errors of weights are relative to the weights, and weights sum to at most 1: exponentials, but not thresholds on
+/// powers, nor weights that stand for themselves.
+template <class N>
+inline constexpr bool errors_are_relative = basin::has_terms<N>;
+template <>
+inline constexpr bool errors_are_relative<basin::entmax15> = false;
+template <>
+inline constexpr bool errors_are_relative<basin::entmax> = false;
+template <>
+inline constexpr bool errors_are_relative<basin::self_adjusted> = false;
+template <>
+inline constexpr bool errors_are_relative<basin::self_adjusted_plain> = false;
+template <>
+inline constexpr bool errors_are_relative<basin::sigmoid> = false;
+template <>
+inline constexpr bool errors_are_relative<basin::relu> = false;
+template <>
+inline constexpr bool errors_are_relative<basin::squared_relu> = false;
+template <class N, class Law>
+inline constexpr bool errors_are_relative<basin::length_scaled<N, Law>> = errors_are_relative<N>;
+
+/// Absolute errors count once a key.
 template <class N>
 double support_of_errors(N const&, shape const& s) {
-  bool const relative = basin::has_terms<N>;
-  return relative ? 1.0 : static_cast<double>(s.keys);
+  return errors_are_relative<N> ? 1.0 : static_cast<double>(s.keys);
 }
 
 }  // namespace basin_test

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "basin/core/problem.hpp"
 
@@ -23,6 +24,14 @@ inline constexpr double eps_of = static_cast<double>(std::numeric_limits<T>::eps
 template <class T>
 double weight_tolerance(std::size_t n, double magnitude, double slope = 1) {
   return (4 * slope * magnitude + static_cast<double>(n) + 8) * eps_of<T>;
+}
+
+/// The largest weight of a row, or 1: what an error relative to the weights is relative to.
+template <class T>
+double size_of(std::vector<T> const& weights) {
+  double size = 1;
+  for (T const w : weights) size = std::max(size, std::fabs(static_cast<double>(w)));
+  return size;
 }
 
 /// |sum of n weights - 1|: each weight off by a relative (n + 8) eps.

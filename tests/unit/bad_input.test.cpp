@@ -293,6 +293,15 @@ TEST_CASE("observers and pruners of another shape than the call's are refused by
   CHECK_NOTHROW(basin::validate(basin::drop_keys{basin::contiguous(std::as_const(longer).data(), 2, 4, 30)}, good));
 }
 
+TEST_CASE("an output that reaches from its part of a packed row into the next row is refused", "[unit][errors]") {
+  index const length = 7, row = 16;
+  std::vector<float> packed(static_cast<std::size_t>((length + 1) * row), 0.5f), values(static_cast<std::size_t>(length * 6), 0.5f);
+  auto const part = [&](index first, index dim) { return basin::strided(packed.data() + first, sizes{1, 1, length, dim}, sizes{length * row, row, row, 1}); };
+  auto const v = basin::contiguous(values.data(), 1, 1, length, 6);
+  CHECK_THROWS_AS(basin::cpu::forward(basin::attention<>{}, part(0, 4), part(4, 4), v, part(12, 6)), basin::shape_error);
+  CHECK_NOTHROW(basin::cpu::forward(basin::attention<>{}, part(0, 4), part(4, 4), v, part(10, 6)));
+}
+
 TEST_CASE("an observer's memory with overlapping or negative strides is refused", "[unit][errors]") {
   std::vector<double> room(2 * 4 * 9);
   using three = std::array<index, 3>;
@@ -306,10 +315,15 @@ TEST_CASE("an observer's memory with overlapping or negative strides is refused"
   CHECK(c.out.untouched());
 }
 
-TEST_CASE("a tuning of no keys per block is refused", "[unit][errors]") {
-  call<float> c(good);
-  basin::cpu::tuning const none{.keys_per_block = -1};           // 0 would never end
-  CHECK_THROWS_AS(basin::cpu::forward(basin::attention<>{}, c.q.v, c.k.v, c.v.v, c.out.v, none), basin::value_error);
+TEST_CASE("a tuning of nothing is refused by every entry that takes one", "[unit][errors]") {
+  basin::cpu::tuning const nothing[] = {{.keys_per_block = -1}, {.panel_bytes = 0}, {.tasks = 0}};  // 0 keys a block would never end
+  for (auto const& cut : nothing) {
+    call<float> c(good);
+    CHECK_THROWS_AS(basin::cpu::forward(basin::attention<>{}, c.q.v, c.k.v, c.v.v, c.out.v, cut), basin::value_error);
+    CHECK_THROWS_AS(basin::cpu::decode(basin::attention<>{}, c.q.v, c.k.v, c.v.v, c.out.v, cut), basin::value_error);
+    CHECK_THROWS_AS(basin::cpu::backward(basin::attention<>{}, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v, cut), basin::value_error);
+    CHECK((c.out.untouched() && c.dq.untouched() && c.dk.untouched() && c.dv.untouched()));
+  }
 }
 
 }  // namespace basin_test

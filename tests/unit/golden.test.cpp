@@ -2,14 +2,10 @@
 // Covers every file of normalize/: weights computed elsewhere, in double precision.
 #include <numeric>
 
-#include "basin/attention.hpp"
-#include "basin/normalize/length_scaled.hpp"
-#include "basin/normalize/sparsemax.hpp"
-#include "basin/normalize/top_k.hpp"
-#include "basin/observe/entropy.hpp"
-#include "basin/observe/max_weight.hpp"
+#include "basin/basin.hpp"
 #include "support/catch.hpp"
 #include "support/rows.hpp"
+#include "support/scores.hpp"
 
 namespace basin_test {
 
@@ -94,6 +90,100 @@ TEST_CASE("top_k finds the k-th of scores a sorting algorithm finds, for every k
     CAPTURE(k);
     CHECK(fitted.low == sorted[static_cast<std::size_t>(k) - 1]);
   }
+}
+
+TEST_CASE("softmax with one more key of score 0, and with a sink of a learned logit", "[unit][normalizer]") {
+  CHECK(distance(weights_of(basin::softmax_n{}, z), row{0.519291532, 0.191036679, 0.077669717, 0.025854003, 0.115869603}) <= printed);
+  CHECK(distance(weights_of(basin::softmax_n{std::exp(1.0)}, z), weights_of(basin::sink_logit{{1.0}}, z)) <= 1e-15);
+  CHECK(distance(weights_of(basin::sink_logit{{1.0}}, z), row{0.463339484, 0.170453071, 0.069301047, 0.023068315, 0.103385013}) <= printed);
+  CHECK(distance(weights_of(basin::sink_logit{{-inf}}, z), weights_of(basin::softmax{}, z)) <= 1e-15);
+  CHECK(weights_of(basin::sink_logit{{1e4}}, z) == row(5, 0));
+  float const logits[] = {-7, 1};
+  basin::row_context<double> const second{0, 1, 4, 5};
+  auto const of_head = weights_of(basin::sink_logit{{0, basin::contiguous(logits, 2)}}, z, second);
+  CHECK(distance(of_head, weights_of(basin::sink_logit{{1.0}}, z)) == 0);
+}
+
+TEST_CASE("pointwise weights: sigmoid, relu, squared relu", "[unit][normalizer]") {
+  row const expected{0.596418003, 0.352187428, 0.181022109, 0.068533477, 0.247975694};
+  CHECK(distance(weights_of(basin::sigmoid{-std::log(5.0)}, z), expected) <= printed);
+  CHECK(distance(weights_of(basin::sigmoid::for_length(5), z), expected) <= printed);
+  CHECK(distance(weights_of(basin::relu{}, z), row{0.4, 0.2, 0.02, 0, 0.1}) <= 1e-15);
+  CHECK(distance(weights_of(basin::relu{0.5}, z), row{0.4 * std::sqrt(5), 0.2 * std::sqrt(5), 0.02 * std::sqrt(5), 0, 0.1 * std::sqrt(5)}) <= 1e-15);
+  CHECK(distance(weights_of(basin::squared_relu{}, z), row{0.16, 0.04, 0.0004, 0, 0.01}) <= 1e-15);
+}
+
+TEST_CASE("softpick, also where all scores are tiny, negative or zero", "[unit][normalizer]") {
+  CHECK(distance(weights_of(basin::softpick{0}, z), row{0.673003275, 0.180998457, 0.011078377, 0, 0.068334279}) <= printed);
+  CHECK(weights_of(basin::softpick{}, row{-1, -200, 0}) == row{0, 0, 0});
+  CHECK(weights_of(basin::softpick{0}, row{0, 0}) == row{0, 0});
+  CHECK(distance(weights_of(basin::softpick{0}, std::vector<float>{2e-6f, -1e-6f, 1e-6f}), row{0.5, 0, 0.25}) <= 1e-6);  // expm1, not exp - 1
+  CHECK(std::fabs(weights_of(basin::softpick{}, row{1e-8})[0] - 0.5) <= 1e-7);                 // epsilon in the units of e^s - 1
+}
+
+TEST_CASE("self-adjusted softmax, normalised and plain", "[unit][normalizer]") {
+  CHECK(distance(weights_of(basin::self_adjusted{}, z), row{0.558545234, 0.136984872, 0.030631641, 0, 0.062314144}) <= printed);
+  CHECK(distance(weights_of(basin::self_adjusted_plain{}, z), row{1.117090469, 0.205477309, 0.008354084, -0.027808330, 0.062314144}) <= printed);
+  CHECK(weights_of(basin::self_adjusted{}, row{0, 0}) == row{0.5, 0.5});
+  CHECK(distance(weights_of(basin::self_adjusted{}, row{3, 3}), row{0.5, 0.5}) == 0);          // b = 3, a = 0
+  CHECK(weights_of(basin::self_adjusted{}, row{-3, -3}) == row{0, 0});
+}
+
+TEST_CASE("entmax of 1.25, 1.5, 1.75 and 2", "[unit][normalizer]") {
+  auto const threshold = [](double alpha, row const& scores) {
+    auto const fitted = basin::fit_row(basin::entmax{{alpha}}, std::span<double const>(scores), context_of<double>(scores.size()));
+    return fitted.tau + (alpha - 1) * fitted.max;
+  };
+  CHECK(distance(weights_of(basin::entmax{{1.25}}, z), row{0.689347248, 0.191120921, 0.036199915, 0.000675095, 0.082656820}) <= printed);
+  CHECK(std::fabs(threshold(1.25, z) + 0.411191189) <= printed);
+  row const half{0.814649437, 0.162070113, 0, 0, 0.023280450};
+  CHECK(distance(weights_of(basin::entmax{{1.5}}, z), half) <= printed);
+  CHECK(distance(weights_of(basin::entmax15{}, z), half) <= printed);
+  auto const fitted = basin::fit_row(basin::entmax15{}, std::span<double const>(z), context_of<double>(5));
+  CHECK(std::fabs(fitted.tau + 0.5 * fitted.max - 0.097420675) <= printed);
+  CHECK(distance(weights_of(basin::entmax{{1.75}}, z), row{0.901807134, 0.098192866, 0, 0, 0}) <= printed);
+  CHECK(std::fabs(threshold(1.75, z) - 0.574587738) <= printed);
+  CHECK(distance(weights_of(basin::entmax{{2}}, z), row{1, 0, 0, 0, 0}) <= 1e-15);
+  CHECK(distance(weights_of(basin::entmax{{2}}, row{1, 0.6, 0.1, -0.5, 0.35}), row{0.683333333, 0.283333333, 0, 0, 0.033333333}) <= printed);
+  CHECK(distance(weights_of(basin::entmax{{1.001}}, z), weights_of(basin::softmax{}, z)) <= 2e-3);
+}
+
+TEST_CASE("the least set of scores with the wanted mass", "[unit][normalizer]") {
+  CHECK(distance(weights_of(basin::top_p{0.75}, z), row{0.731058579, 0.268941421, 0, 0, 0}) <= printed);
+  CHECK(weights_of(basin::top_p{0.5}, z) == row{1, 0, 0, 0, 0});
+  CHECK(weights_of(basin::top_p{1e-9}, z) == row{1, 0, 0, 0, 0});
+  CHECK(distance(weights_of(basin::top_p{1}, z), weights_of(basin::softmax{}, z)) == 0);
+  CHECK(weights_of(basin::top_p{0.6}, row{1, 1, 1, -50}) == weights_of(basin::top_k{3}, row{1, 1, 1, -50}));  // ties are kept
+}
+
+TEST_CASE("entropy-adaptive temperature sharpens rows of entropy 0.85 to 5.94", "[unit][normalizer]") {
+  // H = 1.2169919955 as above: P(H) = 1.575..., by Horner's rule in another program
+  double const h = 1.2169919955, beta = (((-0.037 * h + 0.481) * h - 2.3) * h + 4.917) * h - 1.791;
+  CHECK(beta > 1);
+  CHECK(distance(weights_of(basin::adaptive_temperature{}, z), weights_of(basin::softmax{1 / beta}, z)) <= 1e-9);
+  row const sharp{5, 0, 0, -1, 0.5};
+  CHECK(distance(weights_of(basin::adaptive_temperature{}, sharp), weights_of(basin::softmax{}, sharp)) <= 1e-15);
+  row wide(500, 0.0);
+  wide[0] = 1;
+  CHECK(distance(weights_of(basin::adaptive_temperature{}, wide), weights_of(basin::softmax{}, wide)) <= 1e-15);
+}
+
+TEST_CASE("laws of length and position", "[unit][normalizer]") {
+  auto const at = [](double query, double visible) { return basin::row_context<double>{0, 1, query, visible}; };
+  float const numbers[] = {9, 0.5f};
+  basin::learned_ssmax const learned{{0, basin::contiguous(numbers, 2)}};
+  CHECK(std::fabs(learned.scale(at(0, std::exp(4.0))) - 2) <= 1e-15);
+  CHECK(learned.scale(at(0, 1)) == 0);
+  CHECK(std::fabs(basin::su_log_n{}.scale(at(0, 512)) - 1) <= 1e-15);
+  CHECK(std::fabs(basin::su_log_n{1}.scale(at(0, 20)) - std::log(20.0)) <= 1e-15);
+  CHECK(basin::position_steps{}.scale(at(8190, 1)) == 1);                                     // floor(8191 / 8192) = 0
+  CHECK(std::fabs(basin::position_steps{}.scale(at(8191, 1)) - (1 + 0.1 * std::log(2.0))) <= 1e-15);
+  CHECK(std::fabs(basin::position_steps{}.scale(at(3 * 8192.0, 1)) - (1 + 0.1 * std::log(4.0))) <= 1e-15);
+  CHECK(basin::yarn{}.scale(at(0, 7)) == 1);
+  CHECK(std::fabs(basin::yarn{32}.scale(at(0, 7)) - 1.8132604340) <= 1e-9);                    // gpt-oss: c = 1.3465735903
+  basin::asentmax const scale{1, {0.5}, {2}};
+  CHECK(std::fabs(scale.scale(at(6, 7)) - (1 + 0.5 * std::pow(std::log(8.0), 2))) <= 1e-15);
+  CHECK(std::isfinite(scale.scale(at(0, 0))));
 }
 
 TEST_CASE("a row of one or no key has entropy 0 and the largest weight 1 or 0", "[unit][observer]") {

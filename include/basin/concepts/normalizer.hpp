@@ -17,8 +17,11 @@
 // Every hook is a template over the value type T: float, double, or a SIMD batch whose lanes are different queries.
 // A row is `N::row<T>`. A score of -inf is the same as a key that is not visible: its weight is 0.
 
-#include <array>
+#include <cstddef>
+#include <cuda/std/array>
 #include <span>
+#include <type_traits>
+#include <utility>
 
 #include "basin/concepts/policy.hpp"
 #include "basin/core/coord.hpp"
@@ -33,8 +36,55 @@ struct jacobian_terms {
   T diag, outer, carry;
 };
 
+/// The same, minus rank Rank: ds_j = diag_j * dw_j - sum_r outer_jr * delta_r, delta_r = sum_k carry_kr * dw_k. Rank 0 is a
+/// diagonal.
+template <class T, std::size_t Rank>
+struct low_rank_jacobian {
+  static constexpr std::size_t rank = Rank;
+  T diag;
+  cuda::std::array<T, Rank> outer{}, carry{};
+};
+
+/// Both kinds of Jacobian as one, for those who must not care: engines, norms, tests.
+template <class T>
+BASIN_HD low_rank_jacobian<T, 1> as_low_rank(jacobian_terms<T> const& j) {
+  return {j.diag, {j.outer}, {j.carry}};
+}
+template <class T, std::size_t Rank>
+BASIN_HD low_rank_jacobian<T, Rank> as_low_rank(low_rank_jacobian<T, Rank> const& j) {
+  return j;
+}
+
+/// delta_r += carry_kr * dw_k.
+template <class T, std::size_t Rank>
+BASIN_HD BASIN_INLINE void gather(cuda::std::array<T, Rank>& delta, low_rank_jacobian<T, Rank> const& j, T dweight) {
+  for (int r = 0; r < static_cast<int>(Rank); ++r) delta[r] = math::fma(j.carry[r], dweight, delta[r]);
+}
+/// ds_j, once delta is complete.
+template <class T, std::size_t Rank>
+BASIN_HD BASIN_INLINE T score_gradient(low_rank_jacobian<T, Rank> const& j, T dweight, cuda::std::array<T, Rank> const& delta) {
+  T ds = j.diag * dweight;
+  for (int r = 0; r < static_cast<int>(Rank); ++r) ds = ds - j.outer[r] * delta[r];
+  return ds;
+}
+
+/// The chain rule where the normalizer was given `slope` times the score.
+template <class T>
+BASIN_HD jacobian_terms<T> through_slope(jacobian_terms<T> const& j, T slope) {
+  return {slope * j.diag, slope * j.outer, j.carry};
+}
+template <class T, std::size_t Rank>
+BASIN_HD low_rank_jacobian<T, Rank> through_slope(low_rank_jacobian<T, Rank> j, T slope) {
+  j.diag = slope * j.diag;
+  for (int r = 0; r < static_cast<int>(Rank); ++r) j.outer[r] = slope * j.outer[r];
+  return j;
+}
+
 template <class N, class T = double>
 using row_of = typename N::template row<T>;
+/// The Jacobian of N as a low_rank_jacobian.
+template <class N, class T = double>
+using jacobian_of = decltype(as_low_rank(std::declval<N const&>().jacobian(std::declval<row_of<N, T> const&>(), std::declval<T>(), std::declval<T>())));
 
 // Each requirement has a name of its own: a compiler that says which one failed says what is missing.
 template <class N>
@@ -67,9 +117,7 @@ concept rescales_rows = requires(N const n, row_of<N>& row) {
   { n.rescale(row, row) } -> std::same_as<double>;
 };
 template <class N>
-concept has_jacobian = requires(N const n, row_of<N> const row, double s) {
-  { n.jacobian(row, s, s) } -> std::same_as<jacobian_terms<double>>;
-};
+concept has_jacobian = requires(N const n, row_of<N> const row, double s) { as_low_rank(n.jacobian(row, s, s)); };
 
 template <class N>
 concept whole_row_normalizer = policy<N> && has_row<N> && fits_rows<N> && weighs_scores<N>;
@@ -103,6 +151,11 @@ BASIN_HD row_of<N, T> start_row(N const& n, row_context<T> at) {
   if constexpr (requires { n.start(at); }) return n.start(at);
   else return {};
 }
+
+/// Whether rows can start before anybody has counted the keys that a query sees: there is no start(), or it reads only where
+/// the row stands and says so by `using starts_uncounted = std::true_type`. Engines can then take an online row in one sweep.
+template <class P>
+concept starts_uncounted = !requires(P const p, row_context<double> at) { p.start(at); } || requires { requires P::starts_uncounted::value; };
 
 /// The weight of one score in a finished row.
 template <class N, class T>

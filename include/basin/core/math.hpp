@@ -17,6 +17,8 @@ struct functions {
   using scalar = T;
   using mask = bool;
   BASIN_HD static T exp(T x) { return std::exp(x); }
+  BASIN_HD static T expm1(T x) { return std::expm1(x); }
+  BASIN_HD static T floor(T x) { return std::floor(x); }
   BASIN_HD static T fma(T x, T y, T z) { return std::fma(x, y, z); }
   BASIN_HD static T log(T x) { return std::log(x); }
   BASIN_HD static T sqrt(T x) { return std::sqrt(x); }
@@ -33,6 +35,8 @@ using scalar_of = typename functions<T>::scalar;
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 template <class T>
 inline constexpr T largest = std::numeric_limits<T>::max();
+template <class T>
+inline constexpr T step_at_one = std::numeric_limits<T>::epsilon();
 
 template <class T>
 BASIN_HD T minus_inf() {
@@ -45,9 +49,25 @@ BASIN_HD T lowest() {
   return T(-largest<scalar_of<T>>);
 }
 
+/// The largest finite value: where a running minimum starts.
+template <class T>
+BASIN_HD T highest() {
+  return T(largest<scalar_of<T>>);
+}
+/// The distance from 1 to the next number.
+template <class T>
+BASIN_HD T epsilon() {
+  return T(step_at_one<scalar_of<T>>);
+}
+
 template <class T>
 BASIN_HD BASIN_INLINE T exp(T x) {
   return functions<T>::exp(x);
+}
+/// e^x - 1, as exact as e^x for small x too.
+template <class T>
+BASIN_HD BASIN_INLINE T expm1(T x) {
+  return functions<T>::expm1(x);
 }
 /// x y + z, rounded once where the machine can.
 template <class T>
@@ -57,6 +77,10 @@ BASIN_HD BASIN_INLINE T fma(T x, T y, T z) {
 template <class T>
 BASIN_HD BASIN_INLINE T log(T x) {
   return functions<T>::log(x);
+}
+template <class T>
+BASIN_HD BASIN_INLINE T floor(T x) {
+  return functions<T>::floor(x);
 }
 template <class T>
 BASIN_HD BASIN_INLINE T sqrt(T x) {

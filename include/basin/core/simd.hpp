@@ -73,6 +73,8 @@ struct functions<xsimd::batch<T, Arch>> {
     if constexpr (std::is_same_v<T, float>) return basin::detail::exp_by_polynomial(x);
     else return xsimd::exp(x);
   }
+  static BASIN_INLINE batch expm1(batch x) { return xsimd::expm1(x); }
+  static BASIN_INLINE batch floor(batch x) { return xsimd::floor(x); }
   static BASIN_INLINE batch fma(batch x, batch y, batch z) { return basin::detail::fused(x, y, z); }
   static BASIN_INLINE batch log(batch x) { return xsimd::log(x); }
   static BASIN_INLINE batch sqrt(batch x) { return xsimd::sqrt(x); }

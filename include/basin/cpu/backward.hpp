@@ -42,30 +42,53 @@ void pack_rows(View const& from, panel_at at, index width, T* to) {
       to[i * columns + d] = i < at.count && d < from.extent(3) ? static_cast<T>(from(at.batch, at.head, at.first + i, d)) : T(0);
 }
 
+/// Tells the normalizer what each row of a panel adds to the gradients of its numbers.
+template <class T, int Vectors, class Attention, class Sums>
+void report_parameters(panel<T, Vectors, Attention> const& who, Sums const& sums) {
+  using normalizer_type = decltype(Attention::normalize);
+  if constexpr (has_parameters<normalizer_type>)
+    for (int v = 0; v < Vectors; ++v)
+      for (int n = 0; n < normalizer_type::parameters; ++n) {
+        alignas(64) T values[lanes<T>];
+        sums[v][static_cast<std::size_t>(n)].store_aligned(values);
+        for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane)
+          who.use.normalize.sees_parameter_gradient({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, n, static_cast<double>(values[lane]));
+      }
+}
+
 /// dweights dw_ij -> gradients of <q_i, k_j>: ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k; times the slope.
 template <class T, int Vectors, class Attention, class Fit>
 void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, index rows, Fit const& fit, backward_buffers<T> const& at) {
   using batch = simd<T>;
+  using normalizer_type = decltype(Attention::normalize);
   constexpr index width = panel<T, Vectors, Attention>::width;
-  batch delta[Vectors];
-  for (int v = 0; v < Vectors; ++v) delta[v] = batch(T(0));
+  cuda::std::array<batch, jacobian_of<normalizer_type, T>::rank> delta[Vectors];
+  for_parameters<normalizer_type, batch> dparameters[Vectors];
+  for (int v = 0; v < Vectors; ++v) {
+    for (batch& sum : delta[v]) sum = batch(T(0));
+    for (batch& sum : dparameters[v]) sum = batch(T(0));
+  }
   over_scores<T, Vectors>(rows, at.weights, [&](int v, batch w, index n) {
     batch const score = batch::load_aligned(at.scores + n);
     batch const dw = math::select(score == math::minus_inf<batch>(), batch(T(0)), batch::load_aligned(at.dweights + n));
     dw.store_aligned(at.dweights + n);                           // whatever the product is there, nobody sees it
-    delta[v] = math::fma(fit.jacobian(who, v, score, w).carry, dw, delta[v]);
+    gather(delta[v], fit.jacobian(who, v, score, w), dw);
   });
   for (key_block const block : blocks)
     for (index r = 0; r < block.count; ++r)
       for (int v = 0; v < Vectors; ++v) {
         index const n = (block.row + r) * width + v * lanes<T>;
-        auto const j = fit.jacobian(who, v, batch::load_aligned(at.scores + n), batch::load_aligned(at.weights + n));
-        batch ds = j.diag * batch::load_aligned(at.dweights + n) - j.outer * delta[v];
+        batch const score = batch::load_aligned(at.scores + n), weight = batch::load_aligned(at.weights + n), dw = batch::load_aligned(at.dweights + n);
+        batch ds = score_gradient(fit.jacobian(who, v, score, weight), dw, delta[v]);
+        if constexpr (has_parameters<normalizer_type>) {
+          auto const given = fit.parameter_gradient(who, v, score, weight, dw, ds);
+          for (std::size_t i = 0; i < given.size(); ++i) dparameters[v][i] = dparameters[v][i] + given[i];
+        }
         if constexpr (!linear_scorer<decltype(who.use.score)>)
           ds = ds * who.use.score.slope(batch::load_aligned(at.dots + n), who.pair(v, block.first + r));
-        ds = math::select(batch::load_aligned(at.scores + n) == math::minus_inf<batch>(), batch(T(0)), ds);
-        ds.store_aligned(at.dweights + n);
+        math::select(score == math::minus_inf<batch>(), batch(T(0)), ds).store_aligned(at.dweights + n);
       }
+  report_parameters(who, dparameters);
 }
 
 /// Adds what one panel of queries gives to the gradients of its keys and values, and writes its own.
@@ -129,7 +152,8 @@ void backward_panel(Attention const& use, Watch const& watch, problem const& p, 
 /// Shapes      dout as out of forward(); dq, dk, dv as q, k, v; overwritten
 /// Precision   as forward()
 /// Cost        10 B H Nq Nk D flop for D = Dv; memory beside the operands: 4 x 32 queries x Nk scores a thread, and
-///             `tasks` copies of the gradients of one key head where there are fewer heads than tasks
+///             `tasks` copies of the gradients of one key head where there are fewer heads than tasks; a normalizer with
+///             parameters sees what every row adds to their gradients, once, from any thread
 /// Throws      as forward()
 /// Errors      static_assert: the normalizer has no jacobian()
 /// Determinism run_to_run, for any number of threads

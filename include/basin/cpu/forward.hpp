@@ -234,8 +234,7 @@ void forward_stream(panel<T, Vectors, Attention>& who, std::span<key_block const
 /// Whether the rows can be made in one sweep: they need no count of visible keys first. It does not depend on who observes, as
 /// that must change no bit of the output.
 template <class Attention>
-inline constexpr bool one_sweep = online_normalizer<decltype(Attention::normalize)> &&
-                                  !requires(decltype(Attention::normalize) n, row_context<double> c) { n.start(c); };
+inline constexpr bool one_sweep = online_normalizer<decltype(Attention::normalize)> && starts_uncounted<decltype(Attention::normalize)>;
 
 /// How many rows of scores a panel holds at once: all keys, unless one sweep will do and all of them would leave the cache.
 template <class T, class Attention>

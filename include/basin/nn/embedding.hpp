@@ -16,6 +16,16 @@ inline void require_tokens(char const* where, std::span<int const> tokens, index
       throw value_error(message("basin::nn::", where, ": token ", i, " is ", tokens[i], "; it must be in [0, ", vocabulary, ")"));
 }
 
+/// `rows` are as many as there are tokens and as wide as the table, and every token is in it.
+template <class Table, class Rows>
+void require_lookup(char const* where, std::span<int const> tokens, char const* table_name, Table const& table, char const* rows_name, Rows const& rows) {
+  require_rows(where, table_name, table);
+  require_rows(where, rows_name, rows);
+  require_equal(where, "the number of tokens", std::ssize(tokens), "the number of rows", rows.extent(0));
+  require_equal(where, "the dim of the table", table.extent(1), "the dim of the rows", rows.extent(1));
+  require_tokens(where, tokens, table.extent(0));
+}
+
 }  // namespace detail
 
 /// y_i = table[token_i]
@@ -24,11 +34,7 @@ inline void require_tokens(char const* where, std::span<int const> tokens, index
 /// Errors    shape_error, value_error for a token outside the table; nothing is written then
 template <class T>
 void embedding_forward(std::span<int const> tokens, const_view<T, 2> table, view<T, 2> y) {
-  detail::require_rows("embedding_forward", "table", table);
-  detail::require_rows("embedding_forward", "y", y);
-  detail::require_equal("embedding_forward", "the number of tokens", std::ssize(tokens), "the number of rows of y", y.extent(0));
-  detail::require_equal("embedding_forward", "the dim of the table", table.extent(1), "the dim of y", y.extent(1));
-  detail::require_tokens("embedding_forward", tokens, table.extent(0));
+  detail::require_lookup("embedding_forward", tokens, "table", table, "y", y);
 #pragma omp parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads)
   for (index i = 0; i < y.extent(0); ++i) std::copy_n(detail::row(table, tokens[i]), y.extent(1), detail::row(y, i));
 }
@@ -40,11 +46,7 @@ void embedding_forward(std::span<int const> tokens, const_view<T, 2> table, view
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 void embedding_backward(std::span<int const> tokens, const_view<T, 2> dy, view<T, 2> dtable) {
-  detail::require_rows("embedding_backward", "dtable", dtable);
-  detail::require_rows("embedding_backward", "dy", dy);
-  detail::require_equal("embedding_backward", "the number of tokens", std::ssize(tokens), "the number of rows of dy", dy.extent(0));
-  detail::require_equal("embedding_backward", "the dim of dy", dy.extent(1), "the dim of the table", dtable.extent(1));
-  detail::require_tokens("embedding_backward", tokens, dtable.extent(0));
+  detail::require_lookup("embedding_backward", tokens, "dtable", dtable, "dy", dy);
   index const dim = dy.extent(1), width = 64 / static_cast<index>(sizeof(T)) * 2, strips = (dim + width - 1) / width;
 #pragma omp parallel for schedule(static) if (dy.extent(0) * dim > detail::worth_threads)
   for (index strip = 0; strip < strips; ++strip) {

@@ -3,9 +3,10 @@
 
 // A decorator: the scores of any normalizer times a factor that depends on how many keys the query sees.
 
+#include <type_traits>
 #include <vector>
 
-#include "basin/concepts/normalizer.hpp"
+#include "basin/concepts/parameters.hpp"
 #include "basin/core/error.hpp"
 
 namespace basin {
@@ -44,9 +45,11 @@ struct log_n {
 /// Normalizes the scores c s_j, c = law.scale(context), with another normalizer.
 ///
 /// Models    whatever Normalizer models
-/// Source    reference: ssmax and log_n above; any type with `scale(row_context)` will do
-/// State     the row of Normalizer and c
-/// Edges     a query that sees one key has c = 0 under ssmax, and weight 1
+/// Source    ssmax and log_n above, and law/; any type with `scale(row_context)` will do. A law with `parameters` has
+///           scale_slopes(row_context), d c / d parameter, and sees_parameter_gradient(); one that reads no `visible` says
+///           `using starts_uncounted = std::true_type`. Parameters of Normalizer come first, then those of the law
+/// State     the row of Normalizer and c, and the slopes of c where the law has parameters
+/// Edges     a query that sees one key has c = 0 under ssmax, and weight 1; where c = 0, nothing flows to the law
 /// Cost      1 multiplication and 1 selection per score, 1 logarithm a row
 /// Errors    value_error from validate() of either part
 /// Example   examples/02_normalizers.cpp
@@ -55,14 +58,19 @@ struct length_scaled {
   BASIN_EMPTY Normalizer normalize{};
   BASIN_EMPTY Law law{};
 
+  static constexpr int parameters = parameters_of<Normalizer> + parameters_of<Law>;
+  using starts_uncounted = std::bool_constant<basin::starts_uncounted<Normalizer> && requires { requires Law::starts_uncounted::value; }>;
+  struct no_slopes {};
+
   template <class T>
   struct row {
     row_of<Normalizer, T> inner;
     T scale;
+    BASIN_EMPTY std::conditional_t<(parameters_of<Law> > 0), for_parameters<Law, T>, no_slopes> slopes{};
   };
 
   template <class T>
-  BASIN_HD row<T> start(row_context<T> at) const { return {start_row(normalize, at), law.scale(at)}; }
+  BASIN_HD row<T> start(row_context<T> at) const { return with_scale(start_row(normalize, at), at); }
 
   template <class T>
     requires fits_rows<Normalizer>
@@ -70,7 +78,7 @@ struct length_scaled {
     T const scale = law.scale(at);
     std::vector<T> scaled(scores.begin(), scores.end());
     for (T& s : scaled) s = times(scale, s);
-    return {normalize.fit(std::span<T const>(scaled), at), scale};
+    return with_scale(normalize.fit(std::span<T const>(scaled), at), at);
   }
 
   template <class T>
@@ -112,19 +120,53 @@ struct length_scaled {
   /// The chain rule through c s_j: the Jacobian of Normalizer times c.
   template <class T>
     requires has_jacobian<Normalizer>
-  BASIN_HD jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
-    auto const j = normalize.jacobian(r.inner, times(r.scale, score), weight);
-    return {r.scale * j.diag, r.scale * j.outer, j.carry};
+  BASIN_HD auto jacobian(row<T> const& r, T score, T weight) const {
+    return through_slope(normalize.jacobian(r.inner, times(r.scale, score), weight), r.scale);
+  }
+
+  /// dL/dc = sum_j s_j dL/d(c s_j), and dL/ds_j = c dL/d(c s_j).
+  template <class T>
+    requires(parameters > 0)
+  BASIN_HD for_parameters<length_scaled, T> parameter_gradient(row<T> const& r, T score, T weight, T dweight, T dscore) const {
+    for_parameters<length_scaled, T> all{};
+    T const dscaled = math::select(r.scale == T(0), T(0), dscore / r.scale);
+    if constexpr (parameters_of<Normalizer> > 0) {
+      auto const given = normalize.parameter_gradient(r.inner, times(r.scale, score), weight, dweight, dscaled);
+      for (std::size_t n = 0; n < given.size(); ++n) all[n] = given[n];
+    }
+    if constexpr (parameters_of<Law> > 0)
+      for (std::size_t n = 0; n < r.slopes.size(); ++n) all[parameters_of<Normalizer> + n] = r.slopes[n] * (score * dscaled);
+    return all;
+  }
+  void sees_parameter_gradient(row_at at, int which, double gradient) const
+    requires(parameters > 0)
+  {
+    if constexpr (parameters_of<Normalizer> > 0)
+      if (which < parameters_of<Normalizer>) return normalize.sees_parameter_gradient(at, which, gradient);
+    if constexpr (parameters_of<Law> > 0) law.sees_parameter_gradient(at, which - parameters_of<Normalizer>, gradient);
   }
 
   void validate() const {
     basin::validate(normalize);
     basin::validate(law);
   }
+  void validate(problem const& call) const {
+    basin::validate(normalize, call);
+    basin::validate(law, call);
+  }
 
-  /// c s, where -inf stays what it is even for c = 0.
+  /// c s, where -inf stays what it is even for c = 0. By fma(), so that no compiler fuses the product with what follows: c s
+  /// must be the same number wherever it is used.
   template <class T>
-  BASIN_HD static T times(T scale, T score) { return math::select(score == math::minus_inf<T>(), score, scale * score); }
+  BASIN_HD static T times(T scale, T score) { return math::select(score == math::minus_inf<T>(), score, math::fma(scale, score, T(0))); }
+
+ private:
+  template <class T>
+  BASIN_HD row<T> with_scale(row_of<Normalizer, T> const& inner, row_context<T> at) const {
+    row<T> r{inner, law.scale(at)};
+    if constexpr (parameters_of<Law> > 0) r.slopes = law.scale_slopes(at);
+    return r;
+  }
 };
 
 }  // namespace basin

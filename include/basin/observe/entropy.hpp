@@ -11,7 +11,8 @@ namespace basin {
 ///
 /// Models    row_observer
 /// Shapes    nats [batch, heads, queries]; overwritten by every call
-/// Edges     an empty row gives 0; for weights that do not sum to 1 it is the same formula, not a Shannon entropy
+/// Edges     an empty row gives 0; for weights that do not sum to 1 it is the same formula, not a Shannon entropy;
+///           a row with a negative weight has none and reports NaN
 /// Cost      3 flop and a selection per weight where the normalizer knows log_term (softmax); else a logarithm more
 /// Errors    shape_error from validate()
 struct entropy {
@@ -25,7 +26,7 @@ struct entropy {
   template <class T>
   BASIN_HD void absorb(row<T>& r, seen_term<T> seen) const {
     r.sum = r.sum + seen.term;
-    r.log_sum = r.log_sum + math::select(seen.term > T(0), seen.term * seen.log_term, T(0));
+    r.log_sum = r.log_sum + math::select(seen.term == T(0), T(0), seen.term * seen.log_term);
   }
   template <class T>
   BASIN_HD void rescale(row<T>& r, T by) const {

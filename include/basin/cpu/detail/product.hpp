@@ -78,15 +78,18 @@ void wide_product(Storage const* a, index row_step, index term_step, index rows,
 }
 
 /// The added product, where 0 times anything is 0. A NaN or an infinity then reaches only those whose factor is not 0: who does
-/// not see it keeps its bits. For the few tiles where it matters; not made to be fast.
+/// not see it keeps its bits. For the few tiles where it matters; not made to be fast. `columns` are whole vectors.
 template <class T, class Storage>
 void zero_wins_product(Storage const* a, index row_step, index term_step, index rows, index terms, T const* b, index columns, T* c) {
+  simd<T> const zero(T(0));
   for (index r = 0; r < rows; ++r)
     for (index t = 0; t < terms; ++t) {
-      T const x = static_cast<T>(a[r * row_step + t * term_step]);
-      if (x == T(0)) continue;
-      for (index n = 0; n < columns; ++n)
-        if (b[t * columns + n] != T(0)) c[r * columns + n] += x * b[t * columns + n];
+      simd<T> const x(static_cast<T>(a[r * row_step + t * term_step]));
+      if (x.get(0) == T(0)) continue;
+        for (index n = 0; n < columns; n += lanes<T>) {            // the same fused steps as the products above: the same bits
+        simd<T> const y = simd<T>::load_unaligned(b + t * columns + n), sum = simd<T>::load_unaligned(c + r * columns + n);
+        math::select(y == zero, sum, math::fma(x, y, sum)).store_unaligned(c + r * columns + n);
+      }
     }
 }
 

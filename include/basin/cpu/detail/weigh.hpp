@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "basin/concepts/parameters.hpp"
 #include "basin/cpu/detail/panel.hpp"
 
 namespace basin::cpu::detail {
@@ -74,9 +75,16 @@ struct lane_rows {
     sum(who, rows, scores, terms, states);
   }
   batch log_sum(panel_type const& who, int v) const { return log_sum_of<batch>(who.use.normalize, row[v]); }
-  jacobian_terms<batch> jacobian(panel_type const& who, int v, batch score, batch weight) const {
-    auto const j = who.use.normalize.jacobian(row[v], score, weight);
-    return {unless_hidden(score, j.diag), unless_hidden(score, j.outer), unless_hidden(score, j.carry)};
+  auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
+    auto j = as_low_rank(who.use.normalize.jacobian(row[v], score, weight));
+    j.diag = unless_hidden(score, j.diag);
+    for (std::size_t r = 0; r < j.rank; ++r) j.outer[r] = unless_hidden(score, j.outer[r]), j.carry[r] = unless_hidden(score, j.carry[r]);
+    return j;
+  }
+  auto parameter_gradient(panel_type const& who, int v, batch score, batch weight, batch dweight, batch dscore) const {
+    auto given = who.use.normalize.parameter_gradient(row[v], score, weight, dweight, dscore);
+    for (batch& one : given) one = unless_hidden(score, one);
+    return given;
   }
 
  private:
@@ -118,20 +126,38 @@ struct scalar_rows {
     for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) values[lane] = log_sum_of<T>(who.use.normalize, row[v * lanes<T> + lane]);
     return batch::load_aligned(values);
   }
-  jacobian_terms<batch> jacobian(panel_type const& who, int v, batch score, batch weight) const {
-    alignas(64) T s[lanes<T>], w[lanes<T>], diag[lanes<T>], outer[lanes<T>], carry[lanes<T>];
+  auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
+    using terms = jacobian_of<normalizer_type, T>;
+    constexpr std::size_t rank = terms::rank;
+    alignas(64) T s[lanes<T>], w[lanes<T>], diag[lanes<T>], outer[rank + 1][lanes<T>], carry[rank + 1][lanes<T>];
     score.store_aligned(s);
     weight.store_aligned(w);
     for (index lane = 0; lane < lanes<T>; ++lane) {
-      jacobian_terms<T> j{T(0), T(0), T(0)};
-      if (v * lanes<T> + lane < who.at.count && s[lane] != minus_inf) j = who.use.normalize.jacobian(row[v * lanes<T> + lane], s[lane], w[lane]);
-      diag[lane] = j.diag, outer[lane] = j.outer, carry[lane] = j.carry;
+      terms j{T(0)};
+      if (sees(who, v, lane, s[lane])) j = as_low_rank(who.use.normalize.jacobian(row[v * lanes<T> + lane], s[lane], w[lane]));
+      diag[lane] = j.diag;
+      for (std::size_t r = 0; r < rank; ++r) outer[r][lane] = j.outer[r], carry[r][lane] = j.carry[r];
     }
-    return {batch::load_aligned(diag), batch::load_aligned(outer), batch::load_aligned(carry)};
+    jacobian_of<normalizer_type, batch> all{batch::load_aligned(diag)};
+    for (std::size_t r = 0; r < rank; ++r) all.outer[r] = batch::load_aligned(outer[r]), all.carry[r] = batch::load_aligned(carry[r]);
+    return all;
+  }
+  auto parameter_gradient(panel_type const& who, int v, batch score, batch weight, batch dweight, batch dscore) const {
+    alignas(64) T s[lanes<T>], w[lanes<T>], dw[lanes<T>], ds[lanes<T>], given[parameters_of<normalizer_type>][lanes<T>] = {};
+    score.store_aligned(s), weight.store_aligned(w), dweight.store_aligned(dw), dscore.store_aligned(ds);
+    for (index lane = 0; lane < lanes<T>; ++lane) {
+      if (!sees(who, v, lane, s[lane])) continue;
+      auto const one = who.use.normalize.parameter_gradient(row[v * lanes<T> + lane], s[lane], w[lane], dw[lane], ds[lane]);
+      for (std::size_t n = 0; n < one.size(); ++n) given[n][lane] = one[n];
+    }
+    for_parameters<normalizer_type, batch> all;
+    for (std::size_t n = 0; n < all.size(); ++n) all[n] = batch::load_aligned(given[n]);
+    return all;
   }
 
  private:
   static constexpr T minus_inf = -std::numeric_limits<T>::infinity();
+  static bool sees(panel_type const& who, int v, index lane, T score) { return v * lanes<T> + lane < who.at.count && score != minus_inf; }
 };
 
 /// The better of the two that the normalizer allows.

@@ -10,7 +10,7 @@
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
 
-namespace basin::study {
+namespace basin::report {
 
 /// A mean, its standard error and the number of values.
 struct estimate {
@@ -47,7 +47,7 @@ inline estimate mean_of(std::span<double const> values) {
 
 /// Mean and error of a - b, item by item: what the items share cancels.
 inline estimate paired_difference(std::span<double const> a, std::span<double const> b) {
-  if (a.size() != b.size()) throw shape_error{message("basin::study: ", a.size(), " values against ", b.size(), "; a pair needs one of each")};
+  if (a.size() != b.size()) throw shape_error{message("basin::report: ", a.size(), " values against ", b.size(), "; a pair needs one of each")};
   gathering all;
   for (std::size_t i = 0; i < a.size(); ++i) all.add(a[i] - b[i]);
   return all.result();
@@ -61,4 +61,4 @@ inline double slope_of(std::span<double const> x, std::span<double const> y) {
   return xy / xx;
 }
 
-}  // namespace basin::study
+}  // namespace basin::report

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// One pass of the model with its own attention; the rotated queries and keys of every layer then go to every normalizer.
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "basin/theory/gram.hpp"
+#include "basin/theory/kolmogorov_smirnov.hpp"
+#include "limits/candidate.hpp"
+#include "limits/figures.hpp"
+#include "limits/row_measures.hpp"
+#include "limits/row_plan.hpp"
+#include "limits/subject.hpp"
+
+namespace basin::limits {
+
+namespace detail {
+
+/// The geometry of vectors, one set [length, dim] a group; they are moved onto the unit sphere first.
+inline embeddings_seen seen_from(std::vector<std::vector<float>> groups, index length, index dim) {
+  embeddings_seen seen{.gram = {}, .groups = std::ssize(groups), .length = length, .dim = dim, .least_distance = {}, .mean_cosine = {}};
+  seen.gram.resize(groups.size() * static_cast<std::size_t>(length * length));
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    auto const x = contiguous(groups[g].data(), length, dim);
+    auto const gram = contiguous(seen.gram.data() + g * static_cast<std::size_t>(length * length), length, length);
+    theory::onto_sphere(x);
+    theory::gram_of(view<float const, 2>(x), gram);
+    auto const geometry = theory::geometry_of(view<float const, 2>(gram));
+    seen.least_distance.push_back(geometry.least_distance);
+    seen.mean_cosine.push_back(geometry.mean_cosine);
+  }
+  return seen;
+}
+
+inline std::vector<float> rows_of(view<float const, 2> x) {
+  std::vector<float> rows;
+  for (index i = 0; i < x.extent(0); ++i)
+    for (index d = 0; d < x.extent(1); ++d) rows.push_back(x(i, d));
+  return rows;
+}
+
+/// The embedding table's row of every token.
+inline embeddings_seen token_embeddings(causal_model& model, std::span<int const> tokens) {
+  auto const parameters = model.parameters();
+  auto const table = std::ranges::find(parameters, "embedding.weight", &nn::parameter<float>::name);
+  index const dim = model.config().dim;
+  std::vector<float> rows;
+  for (int const id : tokens) {
+    auto const row = table->values.subspan(static_cast<std::size_t>(id * dim), static_cast<std::size_t>(dim));
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  return seen_from({std::move(rows)}, std::ssize(tokens), dim);
+}
+
+/// Measures every layer as the model comes to it.
+class layer_probe {
+ public:
+  layer_probe(limits_options const& options, row_plan const& rows, std::span<candidate const> list, embeddings_seen& embeddings, figures& to, std::function<void()> const& tick)
+      : o(&options), plan(&rows), all(list), seen(&embeddings), out(&to), done(&tick) {}
+
+  template <class Attention>
+  Attention operator()(int, Attention use) const { return use; }
+
+  void reads(int, view<float const, 2> stream) const {
+    if (o->of == embedding::hidden) *seen = seen_from({rows_of(stream)}, stream.extent(0), stream.extent(1));
+  }
+
+  void projected(int layer, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v) const {
+    if (o->of == embedding::value) {
+      std::vector<std::vector<float>> groups;
+      for (index h = 0; h < v.extent(1); ++h)
+        groups.push_back(rows_of(strided(&v(0, h, 0, 0), std::array<index, 2>{v.extent(2), v.extent(3)}, std::array<index, 2>{v.stride(2), v.stride(3)})));
+      *seen = seen_from(std::move(groups), v.extent(2), v.extent(3));
+    }
+    if (o->of != embedding::token || layer == 0)
+      for (index g = 0; g < seen->groups; ++g)
+        out->geometries.push_back({layer, static_cast<int>(g), seen->least_distance[static_cast<std::size_t>(g)], seen->mean_cosine[static_cast<std::size_t>(g)]});
+    for (std::size_t n = 0; n < all.size(); ++n) {
+      row_measures(*o, *plan, *seen, all[n], layer, q.extent(1)).measure(q, k, static_cast<int>(n), *out);
+      (*done)();
+    }
+  }
+
+ private:
+  limits_options const* o;
+  row_plan const* plan;
+  std::span<candidate const> all;
+  embeddings_seen* seen;
+  figures* out;
+  std::function<void()> const* done;
+};
+
+/// The distances of the heads at one length, [N, heads], measured and expected.
+struct searched_table {
+  std::vector<index> counts;
+  std::vector<double> measured, formula, printed;
+};
+
+inline searched_table table_of(figures const& f, int normalizer, index length) {
+  searched_table table;
+  std::vector<searched_figure> here;
+  for (auto const& s : f.searched)
+    if (s.at.normalizer == normalizer && s.length == length) here.push_back(s);
+  std::ranges::stable_sort(here, {}, &searched_figure::n);
+  for (auto const& s : here) {
+    if (table.counts.empty() || table.counts.back() != s.n) table.counts.push_back(s.n);
+    table.measured.push_back(s.measured), table.formula.push_back(s.formula), table.printed.push_back(s.printed);
+  }
+  return table;
+}
+
+}  // namespace detail
+
+/// Figure 2c from the distances of the heads.
+inline void find_critical(figures& f, std::vector<index> const& lengths, int normalizers) {
+  for (int normalizer = 0; normalizer < normalizers; ++normalizer)
+    for (index const length : lengths) {
+      auto const table = detail::table_of(f, normalizer, length);
+      if (table.counts.empty()) continue;
+      index const rows = std::ssize(table.counts), heads = std::ssize(table.measured) / rows;
+      auto const as_view = [&](std::vector<double> const& v) { return contiguous(v.data(), rows, heads); };
+      for (double const level : critical_levels) {
+        f.criticals.push_back({normalizer, length, "E", level, theory::critical_count(table.counts, as_view(table.measured), as_view(table.formula), level)});
+        f.criticals.push_back({normalizer, length, "E'", level, theory::critical_count(table.counts, as_view(table.measured), as_view(table.printed), level)});
+      }
+    }
+}
+
+/// All figures. `tick` is called once for every layer and normalizer.
+///
+/// Cost          rows L^2 for every normalizer and head (the expectation of theorem 1); memory: the Gram matrices of a layer, and
+///               the numbers of all its rows
+/// Determinism   run_to_run, for any number of threads
+inline figures measure(subject& s, std::vector<int> const& tokens, std::vector<candidate> const& list, limits_options const& o, std::function<void()> const& tick) {
+  figures f;
+  row_plan const plan(o);
+  embeddings_seen seen;
+  if (o.of == embedding::token) seen = detail::token_embeddings(s.model, tokens);
+  s.model.forward(tokens, 1, static_cast<int>(tokens.size()), detail::layer_probe(o, plan, list, seen, f, tick));
+  find_critical(f, o.lengths, static_cast<int>(list.size()));
+  return f;
+}
+
+}  // namespace basin::limits

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The tokens of a text that the model reads.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "basin/core/error.hpp"
+#include "limits/options.hpp"
+#include "models/files.hpp"
+#include "models/problems.hpp"
+#include "models/text.hpp"
+
+namespace basin::limits {
+
+/// A begin token and the first bytes of a file from `offset` on, `length` tokens in all.
+///
+/// Throws    file_error: not readable; value_error: too short
+inline std::vector<int> text_tokens(std::filesystem::path const& path, index offset, index length) {
+  auto const bytes = models::read_file(path);
+  if (std::ssize(bytes) < offset + length - 1)
+    throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes; --offset ", offset, " and --lengths up to ", length, " need ", offset + length - 1)};
+  std::vector<int> tokens{models::begin_id};
+  for (index i = 0; i + 1 < length; ++i) tokens.push_back(std::to_integer<int>(bytes[static_cast<std::size_t>(offset + i)]));
+  return tokens;
+}
+
+/// A begin token and held-out word problems joined end to end.
+inline std::vector<int> problem_tokens(std::uint64_t seed, index length) {
+  philox rng(seed);
+  std::vector<int> tokens{models::begin_id};
+  while (std::ssize(tokens) < length) {
+    auto const ids = models::encode(models::make_problem(rng, models::split::test));
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+  }
+  tokens.resize(static_cast<std::size_t>(length));
+  return tokens;
+}
+
+inline std::vector<int> tokens_of(limits_options const& o) {
+  return o.text.empty() ? problem_tokens(o.problems, o.longest()) : text_tokens(o.text, o.offset, o.longest());
+}
+
+}  // namespace basin::limits

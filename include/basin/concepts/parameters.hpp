@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Numbers of a normalizer that are learned: one for all heads or one a head, and where a backward pass puts what each row of
+// the call gives to their gradients.
+
+#include <cuda/std/array>
+
+#include "basin/concepts/normalizer.hpp"
+#include "basin/core/error.hpp"
+#include "basin/core/problem.hpp"
+
+namespace basin {
+
+/// How many learned numbers a policy has.
+template <class P>
+inline constexpr int parameters_of = [] {
+  if constexpr (requires { P::parameters; }) return P::parameters;
+  else return 0;
+}();
+
+/// One value for every learned number of a policy.
+template <class P, class T>
+using for_parameters = cuda::std::array<T, parameters_of<P>>;
+
+/// A normalizer whose learned numbers have gradients.
+///
+/// Requires  parameters: how many; parameter_gradient(row, score, weight, dweight, dscore): what key j adds to the gradient of
+///           each, given its dw_j and its finished ds_j, in units of the scores that the normalizer was given;
+///           sees_parameter_gradient(row_at, which, double): what a row adds, called once a row and number by every backward
+/// Laws      the sum over all rows is the derivative of the loss
+template <class N>
+concept has_parameters = parameters_of<N> > 0 && requires(N const n, row_of<N> const row, double x, row_at at) {
+  { n.parameter_gradient(row, x, x, x, x) } -> std::same_as<for_parameters<N, double>>;
+  n.sees_parameter_gradient(at, 0, x);
+};
+
+/// A number of a policy: `value` for all heads, or values(head) where there are values; a stride of 0 shares one.
+struct per_head {
+  double value = 0;
+  view<float const, 1> values{};
+
+  BASIN_HD double operator()(int head) const { return values.data_handle() == nullptr ? value : static_cast<double>(values(head)); }
+
+  /// Errors    shape_error: fewer values than the call has heads
+  void validate(char const* who, char const* name, problem const& call) const {
+    if (values.data_handle() != nullptr && values.extent(0) < call.heads)
+      throw shape_error(message(who, ": ", name, " has ", values.extent(0), " values but the call has ", call.heads,
+                                " heads; give one a head, or a view of stride 0"));
+  }
+};
+
+/// Where a policy leaves what every row of a backward pass adds to the gradients of its numbers: rows
+/// [parameters, batch, heads, queries]. Without memory the gradients are dropped.
+struct parameter_gradients {
+  view<double, 4> rows{};
+
+  void put(row_at at, int which, double gradient) const {
+    if (rows.data_handle() != nullptr) rows(which, at.batch, at.head, at.query) = gradient;
+  }
+
+  /// Errors    shape_error: room for another number of parameters, or for another call
+  void validate(char const* who, int parameters, problem const& call) const {
+    if (rows.data_handle() == nullptr) return;
+    index const needs[] = {parameters, call.batch, call.heads, call.queries};
+    for (int r = 0; r < 4; ++r)
+      if (rows.extent(r) != needs[r])
+        throw shape_error(message(who, ": gradients is [", rows.extent(0), ", ", rows.extent(1), ", ", rows.extent(2), ", ", rows.extent(3),
+                                  "] but the call has [parameters, batch, heads, queries] = [", needs[0], ", ", needs[1], ", ", needs[2], ", ",
+                                  needs[3], "]"));
+    detail::require_own_elements(who, "gradients", rows);
+  }
+
+  /// What number `which` of one head receives in all, rows in order.
+  double sum(int which, int head) const {
+    double total = 0;
+    for (index b = 0; b < rows.extent(1); ++b)
+      for (index i = 0; i < rows.extent(3); ++i) total += rows(which, b, head, i);
+    return total;
+  }
+};
+
+}  // namespace basin

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/parameters.hpp"
+
+namespace basin {
+
+/// Entmax of any alpha in (1, 2], one a head where wanted: w_j = max((alpha - 1) s_j - tau, 0)^(1 / (alpha - 1)), tau such that
+/// the weights sum to 1. Sparser with alpha: 1 would be softmax, 1.5 is entmax15, 2 is sparsemax.
+///
+/// Models    streamable_normalizer with terms, has_parameters
+/// Source    Peters, Niculae & Martins 2019, arXiv 1905.05702; dw/dalpha: Correia, Niculae & Martins 2019, prop. 1. With
+///           y_j = max((alpha - 1) s_j - tau, 0) and q = 1 / (alpha - 1), Newton's method on the norm |y|_q = 1, which is convex
+///           in tau, climbs from below and needs no guard
+/// Shapes    one row; scores [keys]; alpha [heads], or one for all
+/// State     tau (measured from the maximum), sums of y^q and of y^(q-1), and the first of the sweep before
+/// Precision |error of a weight| <= 8 (keys + 8) q eps: towards alpha = 1 digits are lost
+/// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
+/// Order     does not matter, up to rounding of the sums
+/// Cost      about 6 sweeps of 1 exp, 1 log and 6 flop per score
+/// Errors    value_error: alpha not in [1.001, 2]; shape_error: fewer alphas than heads, gradients of another call
+/// Example   examples/02_normalizers.cpp
+struct entmax {
+  static constexpr int parameters = 1;
+  using starts_uncounted = std::true_type;
+
+  per_head alpha{1.5};
+  parameter_gradients gradients{};
+
+  template <class T>
+  struct row {
+    T slope = T(1), power = T(1);                                // alpha - 1, and its inverse
+    T max = math::lowest<T>(), tau = T(-1);                      // tau >= max - 1 because the largest weight is <= 1
+    T total = T(0), derivative = T(0), before = math::highest<T>(), open = T(1);
+    T sum = T(0), roots = T(0);
+  };
+
+  template <class T>
+  BASIN_HD row<T> start(row_context<T> at) const {
+    double const slope = alpha(at.head) - 1;
+    row<T> r;
+    r.slope = T(static_cast<math::scalar_of<T>>(slope));
+    r.power = T(static_cast<math::scalar_of<T>>(1 / slope));
+    return r;
+  }
+  template <class T>
+  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
+
+  template <class T>
+  BASIN_HD void absorb(row<T>& r, T score) const {
+    T const y = above(r, score), power = to_the_power(r, y);
+    r.total = r.total + power;
+    r.derivative = r.derivative + math::select(y == T(0), T(0), power / y);
+  }
+
+  /// step = (|y|_q - 1) / (d |y|_q / d tau) = total (1 - total^-slope) / derivative
+  template <class T>
+  BASIN_HD auto next(row<T>& r) const {
+    T const step = r.total * (T(0) - math::expm1(T(0) - r.slope * math::log(r.total))) / r.derivative;
+    T const tau = r.tau + step;
+    auto const again = r.open > T(0) && r.total < r.before && r.total > T(1) && tau > r.tau;
+    r.tau = math::select(again, tau, r.tau);
+    r.open = math::select(again, T(1), T(0));
+    r.before = r.total;
+    r.total = r.derivative = T(0);
+    return again;
+  }
+
+  template <class T>
+  BASIN_HD T term(row<T> const& r, T score) const { return to_the_power(r, above(r, score)); }
+  template <class T>
+  BASIN_HD void add(row<T>& r, T score, T term) const {
+    T const y = above(r, score);
+    r.sum = r.sum + term;
+    r.roots = r.roots + math::select(y == T(0), T(0), term / y);
+  }
+  template <class T>
+  BASIN_HD T factor(row<T> const& r) const { return math::select(r.sum == T(0), T(0), T(1) / r.sum); }
+  template <class T>
+  BASIN_HD void merge(row<T>& into, row<T> const& from) const {
+    into.max = math::max(into.max, from.max);
+    into.total = into.total + from.total;
+    into.derivative = into.derivative + from.derivative;
+    into.sum = into.sum + from.sum;
+    into.roots = into.roots + from.roots;
+  }
+
+  /// J = diag u - u u^T / sum u, u = w^(2 - alpha) on the support.
+  template <class T>
+  BASIN_HD jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
+    T const y = above(r, score), u = math::select(y == T(0), T(0), weight / y);
+    return {u, u, math::select(y == T(0), T(0), u / r.roots)};
+  }
+
+  /// dL/dalpha = sum_j ds_j (1 / (alpha - 1) - log w_j) w_j^(alpha - 1) / (alpha - 1), and w_j^(alpha - 1) = y_j.
+  template <class T>
+  BASIN_HD for_parameters<entmax, T> parameter_gradient(row<T> const& r, T score, T weight, T, T dscore) const {
+    T const y = above(r, score);
+    return {math::select(weight > T(0), dscore * y * r.power * (r.power - math::log(weight)), T(0))};
+  }
+  void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+
+  void validate() const {
+    if (!(alpha.value >= 1.001 && alpha.value <= 2))
+      throw value_error(message("basin::entmax: alpha is ", alpha.value, "; it must be from 1.001 to 2; for 1, use softmax"));
+  }
+  void validate(problem const& call) const {
+    alpha.validate("basin::entmax", "alpha", call);
+    gradients.validate("basin::entmax", parameters, call);
+  }
+
+ private:
+  /// max((alpha - 1) (s - max) - tau, 0), and NaN for a NaN.
+  template <class T>
+  BASIN_HD static T above(row<T> const& r, T score) { return math::max(T(0), r.slope * (score - r.max) - r.tau); }
+  template <class T>
+  BASIN_HD static T to_the_power(row<T> const& r, T y) { return math::select(y == T(0), T(0), math::exp(r.power * math::log(y))); }
+};
+
+static_assert(streamable_normalizer<entmax> && !online_normalizer<entmax> && has_parameters<entmax>);
+
+}  // namespace basin

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/parameters.hpp"
+
+namespace basin {
+
+/// A law of length_scaled: scores times delta + beta (log(n + 1))^gamma, beta and gamma learned a head, n the number of visible
+/// keys. length_scaled<entmax15, asentmax> is ASEntmax.
+///
+/// Source    Vasylenko et al. 2025, arXiv 2506.16640, with n + 1 as in its code (position + 2 where the mask is causal)
+/// Shapes    beta, gamma [heads], or one for all
+/// Edges     log(n + 1) >= log 2, so the scale is positive and smooth in both for every n
+/// Errors    value_error: delta or beta is negative, gamma is not finite; shape_error: fewer numbers than heads, gradients of
+///           another call
+struct asentmax {
+  static constexpr int parameters = 2;                           // beta, gamma
+  double delta = 1;
+  per_head beta{0.55}, gamma{0};                                 // means of its draws at the start: U(0.1, 1), N(0, 0.01)
+  parameter_gradients gradients{};
+
+  template <class T>
+  BASIN_HD T scale(row_context<T> const& at) const { return number<T>(delta) + number<T>(beta(at.head)) * power(at); }
+  template <class T>
+  BASIN_HD for_parameters<asentmax, T> scale_slopes(row_context<T> const& at) const {
+    return {power(at), number<T>(beta(at.head)) * power(at) * math::log(log_length(at))};
+  }
+  void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+
+  void validate() const {
+    for (auto const& [name, x] : {std::pair{"delta", delta}, {"beta", beta.value}})
+      if (!(x >= 0 && x <= math::largest<float>)) throw value_error(message("basin::asentmax: ", name, " is ", x, "; it must be 0 or more, and finite"));
+    if (!(math::abs(gamma.value) <= math::largest<float>)) throw value_error(message("basin::asentmax: gamma is ", gamma.value, "; it must be finite"));
+  }
+  void validate(problem const& call) const {
+    beta.validate("basin::asentmax", "beta", call);
+    gamma.validate("basin::asentmax", "gamma", call);
+    gradients.validate("basin::asentmax", parameters, call);
+  }
+
+ private:
+  template <class T>
+  BASIN_HD static T number(double x) { return T(static_cast<math::scalar_of<T>>(x)); }
+  template <class T>
+  BASIN_HD static T log_length(row_context<T> const& at) { return math::log(math::max(at.visible, T(1)) + T(1)); }
+  template <class T>
+  BASIN_HD T power(row_context<T> const& at) const { return math::exp(number<T>(gamma(at.head)) * math::log(log_length(at))); }
+};
+
+}  // namespace basin

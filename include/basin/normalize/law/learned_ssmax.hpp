@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/parameters.hpp"
+
+namespace basin {
+
+/// A law of length_scaled: scores times s log n with a learned s a head, n the number of visible keys.
+///
+/// Source    Nakanishi 2025, arXiv 2501.19399; it starts from 0.168 = 1 / (mean of log n up to 1024)
+/// Shapes    s [heads], or one for all
+/// Edges     d loss / d s is reported as 0 where s itself is 0
+/// Errors    value_error: s is not finite; shape_error: fewer numbers than heads, gradients of another call
+struct learned_ssmax {
+  static constexpr int parameters = 1;
+  per_head s{0.168};
+  parameter_gradients gradients{};
+
+  template <class T>
+  BASIN_HD T scale(row_context<T> const& at) const { return T(static_cast<math::scalar_of<T>>(s(at.head))) * log_length(at); }
+  template <class T>
+  BASIN_HD for_parameters<learned_ssmax, T> scale_slopes(row_context<T> const& at) const { return {log_length(at)}; }
+  void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+
+  void validate() const {
+    if (!(math::abs(s.value) <= math::largest<float>)) throw value_error(message("basin::learned_ssmax: s is ", s.value, "; it must be finite"));
+  }
+  void validate(problem const& call) const {
+    s.validate("basin::learned_ssmax", "s", call);
+    gradients.validate("basin::learned_ssmax", parameters, call);
+  }
+
+ private:
+  template <class T>
+  BASIN_HD static T log_length(row_context<T> const& at) { return math::log(math::max(at.visible, T(1))); }
+};
+
+}  // namespace basin

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/concepts/normalizer.hpp"
+#include "basin/core/error.hpp"
+
+namespace basin {
+
+/// Softmax over the smallest set of largest scores whose softmax weights sum to p or more; every other weight is 0.
+///
+/// Models    streamable_normalizer with terms
+/// Source    Lin et al. 2025, arXiv 2502.02770 (Twilight); bisection that snaps to the scores it meets, as in top_k
+/// Shapes    one row; scores [keys]
+/// State     the least score of the set lies in [low, top]; a sweep sums the terms of scores >= mid and notes its neighbours
+/// Precision the set is that of sums taken in order: exact where no cumulative weight is within keys eps of p; weights as softmax
+/// Edges     ties with the least score of the set are all kept, so that permuting keys permutes weights; p = 1 is softmax
+/// Order     does not matter, up to rounding of the sums
+/// Cost      about log2(keys) sweeps of 1 exp and 5 operations per score, then softmax
+/// Errors    value_error from validate(): p is not in (0, 1]
+/// Example   examples/02_normalizers.cpp
+struct top_p {
+  double p = 0.85;
+
+  template <class T>
+  struct row {
+    T max = math::lowest<T>();
+    T low = math::lowest<T>(), top = math::lowest<T>(), mid = math::lowest<T>();
+    T mass = T(0), wanted = T(0), above = math::highest<T>(), below = math::lowest<T>();
+    T sum = T(0);
+  };
+
+  template <class T>
+  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
+
+  template <class T>
+  BASIN_HD void absorb(row<T>& r, T score) const {
+    auto const reaches = score >= r.mid;
+    r.mass = r.mass + math::select(reaches, math::exp(score - r.max), T(0));
+    r.above = math::min(r.above, math::select(reaches, score, math::highest<T>()));
+    r.below = math::max(r.below, math::select(reaches, math::lowest<T>(), score));
+  }
+
+  /// The first sweep, with mid below every score, finds the whole mass; each later one halves [low, top] at least.
+  template <class T>
+  BASIN_HD auto next(row<T>& r) const {
+    using scalar = math::scalar_of<T>;
+    auto const first = r.mid == math::lowest<T>();
+    r.wanted = math::select(first, T(static_cast<scalar>(p)) * r.mass, r.wanted);
+    auto const enough = r.mass >= r.wanted || first;
+    T const top = math::select(first, r.max, math::select(enough, r.top, r.below));
+    r.low = math::select(enough, r.above, r.low);
+    r.top = p >= 1 ? r.low : top;
+    T const middle = T(0.5f) * r.low + T(0.5f) * r.top;
+    r.mid = math::select(middle > r.low, middle, r.top);
+    r.mass = T(0);
+    r.above = math::highest<T>();
+    r.below = math::lowest<T>();
+    return r.low < r.top;
+  }
+
+  template <class T>
+  BASIN_HD T term(row<T> const& r, T score) const {
+    return math::select(score < r.low, T(0), math::exp(score - r.max));  // a NaN is not below
+  }
+  template <class T>
+  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.low, math::minus_inf<T>(), score - r.max); }
+  template <class T>
+  BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
+  template <class T>
+  BASIN_HD T factor(row<T> const& r) const { return math::select(r.sum == T(0), T(0), T(1) / r.sum); }
+  template <class T>
+  BASIN_HD void merge(row<T>& into, row<T> const& from) const {
+    into.max = math::max(into.max, from.max);
+    into.mass = into.mass + from.mass;
+    into.above = math::min(into.above, from.above);
+    into.below = math::max(into.below, from.below);
+    into.sum = into.sum + from.sum;
+  }
+
+  /// Softmax on the set; the set itself is piecewise constant.
+  template <class T>
+  BASIN_HD jacobian_terms<T> jacobian(row<T> const&, T, T weight) const { return {weight, weight, weight}; }
+
+  void validate() const {
+    if (!(p > 0 && p <= 1)) throw value_error(message("basin::top_p: p is ", p, "; it must be more than 0 and at most 1"));
+  }
+};
+
+static_assert(streamable_normalizer<top_p> && !online_normalizer<top_p> && differentiable_normalizer<top_p>);
+
+}  // namespace basin

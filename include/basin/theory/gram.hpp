@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The geometry of a text: inner products of its L embeddings, computed once and shared by every head, row and N.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "basin/core/error.hpp"
+#include "basin/core/view.hpp"
+
+namespace basin::theory {
+
+namespace detail {
+
+template <class View>
+void require_square(char const* who, View const& gram) {
+  if (gram.data_handle() == nullptr || gram.extent(0) < 1 || gram.extent(0) != gram.extent(1))
+    throw shape_error(message(who, ": the Gram matrix is [", gram.extent(0), ", ", gram.extent(1), "]; it must be square, with a row for every key"));
+}
+
+}  // namespace detail
+
+/// G_ij = <x_i, x_j>, exactly symmetric.
+///
+/// Shapes    embeddings [keys, dim], gram [keys, keys]; any strides
+/// Precision sums in double, stored in the type of `gram`
+/// Cost      keys^2 dim / 2 multiplications, on all threads
+/// Errors    shape_error: a gram of another size, no embedding
+template <class X, class G>
+void gram_of(view<X const, 2> embeddings, view<G, 2> gram) {
+  detail::require_square("basin::theory::gram_of", gram);
+  index const keys = embeddings.extent(0), dim = embeddings.extent(1);
+  if (gram.extent(0) != keys || dim < 1)
+    throw shape_error(message("basin::theory::gram_of: embeddings are [", keys, ", ", dim, "] and the Gram matrix is [", gram.extent(0), ", ", gram.extent(1),
+                              "]; it needs a row for every embedding"));
+#pragma omp parallel for schedule(dynamic, 8) if (keys * keys * dim > (index{1} << 18))  // a tenth of a millisecond
+  for (index i = 0; i < keys; ++i)
+    for (index j = 0; j <= i; ++j) {
+      double sum = 0;
+      if (embeddings.stride(1) == 1) {
+        X const* const a = &embeddings(i, 0);
+        X const* const b = &embeddings(j, 0);
+#pragma omp simd reduction(+ : sum)
+        for (index d = 0; d < dim; ++d) sum += static_cast<double>(a[d]) * static_cast<double>(b[d]);
+      } else {
+        for (index d = 0; d < dim; ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(j, d));
+      }
+      gram(i, j) = gram(j, i) = static_cast<G>(sum);
+    }
+}
+
+/// Moves every embedding onto the sphere of the given radius, in place.
+///
+/// Source    arXiv 2508.17821, assumption 1: "in practice we normalize embeddings so that they lie on this sphere"
+/// Errors    value_error: an embedding of length 0 or not finite (nothing is changed), a radius that is not positive
+template <class X>
+void onto_sphere(view<X, 2> embeddings, double radius = 1) {
+  if (!(radius > 0) || !std::isfinite(radius)) throw value_error(message("basin::theory::onto_sphere: radius is ", radius, "; it must be positive and finite"));
+  auto const norm = [&](index i) {
+    double sum = 0;
+    for (index d = 0; d < embeddings.extent(1); ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(i, d));
+    return std::sqrt(sum);
+  };
+  for (index i = 0; i < embeddings.extent(0); ++i)
+    if (double const length = norm(i); !(length > 0) || !std::isfinite(length))
+      throw value_error(message("basin::theory::onto_sphere: embedding ", i, " has length ", length, "; only a finite one above 0 has a direction"));
+  for (index i = 0; i < embeddings.extent(0); ++i) {
+    double const by = radius / norm(i);
+    for (index d = 0; d < embeddings.extent(1); ++d) embeddings(i, d) = static_cast<X>(static_cast<double>(embeddings(i, d)) * by);
+  }
+}
+
+/// What a Gram matrix says about its embeddings as a whole.
+struct geometry {
+  double largest_norm = 0;       // M: the radius, where all lie on a sphere
+  double least_distance = 0;     // delta = min_{i != j} |x_i - x_j|; infinite for a single one
+  double mean_cosine = 0;        // over pairs i != j: 0 for directions without preference, near 1 for a narrow cone
+};
+
+/// Source    arXiv 2508.17821, assumption 2 (delta is the empirical minimum); anisotropy as Ethayarajh 2019
+/// Edges     a token that occurs twice makes delta 0; embeddings of length 0 are left out of the cosine
+/// Cost      keys^2 / 2
+/// Errors    shape_error: a matrix that is not square
+template <class G>
+geometry geometry_of(view<G const, 2> gram) {
+  detail::require_square("basin::theory::geometry_of", gram);
+  geometry of{0, std::numeric_limits<double>::infinity(), 0};
+  double cosines = 0, pairs = 0;
+  for (index i = 0; i < gram.extent(0); ++i) {
+    double const own = std::max(0.0, static_cast<double>(gram(i, i)));
+    of.largest_norm = std::max(of.largest_norm, std::sqrt(own));
+    for (index j = 0; j < i; ++j) {
+      double const other = std::max(0.0, static_cast<double>(gram(j, j))), both = static_cast<double>(gram(i, j));
+      of.least_distance = std::min(of.least_distance, std::sqrt(std::max(0.0, own + other - 2 * both)));
+      if (own > 0 && other > 0) cosines += both / std::sqrt(own * other), pairs += 1;
+    }
+  }
+  of.mean_cosine = pairs > 0 ? cosines / pairs : 0.0;
+  return of;
+}
+
+/// The Gram matrix as one row of attention sees it: of the visible keys only, in the order of its weights. Without a list,
+/// those are the first keys of the text, as under a causal mask.
+template <class G>
+struct seen_gram {
+  view<G const, 2> all{};
+  std::span<index const> keys{};
+
+  index key(index i) const { return keys.empty() ? i : keys[static_cast<std::size_t>(i)]; }
+  double operator()(index i, index j) const { return static_cast<double>(all(key(i), key(j))); }
+
+  /// Whether a row of the visible keys lies in memory as it is needed.
+  bool direct() const { return keys.empty() && all.stride(1) == 1; }
+  G const* direct_row(index i) const { return &all(i, 0); }
+
+  /// Row i, for the first `room.size()` visible keys.
+  double const* copied_row(index i, std::span<double> room) const {
+    G const* const from = &all(key(i), 0);
+    index const step = all.stride(1);
+    for (std::size_t j = 0; j < room.size(); ++j) room[j] = static_cast<double>(from[key(static_cast<index>(j)) * step]);
+    return room.data();
+  }
+};
+
+template <class G>
+seen_gram(view<G const, 2>) -> seen_gram<G>;
+template <class G>
+seen_gram(view<G const, 2>, std::span<index const>) -> seen_gram<G>;
+
+namespace detail {
+
+/// to += sum of four rows times four numbers.
+template <class Row>
+void add_rows(std::array<Row const*, 4> const& rows, std::array<double, 4> const& by, std::span<double> to) {
+  Row const *const a = rows[0], *const b = rows[1], *const c = rows[2], *const d = rows[3];
+  double const p = by[0], q = by[1], r = by[2], s = by[3];
+  double* const sum = to.data();
+#pragma omp simd
+  for (std::size_t i = 0; i < to.size(); ++i)
+    sum[i] += p * static_cast<double>(a[i]) + q * static_cast<double>(b[i]) + (r * static_cast<double>(c[i]) + s * static_cast<double>(d[i]));
+}
+
+/// Sums rows four at a time; row_at(j, n) gives row j, which may be kept in place n of four.
+template <class Row, class RowAt>
+void sum_rows(std::span<double const> weights, double least, std::span<double> out, RowAt const& row_at) {
+  std::array<Row const*, 4> rows{};
+  std::array<double, 4> by{};
+  std::size_t held = 0;
+  for (std::size_t j = 0; j < weights.size(); ++j) {
+    if (std::abs(weights[j]) <= least) continue;
+    rows[held] = row_at(static_cast<index>(j), held);
+    by[held++] = weights[j];
+    if (held == 4) add_rows(rows, by, out), held = 0;
+  }
+  if (held == 0) return;
+  for (; held < 4; ++held) rows[held] = rows[0], by[held] = 0;
+  add_rows(rows, by, out);
+}
+
+}  // namespace detail
+
+/// g_i = sum_j w_j G_ij = <x_i, sum_j w_j x_j>: the only product that costs keys^2, and it does not depend on N.
+///
+/// Shapes    weights, out [visible keys]
+/// Precision keys eps; weights that together cannot reach one rounding error of the largest are left out
+/// Cost      2 flop per visible key and key that weighs something
+template <class G>
+void times_gram(seen_gram<G> const& gram, std::span<double const> weights, std::span<double> out) {
+  std::size_t const n = weights.size();
+  std::fill(out.begin(), out.end(), 0.0);
+  double largest = 0;
+  for (double const w : weights) largest = std::max(largest, std::abs(w));
+  double const least = largest * 0x1p-53 / static_cast<double>(n);
+  if (gram.direct()) return detail::sum_rows<G>(weights, least, out, [&](index j, std::size_t) { return gram.direct_row(j); });
+  std::vector<double> room(4 * n);
+  detail::sum_rows<double>(weights, least, out, [&](index j, std::size_t place) { return gram.copied_row(j, std::span<double>(room).subspan(place * n, n)); });
+}
+
+}  // namespace basin::theory

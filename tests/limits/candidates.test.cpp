@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers examples/limits/candidate.hpp, options.hpp, summary.hpp and words.hpp
+#include <string>
+#include <vector>
+
+#include "basin/core/error.hpp"
+#include "limits/candidate.hpp"
+#include "limits/summary.hpp"
+#include "limits/words.hpp"
+#include "support/catch.hpp"
+
+namespace basin::limits {
+
+TEST_CASE("normalizers are chosen by name, in the order asked for", "[unit][limits]") {
+  auto const two = chosen_of(all_candidates({64}), {"top_k", "softmax"});
+  REQUIRE(two.size() == 2);
+  CHECK(two[0].name == "top_k");
+  CHECK(two[1].name == "softmax");
+  CHECK(chosen_of(all_candidates({64}), {}).size() == all_candidates({64}).size());
+  CHECK_THROWS_AS(chosen_of(all_candidates({64}), {"nobody"}), value_error);
+  CHECK_THROWS_AS(chosen_of(all_candidates({64}), {"softmax", "softmax"}), value_error);
+}
+
+TEST_CASE("options that make no figures are refused", "[unit][limits]") {
+  limits_options o;
+  CHECK_NOTHROW(validate(o));
+  auto const refused = [&](auto change) {
+    auto other = o;
+    change(other);
+    CHECK_THROWS_AS(validate(other), value_error);
+  };
+  refused([](auto& x) { x.lengths = {}; });
+  refused([](auto& x) { x.lengths = {1}; });
+  refused([](auto& x) { x.lengths = {64, 64}; });
+  refused([](auto& x) { x.top = {0}; });
+  refused([](auto& x) { x.temperatures = {0}; });
+  refused([](auto& x) { x.temperatures = {NAN}; });
+  refused([](auto& x) { x.epsilons = {-1}; });
+  refused([](auto& x) { x.fixed_top = 1024; });
+  refused([](auto& x) { x.random_model = {1, 2, 0}; });
+  refused([](auto& x) { x.exact_draws = 1; });
+  refused([](auto& x) { x.sensitivity_rows = 0; });
+  refused([](auto& x) { x.critical_rows = 0; });
+  refused([](auto& x) { x.threads = -1; });
+}
+
+/// Two normalizers, one head, theorem 1 at one length; the second is broken in half of its rows.
+findings two_normalizers() {
+  findings f;
+  f.options.lengths = {32, 1024};
+  f.options.selected = {16};
+  f.options.temperatures = {1};
+  f.options.epsilons = {0.1};
+  f.layers = f.heads = 1;
+  f.normalizers = {"first", "second"};
+  for (int who = 0; who < 2; ++who) {
+    head_at const at{who, 0, 0};
+    for (index const length : {32, 1024}) {
+      double const l = static_cast<double>(length);
+      f.found.distances.push_back({at, length, 5, l, 0.5, l, 2, l, 3, 2 * l, who * 0.5, 2.5, 2, 3, 10, 2});
+      f.found.monitors.push_back({at, length, 1, 0.5, who == 0 ? 1 / l : 0.5, 1, 4, 1, 10});
+    }
+    f.found.separations.push_back({at, 16, 0.75 - 0.5 * who, 0, 0.1, 1, 1, 1, 0, 0, 10});
+    f.found.sensitivities.push_back({at, 1, 0.1, 0.1, who == 0 ? 0.2 : 0.3, 10});
+  }
+  return f;
+}
+
+TEST_CASE("words say who holds and who does not", "[unit][limits]") {
+  auto const words = put_in_words(two_normalizers());
+  REQUIRE(words.size() == 6);                                    // nothing was searched
+  auto const says = [&](std::size_t n, char const* what) {
+    CAPTURE(words[n].headline);
+    CHECK(words[n].headline.find(what) != std::string::npos);
+  };
+  says(0, "falls about as 1/n under first, and hardly or not at all under second");
+  says(1, "holds in every row for 1 of 2 normalizers; broken for second");
+  says(2, "grows about linearly (n^0.85 to n^1.15) for 2 of 2 normalizers; the expectation E does for none");
+  says(3, "512 times as far");
+  says(4, "in that range here: first");
+  says(5, "min(1/4T, sqrt 2) under second; min(1/2T, sqrt(2)/eps), which is proved for softmax, under none");
+  CHECK(words[1].detail.find("second 50.0") != std::string::npos);
+}
+
+TEST_CASE("heads are averaged, exponents are fitted", "[unit][limits]") {
+  auto f = two_normalizers();
+  CHECK(distance_at(f, 0, 1024, 5, &distance_figure::true_a).mean == 1024);
+  CHECK(std::isnan(distance_at(f, 0, 512, 5, &distance_figure::true_a).mean));
+  CHECK(growth(f.options.lengths, [&](index l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope == Approx(1.0));
+  CHECK(std::isnan(growth({512}, [&](index l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope));
+  f.found.distances.push_back({{0, 0, 1}, 1024, 5, 2048, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
+  auto const two = distance_at(f, 0, 1024, 5, &distance_figure::true_a);
+  CHECK(two.mean == 1536);
+  CHECK(two.error == Approx(512));
+}
+
+}  // namespace basin::limits

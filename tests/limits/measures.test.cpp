@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers examples/limits/: row_measures.hpp, gather.cpp, row_plan.hpp, experiment.hpp. The figures of a tiny model against the
+// same from its vectors, in plain loops.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "basin/core/error.hpp"
+#include "limits/experiment.hpp"
+#include "limits/material.hpp"
+#include "support/catch.hpp"
+
+namespace basin::limits {
+
+namespace {
+
+using vectors = std::vector<std::vector<double>>;                // [place][feature]
+
+limits_options small_options() {
+  limits_options o;
+  o.random_model = {2, 4, 16};
+  o.lengths = {6, 17};
+  o.top = {1, 4};
+  o.fixed_top = 3;
+  o.selected = {1, 2, 5};
+  o.temperatures = {0.5, 2};
+  o.epsilons = {0.01};
+  o.every = 1;
+  o.sensitivity_rows = 17;
+  return o;
+}
+
+/// Rotated queries and keys of every layer.
+struct recording {
+  std::vector<std::vector<vectors>>*q, *k;                       // [layer][head]
+  template <class Attention>
+  Attention operator()(int, Attention use) const { return use; }
+  static std::vector<vectors> all(view<float const, 4> x) {
+    std::vector<vectors> heads(static_cast<std::size_t>(x.extent(1)), vectors(static_cast<std::size_t>(x.extent(2))));
+    for (index h = 0; h < x.extent(1); ++h)
+      for (index i = 0; i < x.extent(2); ++i)
+        for (index d = 0; d < x.extent(3); ++d) heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
+    return heads;
+  }
+  void projected(int, view<float const, 4> queries, view<float const, 4> keys) const { q->push_back(all(queries)), k->push_back(all(keys)); }
+};
+
+double dot(std::vector<double> const& a, std::vector<double> const& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
+
+std::vector<double> softmax_of(std::vector<double> const& scores) {
+  double const most = *std::ranges::max_element(scores);
+  std::vector<double> w;
+  for (double const s : scores) w.push_back(std::exp(s - most));
+  double const sum = std::accumulate(w.begin(), w.end(), 0.0);
+  for (double& x : w) x /= sum;
+  return w;
+}
+
+/// |sum of a_i x_i|.
+double length_of_sum(std::vector<double> const& by, vectors const& x) {
+  std::vector<double> sum(x[0].size());
+  for (std::size_t i = 0; i < by.size(); ++i)
+    for (std::size_t d = 0; d < sum.size(); ++d) sum[d] += by[i] * x[i][d];
+  return std::sqrt(dot(sum, sum));
+}
+
+struct by_hand {
+  subject s;
+  std::vector<int> tokens;
+  vectors x;                                                     // token embeddings on the unit sphere
+  std::vector<std::vector<vectors>> q, k;
+
+  explicit by_hand(limits_options const& o) : s(subject_of(o)), tokens(tokens_of(o)) {
+    s.model.forward(tokens, 1, static_cast<int>(tokens.size()), recording{&q, &k});
+    for (auto& p : s.model.parameters())
+      if (p.name == "embedding.weight")
+        for (int const id : tokens) {
+          std::vector<double> row(p.values.begin() + id * 16, p.values.begin() + (id + 1) * 16);
+          double const norm = std::sqrt(dot(row, row));
+          for (double& v : row) v /= norm;
+          x.push_back(row);
+        }
+  }
+  std::vector<double> scores(int layer, int head, std::size_t row) const {
+    std::vector<double> out;
+    for (std::size_t j = 0; j <= row; ++j)
+      out.push_back(dot(q[static_cast<std::size_t>(layer)][static_cast<std::size_t>(head)][row], k[static_cast<std::size_t>(layer)][static_cast<std::size_t>(head)][j]) / 2.0);  // head_dim 4
+    return out;
+  }
+  /// Weights of x_i - s for every key: s = sum over the N strongest; and those N.
+  struct chosen {
+    std::vector<double> w, in;
+    std::vector<std::size_t> order;
+  };
+  chosen choose(int layer, int head, std::size_t row, std::size_t n) const {
+    chosen c{softmax_of(scores(layer, head, row)), {}, std::vector<std::size_t>(row + 1)};
+    std::iota(c.order.begin(), c.order.end(), std::size_t{0});
+    std::ranges::stable_sort(c.order, [&](std::size_t a, std::size_t b) { return c.w[a] > c.w[b]; });
+    c.in.assign(row + 1, 0.0);
+    for (std::size_t i = 0; i < n; ++i) c.in[c.order[i]] = c.w[c.order[i]];
+    return c;
+  }
+  /// |w_i x_i - s|.
+  double distance(chosen const& c, std::size_t i) const {
+    auto by = c.in;
+    for (double& b : by) b = -b;
+    by[i] += c.w[i];
+    return length_of_sum(by, x);
+  }
+};
+
+std::vector<candidate> only_softmax() { return chosen_of(all_candidates({64}), {"softmax"}); }
+
+}  // namespace
+
+TEST_CASE("distances of a tiny model are those of its vectors", "[unit][limits]") {
+  auto const o = small_options();
+  by_hand hand(o);
+  auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
+  REQUIRE(f.distances.size() == 2 * 4 * (1 + 3));                // layers, heads; N = 3 at length 6, all N at length 17
+  for (auto const& d : f.distances) {
+    CAPTURE(d.at.layer, d.at.head, d.length, d.n);
+    double a = 0, formula = 0;
+    index rows = 0;
+    for (std::size_t t = static_cast<std::size_t>(d.n); t < static_cast<std::size_t>(d.length); ++t, ++rows) {
+      auto const c = hand.choose(d.at.layer, d.at.head, t, static_cast<std::size_t>(d.n));
+      double const keys = static_cast<double>(t + 1), n = static_cast<double>(d.n);
+      for (std::size_t i = 0; i <= t; ++i) {
+        if (std::find(c.order.begin(), c.order.begin() + d.n, i) == c.order.begin() + d.n) a += hand.distance(c, i);
+        auto by = c.w;
+        for (double& b : by) b *= -n / (keys - 1);
+        by[i] = c.w[i];
+        formula += (keys - n) / keys * length_of_sum(by, hand.x);
+      }
+    }
+    CHECK(d.rows == rows);
+    CHECK(d.true_a == Approx(a / static_cast<double>(rows)).epsilon(1e-5));
+    CHECK(d.formula == Approx(formula / static_cast<double>(rows)).epsilon(1e-5));
+    CHECK(d.broken == 0.0);
+    CHECK(d.bound >= d.true_a * (1 - 1e-6));
+    CHECK(d.proved >= d.formula);
+  }
+}
+
+TEST_CASE("the share of tokens told apart is that of its vectors", "[unit][limits]") {
+  auto const o = small_options();
+  by_hand hand(o);
+  auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
+  REQUIRE(f.separations.size() == 2 * 4 * 3);
+  for (auto const& s : f.separations) {
+    CAPTURE(s.at.layer, s.at.head, s.n);
+    double share = 0;
+    index rows = 0;
+    for (std::size_t t = static_cast<std::size_t>(s.n); t < 17; ++t, ++rows) {
+      auto const c = hand.choose(s.at.layer, s.at.head, t, static_cast<std::size_t>(s.n));
+      double least = INFINITY;
+      for (std::size_t i = static_cast<std::size_t>(s.n); i <= t; ++i) least = std::min(least, hand.distance(c, c.order[i]));
+      for (std::size_t i = 0; i < static_cast<std::size_t>(s.n); ++i) share += hand.distance(c, c.order[i]) <= least * (1 + 1e-6);
+    }
+    CHECK(s.rows == rows);
+    CHECK(s.ratio == Approx(share / static_cast<double>(rows * s.n)).margin(1e-6));
+    if (s.n == 1) CHECK(s.ratio == 1.0);
+  }
+}
+
+TEST_CASE("entropy, largest weight and gains are those of its scores", "[unit][limits]") {
+  auto const o = small_options();
+  by_hand hand(o);
+  auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
+  for (auto const& m : f.monitors) {
+    double nats = 0, n_most = 0;
+    for (std::size_t t = 0; t < static_cast<std::size_t>(m.length); ++t) {
+      auto const w = softmax_of(hand.scores(m.at.layer, m.at.head, t));
+      for (double const x : w) nats -= x * std::log(x) / static_cast<double>(m.length);
+      n_most += static_cast<double>(t + 1) * *std::ranges::max_element(w) / static_cast<double>(m.length);
+    }
+    CHECK(m.entropy == Approx(nats).epsilon(1e-5));
+    CHECK(m.n_max_weight == Approx(n_most).epsilon(1e-5));
+    CHECK(m.mass == Approx(1.0).epsilon(1e-5));
+  }
+  REQUIRE(f.sensitivities.size() == 2 * 4 * 2);
+  for (auto const& s : f.sensitivities) {
+    CHECK(s.rows == 17);
+    CHECK(s.most <= std::min(1 / (2 * s.temperature), std::sqrt(2.0) / s.epsilon));
+    CHECK(s.mean > 0);
+  }
+}
+
+TEST_CASE("the first rows of a run are a shorter run", "[property][limits]") {
+  auto o = small_options();
+  by_hand hand(o);
+  auto const whole = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
+  o.lengths = {6};
+  hand.tokens.resize(6);
+  auto const part = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
+  for (auto const& d : part.distances)
+    for (auto const& e : whole.distances)
+      if (e.length == 6 && d.n == e.n && d.at.layer == e.at.layer && d.at.head == e.at.head) CHECK(d.true_a == Approx(e.true_a).epsilon(1e-5));
+}
+
+TEST_CASE("every normalizer of the list has figures", "[property][limits]") {
+  auto o = small_options();
+  o.critical = critical_search::on;
+  by_hand hand(o);
+  auto const list = all_candidates({64});
+  auto const f = measure(hand.s, hand.tokens, list, o, [] {});
+  CHECK(f.monitors.size() == list.size() * 2 * 4 * 2);
+  CHECK(f.criticals.size() == list.size() * 2 * 4);
+  for (auto const& d : f.distances) CHECK((std::isfinite(d.true_a) && std::isfinite(d.formula) && std::isfinite(d.bound)));
+  for (auto const& s : f.sensitivities) CHECK(std::isfinite(s.mean));
+}
+
+TEST_CASE("the Gram matrix is of what was asked for", "[unit][limits]") {
+  auto o = small_options();
+  by_hand hand(o);
+  for (auto const of : {embedding::token, embedding::hidden, embedding::value}) {
+    o.of = of;
+    auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
+    CHECK(f.geometries.size() == (of == embedding::token ? 1u : of == embedding::hidden ? 2u : 8u));
+    if (of != embedding::hidden) continue;                       // the first layer reads the embeddings themselves
+    double cosine = 0;
+    for (std::size_t i = 0; i < hand.x.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j) cosine += dot(hand.x[i], hand.x[j]) / (17 * 16 / 2.0);
+    CHECK(f.geometries[0].mean_cosine == Approx(cosine).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("what a row throws comes out of the measurement", "[unit][limits]") {
+  auto const o = small_options();
+  by_hand hand(o);
+  auto list = only_softmax();
+  list[0].gains = [](auto...) { throw value_error("basin: no"); };
+  CHECK_THROWS_AS(measure(hand.s, hand.tokens, list, o, [] {}), value_error);
+}
+
+TEST_CASE("rows are spread evenly and end at the last one", "[unit][limits]") {
+  CHECK(spread_evenly(10, 3) == std::vector<index>{2, 5, 9});
+  CHECK(spread_evenly(3, 10) == std::vector<index>{0, 1, 2});
+  CHECK(spread_evenly(0, 4).empty());
+  auto o = small_options();
+  o.every = 4;
+  row_plan const plan(o);
+  CHECK(plan.rows == std::vector<index>{3, 7, 11, 15});
+  CHECK(plan.slot_of(7) == 1);
+  CHECK(plan.slot_of(8) == -1);
+  o.every = 100;
+  CHECK(row_plan(o).rows == std::vector<index>{16});
+}
+
+}  // namespace basin::limits

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers nn/output_gate.hpp
+#include "basin/nn/output_gate.hpp"
+#include "nn/gradients.hpp"
+#include "support/catch.hpp"
+
+namespace nn_test {
+
+using basin::contiguous;
+using basin::index;
+using basin::strided;
+namespace nn = basin::nn;
+
+namespace {
+
+index const batch = 2, heads = 3, queries = 4, dim = 37;
+std::size_t const count = static_cast<std::size_t>(batch * heads * queries * dim);
+
+}  // namespace
+
+TEST_CASE("a gate multiplies the output by its sigmoid, one an element or one a head", "[unit][nn]") {
+  std::vector<double> const o{1, -2, 3, 4}, fine{0, std::log(3.0), 1e4, -1e4}, coarse{0, std::log(3.0)};
+  std::vector<double> y(4);
+  nn::output_gate_forward(contiguous(o.data(), 1, 1, 2, 2), contiguous(fine.data(), 1, 1, 2, 2), contiguous(y.data(), 1, 1, 2, 2));
+  CHECK(y == std::vector<double>{0.5, -1.5, 3, 0});
+  nn::output_gate_forward(contiguous(o.data(), 1, 1, 2, 2), contiguous(coarse.data(), 1, 1, 2, 1), contiguous(y.data(), 1, 1, 2, 2));
+  CHECK(y == std::vector<double>{0.5, -1, 2.25, 3});
+}
+
+TEST_CASE("gradients through the output gate, in other layouts and in place", "[property][nn]") {
+  for (index const gates : {dim, index{1}}) {
+    std::size_t const gate_count = count / static_cast<std::size_t>(dim / gates);
+    auto o = random_values(1, count), gate = random_values(2, gate_count), y = o;
+    auto const dy = random_values(3, count);
+    // [batch, queries, heads, dim], as projections give it
+    auto const at = [](auto& x, index d) {
+      return strided(x.data(), std::array<index, 4>{batch, heads, queries, d}, std::array<index, 4>{heads * queries * d, d, heads * d, 1});
+    };
+    auto const loss = [&] {
+      nn::output_gate_forward(at(std::as_const(o), dim), at(std::as_const(gate), gates), at(y, dim));
+      return dot(y, dy);
+    };
+    auto d_o = dy, dgate = gate;                                 // in place of dy and of the gate
+    nn::output_gate_backward(at(o, dim), at(dgate, gates), at(d_o, dim), at(d_o, dim), at(dgate, gates));
+    CAPTURE(gates);
+    require_gradient(o, d_o, loss);
+    require_gradient(gate, dgate, loss);
+    auto in_place = o;
+    loss();
+    nn::output_gate_forward(at(in_place, dim), at(gate, gates), at(in_place, dim));
+    CHECK(in_place == y);
+  }
+}
+
+TEST_CASE("an output gate of another shape is refused before anything is written", "[unit][nn]") {
+  std::vector<float> o(24, 1.0f), y(24, -7.0f);
+  auto const at = [](auto& x, index d) { return contiguous(x.data(), 1, 2, 3, d); };
+  CHECK_THROWS_AS(nn::output_gate_forward(at(o, 4), at(o, 2), at(y, 4)), basin::shape_error);
+  CHECK_THROWS_AS(nn::output_gate_forward(at(o, 4), contiguous(o.data(), 1, 3, 2, 4), at(y, 4)), basin::shape_error);
+  CHECK_THROWS_AS(nn::output_gate_forward(at(o, 4), at(o, 4), at(y, 1)), basin::shape_error);
+  auto const columns = strided(y.data(), std::array<index, 4>{1, 2, 3, 4}, std::array<index, 4>{24, 12, 1, 3});
+  CHECK_THROWS_WITH(nn::output_gate_forward(at(o, 4), at(o, 4), columns), "basin::nn::output_gate_forward: y has dim stride 3; it must be 1");
+  CHECK_THROWS_AS(nn::output_gate_backward(at(o, 4), at(o, 1), at(o, 4), at(y, 4), at(y, 4)), basin::shape_error);
+  CHECK(y == std::vector<float>(24, -7.0f));
+}
+
+}  // namespace nn_test

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The list over which tests of learned numbers run: every normalizer that has some. A new one is one more line here.
+
+#include <array>
+
+#include "basin/concepts/parameters.hpp"
+#include "support/policies.hpp"
+
+namespace basin_test {
+
+/// A normalizer made from its learned numbers, the numbers to start from, what it multiplies scores by at most (`steep`), and a
+/// bound on what a number multiplies ds_j by (`scale`).
+template <class Make, std::size_t Count>
+struct learned_case {
+  char const* name;
+  std::array<double, Count> numbers;
+  double steep, scale;
+  Make make;
+};
+template <class Make, std::size_t Count>
+learned_case(char const*, std::array<double, Count>, double, double, Make) -> learned_case<Make, Count>;
+
+inline auto learned_normalizers() {
+  using namespace basin;
+  using gradients = parameter_gradients;
+  return std::tuple{
+      learned_case{"tilted_square", std::array{0.75, 0.5}, 2, 8, [](auto const& x, gradients to) { return tilted_square{{x[0]}, x[1], to}; }},
+      learned_case{"ssmax of tilted_square", std::array{0.75, 0.5}, 4, 8, [](auto const& x, gradients to) { return length_scaled<tilted_square>{{{x[0]}, x[1], to}, {}}; }},
+      learned_case{"sink_logit", std::array{0.5}, 1, 1, [](auto const& x, gradients to) { return sink_logit{{x[0]}, to}; }},
+      learned_case{"ssmax of sink_logit", std::array{-0.5}, 2, 1, [](auto const& x, gradients to) { return length_scaled<sink_logit>{{{x[0]}, to}, {}}; }},
+      learned_case{"learned ssmax", std::array{0.4}, 2, 16, [](auto const& x, gradients to) { return length_scaled<softmax, learned_ssmax>{{}, {{x[0]}, to}}; }},
+      learned_case{"learned ssmax of top_p", std::array{0.4}, 2, 16, [](auto const& x, gradients to) { return length_scaled<top_p, learned_ssmax>{{0.8}, {{x[0]}, to}}; }},
+      learned_case{"asentmax", std::array{0.5, 0.7}, 4, 16, [](auto const& x, gradients to) { return length_scaled<entmax15, asentmax>{{}, {1, {x[0]}, {x[1]}, to}}; }},
+      learned_case{"entmax", std::array{1.4}, 1, 64, [](auto const& x, gradients to) { return entmax{{x[0]}, to}; }},
+      learned_case{"yarn of entmax", std::array{1.3}, 2, 64, [](auto const& x, gradients to) { return length_scaled<entmax, yarn>{{{x[0]}, to}, {4}}; }},
+  };
+}
+
+}  // namespace basin_test

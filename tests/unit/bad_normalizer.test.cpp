@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers validate() of every file of normalize/ and law/: numbers out of range, by name and value. That engines ask first is
+// in bad_input.test.cpp.
+#include "basin/attention.hpp"
+#include "support/catch.hpp"
+#include "support/policies.hpp"
+#include "support/scores.hpp"
+
+namespace basin_test {
+
+namespace {
+
+/// The policy must refuse itself with all `words`, alone and as a part of another.
+template <class P>
+void require_refused(P const& p, std::vector<std::string> const& words) {
+  std::string said;
+  try {
+    basin::validate(p, basin::problem{1, 4, 4, 2, 5, 3, 3});
+  } catch (basin::error const& e) {
+    said = e.what();
+  }
+  for (auto const& word : words) {
+    CAPTURE(said, word);
+    CHECK(said.find(word) != std::string::npos);
+  }
+}
+
+template <class N>
+void require_normalizer_refused(N const& n, std::vector<std::string> const& words) {
+  require_refused(n, words);
+  require_refused(basin::length_scaled<N>{n, {}}, words);
+}
+
+template <class Law>
+void require_law_refused(Law const& law, std::vector<std::string> const& words) {
+  require_refused(basin::length_scaled<basin::softmax, Law>{{}, law}, words);
+}
+
+}  // namespace
+
+TEST_CASE("the normalizers of the catalogue refuse numbers outside their range, and say them", "[unit][errors]") {
+  for (double const n : {0.0, -1.0, nan, inf}) require_normalizer_refused(basin::softmax_n{n}, {"basin::softmax_n", "n is " + basin::message(n), "softmax"});
+  for (double const b : {nan, inf}) require_normalizer_refused(basin::sink_logit{{b}}, {"basin::sink_logit", "logit is " + basin::message(b)});
+  for (double const b : {nan, inf, -inf}) require_normalizer_refused(basin::sigmoid{b}, {"basin::sigmoid", "bias is " + basin::message(b), "finite"});
+  for (double const a : {nan, inf}) require_normalizer_refused(basin::relu{a}, {"basin::relu", "power is " + basin::message(a)});
+  for (double const e : {-1e-9, nan, inf}) require_normalizer_refused(basin::softpick{e}, {"basin::softpick", "epsilon is " + basin::message(e)});
+  for (double const p : {0.0, -0.5, 1.5, nan}) require_normalizer_refused(basin::top_p{p}, {"basin::top_p", "p is " + basin::message(p), "at most 1"});
+  for (double const a : {1.0, 0.5, 2.5, nan}) require_normalizer_refused(basin::entmax{{a}}, {"basin::entmax", "alpha is " + basin::message(a), "1.001 to 2"});
+  CHECK_NOTHROW(basin::validate(basin::sink_logit{{-inf}}));
+}
+
+TEST_CASE("laws of length refuse numbers outside their range, and say them", "[unit][errors]") {
+  for (double const s : {nan, inf}) require_law_refused(basin::learned_ssmax{{s}}, {"basin::learned_ssmax", "s is " + basin::message(s)});
+  for (double const k : {0.0, -1.0, nan}) require_law_refused(basin::su_log_n{k}, {"basin::su_log_n", "kappa is " + basin::message(k)});
+  for (double const s : {-0.1, nan}) require_law_refused(basin::position_steps{s, 8}, {"basin::position_steps", "strength is " + basin::message(s)});
+  for (double const s : {0.0, -1.0, inf}) require_law_refused(basin::position_steps{0.1, s}, {"basin::position_steps", "step is " + basin::message(s)});
+  for (double const f : {0.5, nan}) require_law_refused(basin::yarn{f}, {"basin::yarn", "factor is " + basin::message(f), "1 or more"});
+  require_law_refused(basin::asentmax{-1}, {"basin::asentmax", "delta is -1"});
+  require_law_refused(basin::asentmax{1, {-0.5}}, {"basin::asentmax", "beta is -0.5"});
+  require_law_refused(basin::asentmax{1, {0.5}, {nan}}, {"basin::asentmax", "gamma is nan"});
+}
+
+TEST_CASE("learned numbers and their gradients must fit the call", "[unit][errors]") {
+  float const numbers[3] = {};
+  double room[64] = {};
+  basin::per_head const few{0, basin::contiguous(numbers, 3)};
+  basin::parameter_gradients const other{basin::contiguous(room, 1, 1, 4, 3)};
+  std::string const words = "has 3 values but the call has 4 heads", shape = "gradients is [1, 1, 4, 3] but the call has";
+  require_normalizer_refused(basin::sink_logit{few}, {"basin::sink_logit: logit " + words});
+  require_normalizer_refused(basin::entmax{{1.5, basin::contiguous(numbers, 3)}}, {"basin::entmax: alpha " + words});
+  require_law_refused(basin::learned_ssmax{few}, {"basin::learned_ssmax: s " + words});
+  require_law_refused(basin::asentmax{1, few, {0}}, {"basin::asentmax: beta " + words});
+  require_law_refused(basin::asentmax{1, {0.5}, few}, {"basin::asentmax: gamma " + words});
+  require_normalizer_refused(basin::sink_logit{{}, other}, {"basin::sink_logit: " + shape});
+  require_normalizer_refused(basin::entmax{{1.5}, other}, {"basin::entmax: " + shape});
+  require_law_refused(basin::learned_ssmax{{0.1}, other}, {"basin::learned_ssmax: " + shape});
+  require_law_refused(basin::asentmax{1, {0.5}, {0}, other}, {"basin::asentmax: " + shape});
+  auto const folded = basin::strided(room, std::array<basin::index, 4>{1, 1, 4, 2}, std::array<basin::index, 4>{8, 8, 1, 1});
+  require_normalizer_refused(basin::sink_logit{{}, {folded}}, {"must not share memory"});
+}
+
+}  // namespace basin_test

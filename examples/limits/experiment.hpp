@@ -4,9 +4,9 @@
 // One pass of the model with its own attention; the rotated queries and keys of every layer then go to every normalizer.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
-#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -59,43 +59,13 @@ inline embeddings_seen token_embeddings(causal_model& model, std::span<int const
   return seen_from({std::move(rows)}, std::ssize(tokens), dim);
 }
 
-/// Measures every layer as the model comes to it.
-class layer_probe {
- public:
-  layer_probe(limits_options const& options, row_plan const& rows, std::span<candidate const> list, embeddings_seen& embeddings, figures& to, std::function<void()> const& tick)
-      : o(&options), plan(&rows), all(list), seen(&embeddings), out(&to), done(&tick) {}
-
-  template <class Attention>
-  Attention operator()(int, Attention use) const { return use; }
-
-  void reads(int, view<float const, 2> stream) const {
-    if (o->of == embedding::hidden) *seen = seen_from({rows_of(stream)}, stream.extent(0), stream.extent(1));
-  }
-
-  void projected(int layer, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v) const {
-    if (o->of == embedding::value) {
-      std::vector<std::vector<float>> groups;
-      for (index h = 0; h < v.extent(1); ++h)
-        groups.push_back(rows_of(strided(&v(0, h, 0, 0), std::array<index, 2>{v.extent(2), v.extent(3)}, std::array<index, 2>{v.stride(2), v.stride(3)})));
-      *seen = seen_from(std::move(groups), v.extent(2), v.extent(3));
-    }
-    if (o->of != embedding::token || layer == 0)
-      for (index g = 0; g < seen->groups; ++g)
-        out->geometries.push_back({layer, static_cast<int>(g), seen->least_distance[static_cast<std::size_t>(g)], seen->mean_cosine[static_cast<std::size_t>(g)]});
-    for (std::size_t n = 0; n < all.size(); ++n) {
-      row_measures(*o, *plan, *seen, all[n], layer, q.extent(1)).measure(q, k, static_cast<int>(n), *out);
-      (*done)();
-    }
-  }
-
- private:
-  limits_options const* o;
-  row_plan const* plan;
-  std::span<candidate const> all;
-  embeddings_seen* seen;
-  figures* out;
-  std::function<void()> const* done;
-};
+/// The values of every head.
+inline std::vector<std::vector<float>> values_of(view<float const, 4> v) {
+  std::vector<std::vector<float>> groups;
+  for (index h = 0; h < v.extent(1); ++h)
+    groups.push_back(rows_of(strided(&v(0, h, 0, 0), std::array<index, 2>{v.extent(2), v.extent(3)}, std::array<index, 2>{v.stride(2), v.stride(3)})));
+  return groups;
+}
 
 /// The distances of the heads at one length, [N, heads], measured and expected.
 struct searched_table {
@@ -143,7 +113,16 @@ inline figures measure(subject& s, std::vector<int> const& tokens, std::vector<c
   row_plan const plan(o);
   embeddings_seen seen;
   if (o.of == embedding::token) seen = detail::token_embeddings(s.model, tokens);
-  s.model.forward(tokens, 1, static_cast<int>(tokens.size()), detail::layer_probe(o, plan, list, seen, f, tick));
+  read_text(s, tokens, [&](layer_shown const& at) {
+    if (o.of == embedding::hidden) seen = detail::seen_from({detail::rows_of(at.stream)}, at.stream.extent(0), at.stream.extent(1));
+    if (o.of == embedding::value) seen = detail::seen_from(detail::values_of(at.v), at.v.extent(2), at.v.extent(3));
+    if (o.of != embedding::token || at.layer == 0)
+      for (std::size_t g = 0; g < seen.least_distance.size(); ++g) f.geometries.push_back({at.layer, static_cast<int>(g), seen.least_distance[g], seen.mean_cosine[g]});
+    for (std::size_t n = 0; n < list.size(); ++n) {
+      row_measures(o, plan, seen, list[n], at.layer, at.q.extent(1)).measure(at.q, at.k, static_cast<int>(n), f);
+      tick();
+    }
+  });
   find_critical(f, o.lengths, static_cast<int>(list.size()));
   return f;
 }

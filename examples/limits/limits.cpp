@@ -7,11 +7,13 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 
 #include "limits/candidate.hpp"
+#include "limits/comma_list.hpp"
 #include "limits/experiment.hpp"
 #include "limits/material.hpp"
 #include "limits/options.hpp"
@@ -46,14 +48,16 @@ findings run(limits_options const& o, std::string command) {
 void describe(CLI::App& app, limits_options& o) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
   auto const list = [&](char const* name, auto& numbers, char const* what) {
-    app.add_option(name, numbers, what)->delimiter(',')->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->capture_default_str();
+    using number = typename std::remove_reference_t<decltype(numbers)>::value_type;
+    auto const read = [name, &numbers](std::string const& text) { numbers = comma_list<number>(name, text); };
+    app.add_option_function<std::string>(name, read, what)->type_name("LIST")->default_str(comma_text(numbers));
   };
   app.add_option("--model", o.model, "checkpoint folder of an autoregressive model")->capture_default_str();
   list("--random-model", o.random_model, "layers,heads,dim of a model with seeded random weights instead: for shape and time");
   app.add_option("--text", o.text, "text to read; without it, word problems joined end to end");
   app.add_option("--offset", o.offset, "first byte of the text")->capture_default_str();
   app.add_option("--problems", o.problems, "seed of the word problems")->capture_default_str();
-  list("--normalizers", o.normalizers, "names, separated by commas; default: all (--list)");
+  list("--normalizers", o.normalizers, "names as --list gives them, with commas between them; default: all");
   list("--lengths", o.lengths, "lengths L of figures 2a and 2c; the longest one is that of the other figures");
   list("--top", o.top, "numbers N of selected tokens in figure 2b");
   app.add_option("--fixed-top", o.fixed_top, "N of figure 2a")->capture_default_str();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/limits/candidate.hpp, options.hpp, summary.hpp and words.hpp
+// Covers examples/limits/candidate.hpp, comma_list.hpp, options.hpp, summary.hpp and words.hpp
 #include <string>
 #include <vector>
 
 #include "basin/core/error.hpp"
 #include "limits/candidate.hpp"
+#include "limits/comma_list.hpp"
 #include "limits/summary.hpp"
 #include "limits/words.hpp"
 #include "support/catch.hpp"
@@ -19,6 +20,15 @@ TEST_CASE("normalizers are chosen by name, in the order asked for", "[unit][limi
   CHECK(chosen_of(all_candidates({64}), {}).size() == all_candidates({64}).size());
   CHECK_THROWS_AS(chosen_of(all_candidates({64}), {"nobody"}), value_error);
   CHECK_THROWS_AS(chosen_of(all_candidates({64}), {"softmax", "softmax"}), value_error);
+}
+
+TEST_CASE("lists are read as they are written", "[unit][limits]") {
+  CHECK(comma_list<index>("--x", "1,20,300") == std::vector<index>{1, 20, 300});
+  CHECK(comma_list<double>("--x", "1e-3,10") == std::vector<double>{1e-3, 10});
+  CHECK(comma_list<std::string>("--x", "a,b c") == std::vector<std::string>{"a", "b c"});
+  CHECK(comma_text(std::vector<double>{0.5, 10}) == "0.5,10");
+  for (char const* const wrong : {"", "1,", "1,,2", "1;2", "1 2", "1.5", "x"}) CHECK_THROWS_AS(comma_list<index>("--x", wrong), value_error);
+  CHECK_THROWS_AS(comma_list<std::string>("--x", "a,"), value_error);
 }
 
 TEST_CASE("options that make no figures are refused", "[unit][limits]") {

@@ -53,6 +53,7 @@ refuses "objective 'mdlm'" "$limits" --model mdlm --lengths 8
 refuses "'sotfmax', which is not in the list" "$limits" "${small[@]}" --normalizers sotfmax
 refuses "twice" "$limits" "${small[@]}" --normalizers softmax,softmax
 refuses "need 999" "$limits" "${small[@]}" --text text --lengths 1000
+refuses "--lengths has '8x', which is no whole number" "$limits" "${small[@]}" --lengths 8x
 refuses "numbers must rise" "$limits" "${small[@]}" --lengths 16,8
 refuses "--every is 0" "$limits" "${small[@]}" --every 0
 refuses "three numbers" "$limits" --random-model 1,2

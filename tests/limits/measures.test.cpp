@@ -3,10 +3,12 @@
 // same from its vectors, in plain loops.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <numeric>
 #include <vector>
 
 #include "basin/core/error.hpp"
+#include "basin/theory/sensitivity.hpp"
 #include "limits/experiment.hpp"
 #include "limits/material.hpp"
 #include "support/catch.hpp"
@@ -31,20 +33,14 @@ limits_options small_options() {
   return o;
 }
 
-/// Rotated queries and keys of every layer.
-struct recording {
-  std::vector<std::vector<vectors>>*q, *k;                       // [layer][head]
-  template <class Attention>
-  Attention operator()(int, Attention use) const { return use; }
-  static std::vector<vectors> all(view<float const, 4> x) {
-    std::vector<vectors> heads(static_cast<std::size_t>(x.extent(1)), vectors(static_cast<std::size_t>(x.extent(2))));
-    for (index h = 0; h < x.extent(1); ++h)
-      for (index i = 0; i < x.extent(2); ++i)
-        for (index d = 0; d < x.extent(3); ++d) heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
-    return heads;
-  }
-  void projected(int, view<float const, 4> queries, view<float const, 4> keys) const { q->push_back(all(queries)), k->push_back(all(keys)); }
-};
+/// Of every head, [place][feature].
+std::vector<vectors> heads_of(view<float const, 4> x) {
+  std::vector<vectors> heads(static_cast<std::size_t>(x.extent(1)), vectors(static_cast<std::size_t>(x.extent(2))));
+  for (index h = 0; h < x.extent(1); ++h)
+    for (index i = 0; i < x.extent(2); ++i)
+      for (index d = 0; d < x.extent(3); ++d) heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
+  return heads;
+}
 
 double dot(std::vector<double> const& a, std::vector<double> const& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
 
@@ -72,7 +68,7 @@ struct by_hand {
   std::vector<std::vector<vectors>> q, k;
 
   explicit by_hand(limits_options const& o) : s(subject_of(o)), tokens(tokens_of(o)) {
-    s.model.forward(tokens, 1, static_cast<int>(tokens.size()), recording{&q, &k});
+    read_text(s, tokens, [&](layer_shown const& at) { q.push_back(heads_of(at.q)), k.push_back(heads_of(at.k)); });
     for (auto& p : s.model.parameters())
       if (p.name == "embedding.weight")
         for (int const id : tokens) {
@@ -184,6 +180,45 @@ TEST_CASE("entropy, largest weight and gains are those of its scores", "[unit][l
     CHECK(s.rows == 17);
     CHECK(s.most <= std::min(1 / (2 * s.temperature), std::sqrt(2.0) / s.epsilon));
     CHECK(s.mean > 0);
+  }
+}
+
+TEST_CASE("a gain is the change of weights along the direction of its row", "[unit][limits]") {
+  auto o = small_options();
+  o.sensitivity_rows = 1;                                        // the last one
+  by_hand hand(o);
+  auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
+  for (auto const& s : f.sensitivities) {
+    CAPTURE(s.at.layer, s.at.head, s.temperature);
+    auto scores = hand.scores(s.at.layer, s.at.head, 16);
+    auto const v = theory::random_direction(17, o.seed, static_cast<std::uint64_t>((s.at.layer * 4 + s.at.head) * 17 + 16));
+    auto moved = scores;
+    for (std::size_t j = 0; j < 17; ++j) moved[j] = (scores[j] + s.epsilon * v[j]) / s.temperature, scores[j] /= s.temperature;
+    auto const here = softmax_of(scores), there = softmax_of(moved);
+    double square = 0;
+    for (std::size_t j = 0; j < 17; ++j) square += (there[j] - here[j]) * (there[j] - here[j]);
+    CHECK(s.rows == 1);
+    CHECK(s.mean == Approx(std::sqrt(square) / s.epsilon).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("query heads of a group see the embeddings of their group", "[unit][limits]") {
+  auto o = small_options();
+  o.lengths = {3};
+  o.top = {1};
+  o.fixed_top = 1;
+  o.selected = {1};
+  row_plan const plan(o);
+  embeddings_seen seen{.gram = std::vector<float>(18, 1.0f), .groups = 2, .length = 3, .dim = 3, .least_distance = {0, 1}, .mean_cosine = {1, 0}};
+  for (std::size_t i = 0; i < 9; ++i) seen.gram[9 + i] = i % 4 == 0;  // of group 0 all alike, of group 1 at right angles
+  std::vector<float> const zeros(6 * 3 * 4);
+  auto const list = only_softmax();
+  figures f;
+  row_measures(o, plan, seen, list[0], 0, 6).measure(contiguous(zeros.data(), 1, 6, 3, 4), contiguous(zeros.data(), 1, 2, 3, 4), 0, f);
+  REQUIRE(f.distances.size() == 6);                              // rows of 2 and of 3 keys, weights 1/2 and 1/3
+  for (auto const& d : f.distances) {
+    double const alike = (0 + 0) / 2.0, apart = (std::sqrt(0.5) + 2 * std::sqrt(2.0 / 9)) / 2;
+    CHECK(d.true_a == Approx(d.at.head < 3 ? alike : apart).margin(1e-6));
   }
 }
 

@@ -61,7 +61,6 @@ class random_selection {
     double formula = 0, excess = 0, upper = 0;
     double const *const x = own.data(), *const y = cross.data();
     double const whole = total, sum = squares;
-#pragma omp simd reduction(+ : formula, excess, upper)
     for (index i = 0; i < keys; ++i) {
       double const mean = std::max(0.0, a * x[i] - b * y[i] + d * whole);
       double const others = std::max(0.0, whole - 2 * y[i] + x[i]);           // |sum_{j != i} w_j x_j|^2

@@ -67,7 +67,6 @@ class selection_walk {
     double const *const w = weights.data(), *const x = own.data(), *const h = with.data(), *const far = reach.data(), *const out = outside.data();
     double const s = square;
     double a = 0, c = 0, left = 0, size = 0, furthest = 0;
-#pragma omp simd reduction(+ : a, c, left, size) reduction(max : furthest)
     for (std::size_t i = 0; i < with.size(); ++i) {
       double const weighted = w[i] * (w[i] * x[i] - 2 * h[i]) + s, bare = x[i] - 2 * h[i] + s;
       a += out[i] * std::sqrt(weighted < 0 ? 0 : weighted);
@@ -88,7 +87,6 @@ class selection_walk {
     double const *const w = weights.data(), *const x = own.data(), *const h = with.data(), *const out = outside.data();
     double const s = square, none = std::numeric_limits<double>::infinity();
     double least = none, largest = s;
-#pragma omp simd reduction(min : least) reduction(max : largest)
     for (std::size_t i = 0; i < with.size(); ++i) {
       double const size = w[i] * w[i] * x[i], raw = size - 2 * w[i] * h[i] + s, distance = out[i] > 0 ? (raw < 0 ? 0 : raw) : none;
       least = distance < least ? distance : least;

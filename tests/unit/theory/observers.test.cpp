@@ -205,6 +205,12 @@ TEST_CASE("observers of the theory refuse figures, texts and lists that do not f
   distances = seen.observe_distances();
   distances.counts = falling;
   CHECK_THROWS_AS(distances.validate(p), basin::value_error);
+}
+
+TEST_CASE("the other observers of the theory do so too", "[unit][theory][errors]") {
+  std::vector<index> const falling{3, 1, 9};
+  figures_of_a_call seen;
+  basin::problem const p = seen.s;
   auto shares = seen.observe_shares();
   shares.on.radius = 0;
   CHECK_THROWS_AS(shares.validate(p), basin::value_error);

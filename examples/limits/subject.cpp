@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include "limits/subject.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "basin/core/error.hpp"
+#include "models/checkpoint.hpp"
+#include "models/text.hpp"
+
+namespace basin::limits {
+
+namespace {
+
+subject load_subject(std::filesystem::path const& folder, index longest) {
+  auto const saved = models::load_model(folder);
+  std::string const objective = saved.config.value("objective", "");
+  if (objective != "ar")
+    throw file_error{message("basin: ", folder.string(), " holds a model of the objective '", objective,
+                             "'; limits looks at causal rows, so give an autoregressive one, made by: train --objective ar")};
+  auto sizes = models::architecture_of(saved.config);
+  index const trained = sizes.context;
+  sizes.context = std::max(sizes.context, static_cast<int>(longest));
+  subject s{causal_model(sizes), folder.filename().string(), trained};
+  models::read_weights(saved.tensors, s.model.parameters());
+  return s;
+}
+
+/// How much larger random query and key weights are than usual at the start of training: so that scores spread as trained ones.
+inline constexpr float random_sharpness = 3;
+
+subject random_subject(std::vector<int> const& sizes, index longest, std::uint64_t seed) {
+  models::transformer_config const c{.vocabulary = models::vocabulary_size, .dim = sizes[2], .layers = sizes[0], .heads = sizes[1], .kv_heads = sizes[1],
+                                     .hidden = 4 * sizes[2], .context = static_cast<int>(longest)};
+  subject s{causal_model(c, seed), message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]), longest};
+  for (auto& p : s.model.parameters())
+    if (p.name.ends_with("query.weight") || p.name.ends_with("key.weight"))
+      for (float& x : p.values) x *= random_sharpness;
+  return s;
+}
+
+/// Changes nothing, and hands on what it is shown.
+struct layer_window {
+  std::function<void(layer_shown const&)> const* show;
+  view<float const, 2> stream{};
+
+  template <class Attention>
+  Attention operator()(int, Attention use) const { return use; }
+  void reads(int, view<float const, 2> what) { stream = what; }
+  void projected(int layer, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v) const { (*show)({layer, stream, q, k, v}); }
+};
+
+}  // namespace
+
+subject subject_of(limits_options const& o) {
+  return o.random_model.empty() ? load_subject(o.model, o.longest()) : random_subject(o.random_model, o.longest(), o.seed);
+}
+
+void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show) {
+  s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_window{&show});
+}
+
+}  // namespace basin::limits

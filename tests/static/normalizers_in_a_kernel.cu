@@ -14,6 +14,7 @@ __device__ float use_every_hook(N n, float const* scores, int keys) {
   n.merge(merged, row);
   float const w = weigh(n, row, scores[0]);
   float total = w + log_of_term(n, row, scores[0], w);
+  if constexpr (knows_log_sum<N>) total += n.log_sum_exp(row);
   if constexpr (rescales_rows<N>) total += n.rescale(row, merged);
   auto const j = as_low_rank(n.jacobian(row, scores[0], w));
   cuda::std::array<float, jacobian_of<N, float>::rank> delta{};

@@ -16,7 +16,7 @@ namespace basin {
 struct block_causal {
   index block = 32;
 
-  BASIN_HD constexpr bool allows(coord c) const { return c.query >= 0 && c.key / block <= c.query / block; }
+  BASIN_HD constexpr bool allows(coord c) const { return c.query >= 0 && c.key < (c.query / block + 1) * block; }
   BASIN_HD constexpr coverage covers(tile t) const {
     if (t.last_query <= 0 || t.first_key / block > (t.last_query - 1) / block) return coverage::none;
     return t.first_query >= 0 && (t.last_key - 1) / block <= t.first_query / block ? coverage::all : coverage::some;

@@ -23,8 +23,8 @@ struct doubled_block_causal {
 
   BASIN_HD constexpr bool allows(coord c) const {
     if (c.query < 0) return false;
-    index const query_copy = c.query / length, key_copy = c.key / length;
-    index const query_block = c.query % length / block, key_block = c.key % length / block;
+    index const query_copy = c.query >= length, key_copy = c.key >= length;
+    index const query_block = (c.query - query_copy * length) / block, key_block = (c.key - key_copy * length) / block;
     if (query_copy == 0 && key_copy == 0) return key_block == query_block;
     if (key_copy == 0) return false;
     return query_copy == 0 ? key_block < query_block : key_block <= query_block;

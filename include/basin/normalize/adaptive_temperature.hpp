@@ -68,6 +68,10 @@ struct adaptive_temperature {
     into.sum = into.sum + from.sum;
   }
 
+  /// log sum_j exp(beta s_j); -inf for an empty row.
+  template <class T>
+  BASIN_HD T log_sum_exp(row<T> const& r) const { return r.beta * r.max + math::log(r.sum); }
+
   /// dw_j / ds_k = beta w_j ([j = k] - w_k) - w_j (s_j - mean) beta'(H) p_k (log p_k + H), mean = sum_j w_j s_j.
   template <class T>
   BASIN_HD low_rank_jacobian<T, 2> jacobian(row<T> const& r, T score, T weight) const {

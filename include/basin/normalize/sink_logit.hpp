@@ -53,6 +53,10 @@ struct sink_logit {
     into = {now.max, into.sum * rescale(into, now) + from.sum * rescale(from, now), into.logit};
   }
 
+  /// log(exp(b) + sum_j exp(s_j)); b for an empty row.
+  template <class T>
+  BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum + math::exp(r.logit - r.max)); }
+
   /// J = diag w - w w^T, with sum w = 1 - w_b.
   template <class T>
   BASIN_HD jacobian_terms<T> jacobian(row<T> const&, T, T weight) const { return {weight, weight, weight}; }

@@ -47,9 +47,7 @@ struct softmax {
 
   /// log sum_j exp(s_j / T); -inf for an empty row.
   template <class T>
-  BASIN_HD T log_sum_exp(row<T> const& r) const {
-    return math::select(r.sum == T(0), math::minus_inf<T>(), r.max * per_temperature<T>() + math::log(r.sum));
-  }
+  BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max * per_temperature<T>() + math::log(r.sum); }
 
   /// J = (diag w - w w^T) / T.
   template <class T>

@@ -43,6 +43,10 @@ struct softmax_n {
     into = {now.max, into.sum * rescale(into, now) + from.sum * rescale(from, now)};
   }
 
+  /// log(n + sum_j exp(s_j)); log n for an empty row.
+  template <class T>
+  BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum + T(static_cast<math::scalar_of<T>>(n)) * math::exp(T(0) - r.max)); }
+
   /// J = diag w - w w^T, with sum w < 1.
   template <class T>
   BASIN_HD jacobian_terms<T> jacobian(row<T> const&, T, T weight) const { return {weight, weight, weight}; }

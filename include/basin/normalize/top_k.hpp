@@ -79,7 +79,7 @@ struct top_k {
 
   /// log sum exp of the chosen scores; -inf for an empty row.
   template <class T>
-  BASIN_HD T log_sum_exp(row<T> const& r) const { return math::select(r.sum == T(0), math::minus_inf<T>(), r.max + math::log(r.sum)); }
+  BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum); }
 
   /// Softmax on the chosen scores; the choice itself is piecewise constant.
   template <class T>

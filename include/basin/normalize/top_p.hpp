@@ -77,6 +77,10 @@ struct top_p {
     into.sum = into.sum + from.sum;
   }
 
+  /// log sum exp of the set; -inf for an empty row.
+  template <class T>
+  BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum); }
+
   /// Softmax on the set; the set itself is piecewise constant.
   template <class T>
   BASIN_HD jacobian_terms<T> jacobian(row<T> const&, T, T weight) const { return {weight, weight, weight}; }

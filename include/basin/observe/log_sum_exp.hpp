@@ -13,8 +13,9 @@ namespace basin {
 /// Source    the auxiliary output of Dao et al. 2022, arXiv 2205.14135
 /// Shapes    values [batch, heads, queries], in nats; overwritten by every call
 /// Precision that of the engine: its own running maximum and sum, no second pass
-/// Edges     an empty row gives -inf; defined where the weights are exponentials over one divisor: softmax, top_k (of the keys
-///           it chose) and length_scaled over them (of the scaled scores)
+/// Edges     an empty row gives -inf, or what is in the divisor beside the row (log n, the logit of a sink); defined where the
+///           weights are exponentials over one divisor: softmax, softmax_n, sink_logit, adaptive_temperature, top_k and top_p (of
+///           the keys they chose), and length_scaled over them (of the scaled scores)
 /// Cost      1 logarithm a row
 /// Errors    shape_error from validate(); static_assert: a normalizer without log_sum_exp(row), such as sparsemax
 struct log_sum_exp {

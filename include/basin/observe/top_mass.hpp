@@ -67,10 +67,10 @@ struct top_mass {
       std::uint64_t next_low = ~std::uint64_t{0}, next_high = 0; // the nearest places that weights have
       index count = 0;
       for (double const w : weights) {
-        bool const reaches = place(w) >= middle;
-        count += reaches;
-        if (reaches) next_low = place(w) < next_low ? place(w) : next_low;
-        else next_high = place(w) > next_high ? place(w) : next_high;
+        std::uint64_t const here = place(w), from = here >= middle ? here : ~std::uint64_t{0}, below = here >= middle ? 0 : here;
+        count += here >= middle;
+        next_low = from < next_low ? from : next_low;
+        next_high = below > next_high ? below : next_high;
       }
       if (count == largest) return next_low;
       if (count > largest) low = next_low;

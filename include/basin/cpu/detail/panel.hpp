@@ -67,14 +67,17 @@ struct panel {
   problem const& p;
   panel_at at;
   T rsqrt_dim;
+  batch positions[Vectors];                                      // logical positions of the queries
   alignas(64) T visible[width] = {};                             // how many keys each query sees
   double* queries_of_keys = nullptr;                             // where hide() counts who sees each key, `count_step` numbers apart
   index count_step = 0;
 
   panel(Attention const& a, watch_type const& w, problem const& call, panel_at where)
-      : use(a), watch(w), p(call), at(where), rsqrt_dim(T(1) / std::sqrt(static_cast<T>(call.dim))) {}
+      : use(a), watch(w), p(call), at(where), rsqrt_dim(T(1) / std::sqrt(static_cast<T>(call.dim))) {
+    for (int v = 0; v < Vectors; ++v) positions[v] = batch(static_cast<T>(p.position(at.first) + v * lanes<T>)) + lane_numbers<T>();
+  }
 
-  batch query(int v) const { return batch(static_cast<T>(p.position(at.first) + v * lanes<T>)) + lane_numbers<T>(); }
+  batch query(int v) const { return positions[v]; }
   pair_at<batch> pair(int v, index key) const { return {at.batch, at.head, query(v), batch(static_cast<T>(key)), batch(rsqrt_dim)}; }
   /// What q is multiplied by when it is packed: all of the score, where the score is linear.
   T packed_factor() const {

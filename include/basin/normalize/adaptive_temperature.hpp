@@ -42,7 +42,7 @@ struct adaptive_temperature {
     r.log_sum = math::select(r.exponentials == T(0), T(0), math::log(r.exponentials));
     T const h = r.entropy = math::select(r.exponentials == T(0), T(0), r.log_sum - r.moment / r.exponentials);
     T const beta = polynomial(h, {-0.037, 0.481, -2.3, 4.917, -1.791});
-    auto const sharper = h > T(0.5f) && beta > T(1);
+    auto const sharper = beta > T(1);                            // H > 0.5 asks nothing more: P <= 1 up to 0.849
     r.beta = math::select(sharper, beta, T(1));
     r.slope = math::select(sharper, polynomial(h, {0.0, 4 * -0.037, 3 * 0.481, 2 * -2.3, 4.917}), T(0));
     r.exponentials = r.moment = T(0);

@@ -46,7 +46,7 @@ struct top_p {
     using scalar = math::scalar_of<T>;
     auto const first = r.mid == math::lowest<T>();
     r.wanted = math::select(first, T(static_cast<scalar>(p)) * r.mass, r.wanted);
-    auto const enough = r.mass >= r.wanted || first;
+    auto const enough = r.mass >= r.wanted;
     T const top = math::select(first, r.max, math::select(enough, r.top, r.below));
     r.low = math::select(enough, r.above, r.low);
     r.top = p >= 1 ? r.low : top;

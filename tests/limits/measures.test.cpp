@@ -97,6 +97,12 @@ struct by_hand {
     for (std::size_t i = 0; i < n; ++i) c.in[c.order[i]] = c.w[c.order[i]];
     return c;
   }
+  double least_distance() const {
+    double least = INFINITY;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j) least = std::min(least, std::sqrt(std::max(0.0, dot(x[i], x[i]) + dot(x[j], x[j]) - 2 * dot(x[i], x[j]))));
+    return least;
+  }
   /// |w_i x_i - s|.
   double distance(chosen const& c, std::size_t i) const {
     auto by = c.in;
@@ -136,6 +142,11 @@ TEST_CASE("distances of a tiny model are those of its vectors", "[unit][limits]"
     CHECK(d.broken == 0.0);
     CHECK(d.bound >= d.true_a * (1 - 1e-6));
     CHECK(d.proved >= d.formula);
+    if (d.length < 17) continue;
+    std::vector<index> const drawn{1, 3, 5, 7, 9, 11, 13, 16};   // 8 of 17 rows
+    CHECK(d.exact_rows == std::ranges::count_if(drawn, [&](index t) { return t >= d.n; }));
+    CHECK(d.exact > 0.9 * d.formula_there);
+    CHECK(d.exact < 1.1 * d.proved_there);
   }
 }
 
@@ -146,16 +157,26 @@ TEST_CASE("the share of tokens told apart is that of its vectors", "[unit][limit
   REQUIRE(f.separations.size() == 2 * 4 * 3);
   for (auto const& s : f.separations) {
     CAPTURE(s.at.layer, s.at.head, s.n);
-    double share = 0;
+    double share = 0, lower = 0;
     index rows = 0;
     for (std::size_t t = static_cast<std::size_t>(s.n); t < 17; ++t, ++rows) {
       auto const c = hand.choose(s.at.layer, s.at.head, t, static_cast<std::size_t>(s.n));
       double least = INFINITY;
       for (std::size_t i = static_cast<std::size_t>(s.n); i <= t; ++i) least = std::min(least, hand.distance(c, c.order[i]));
-      for (std::size_t i = 0; i < static_cast<std::size_t>(s.n); ++i) share += hand.distance(c, c.order[i]) <= least * (1 + 1e-6);
+      double spreads = 0;
+      for (std::size_t i = 0; i < static_cast<std::size_t>(s.n); ++i) {
+        share += hand.distance(c, c.order[i]) <= least * (1 + 1e-6);
+        double others = 0, squares = 0;
+        for (std::size_t j = 0; j < static_cast<std::size_t>(s.n); ++j)
+          if (j != i) others += c.w[c.order[j]], squares += c.w[c.order[j]] * c.w[c.order[j]];
+        double const delta = hand.least_distance();
+        spreads += std::sqrt(squares + (1 - delta * delta / 2) * (others * others - squares));
+      }
+      lower += std::max(0.0, 1 - spreads / (least * static_cast<double>(s.n)));
     }
     CHECK(s.rows == rows);
     CHECK(s.ratio == Approx(share / static_cast<double>(rows * s.n)).margin(1e-6));
+    CHECK(s.lower == Approx(lower / static_cast<double>(rows)).epsilon(1e-4).margin(1e-6));
     if (s.n == 1) CHECK(s.ratio == 1.0);
   }
 }
@@ -232,6 +253,18 @@ TEST_CASE("the first rows of a run are a shorter run", "[property][limits]") {
   for (auto const& d : part.distances)
     for (auto const& e : whole.distances)
       if (e.length == 6 && d.n == e.n && d.at.layer == e.at.layer && d.at.head == e.at.head) CHECK(d.true_a == Approx(e.true_a).epsilon(1e-5));
+}
+
+TEST_CASE("every fourth row alone is measured where that is asked for", "[unit][limits]") {
+  auto o = small_options();
+  o.every = 4;
+  by_hand hand(o);
+  auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
+  for (auto const& m : f.monitors) CHECK(m.rows == (m.length == 17 ? 4 : 1));
+  for (auto const& m : f.monitors) {
+    auto const w = softmax_of(hand.scores(m.at.layer, m.at.head, 3));
+    if (m.length == 6) CHECK(m.max_weight == Approx(*std::ranges::max_element(w)).epsilon(1e-5));
+  }
 }
 
 TEST_CASE("every normalizer of the list has figures", "[property][limits]") {

@@ -7,7 +7,7 @@
 #
 #   BUILD        the folder whose _deps/ receives downloaded headers (default: build)
 #   --sanitize   the sanitizer runtimes are needed too (clang++ keeps them in a package of their own)
-#   --report     plotly is needed: without it, no plots in the study's report; by default only asked for
+#   --report     plotly is needed: without it, no plots in reports; by default only asked for
 #
 # Environment: CXX (default g++) decides which compiler is needed; CUDA_PATH or CUDA_HOME names a CUDA Toolkit;
 # BASIN_NO_INSTALL=1 forbids every change: what is missing is listed, with how to get it, and the exit status is 1.
@@ -189,7 +189,7 @@ how_to_get() {  # PACKAGE...
   local package
   for package in "$@"; do echo "  $package"; done
   [[ -z $cccl_missing ]]   || echo "  CCCL >= 3.0 (headers), from a CUDA Toolkit >= 13.0 or the wheel $cccl_wheel"
-  [[ -z $plotly_missing ]] || echo "  plotly.min.js (plots of the study's report), from the wheel $plotly_wheel"
+  [[ -z $plotly_missing ]] || echo "  plotly.min.js (plots of reports), from the wheel $plotly_wheel"
   echo "setup: how to get it:"
   (($# == 0)) || echo "  as root: apt-get update && apt-get install -y --no-install-recommends $*"
   [[ -z $cccl_missing && -z $plotly_missing ]] || echo "  then, without root: cmake/setup.sh (needs pip and a network)"
@@ -228,7 +228,7 @@ main() {
   if [[ -n $plotly_missing && ${BASIN_NO_INSTALL:-0} != 1 ]]; then
     fetch "$plotly_wheel" plotly/package_data/plotly.min.js "$deps/plotly" || {
       [[ -z $report ]] || exit 1
-      say "going on without plotly: only the study's report needs it"
+      say "going on without plotly: only reports need it"
     }
   fi
 }

@@ -28,7 +28,9 @@ inline void memory_taken(std::size_t size) {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || BASIN_TEST_HAS(address_sanitizer) || BASIN_TEST_HAS(thread_sanitizer)
 
-#include <sanitizer/allocator_interface.h>
+// Declared here, as the header that declares them comes with clang alone.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t), void (*)(void const volatile*));
+extern "C" std::size_t __sanitizer_get_allocated_size(void const volatile*);
 
 namespace basin_test {
 

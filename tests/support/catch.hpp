@@ -6,6 +6,7 @@
 
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
+using Catch::Approx;                                             // where Catch2 2 has it
 #else
 #include <catch2/catch.hpp>
 #endif
@@ -14,14 +15,13 @@
 
 namespace basin_test {
 
+using ::Approx;
 #if __has_include(<catch2/catch_all.hpp>)
-using Catch::Approx;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::WithinAbs;
 using Catch::Matchers::WithinRel;
 using Catch::Matchers::WithinULP;
 #else
-using Catch::Detail::Approx;
 using Catch::WithinAbs;
 using Catch::WithinRel;
 using Catch::WithinULP;

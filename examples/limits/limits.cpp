@@ -25,6 +25,7 @@
 #include "report/command.hpp"
 #include "report/page.hpp"
 #include "report/stage.hpp"
+#include "report/tell.hpp"
 
 namespace basin::limits {
 namespace {
@@ -80,16 +81,6 @@ void describe(CLI::App& app, limits_options& o) {
   app.add_flag_callback("--list", [&o] { o.wanted = limits_options::answer::list; }, "name the normalizers and stop");
 }
 
-void tell(findings const& f, report::plots plots) {
-  print_tables(f);
-  std::printf("\n");
-  for (auto const& found : f.in_words) std::printf("%s\n  %s\n", found.headline.c_str(), found.detail.c_str());
-  std::printf("\n");
-  if (plots == report::plots::missing)
-    std::printf("No plots: %s is not there. cmake/setup.sh --report brings it; --plotly names another place.\n", f.options.plotly.c_str());
-  std::printf("report: %s\ntables: %s\n", (f.options.out / "report.html").c_str(), (f.options.out / "*.csv").c_str());
-}
-
 }  // namespace
 }  // namespace basin::limits
 
@@ -109,7 +100,9 @@ int main(int argc, char** argv) {
     models::make_folder(o.out);
     auto const f = limits::run(o, report::command_of("examples/limits.sh", argc, argv));
     limits::write_tables(f, o.out);
-    limits::tell(f, limits::write_report(f, o.out / "report.html"));
+    auto const drawn = limits::write_report(f, o.out / "report.html");
+    limits::print_tables(f);
+    report::tell(f.in_words, drawn, o.plotly, o.out);
     return 0;
   } catch (CLI::ParseError const& what) {
     return app.exit(what) == 0 ? 0 : 2;

@@ -19,6 +19,7 @@
 #include "report/command.hpp"
 #include "report/page.hpp"
 #include "report/stage.hpp"
+#include "report/tell.hpp"
 #include "study/answering.hpp"
 #include "study/context_length.hpp"
 #include "study/findings.hpp"
@@ -104,16 +105,6 @@ void describe(CLI::App& app, study_options& o) {
   app.add_option("--plotly", o.plotly, "plotly.min.js, to be put into the report")->capture_default_str();
 }
 
-void tell(findings const& f, plots plots) {
-  print_tables(f);
-  std::printf("\n");
-  for (auto const& found : f.in_words) std::printf("%s\n  %s\n", found.headline.c_str(), found.detail.c_str());
-  std::printf("\n");
-  if (plots == plots::missing)
-    std::printf("No plots: %s is not there. cmake/setup.sh --report brings it; --plotly names another place.\n", f.options.plotly.c_str());
-  std::printf("report: %s\ntables: %s\n", (f.options.out / "report.html").c_str(), (f.options.out / "*.csv").c_str());
-}
-
 }  // namespace
 }  // namespace basin::study
 
@@ -130,7 +121,9 @@ int main(int argc, char** argv) {
     models::make_folder(o.out);
     auto const f = study::run(o, report::command_of("examples/study.sh", argc, argv));
     study::write_tables(f, o.out);
-    study::tell(f, study::write_report(f, o.out / "report.html"));
+    auto const drawn = study::write_report(f, o.out / "report.html");
+    study::print_tables(f);
+    report::tell(f.in_words, drawn, o.plotly, o.out);
     return 0;
   } catch (CLI::ParseError const& what) {
     return app.exit(what) == 0 ? 0 : 2;

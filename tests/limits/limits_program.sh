@@ -5,18 +5,7 @@
 set -euo pipefail
 
 train=$1 limits=$2
-here=$(mktemp -d)
-trap 'rm -rf "$here"' EXIT
-cd "$here"
-export OMP_WAIT_POLICY=passive
-
-fail() { echo "limits_program: $*" >&2; exit 1; }
-refuses() {  # WORDS COMMAND...: does it fail with these words?
-  local words=$1 said
-  shift
-  if said=$("$@" 2>&1); then fail "accepted: $*"; fi
-  [[ $said == *"$words"* ]] || fail "'$words' is not in: $said"
-}
+source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../support/program.sh"
 
 size=(--steps 3 --batch 4 --dim 16 --layers 2 --heads 4 --kv-heads 2 --hidden 24 --warmup 1)
 "$train" --objective ar --out ar "${size[@]}" >/dev/null
@@ -25,8 +14,7 @@ small=(--model ar --lengths 8,16,40 --top 1,4 --fixed-top 2 --selected 1,2,8,64 
 "$limits" "${small[@]}" --ks --critical-rows 8 --threads 1 --out one >said 2>errors
 [[ ! -s errors ]] || fail "said on a pipe: $(cat errors)"
 for table in distances separation sensitivity monitors critical geometry; do
-  fields=$(head -n 1 "one/$table.csv" | tr -cd , | wc -c)
-  sed 's/"[^"]*"//g' "one/$table.csv" | awk -F, -v n="$((fields + 1))" 'NF != n { exit 1 }' || fail "$table.csv has rows of another length"
+  whole_table "one/$table.csv"
 done
 names=$("$limits" --list | wc -l)
 [[ $(wc -l <one/monitors.csv) -eq $((1 + names * 8 * 3)) ]] || fail "monitors.csv is not one line for each normalizer, head and length"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers concepts/parameters.hpp, the parameters of every file of normalize/, and what reference and cpu backward tell them.
-#include "support/calls.hpp"
+#include "property/finite_differences.hpp"
 #include "support/parameters.hpp"
-#include "support/rows.hpp"
 
 namespace basin_test {
 
@@ -23,14 +22,6 @@ struct gradient_room {
     return total;
   }
 };
-
-template <class Attention>
-double loss_of(Attention const& use, call<double>& c) {
-  basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
-  double loss = 0;
-  c.out.each([&](double& x, index b, index h, index i, index d) { loss += x * c.dout.v(b, h, i, d); });
-  return loss;
-}
 
 /// The reference's gradient of every number against central differences of its loss.
 template <class Case>

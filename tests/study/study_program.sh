@@ -5,18 +5,7 @@
 set -euo pipefail
 
 train=$1 study=$2
-here=$(mktemp -d)
-trap 'rm -rf "$here"' EXIT
-cd "$here"
-export OMP_WAIT_POLICY=passive
-
-fail() { echo "study_program: $*" >&2; exit 1; }
-refuses() {  # WORDS COMMAND...: does it fail with these words?
-  local words=$1 said
-  shift
-  if said=$("$@" 2>&1); then fail "accepted: $*"; fi
-  [[ $said == *"$words"* ]] || fail "'$words' is not in: $said"
-}
+source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../support/program.sh"
 
 size=(--steps 3 --batch 4 --dim 16 --layers 2 --heads 2 --kv-heads 1 --hidden 24 --warmup 1)
 "$train" --objective ar --out ar "${size[@]}" >/dev/null
@@ -27,8 +16,7 @@ models=(--ar ar --mdlm mdlm --count 3 --draws 1 --steps 6)
 [[ ! -s errors ]] || fail "said on a pipe: $(cat errors)"
 for table in answers masking sinks sink_tokens context_length; do
   [[ $(wc -l <"one/$table.csv") -gt 10 ]] || fail "$table.csv is short"
-  fields=$(head -n 1 "one/$table.csv" | tr -cd , | wc -c)
-  sed 's/"[^"]*"//g' "one/$table.csv" | awk -F, -v n="$((fields + 1))" 'NF != n { exit 1 }' || fail "$table.csv has rows of another length"
+  whole_table "one/$table.csv"
 done
 grep -q '</html>' one/report.html || fail "the report has no end"
 ! grep -q '@STUDY@\|@PLOTLY@' one/report.html || fail "the report has a hole"

@@ -20,6 +20,7 @@ set(basin_headers
   include/basin/concepts/policy.hpp
   include/basin/concepts/pruner.hpp
   include/basin/concepts/scorer.hpp
+  include/basin/normalize/detail/set_search.hpp
   include/basin/normalize/adaptive_temperature.hpp
   include/basin/normalize/entmax.hpp
   include/basin/normalize/entmax15.hpp

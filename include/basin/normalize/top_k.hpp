@@ -3,6 +3,7 @@
 
 #include "basin/concepts/normalizer.hpp"
 #include "basin/core/error.hpp"
+#include "basin/normalize/detail/set_search.hpp"
 
 namespace basin {
 
@@ -24,8 +25,8 @@ struct top_k {
   template <class T>
   struct row {
     T max = math::lowest<T>();
-    T low = math::lowest<T>(), top = math::lowest<T>(), mid = math::lowest<T>();
-    T count = T(0), above = -math::minus_inf<T>(), below = math::lowest<T>();
+    detail::set_search<T> set{};
+    T count = T(0);
     T sum = T(0);
   };
 
@@ -33,37 +34,23 @@ struct top_k {
   BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
 
   template <class T>
-  BASIN_HD void absorb(row<T>& r, T score) const {
-    auto const reaches = score >= r.mid;
-    r.count = r.count + math::select(reaches, T(1), T(0));
-    r.above = math::min(r.above, math::select(reaches, score, -math::minus_inf<T>()));
-    r.below = math::max(r.below, math::select(reaches, math::lowest<T>(), score));
-  }
+  BASIN_HD void absorb(row<T>& r, T score) const { r.count = r.count + math::select(r.set.note(score), T(1), T(0)); }
 
-  /// The first sweep, with mid below every score, finds the smallest one; each later one halves [low, top] at least.
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
     T const wanted = T(static_cast<math::scalar_of<T>>(k));
-    auto const first = r.mid == math::lowest<T>();
-    auto const enough = r.count >= wanted || first;
+    auto const enough = r.count >= wanted || r.set.begins();
     auto const settled = enough && r.count <= wanted;            // exactly k, or the row has no more than k
-    T const top = math::select(first, r.max, math::select(enough, r.top, r.below));
-    r.low = math::select(enough, r.above, r.low);
-    r.top = math::select(settled, r.low, top);
-    T const middle = T(0.5f) * r.low + T(0.5f) * r.top;
-    r.mid = math::select(middle > r.low, middle, r.top);
     r.count = T(0);
-    r.above = -math::minus_inf<T>();
-    r.below = math::lowest<T>();
-    return r.low < r.top;
+    return r.set.narrow(r.max, enough, settled);
   }
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score < r.low, T(0), math::exp(score - r.max));  // a NaN is not below
+    return math::select(score < r.set.low, T(0), math::exp(score - r.max));  // a NaN is not below
   }
   template <class T>
-  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.low, math::minus_inf<T>(), score - r.max); }
+  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.set.low, math::minus_inf<T>(), score - r.max); }
   template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
@@ -72,8 +59,7 @@ struct top_k {
   BASIN_HD void merge(row<T>& into, row<T> const& from) const {
     into.max = math::max(into.max, from.max);
     into.count = into.count + from.count;
-    into.above = math::min(into.above, from.above);
-    into.below = math::max(into.below, from.below);
+    into.set.merge(from.set);
     into.sum = into.sum + from.sum;
   }
 

@@ -3,6 +3,7 @@
 
 #include "basin/concepts/normalizer.hpp"
 #include "basin/core/error.hpp"
+#include "basin/normalize/detail/set_search.hpp"
 
 namespace basin {
 
@@ -24,8 +25,8 @@ struct top_p {
   template <class T>
   struct row {
     T max = math::lowest<T>();
-    T low = math::lowest<T>(), top = math::lowest<T>(), mid = math::lowest<T>();
-    T mass = T(0), wanted = T(0), above = math::highest<T>(), below = math::lowest<T>();
+    detail::set_search<T> set{};
+    T mass = T(0), wanted = T(0);
     T sum = T(0);
   };
 
@@ -33,37 +34,24 @@ struct top_p {
   BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
 
   template <class T>
-  BASIN_HD void absorb(row<T>& r, T score) const {
-    auto const reaches = score >= r.mid;
-    r.mass = r.mass + math::select(reaches, math::exp(score - r.max), T(0));
-    r.above = math::min(r.above, math::select(reaches, score, math::highest<T>()));
-    r.below = math::max(r.below, math::select(reaches, math::lowest<T>(), score));
-  }
+  BASIN_HD void absorb(row<T>& r, T score) const { r.mass = r.mass + math::select(r.set.note(score), math::exp(score - r.max), T(0)); }
 
-  /// The first sweep, with mid below every score, finds the whole mass; each later one halves [low, top] at least.
+  /// The first sweep finds the whole mass.
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    using scalar = math::scalar_of<T>;
-    auto const first = r.mid == math::lowest<T>();
-    r.wanted = math::select(first, T(static_cast<scalar>(p)) * r.mass, r.wanted);
+    r.wanted = math::select(r.set.begins(), T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.wanted);
     auto const enough = r.mass >= r.wanted;
-    T const top = math::select(first, r.max, math::select(enough, r.top, r.below));
-    r.low = math::select(enough, r.above, r.low);
-    r.top = p >= 1 ? r.low : top;
-    T const middle = T(0.5f) * r.low + T(0.5f) * r.top;
-    r.mid = math::select(middle > r.low, middle, r.top);
+    auto const settled = T(p >= 1 ? 1.0f : 0.0f) > T(0);         // p = 1 takes all
     r.mass = T(0);
-    r.above = math::highest<T>();
-    r.below = math::lowest<T>();
-    return r.low < r.top;
+    return r.set.narrow(r.max, enough, settled);
   }
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score < r.low, T(0), math::exp(score - r.max));  // a NaN is not below
+    return math::select(score < r.set.low, T(0), math::exp(score - r.max));  // a NaN is not below
   }
   template <class T>
-  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.low, math::minus_inf<T>(), score - r.max); }
+  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.set.low, math::minus_inf<T>(), score - r.max); }
   template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
@@ -72,8 +60,7 @@ struct top_p {
   BASIN_HD void merge(row<T>& into, row<T> const& from) const {
     into.max = math::max(into.max, from.max);
     into.mass = into.mass + from.mass;
-    into.above = math::min(into.above, from.above);
-    into.below = math::max(into.below, from.below);
+    into.set.merge(from.set);
     into.sum = into.sum + from.sum;
   }
 

@@ -7,6 +7,7 @@ set(basin_headers
   include/basin/version.hpp
   include/basin/core/coord.hpp
   include/basin/core/error.hpp
+  include/basin/core/half.hpp
   include/basin/core/math.hpp
   include/basin/core/problem.hpp
   include/basin/core/random.hpp

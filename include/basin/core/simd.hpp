@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <xsimd/xsimd.hpp>
 
+#include "basin/core/half.hpp"
 #include "basin/core/math.hpp"
 
 namespace basin {
@@ -91,6 +92,43 @@ BASIN_INLINE bool any(xsimd::batch_bool<T, Arch> which) {
 }
 
 }  // namespace math
+
+/// Reads as many numbers of a storage type as a batch of T holds, from any address; exact. (The masks of the AVX-512 forms keep
+/// g++ 12 from warning about the undefined register inside the others.)
+template <class T, class Storage>
+BASIN_INLINE simd<T> load_as(Storage const* from) {
+  if constexpr (std::is_same_v<T, Storage>) return simd<T>::load_unaligned(from);
+#if defined(__AVX512F__)
+  else if constexpr (std::is_same_v<T, float> && std::is_same_v<Storage, bfloat16>)
+    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(from))), 16));
+  else if constexpr (std::is_same_v<T, float> && std::is_same_v<Storage, float16>)
+    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(from)));
+#elif defined(__AVX2__)
+  else if constexpr (std::is_same_v<T, float> && std::is_same_v<Storage, bfloat16>)
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(from))), 16));
+#if defined(__F16C__)
+  else if constexpr (std::is_same_v<T, float> && std::is_same_v<Storage, float16>)
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(from)));
+#endif
+#endif
+  else {
+    alignas(64) T values[simd<T>::size];
+    for (std::size_t i = 0; i < simd<T>::size; ++i) values[i] = static_cast<T>(from[i]);
+    return simd<T>::load_aligned(values);
+  }
+}
+
+/// Writes a batch to any address, rounded to the storage type.
+template <class T, class Storage>
+BASIN_INLINE void store_as(simd<T> x, Storage* to) {
+  if constexpr (std::is_same_v<T, Storage>) {
+    x.store_unaligned(to);
+  } else {
+    alignas(64) T values[simd<T>::size];
+    x.store_aligned(values);
+    for (std::size_t i = 0; i < simd<T>::size; ++i) to[i] = static_cast<Storage>(values[i]);
+  }
+}
 
 /// The batch {0, 1, 2, ...}.
 template <class T>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The only compiler conditionals of the library.
+// The compiler conditionals of the library; those on instruction sets stand in core/detail/x86.hpp.
 
 #if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 202002L
 #error "basin: needs C++20; compile with -std=c++20 (nvcc: -std=c++20 as well)"

@@ -27,7 +27,7 @@ struct softmax {
   };
 
   template <class T>
-  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
+  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::larger(r.max, score); }  // a NaN shows in the sum
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const { return math::exp(log_term(r, score)); }
   template <class T>

@@ -80,12 +80,17 @@ set(basin_headers
   include/basin/cpu/backward.hpp
   include/basin/cpu/decode.hpp
   include/basin/cpu/forward.hpp
+  include/basin/cpu/plan.hpp
   include/basin/cpu/tuning.hpp
   include/basin/cpu/detail/gradients.hpp
+  include/basin/cpu/detail/lanes.hpp
   include/basin/cpu/detail/panel.hpp
   include/basin/cpu/detail/product.hpp
+  include/basin/cpu/detail/run.hpp
+  include/basin/cpu/detail/stream.hpp
   include/basin/cpu/detail/tasks.hpp
   include/basin/cpu/detail/weigh.hpp
+  include/basin/cpu/detail/whole_rows.hpp
   include/basin/cpu/detail/workspace.hpp
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp

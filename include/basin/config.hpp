@@ -32,3 +32,10 @@
 #else
 #define BASIN_UNROLL
 #endif
+
+// Asks for a cache line that will be read soon: into the first cache with 3, into the second with 2.
+#if defined(__GNUC__)
+#define BASIN_PREFETCH(address, where) __builtin_prefetch(address, 0, where)
+#else
+#define BASIN_PREFETCH(address, where) (void)(address)
+#endif

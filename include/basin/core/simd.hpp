@@ -32,14 +32,10 @@ BASIN_INLINE xsimd::batch<T, Arch> fused(xsimd::batch<T, Arch> x, xsimd::batch<T
 /// x 2^n for whole n in [-126, 128], where the result is a normal number or overflows.
 template <class Arch>
 BASIN_INLINE xsimd::batch<float, Arch> times_power_of_two(xsimd::batch<float, Arch> x, xsimd::batch<float, Arch> n) {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-    return _mm512_maskz_scalef_ps(0xffff, x.data, n.data);
-  } else {
-    using integers = xsimd::batch<std::int32_t, Arch>;
-    integers const whole = xsimd::to_int(n), half = whole >> 1;
-    auto const power = [](integers e) { return xsimd::bitwise_cast<xsimd::batch<float, Arch>>((e + integers(127)) << 23); };
-    return x * power(half) * power(whole - half);                // 2^128 itself is no number
-  }
+  using integers = xsimd::batch<std::int32_t, Arch>;
+  integers const whole = xsimd::to_int(n), half = whole >> 1;
+  auto const power = [](integers e) { return xsimd::bitwise_cast<xsimd::batch<float, Arch>>((e + integers(127)) << 23); };
+  return x * power(half) * power(whole - half);                  // 2^128 itself is no number
 }
 
 /// e^x in single precision.
@@ -53,7 +49,7 @@ BASIN_INLINE xsimd::batch<float, Arch> times_power_of_two(xsimd::batch<float, Ar
 template <class Arch>
 BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arch> x) {
   using v = xsimd::batch<float, Arch>;
-  auto const vanishes = x < v(-87.33f);
+  v const least(-87.33f), given = x;
   x = xsimd::min(v(120.0f), x);                                  // the second operand survives a NaN
   v const magic(12582912.0f);                                    // 1.5 x 2^23: the sum is rounded to whole numbers
   v const n = fused(x, v(1.44269504f), magic) - magic;
@@ -66,7 +62,8 @@ BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arc
   p = fused(p, f, v(0.4999999106f));
   p = fused(p, f, v(1.0f));
   p = fused(p, f, v(1.0f));
-  return xsimd::select(vanishes, v(0.0f), times_power_of_two(p, n));
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return x86::scaled(p.data, n.data, given.data, least.data);
+  else return xsimd::select(given < least, v(0.0f), times_power_of_two(p, n));
 }
 
 }  // namespace detail

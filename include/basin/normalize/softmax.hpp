@@ -18,6 +18,8 @@ namespace basin {
 /// Errors    value_error from validate(): a temperature that is not a positive number
 /// Example   examples/01_hello.cpp
 struct softmax {
+  using jacobian_of_weights = std::true_type;
+
   double temperature = 1.0;
 
   template <class T>

@@ -20,6 +20,8 @@ namespace basin {
 /// Errors    value_error from validate(): k < 1
 /// Example   examples/02_normalizers.cpp
 struct top_k {
+  using jacobian_of_weights = std::true_type;
+
   int k = 64;
 
   template <class T>

@@ -48,22 +48,11 @@ struct lane_rows {
   }
   /// terms may be scores.
   template <class States>
-  void sum(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
-    auto const n = who.use.normalize;
-    over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index at) {
-      batch term;
-      if constexpr (has_terms<normalizer_type>) {
-        term = unless_hidden(s, n.term(row[v], s));
-        n.add(row[v], s, term);
-      } else {
-        term = unless_hidden(s, n.weight(row[v], s));
-      }
-      if constexpr (panel_type::watch_type::row_values > 0)
-        who.watch.absorb(states[v], seen_term<batch>{term, log_of_term(n, row[v], s, term)});
-      term.store_aligned(terms + at);
-    });
+  void sum(panel_type const& who, index rows, T const* scores, T* terms, States& states, coverage seen = coverage::some) {
+    if (seen == coverage::all) sum_seen<false>(who, rows, scores, terms, states);
+    else sum_seen<true>(who, rows, scores, terms, states);
     for (int v = 0; v < Vectors; ++v) {
-      if constexpr (has_terms<normalizer_type>) factor[v] = n.factor(row[v]);
+      if constexpr (has_terms<normalizer_type>) factor[v] = who.use.normalize.factor(row[v]);
       else factor[v] = batch(T(1));
     }
   }
@@ -88,6 +77,27 @@ struct lane_rows {
   }
 
  private:
+  /// Rows and states stay in registers: the copies are nobody else's.
+  template <bool Hides, class States>
+  void sum_seen(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
+    auto const n = who.use.normalize;
+    auto const watch = who.watch;
+    for (int v = 0; v < Vectors; ++v) {                          // one vector of rows after the other: fewer registers at once
+      auto mine = row[v];
+      auto saw = states[v];
+      for (index at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
+        batch const s = batch::load_aligned(scores + at);
+        batch term;
+        if constexpr (has_terms<normalizer_type>) term = n.term(mine, s);
+        else term = n.weight(mine, s);
+        if constexpr (Hides) term = unless_hidden(s, term);
+        if constexpr (has_terms<normalizer_type>) n.add(mine, s, term);
+        if constexpr (panel_type::watch_type::row_values > 0) watch.absorb(saw, seen_term<batch>{term, log_of_term(n, mine, s, term)});
+        term.store_aligned(terms + at);
+      }
+      row[v] = mine, states[v] = saw;
+    }
+  }
   /// 0 where a key is not seen, even in a row that a NaN has spoiled.
   static batch unless_hidden(batch score, batch x) { return math::select(score == math::minus_inf<batch>(), batch(T(0)), x); }
 };

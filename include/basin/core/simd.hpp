@@ -89,6 +89,7 @@ struct functions<xsimd::batch<T, Arch>> {
   static BASIN_INLINE batch max(batch a, batch b) { return xsimd::select(b == b, xsimd::max(b, a), b); }
   static BASIN_INLINE batch min(batch a, batch b) { return xsimd::select(b == b, xsimd::min(b, a), b); }
   static BASIN_INLINE batch larger(batch a, batch b) { return xsimd::max(a, b); }
+  static BASIN_INLINE batch smaller(batch a, batch b) { return xsimd::min(a, b); }
   static BASIN_INLINE batch select(mask which, batch yes, batch no) { return xsimd::select(which, yes, no); }
 };
 

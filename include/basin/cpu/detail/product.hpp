@@ -23,9 +23,9 @@ struct all_terms {
   index operator[](index t) const { return t; }
 };
 
-/// The terms that a list names; the others are 0.
+/// The terms of A that a list names; the rows of B are theirs alone, one after the other.
 struct listed_terms {
-  std::int32_t const* list;
+  index const* list;
   index count;
   index operator[](index t) const { return list[t]; }
 };
@@ -53,7 +53,7 @@ BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step,
   }
   for (index t = 0; t < terms.count; ++t) {
     T const* const from = a + terms[t] * term_step;
-    T const* const row = b + terms[t] * b_step;
+    T const* const row = b + t * b_step;
     batch column[Vectors];
     BASIN_UNROLL
     for (int v = 0; v < Vectors; ++v) column[v] = batch::load_unaligned(row + v * lanes<T>);

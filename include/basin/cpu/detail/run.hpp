@@ -45,7 +45,7 @@ struct forward_buffers {
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   key_block* blocks;                    // [together] x [most_blocks]
   row_type* rows_then;                  // [together] x [most_blocks, panel_vectors]: the rows that the kept terms belong to
-  std::int32_t* used;                   // [keys_per_block]
+  index* used;                          // [keys_per_block]
   double *row_weights, *row_scores;     // [keys]: one whole row
 
   forward_buffers(workspace&& memory, Call const& call) : forward_buffers(memory, call) {}
@@ -60,7 +60,7 @@ struct forward_buffers {
     values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : block * whole_vectors<T>(p.value_dim));
     blocks = memory.take<key_block>(n * most_blocks);
     rows_then = memory.take<row_type>(plan.rows == way::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
-    used = memory.take<std::int32_t>(block);
+    used = memory.take<index>(block);
     row_weights = memory.take<double>(whole);
     row_scores = memory.take<double>(whole);
   }
@@ -165,16 +165,20 @@ void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
   }
 }
 
-/// o_i += terms of one block times its values; `terms` of them where a list names the keys that have any.
+/// Whether 0 times a value must be 0 in this block: somebody does not see all of it, and it holds a NaN or an infinity.
+template <class T>
+bool zeros_must_win(key_block block, row_block<T> values, index dim) {
+  return block.seen == coverage::some && !all_finite(values.start, values.step, block.count, dim);
+}
+
+/// o_i += weights of one block times its values.
 template <int Vectors, class T, class Attention, class Terms>
 void mix_values(panel<T, Vectors, Attention> const& who, key_block block, T const* weights, key_rows<T> const& rows, Terms terms, T* outputs) {
   constexpr index width = panel<T, Vectors, Attention>::width;
   auto const values = rows.values;
-  if (block.seen == coverage::some && !all_finite(values.start, values.step, block.count, who.p.value_dim))
-    zero_wins_product(values.start, 1, values.step, who.p.value_dim, block.count, weights, width, outputs);
-  else
-    product<Vectors, into::added>(values.start, unit_step{}, values.step, who.p.value_dim, terms, weights, width, outputs, width,
-                                 rows.next_values.during(who.p.value_dim));
+  index const dim = who.p.value_dim;
+  if (zeros_must_win(block, values, dim)) zero_wins_product(values.start, 1, values.step, dim, block.count, weights, width, outputs);
+  else product<Vectors, into::added>(values.start, unit_step{}, values.step, dim, terms, weights, width, outputs, width, rows.next_values.during(dim));
 }
 
 /// What each key of a block receives, where somebody watches: weights are factor * term.

@@ -38,13 +38,14 @@ struct lane_rows {
       over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index) { who.use.normalize.raise(row[v], s); });
   }
   void search(panel_type const& who, index rows, T const* scores) {
-    if constexpr (sweeps_rows<normalizer_type>) {
-      for (auto again = true; again;) {
-        over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index) { who.use.normalize.absorb(row[v], s); });
-        again = false;
-        for (int v = 0; v < Vectors; ++v) again |= math::any(who.use.normalize.next(row[v]));
-      }
-    }
+    if constexpr (sweeps_rows<normalizer_type>)
+      for (int v = 0; v < Vectors; ++v)                          // each vector of rows for as long as one of its own needs it
+        for (auto again = true; again;) {
+          auto mine = row[v];
+          for (index at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) who.use.normalize.absorb(mine, batch::load_aligned(scores + at));
+          again = math::any(who.use.normalize.next(mine));
+          row[v] = mine;
+        }
   }
   /// terms may be scores.
   template <class States>
@@ -56,10 +57,15 @@ struct lane_rows {
       else factor[v] = batch(T(1));
     }
   }
+  /// Whether rows can be raised by every block of scores as it is made, before the visible keys are counted.
+  static constexpr auto raised_on_the_way = raises_rows<normalizer_type> && starts_uncounted<normalizer_type>;
+
   template <class States>
-  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
-    start(who);
-    measure(who, rows, scores);
+  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states, bool is_raised = false) {
+    if (!is_raised) {
+      start(who);
+      measure(who, rows, scores);
+    }
     search(who, rows, scores);
     sum(who, rows, scores, terms, states);
   }
@@ -113,8 +119,10 @@ struct scalar_rows {
   row_of<normalizer_type, T> row[static_cast<std::size_t>(width)];
   batch factor[Vectors];
 
+  static constexpr auto raised_on_the_way = false;
+
   template <class States>
-  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
+  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states, bool = false) {
     std::vector<T> gathered;
     gathered.reserve(static_cast<std::size_t>(rows));
     for (index lane = 0; lane < width; ++lane) {

@@ -8,25 +8,46 @@
 
 namespace basin::cpu::detail {
 
+/// The scores of one block; where the normalizer allows, the rows are raised by what leaves the registers.
+template <class Panel, class T>
+void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
+  auto& who = panel.who;
+  T* const scores = panel.kept + block.row * who.width;
+  auto const fetch = rows.next_keys.during(block.count, rows.keys);
+  constexpr auto raises = decltype(panel.fit)::raised_on_the_way;
+  if constexpr (raises && Panel::panel_type::scores_are_products)
+    if (block.seen == coverage::all) {
+      who.hide(block, scores);
+      return who.multiply(rows.keys, block.count, panel.queries, scores, fetch, [&](int v, simd<T> s) { who.use.normalize.raise(panel.fit.row[v], s); });
+    }
+  who.multiply(rows.keys, block.count, panel.queries, scores, fetch);
+  who.score(block, scores, scores);
+  who.hide(block, scores);
+  if constexpr (raises) panel.fit.measure(who, block.count, scores);
+}
+
 /// All scores of the panels of a run.
 template <class Call, class Panels>
 void score_all(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at) {
-  over_keys<reads::keys>(call, run, panels, at, [&](auto& panel, key_block block, auto const& rows) {
-    auto* const scores = panel.kept + block.row * panel.who.width;
-    panel.who.multiply(rows.keys, block.count, panel.queries, scores, rows.next_keys.during(block.count, rows.keys));
-    panel.who.score(block, scores, scores);
-    panel.who.hide(block, scores);
-  });
+  for (index n = 0; n < run.count; ++n) {
+    auto& panel = *panels[static_cast<std::size_t>(n)];
+    if constexpr (std::remove_reference_t<decltype(panel.fit)>::raised_on_the_way) panel.fit.start(panel.who);
+  }
+  over_keys<reads::keys>(call, run, panels, at, [&](auto& panel, key_block block, auto const& rows) { score_block(panel, block, rows); });
 }
 
-/// The keys of a block that any query gives a term; sparse normalizers leave few.
+/// The keys of a block that any query gives a term, and their terms moved together; sparse normalizers leave few.
 template <index Width, class T>
-index used_keys(index count, T const* terms, std::int32_t* used) {
+index gather_used(index count, T* terms, index* used) {
+  constexpr int vectors = static_cast<int>(Width / lanes<T>);
   index n = 0;
   for (index r = 0; r < count; ++r) {
-    auto some = simd<T>::load_aligned(terms + r * Width) != simd<T>(T(0));
-    for (index u = lanes<T>; u < Width; u += lanes<T>) some = some || simd<T>::load_aligned(terms + r * Width + u) != simd<T>(T(0));
-    used[n] = static_cast<std::int32_t>(r);
+    simd<T> row[vectors];
+    for (int u = 0; u < vectors; ++u) row[u] = simd<T>::load_aligned(terms + r * Width + u * lanes<T>);
+    auto some = row[0] != simd<T>(T(0));
+    for (int u = 1; u < vectors; ++u) some = some || row[u] != simd<T>(T(0));
+    for (int u = 0; u < vectors; ++u) row[u].store_aligned(terms + n * Width + u * lanes<T>);
+    used[n] = r;
     n += math::any(some);
   }
   return n;
@@ -42,7 +63,7 @@ void show_again(Call const& call, run_at run, panel_at where, index n, forward_b
   auto& again = panels[0].emplace(call, where, at, n, unused.data());
   run.count = 1;
   score_all(call, run, panels, at);
-  again.fit.weigh(again.who, again.rows(), again.kept, at.terms, again.states);
+  again.fit.weigh(again.who, again.rows(), again.kept, at.terms, again.states, decltype(again.fit)::raised_on_the_way);
   show_whole_rows(again.who, again.blocks, again.kept, static_cast<T const*>(at.terms), again.fit.factor, at);
 }
 
@@ -58,7 +79,7 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
   for (index n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
     T* const terms = watch_type::wants_whole_rows ? at.terms : panel.kept;
-    panel.fit.weigh(panel.who, panel.rows(), panel.kept, terms, panel.states);
+    panel.fit.weigh(panel.who, panel.rows(), panel.kept, terms, panel.states, decltype(panel.fit)::raised_on_the_way);
     for (key_block const block : panel.blocks) give_keys(panel.who, block, terms + block.row * width, panel.fit.factor, panel.totals);
     report_rows(panel.who, panel.states, panel.fit);
     if constexpr (watch_type::wants_whole_rows) {
@@ -68,8 +89,9 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
     panel.next = 0;
   }
   over_keys<reads::values>(call, run, panels, at, [&](panel_type& panel, key_block block, key_rows<T> const& rows) {
-    T const* const terms = panel.kept + block.row * width;
-    index const used = used_keys<width>(block.count, terms, at.used);
+    T* const terms = panel.kept + block.row * width;
+    if (zeros_must_win(block, rows.values, call.p.value_dim)) return mix_values(panel.who, block, terms, rows, all_terms{block.count}, panel.outputs);
+    index const used = gather_used<width>(block.count, terms, at.used);
     if (used < block.count) mix_values(panel.who, block, terms, rows, listed_terms{at.used, used}, panel.outputs);
     else mix_values(panel.who, block, terms, rows, all_terms{block.count}, panel.outputs);
   });

@@ -89,6 +89,7 @@ set(basin_headers
   include/basin/cpu/detail/run.hpp
   include/basin/cpu/detail/stream.hpp
   include/basin/cpu/detail/tasks.hpp
+  include/basin/cpu/detail/tiles.hpp
   include/basin/cpu/detail/weigh.hpp
   include/basin/cpu/detail/whole_rows.hpp
   include/basin/cpu/detail/workspace.hpp

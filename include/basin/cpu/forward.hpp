@@ -40,6 +40,8 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
   auto const cuts = detail::panel_cuts::of(p, T{});
   auto const run = [&](detail::run_at part, double* totals) {
     detail::forward_buffers<call_type> const at(memory.mine(), call);
+    std::optional<detail::tiles::session> session;
+    if (at.by_tiles) session.emplace();
     if (part.narrow) detail::forward_run<1>(call, part, cuts, at, totals);
     else detail::forward_run<panel_vectors<T>>(call, part, cuts, at, totals);
   };

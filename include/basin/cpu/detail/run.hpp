@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "basin/cpu/detail/tasks.hpp"
+#include "basin/cpu/detail/tiles.hpp"
 #include "basin/cpu/detail/weigh.hpp"
 #include "basin/cpu/plan.hpp"
 
@@ -27,6 +28,12 @@ struct forward_call {
   V const &v;
   Out const &out;
 
+  /// Whether products go by matrix tiles: everything is bf16, and blocks of keys begin where tiles do.
+  static constexpr auto may_use_tiles = tiles::compiled && std::is_same_v<std::remove_const_t<typename Q::element_type>, bfloat16> &&
+                                        std::is_same_v<std::remove_const_t<typename K::element_type>, bfloat16> &&
+                                        std::is_same_v<std::remove_const_t<typename V::element_type>, bfloat16>;
+  bool uses_tiles() const { return may_use_tiles && cut.keys_per_block % tiles::depth == 0 && cut.keys_per_step % tiles::depth == 0 && tiles::ready(); }
+
   forward_plan plan() const { return plan_forward<T, Attention>(p, cut); }
 };
 
@@ -40,30 +47,40 @@ struct forward_buffers {
   problem p;
   forward_plan plan;
   index most_blocks;
+  bool by_tiles;                        // whether products go by matrix tiles
   T *queries, *outputs, *kept;          // [together] x [dim, width], [value_dim, width], [kept_rows, width] scores or terms
   T *scores, *terms;                    // of one panel: of a block, and of all keys where whole rows are shown
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   key_block* blocks;                    // [together] x [most_blocks]
   row_type* rows_then;                  // [together] x [most_blocks, panel_vectors]: the rows that the kept terms belong to
   index* used;                          // [keys_per_block]
+  bfloat16 *tiled_keys, *tiled_values, *tiled_terms;  // one block of each, where products go by tiles
   double *row_weights, *row_scores;     // [keys]: one whole row
 
   forward_buffers(workspace&& memory, Call const& call) : forward_buffers(memory, call) {}
-  forward_buffers(workspace& memory, Call const& call) : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)) {
-    index const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block), whole = Call::watch_type::wants_whole_rows ? p.keys : 0;
-    queries = memory.take<T>(n * p.dim * width);
-    outputs = memory.take<T>(n * p.value_dim * width);
-    kept = memory.take<T>(n * plan.kept_rows * width);
-    scores = memory.take<T>((plan.rows == way::whole_rows ? 0 : block) * width);
-    terms = memory.take<T>(whole * width);
-    keys = memory.take<T>(readable_in_place<T>(call.k) ? 0 : block * whole_vectors<T>(p.dim));
+  forward_buffers(workspace& memory, Call const& call) : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)), by_tiles(call.uses_tiles()) {
+    using tiles::depth, tiles::side, tiles::whole;
+    index const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block), shown = Call::watch_type::wants_whole_rows ? p.keys : 0;
+    queries = memory.take<T>(n * whole(p.dim, depth) * width);
+    outputs = memory.take<T>(n * whole(p.value_dim, side) * width);
+    kept = memory.take<T>(n * kept_size());
+    scores = memory.take<T>((plan.rows == way::whole_rows ? 0 : whole(block, side)) * width);
+    terms = memory.take<T>(shown * width);
+    keys = memory.take<T>(readable_in_place<T>(call.k) || by_tiles ? 0 : block * whole_vectors<T>(p.dim));
     values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : block * whole_vectors<T>(p.value_dim));
     blocks = memory.take<key_block>(n * most_blocks);
     rows_then = memory.take<row_type>(plan.rows == way::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
     used = memory.take<index>(block);
-    row_weights = memory.take<double>(whole);
-    row_scores = memory.take<double>(whole);
+    row_weights = memory.take<double>(shown);
+    row_scores = memory.take<double>(shown);
+    index const tiled = by_tiles ? whole(block, depth) : 0;
+    tiled_keys = memory.take<bfloat16>(tiled * whole(p.dim, depth));
+    tiled_values = memory.take<bfloat16>(tiled * whole(p.value_dim, side));
+    tiled_terms = memory.take<bfloat16>(tiled * width);
   }
+  index query_size() const { return tiles::whole(p.dim, tiles::depth) * width; }
+  index output_size() const { return tiles::whole(p.value_dim, tiles::side) * width; }
+  index kept_size() const { return plan.kept_rows == 0 ? 0 : tiles::whole(plan.kept_rows, tiles::side) * width; }
 };
 
 /// A panel on its way through the keys.
@@ -72,6 +89,7 @@ struct traveller {
   using T = typename Call::T;
   using panel_type = panel<T, Vectors, typename Call::attention_type>;
   using row_type = typename forward_buffers<Call>::row_type;
+  static constexpr auto may_use_tiles = Call::may_use_tiles;
 
   panel_type who;
   Rows<T, Vectors, typename Call::attention_type> fit;
@@ -84,17 +102,21 @@ struct traveller {
 
   traveller(Call const& call, panel_at where, forward_buffers<Call> const& at, index n, double* totals_of_head)
       : who(call.use, call.watch, call.p, where),
-        queries(at.queries + n * call.p.dim * at.width),
-        outputs(at.outputs + n * call.p.value_dim * at.width),
-        kept(at.kept + n * at.plan.kept_rows * at.width),
+        queries(at.queries + n * at.query_size()),
+        outputs(at.outputs + n * at.output_size()),
+        kept(at.kept + n * at.kept_size()),
         blocks(visible_blocks(call.use, call.p, where, call.cut, at.blocks + n * at.most_blocks, 0, call.p.keys)),
         rows_then(at.rows_then + n * at.most_blocks * panel_vectors<T>),
         totals(totals_of_head) {
-    pack_lanes(call.q, where, who.width, who.packed_factor(), queries);
-    std::fill_n(outputs, call.p.value_dim * who.width, T(0));
+    if constexpr (Call::may_use_tiles) {
+      if (at.by_tiles) tiles::pack_queries<Vectors>(call.q, where, tiled_queries());
+    }
+    if (!at.by_tiles) pack_lanes(call.q, where, who.width, who.packed_factor(), queries);
+    std::fill_n(outputs, tiles::whole(call.p.value_dim, tiles::side) * who.width, T(0));
     if constexpr (Call::watch_type::counts_queries)
       who.count_from(totals + Call::watch_type::key_values, static_cast<index>(numbers_per_key<typename Call::watch_type>));
   }
+  bfloat16* tiled_queries() const { return reinterpret_cast<bfloat16*>(queries); }
   index rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
 
@@ -129,14 +151,43 @@ template <class T>
 struct key_rows {
   row_block<T> keys, values;
   next_rows<T> next_keys, next_values;
+  tiles::block tiled;                                            // instead of keys and values, where there are tiles
+  bfloat16* tiled_terms = nullptr;
+
+  key_rows after(index skip, index panel, index panels) const {
+    return {keys.from(skip), values.from(skip), next_keys.of_panel(panel, panels), next_values.of_panel(panel, panels), tiled.from(skip), tiled_terms};
+  }
 };
+
+/// Reads keys [first, first + count) of a run; `next` keys come after them.
+template <reads What, class Call>
+key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffers<Call> const& at, index first, index count, index next) {
+  using T = typename Call::T;
+  int const b = static_cast<int>(run.batch);
+  key_rows<T> rows;
+  if constexpr (Call::may_use_tiles)
+    if (at.by_tiles) {
+      if constexpr (What != reads::values) rows.tiled = tiles::read_keys(call.k, b, run.kv_head, first, count, at.tiled_keys);
+      if constexpr (What != reads::keys) tiles::pack_values(call.v, b, run.kv_head, first, count, at.tiled_values, rows.tiled);
+      rows.tiled_terms = at.tiled_terms;
+      return rows;
+    }
+  if constexpr (What != reads::values) {
+    rows.keys = rows_of<T>(call.k, b, run.kv_head, first, count, at.keys);
+    if (readable_in_place<T>(call.k)) rows.next_keys = {rows.keys.from(count), next, call.p.dim};
+  }
+  if constexpr (What != reads::keys) {
+    rows.values = rows_of<T>(call.v, b, run.kv_head, first, count, at.values);
+    if (readable_in_place<T>(call.v)) rows.next_values = {rows.values.from(count), next, call.p.value_dim};
+  }
+  return rows;
+}
 
 /// Walks the keys block by block; meet(traveller, key_block, key_rows) for every panel that sees something of it.
 template <reads What, class Call, class Panels, class Meet>
 void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at, Meet const& meet) {
   using T = typename Call::T;
   auto const& p = call.p;
-  int const b = static_cast<int>(run.batch);
   for (index first = 0; first < p.keys; first += call.cut.keys_per_block) {
     index const end = std::min(p.keys, first + call.cut.keys_per_block), after = std::min(p.keys, end + call.cut.keys_per_block);
     auto const meets = [&](index n) {
@@ -146,39 +197,59 @@ void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
     auto somebody = false;
     for (index n = 0; n < run.count; ++n) somebody |= meets(n);
     if (!somebody) continue;
-    key_rows<T> rows;
-    if constexpr (What != reads::values) {
-      rows.keys = rows_of<T>(call.k, b, run.kv_head, first, end - first, at.keys);
-      if (readable_in_place<T>(call.k)) rows.next_keys = {rows.keys.from(end - first), after - end, p.dim};
-    }
-    if constexpr (What != reads::keys) {
-      rows.values = rows_of<T>(call.v, b, run.kv_head, first, end - first, at.values);
-      if (readable_in_place<T>(call.v)) rows.next_values = {rows.values.from(end - first), after - end, p.value_dim};
-    }
+    key_rows<T> const rows = read_keys<What>(call, run, at, first, end - first, after - end);
     for (index n = 0; n < run.count; ++n)
       while (meets(n)) {
         auto& panel = *panels[static_cast<std::size_t>(n)];
         key_block const block = panel.blocks[panel.next++];
         index const skip = block.first - first;
-        meet(panel, block, key_rows<T>{rows.keys.from(skip), rows.values.from(skip), rows.next_keys.of_panel(n, run.count), rows.next_values.of_panel(n, run.count)});
+        meet(panel, block, rows.after(skip, n, run.count));
       }
   }
 }
 
+/// s_ij of one block before it is hidden, into `scores`; sees(v, scores) with all of them where score_block() may say so.
+template <class Panel, class T, class Sees = unseen>
+void make_scores(Panel const& panel, key_block block, key_rows<T> const& rows, T* scores, Sees const& sees = {}) {
+  auto const& who = panel.who;
+  constexpr int vectors = static_cast<int>(Panel::panel_type::width / lanes<T>);
+  if constexpr (Panel::may_use_tiles)
+    if (rows.tiled.keys != nullptr) {
+      tiles::multiply<vectors>(rows.tiled, block.count, who.p.dim, panel.tiled_queries(), scores);
+      for (int v = 0; v < vectors; ++v)
+        for (index n = v * lanes<T>; n < block.count * who.width; n += who.width) {
+          simd<T> const s = simd<T>(who.packed_factor()) * simd<T>::load_aligned(scores + n);
+          sees(v, s);
+          s.store_aligned(scores + n);
+        }
+      return who.score(block, scores, scores);
+    }
+  who.multiply(rows.keys, block.count, panel.queries, scores, rows.next_keys.during(block.count, rows.keys), sees);
+  who.score(block, scores, scores);
+}
+
 /// Whether 0 times a value must be 0 in this block: somebody does not see all of it, and it holds a NaN or an infinity.
-template <class T>
-bool zeros_must_win(key_block block, row_block<T> values, index dim) {
-  return block.seen == coverage::some && !all_finite(values.start, values.step, block.count, dim);
+template <class Call, class T>
+bool zeros_must_win(Call const& call, panel_at where, key_block block, key_rows<T> const& rows, forward_buffers<Call> const& at, row_block<T>& values) {
+  if (block.seen != coverage::some) return false;
+  values = at.by_tiles ? rows_of<T>(call.v, where.batch, call.p.kv_head(where.head), block.first, block.count, at.values) : rows.values;
+  return !all_finite(values.start, values.step, block.count, call.p.value_dim);
 }
 
 /// o_i += weights of one block times its values.
-template <int Vectors, class T, class Attention, class Terms>
-void mix_values(panel<T, Vectors, Attention> const& who, key_block block, T const* weights, key_rows<T> const& rows, Terms terms, T* outputs) {
-  constexpr index width = panel<T, Vectors, Attention>::width;
-  auto const values = rows.values;
-  index const dim = who.p.value_dim;
-  if (zeros_must_win(block, values, dim)) zero_wins_product(values.start, 1, values.step, dim, block.count, weights, width, outputs);
-  else product<Vectors, into::added>(values.start, unit_step{}, values.step, dim, terms, weights, width, outputs, width, rows.next_values.during(dim));
+template <class Call, class Panel, class T, class Terms>
+void mix_values(Call const& call, Panel& panel, key_block block, T const* weights, key_rows<T> const& rows, Terms terms, forward_buffers<Call> const& at) {
+  constexpr index width = Panel::panel_type::width;
+  constexpr int vectors = static_cast<int>(width / lanes<T>);
+  index const dim = call.p.value_dim;
+  if (row_block<T> values; zeros_must_win(call, panel.who.at, block, rows, at, values))
+    return zero_wins_product(values.start, 1, values.step, dim, block.count, weights, width, panel.outputs);
+  if constexpr (Call::may_use_tiles)
+    if (at.by_tiles) {
+      tiles::pack_terms<vectors>(weights, block.count, rows.tiled_terms);
+      return tiles::mix<vectors>(rows.tiled, block.count, dim, rows.tiled_terms, panel.outputs);
+    }
+  product<vectors, into::added>(rows.values.start, unit_step{}, rows.values.step, dim, terms, weights, width, panel.outputs, width, rows.next_values.during(dim));
 }
 
 /// What each key of a block receives, where somebody watches: weights are factor * term.

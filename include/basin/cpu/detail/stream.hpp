@@ -9,22 +9,20 @@
 namespace basin::cpu::detail {
 
 /// Takes one block of keys into rows and outputs that stand before it; `terms` may be `scores`.
-template <class Panel, class T>
-void absorb_block(Panel& panel, key_block block, key_rows<T> const& rows, T* scores, T* terms) {
+template <class Call, class Panel, class T>
+void absorb_block(Call const& call, Panel& panel, key_block block, key_rows<T> const& rows, T* scores, T* terms, forward_buffers<Call> const& at) {
   auto& who = panel.who;
   using panel_type = std::remove_cvref_t<decltype(who)>;
   constexpr index width = panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
   auto const& n = who.use.normalize;
   auto part = panel.fit;
-  auto const fetch = rows.next_keys.during(block.count, rows.keys);
   if (panel_type::scores_are_products && block.seen == coverage::all) {  // the rows are raised by what leaves the registers
     who.hide(block, scores);
     part.start(who);
-    who.multiply(rows.keys, block.count, panel.queries, scores, fetch, [&](int v, simd<T> s) { n.raise(part.row[v], s); });
+    make_scores(panel, block, rows, scores, [&](int v, simd<T> s) { n.raise(part.row[v], s); });
   } else {
-    who.multiply(rows.keys, block.count, panel.queries, scores, fetch);
-    who.score(block, scores, scores);
+    make_scores(panel, block, rows, scores);
     who.hide(block, scores);
     part.start(who);
     part.measure(who, block.count, scores);
@@ -41,7 +39,7 @@ void absorb_block(Panel& panel, key_block block, key_rows<T> const& rows, T* sco
       }
   }
   panel.fit.sum(who, block.count, scores, terms, panel.states, block.seen);
-  mix_values(who, block, terms, rows, all_terms{block.count}, panel.outputs);
+  mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
 }
 
 /// Kept terms belong to the row as it stood at their block: what they are multiplied by to be weights of the final row.
@@ -68,8 +66,7 @@ void watch_again(Call const& call, run_at run, Panel& panel, forward_buffers<Cal
   run.count = 1;
   auto again = panel.fit;                                        // its sums are spent; its maxima give the same terms
   over_keys<reads::keys>(call, run, alone, at, [&](Panel& one, key_block block, auto const& rows) {
-    one.who.multiply(rows.keys, block.count, one.queries, at.scores);
-    one.who.score(block, at.scores, at.scores);
+    make_scores(one, block, rows, at.scores);
     one.who.hide(block, at.scores);
     again.sum(one.who, block.count, at.scores, at.scores, one.states);
   });
@@ -100,7 +97,7 @@ void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_bu
     panel.fit.start(panel.who);
   }
   over_keys<reads::both>(call, run, panels, at, [&](panel_type& panel, key_block block, key_rows<T> const& rows) {
-    absorb_block(panel, block, rows, at.scores, keeps ? panel.kept + block.row * panel.who.width : at.scores);
+    absorb_block(call, panel, block, rows, at.scores, keeps ? panel.kept + block.row * panel.who.width : at.scores, at);
     if constexpr (keeps)
       for (int u = 0; u < Vectors; ++u) panel.rows_then[(panel.next - 1) * Vectors + static_cast<std::size_t>(u)] = panel.fit.row[u];
   });

@@ -13,15 +13,13 @@ template <class Panel, class T>
 void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
   auto& who = panel.who;
   T* const scores = panel.kept + block.row * who.width;
-  auto const fetch = rows.next_keys.during(block.count, rows.keys);
   constexpr auto raises = decltype(panel.fit)::raised_on_the_way;
   if constexpr (raises && Panel::panel_type::scores_are_products)
     if (block.seen == coverage::all) {
       who.hide(block, scores);
-      return who.multiply(rows.keys, block.count, panel.queries, scores, fetch, [&](int v, simd<T> s) { who.use.normalize.raise(panel.fit.row[v], s); });
+      return make_scores(panel, block, rows, scores, [&](int v, simd<T> s) { who.use.normalize.raise(panel.fit.row[v], s); });
     }
-  who.multiply(rows.keys, block.count, panel.queries, scores, fetch);
-  who.score(block, scores, scores);
+  make_scores(panel, block, rows, scores);
   who.hide(block, scores);
   if constexpr (raises) panel.fit.measure(who, block.count, scores);
 }
@@ -90,10 +88,11 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
   }
   over_keys<reads::values>(call, run, panels, at, [&](panel_type& panel, key_block block, key_rows<T> const& rows) {
     T* const terms = panel.kept + block.row * width;
-    if (zeros_must_win(block, rows.values, call.p.value_dim)) return mix_values(panel.who, block, terms, rows, all_terms{block.count}, panel.outputs);
+    row_block<T> values;
+    if (at.by_tiles || zeros_must_win(call, panel.who.at, block, rows, at, values)) return mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
     index const used = gather_used<width>(block.count, terms, at.used);
-    if (used < block.count) mix_values(panel.who, block, terms, rows, listed_terms{at.used, used}, panel.outputs);
-    else mix_values(panel.who, block, terms, rows, all_terms{block.count}, panel.outputs);
+    if (used < block.count) mix_values(call, panel, block, terms, rows, listed_terms{at.used, used}, at);
+    else mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
   });
   for (index n = 0; n < run.count; ++n) {
     auto const& panel = *panels[static_cast<std::size_t>(n)];

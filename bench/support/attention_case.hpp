@@ -57,11 +57,21 @@ class attention_case {
   template <class T>
   basin::view<T, 4> sampled_of(T* tensor) const { return basin::strided<T, 4>(tensor, {1, 1, sampled(), dim_}, {0, 0, step() * dim_, 1}); }
 
-  /// Runs forward(use); every output must be a number, and the sampled rows those of the reference.
+  /// Runs forward(use) and compares.
   template <class Attention>
   bool agrees(Attention const& use, support const& s) {
-    std::fill(out_.begin(), out_.end(), std::numeric_limits<float>::quiet_NaN());
+    forget();
     basin::cpu::forward(use, q(), k(), v(), out());
+    return matches(use, s);
+  }
+  template <class Attention>
+  bool agrees(Attention const& use) { return agrees(use, {length_}); }
+
+  void forget() { std::fill(out_.begin(), out_.end(), std::numeric_limits<float>::quiet_NaN()); }
+
+  /// Whether every output is a number, and the sampled rows those of the reference.
+  template <class Attention>
+  bool matches(Attention const& use, support const& s) const {
     if (!std::all_of(out_.begin(), out_.end(), [](float x) { return std::isfinite(x); })) return false;
     std::vector<double> expected, got;
     for (basin::index n = 0; n < sampled(); ++n) {
@@ -72,8 +82,6 @@ class attention_case {
     }
     return close(got, expected, tolerance(s));
   }
-  template <class Attention>
-  bool agrees(Attention const& use) { return agrees(use, {length_}); }
 
   /// |got - expected| <= relative |expected|, Euclidean norms.
   static bool close(std::span<double const> got, std::span<double const> expected, double relative) {

@@ -5,7 +5,6 @@
 // uniform inputs (scores of standard deviation 1/3: flat rows, the hard case), and noted beside them with standard normal ones.
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -19,7 +18,8 @@ namespace {
 template <class Attention>
 std::vector<double> supports(Attention const& use, bench::attention_case& shape) {
   std::vector<double> counts(static_cast<std::size_t>(shape.length()));
-  basin::cpu::forward(use.with(basin::active_set_size{basin::contiguous(counts.data(), 1, 1, shape.length())}), shape.q(), shape.k(), shape.v(), shape.out());
+  basin::active_set_size const count{basin::contiguous(counts.data(), 1, 1, shape.length())};
+  basin::cpu::forward(use.with(count), shape.q(), shape.k(), shape.v(), shape.out());
   return counts;
 }
 
@@ -37,7 +37,8 @@ class contest {
     auto const t = suite_.alternate(turns_);
     for (std::size_t n = 1; n < t.size(); ++n) {
       auto const ratio = bench::ratios(t[n].seconds, t[0].seconds);
-      std::string const name = "cpu_" + t[n].name.substr(0, t[n].name.find(',')) + "_over_softmax", meaning = "time over the time of softmax" + drawn();
+      std::string const name = "cpu_" + t[n].name.substr(0, t[n].name.find(',')) + "_over_softmax";
+      std::string const meaning = "time over the time of softmax" + drawn();
       if (from_ == bench::draw::uniform) suite_.claim(name, meaning, ratio);
       else suite_.note(name + "_normal", meaning, ratio);
     }
@@ -71,7 +72,8 @@ class contest {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bench::suite suite{argc, argv, bench::clock::one_thread, "What do searching normalizers cost, next to softmax? fp32, k = 64, d = 64, L = 4096, one thread"};
+  bench::suite suite{argc, argv, bench::clock::one_thread,
+                     "What do searching normalizers cost, next to softmax? fp32, k = 64, d = 64, L = 4096, one thread"};
   for (auto const from : {bench::draw::uniform, bench::draw::normal}) contest(suite, from).run();
   return suite.report();
 }

@@ -42,8 +42,8 @@ class length_case {
  private:
   bool sums_agree() {
     std::vector<double> expected(sums_.size()), out(sums_.size() * 64);
-    basin::reference::forward(plain_.with(basin::received_attention{basin::contiguous(expected.data(), 1, 1, shape_.length())}), shape_.q(), shape_.k(),
-                              shape_.v(), basin::contiguous(out.data(), 1, 1, shape_.length(), 64));
+    basin::received_attention const received{basin::contiguous(expected.data(), 1, 1, shape_.length())};
+    basin::reference::forward(plain_.with(received), shape_.q(), shape_.k(), shape_.v(), basin::contiguous(out.data(), 1, 1, shape_.length(), 64));
     return bench::attention_case::close(sums_, expected, shape_.tolerance({shape_.length()}));
   }
 
@@ -63,7 +63,8 @@ int main(int argc, char** argv) {
     length_case at(dry ? 96 + length / 128 : length);
     at.check(suite);
     overheads.push_back(at.overhead(suite));
-    suite.note("cpu_received_attention_overhead_l" + std::to_string(length / 1024) + "k", "time with received attention over time without", overheads.back());
+    suite.note("cpu_received_attention_overhead_l" + std::to_string(length / 1024) + "k", "time with received attention over time without",
+               overheads.back());
   }
   suite.claim("cpu_received_attention_overhead", "the worst of them", bench::worst(overheads));
   return suite.report();

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "basin/basin.hpp"
@@ -49,7 +50,9 @@ class attention_case {
   basin::index dim() const { return dim_; }
 
   /// `products` products of length x length x dim, a multiply and an add each; the normalizer's own work is not counted.
-  double flops(int products = 2) const { return 2.0 * products * static_cast<double>(length_) * static_cast<double>(length_) * static_cast<double>(dim_); }
+  double flops(int products = 2) const {
+    return 2.0 * products * static_cast<double>(length_) * static_cast<double>(length_) * static_cast<double>(dim_);
+  }
 
   /// The rows that are compared: every so many, so that they stand in all lanes and panels; all of a short case.
   basin::index sampled() const { return std::min<basin::index>(length_, 64); }
@@ -109,8 +112,9 @@ class attention_case {
     using mask = std::remove_cvref_t<decltype(use.visible)>;
     static_assert(std::same_as<mask, basin::unmasked> || std::same_as<mask, basin::causal>, "bench: rows of this mask cannot be taken one at a time");
     basin::index const keys = std::same_as<mask, basin::causal> ? row + 1 : length_;
-    basin::reference::forward(use.with(basin::unobserved{}), basin::contiguous(q_.data() + row * dim_, 1, 1, 1, dim_), basin::contiguous(k_.data(), 1, 1, keys, dim_),
-                              basin::contiguous(v_.data(), 1, 1, keys, dim_), basin::contiguous(out, 1, 1, 1, dim_));
+    basin::reference::forward(use.with(basin::unobserved{}), basin::contiguous(q_.data() + row * dim_, 1, 1, 1, dim_),
+                              basin::contiguous(k_.data(), 1, 1, keys, dim_), basin::contiguous(v_.data(), 1, 1, keys, dim_),
+                              basin::contiguous(out, 1, 1, 1, dim_));
   }
 
   double largest_norm(std::vector<float> const& tensor) const {

@@ -41,8 +41,8 @@ class gradient_case {
       std::copy_n(dout_.begin() + forward_.row(n) * forward_.dim(), forward_.dim(), few.begin() + forward_.row(n) * forward_.dim());
     run(use, few);
     std::vector<double> q(dq_.size()), k(dq_.size()), v(dq_.size());
-    basin::reference::backward(use, forward_.sampled_of(forward_.q().data_handle()), forward_.k(), forward_.v(), forward_.sampled_of(std::as_const(few).data()),
-                               forward_.sampled_of(q.data()), whole(k), whole(v));
+    basin::reference::backward(use, forward_.sampled_of(forward_.q().data_handle()), forward_.k(), forward_.v(),
+                               forward_.sampled_of(std::as_const(few).data()), forward_.sampled_of(q.data()), whole(k), whole(v));
     return near(dq_, q) && near(dk_, k) && near(dv_, v);
   }
 

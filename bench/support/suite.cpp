@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <xsimd/xsimd.hpp>
@@ -45,6 +46,18 @@ double now(clock by) {
   timespec t{};
   clock_gettime(by == clock::one_thread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+/// How long the threads of this program have been ready to run and had no processor.
+double seconds_in_queue() {
+  double sum = 0;
+  std::error_code none;
+  for (auto const& thread : std::filesystem::directory_iterator("/proc/self/task", none)) {
+    double running = 0, waiting = 0;
+    std::ifstream(thread.path() / "schedstat") >> running >> waiting;
+    sum += 1e-9 * waiting;
+  }
+  return sum;
 }
 
 /// The value after the colon of the first line of /proc/cpuinfo that begins with `key`.
@@ -89,7 +102,7 @@ std::vector<double> mean(std::vector<std::vector<double>> const& figures) {
   if (figures.empty()) return {};
   std::vector<double> out(figures.front().size());
   for (auto const& figure : figures)
-    std::transform(out.begin(), out.end(), figure.begin(), out.begin(), [&](double sum, double x) { return sum + x / static_cast<double>(figures.size()); });
+    for (std::size_t n = 0; n < out.size(); ++n) out[n] += figure[n] / static_cast<double>(figures.size());
   return out;
 }
 
@@ -134,11 +147,14 @@ std::vector<timing> suite::alternate(std::vector<contender> const& contenders) {
   if (mode_ == mode::dry) return out;
   effort const plan = mode_ == mode::brief ? effort{30, 2, 10, 20} : effort{100, 10, 30, 90};
   double spent = 0;
+  double const queued = seconds_in_queue();
   for (int round = 0; plan.wants(round, spent); ++round)
     for (std::size_t c = 0; c < contenders.size(); ++c) {
       out[c].seconds.push_back(seconds_of(contenders[c]));
       spent += contenders[c].times * out[c].seconds.back();
     }
+  double const waited = seconds_in_queue() - queued;             // the processor time of a thread does not hold it; the wall does
+  queued_.push_back(waited / (clock_ == clock::one_thread ? spent + waited : spent * omp_get_max_threads()));
   timings_.insert(timings_.end(), out.begin(), out.end());
   return out;
 }
@@ -151,6 +167,8 @@ void suite::note(std::string const& name, std::string const& meaning, std::vecto
   if (!samples.empty()) figures_.push_back({kind::note, name, meaning, summarize(samples)});
 }
 
+double suite::queued() const { return queued_.empty() ? 0 : *std::max_element(queued_.begin(), queued_.end()); }
+
 void suite::print_table(std::FILE* to) const {
   std::fprintf(to, "%s\n", question_.c_str());
   auto const where = conditions(clock_);
@@ -162,20 +180,24 @@ void suite::print_table(std::FILE* to) const {
     std::fprintf(to, "  %-48s %10.3f %7.1f%% %9.1f %8zu\n", t.name.c_str(), s.median * 1e3, 100 * (s.upper - s.lower) / s.median,
                  t.flops / s.median * 1e-9, t.seconds.size());
   }
+  if (!queued_.empty())
+    std::fprintf(to, "\n  ready to run and without a processor, as on a busy machine: %.1f %% of the time\n", 100 * queued());
   for (auto const& f : figures_)
     std::fprintf(to, "\n  %s = %.4f (quartiles %.4f to %.4f)\n    %s\n", f.name.c_str(), f.value.median, f.value.lower, f.value.upper, f.meaning.c_str());
 }
 
 void suite::print_json() const {
-  nlohmann::ordered_json all = {{"question", question_}, {"conditions", conditions(clock_)}, {"timings", nlohmann::ordered_json::array()},
-                                {"claims", nlohmann::ordered_json::array()}, {"notes", nlohmann::ordered_json::array()}};
+  auto const none = nlohmann::ordered_json::array();
+  nlohmann::ordered_json all = {{"question", question_}, {"conditions", conditions(clock_)}, {"queued", queued()},
+                                {"timings", none},       {"claims", none},                   {"notes", none}};
   for (auto const& t : timings_) {
     auto const s = summarize(t.seconds);
     all["timings"].push_back({{"name", t.name}, {"flops", t.flops}, {"samples", t.seconds.size()},
                               {"median_seconds", s.median}, {"lower_quartile", s.lower}, {"upper_quartile", s.upper}});
   }
   for (auto const& f : figures_)
-    all[f.is == kind::claim ? "claims" : "notes"].push_back({{"name", f.name}, {"value", f.value.median}, {"lower_quartile", f.value.lower}, {"upper_quartile", f.value.upper}, {"meaning", f.meaning}});
+    all[f.is == kind::claim ? "claims" : "notes"].push_back({{"name", f.name}, {"value", f.value.median}, {"lower_quartile", f.value.lower},
+                                                             {"upper_quartile", f.value.upper}, {"meaning", f.meaning}});
   std::printf("%s\n", all.dump(2).c_str());
 }
 

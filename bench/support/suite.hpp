@@ -81,6 +81,8 @@ class suite {
   void print_table(std::FILE* to) const;
   void print_json() const;
   double seconds_of(contender const& c) const;
+  /// The largest share of a contest's time in which its threads were ready to run and had no processor.
+  double queued() const;
 
   std::string question_;
   clock clock_;
@@ -88,6 +90,7 @@ class suite {
   format format_ = format::table;
   std::vector<std::string> failures_;
   std::vector<timing> timings_;
+  std::vector<double> queued_;
   std::vector<figure> figures_;
 };
 

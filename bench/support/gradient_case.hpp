@@ -48,9 +48,9 @@ class gradient_case {
 
  private:
   template <class T>
-  auto whole(std::vector<T>& tensor) const { return basin::contiguous(tensor.data(), 1, 1, forward_.length(), forward_.dim()); }
+  basin::view<T, 4> whole(std::vector<T>& tensor) const { return basin::contiguous(tensor.data(), 1, 1, forward_.length(), forward_.dim()); }
   template <class T>
-  auto whole(std::vector<T> const& tensor) const { return basin::contiguous(tensor.data(), 1, 1, forward_.length(), forward_.dim()); }
+  basin::view<T const, 4> whole(std::vector<T> const& tensor) const { return basin::contiguous(tensor.data(), 1, 1, forward_.length(), forward_.dim()); }
 
   template <class Attention>
   void run(Attention const& use, std::vector<float> const& dout) {

@@ -3,6 +3,7 @@
 
 // What the ways of a forward call share: the call, the memory of a thread, a panel on its way through the keys, and how it ends.
 
+#include <numeric>
 #include <optional>
 
 #include "basin/cpu/detail/tasks.hpp"
@@ -273,8 +274,9 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
         }
       }
       for (std::size_t n = 0; n < count; ++n) {
+        transpose<T>(given[n]);
         alignas(64) T sums[lanes<T>];
-        xsimd::haddp(given[n].data()).store_aligned(sums);
+        std::accumulate(given[n].begin() + 1, given[n].end(), given[n][0]).store_aligned(sums);
         for (index i = 0; i < std::min(lanes<T>, block.count - first); ++i)
           totals[static_cast<std::size_t>(block.first + first + i) * numbers_per_key<watch_type> + n] += static_cast<double>(sums[i]);
       }

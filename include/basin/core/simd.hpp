@@ -119,6 +119,8 @@ template <class T, class Storage>
 BASIN_INLINE void store_as(simd<T> x, Storage* to) {
   if constexpr (std::is_same_v<T, Storage>) {
     x.store_unaligned(to);
+  } else if constexpr (std::is_same_v<T, float> && sizeof(Storage) == 2 && detail::x86::has_halves) {
+    detail::x86::store(x.data, to);
   } else {
     alignas(64) T values[simd<T>::size];
     x.store_aligned(values);

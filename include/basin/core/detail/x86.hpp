@@ -13,6 +13,10 @@
 
 namespace basin::detail::x86 {
 
+// What a target lacks is never called there, but must have a name.
+template <class... X>
+void scaled(X...) = delete;
+
 #if defined(__AVX512F__)
 
 inline constexpr bool has_halves = true, has_squares = true;
@@ -23,6 +27,18 @@ BASIN_INLINE __m512 load(bfloat16 const* from) {
 }
 BASIN_INLINE __m512 load(float16 const* from) {
   return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(from)));
+}
+
+/// Rounded as the constructors of core/half.hpp round.
+BASIN_INLINE void store(__m512 x, bfloat16* to) {
+  constexpr __mmask16 all = 0xffff;
+  __m512i const u = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_maskz_srli_epi32(all, u, 16), _mm512_set1_epi32(1));
+  __m512i const rounded = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd), quiet = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
+  __m512i const chosen = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), rounded, quiet);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_maskz_cvtepi32_epi16(all, _mm512_maskz_srli_epi32(all, chosen, 16)));
+}
+BASIN_INLINE void store(__m512 x, float16* to) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_maskz_cvtps_ph(0xffff, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 /// x 2^n, 0 where `low` is below `least` (not where it is a NaN), in two instructions.
@@ -64,6 +80,13 @@ BASIN_INLINE __m256 load(bfloat16 const* from) {
 }
 BASIN_INLINE __m256 load(float16 const* from) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(from))); }
 
+template <class Storage>
+BASIN_INLINE void store(__m256 x, Storage* to) {
+  alignas(32) float values[8];
+  _mm256_store_ps(values, x);
+  for (int i = 0; i < 8; ++i) to[i] = Storage(values[i]);
+}
+
 /// 8 rows of 8: squares of 4 inside each half of a register first, then the halves.
 template <class Rows>
 BASIN_INLINE void transpose(Rows& rows) {
@@ -89,6 +112,8 @@ BASIN_INLINE void transpose(Rows& rows) {
 inline constexpr bool has_halves = false, has_squares = false;
 template <class From>
 void load(From const*) = delete;
+template <class X, class To>
+void store(X, To*) = delete;
 template <class Rows>
 void transpose(Rows&) = delete;
 

@@ -139,64 +139,98 @@ void pack_terms(float const* terms, index count, bfloat16* to) {
     }
 }
 
+// The names of tiles are part of the instructions: no function can take them. Tile `to` += A B, with B read into tile 7; and three
+// tiles that lie side by side.
+#define BASIN_TILE_STEP(to, a, from) { _tile_loadd(7, from, 64); _tile_dpbf16ps(to, a, 7); }
+#define BASIN_THREE_TILES(what, x, y, z, at, bytes) { what(x, at, bytes); what(y, (at) + side, bytes); what(z, (at) + 2 * side, bytes); }
+
+/// scores [count in whole tiles, 3 * 16] = K Q^T: six tiles of sums, so that no product waits for the one before.
+inline void multiply_wide(block keys, index count, index dim, bfloat16 const* queries, float* scores) {
+  constexpr index width = 3 * side, bytes = width * static_cast<index>(sizeof(float));
+  auto const key_bytes = static_cast<std::size_t>(keys.key_step) * sizeof(bfloat16);
+  for (index r = 0; r < count; r += 2 * side) {
+    auto const two = r + side < count;
+    bfloat16 const* q = queries;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    for (index d = 0; d < dim; d += depth, q += 3 * numbers) {
+      _tile_loadd(6, keys.keys + r * keys.key_step + d, key_bytes);
+      BASIN_TILE_STEP(0, 6, q)
+      BASIN_TILE_STEP(1, 6, q + numbers)
+      BASIN_TILE_STEP(2, 6, q + 2 * numbers)
+      if (!two) continue;
+      _tile_loadd(6, keys.keys + (r + side) * keys.key_step + d, key_bytes);
+      BASIN_TILE_STEP(5, 6, q + 2 * numbers)
+      BASIN_TILE_STEP(3, 6, q)
+      BASIN_TILE_STEP(4, 6, q + numbers)
+    }
+    float* const to = scores + r * width;
+    BASIN_THREE_TILES(_tile_stored, 0, 1, 2, to, bytes)
+    if (two) BASIN_THREE_TILES(_tile_stored, 3, 4, 5, to + side * width, bytes)
+  }
+}
+
 /// scores [count in whole tiles, Vectors * 16] = K Q^T.
 template <int Vectors>
 void multiply(block keys, index count, index dim, bfloat16 const* queries, float* scores) {
-  constexpr index width = Vectors * side;
+  if constexpr (Vectors == 3) return multiply_wide(keys, count, dim, queries, scores);
   auto const key_bytes = static_cast<std::size_t>(keys.key_step) * sizeof(bfloat16);
   for (index r = 0; r < count; r += side) {
-    bfloat16 const* q = queries;
     _tile_zero(0);
-    if constexpr (Vectors > 1) _tile_zero(1);
-    if constexpr (Vectors > 2) _tile_zero(2);
-    for (index d = 0; d < dim; d += depth, q += Vectors * numbers) {
+    for (index d = 0; d < dim; d += depth) {
       _tile_loadd(6, keys.keys + r * keys.key_step + d, key_bytes);
-      _tile_loadd(3, q, 64);
-      _tile_dpbf16ps(0, 6, 3);
-      if constexpr (Vectors > 1) {
-        _tile_loadd(4, q + numbers, 64);
-        _tile_dpbf16ps(1, 6, 4);
-      }
-      if constexpr (Vectors > 2) {
-        _tile_loadd(5, q + 2 * numbers, 64);
-        _tile_dpbf16ps(2, 6, 5);
-      }
+      BASIN_TILE_STEP(0, 6, queries + d / depth * numbers)
     }
-    float* const to = scores + r * width;
-    _tile_stored(0, to, width * sizeof(float));
-    if constexpr (Vectors > 1) _tile_stored(1, to + side, width * sizeof(float));
-    if constexpr (Vectors > 2) _tile_stored(2, to + 2 * side, width * sizeof(float));
+    _tile_stored(0, scores + r * side, 64);
+  }
+}
+
+/// outputs [dim in whole tiles, 3 * 16] += V^T P, two rows of tiles at once.
+inline void mix_wide(block values, index count, index dim, bfloat16 const* terms, float* outputs) {
+  constexpr index width = 3 * side, bytes = width * static_cast<index>(sizeof(float));
+  for (index d = 0; d < dim; d += 2 * side) {
+    auto const two = d + side < dim;
+    float *const o = outputs + d * width, *const below = o + (two ? side * width : 0);
+    bfloat16 const *v = values.values + d / side * values.value_steps * numbers, *t = terms;
+    BASIN_THREE_TILES(_tile_loadd, 0, 1, 2, o, bytes)
+    BASIN_THREE_TILES(_tile_loadd, 3, 4, 5, below, bytes)
+    for (index key = 0; key < count; key += depth, v += numbers, t += 3 * numbers) {
+      _tile_loadd(6, v, 64);
+      BASIN_TILE_STEP(0, 6, t)
+      BASIN_TILE_STEP(1, 6, t + numbers)
+      BASIN_TILE_STEP(2, 6, t + 2 * numbers)
+      if (!two) continue;
+      _tile_loadd(6, v + values.value_steps * numbers, 64);
+      BASIN_TILE_STEP(5, 6, t + 2 * numbers)
+      BASIN_TILE_STEP(3, 6, t)
+      BASIN_TILE_STEP(4, 6, t + numbers)
+    }
+    BASIN_THREE_TILES(_tile_stored, 0, 1, 2, o, bytes)
+    if (two) BASIN_THREE_TILES(_tile_stored, 3, 4, 5, below, bytes)
   }
 }
 
 /// outputs [dim in whole tiles, Vectors * 16] += V^T P.
 template <int Vectors>
 void mix(block values, index count, index dim, bfloat16 const* terms, float* outputs) {
-  constexpr index width = Vectors * side, bytes = width * static_cast<index>(sizeof(float));
+  if constexpr (Vectors == 3) return mix_wide(values, count, dim, terms, outputs);
   for (index d = 0; d < dim; d += side) {
-    float* const o = outputs + d * width;
     bfloat16 const *v = values.values + d / side * values.value_steps * numbers, *t = terms;
-    _tile_loadd(0, o, bytes);
-    if constexpr (Vectors > 1) _tile_loadd(1, o + side, bytes);
-    if constexpr (Vectors > 2) _tile_loadd(2, o + 2 * side, bytes);
-    for (index key = 0; key < count; key += depth, v += numbers, t += Vectors * numbers) {
+    _tile_loadd(0, outputs + d * side, 64);
+    for (index key = 0; key < count; key += depth, v += numbers, t += numbers) {
       _tile_loadd(6, v, 64);
-      _tile_loadd(3, t, 64);
-      _tile_dpbf16ps(0, 6, 3);
-      if constexpr (Vectors > 1) {
-        _tile_loadd(4, t + numbers, 64);
-        _tile_dpbf16ps(1, 6, 4);
-      }
-      if constexpr (Vectors > 2) {
-        _tile_loadd(5, t + 2 * numbers, 64);
-        _tile_dpbf16ps(2, 6, 5);
-      }
+      BASIN_TILE_STEP(0, 6, t)
     }
-    _tile_stored(0, o, bytes);
-    if constexpr (Vectors > 1) _tile_stored(1, o + side, bytes);
-    if constexpr (Vectors > 2) _tile_stored(2, o + 2 * side, bytes);
+    _tile_stored(0, outputs + d * side, 64);
   }
 }
+
+#undef BASIN_TILE_STEP
+#undef BASIN_THREE_TILES
 
 #else
 

@@ -134,7 +134,7 @@ bool all_finite(T const* a, index row_step, index rows, index columns) {
     for (; c + lanes<T> <= columns; c += lanes<T>) sum = math::fma(simd<T>::load_unaligned(a + r * row_step + c), simd<T>(T(0)), sum);
     for (; c < columns; ++c) rest += a[r * row_step + c] * T(0);
   }
-  return !math::any(sum != simd<T>(T(0))) && rest == T(0);       // 0 times a NaN or an infinity is a NaN
+  return !math::any(!(sum == simd<T>(T(0)))) && rest == T(0);    // 0 times a NaN or an infinity is a NaN, which xsimd's != misses
 }
 
 }  // namespace basin::cpu::detail

@@ -42,8 +42,8 @@ index gather_used(index count, T* terms, index* used) {
   for (index r = 0; r < count; ++r) {
     simd<T> row[vectors];
     for (int u = 0; u < vectors; ++u) row[u] = simd<T>::load_aligned(terms + r * Width + u * lanes<T>);
-    auto some = row[0] != simd<T>(T(0));
-    for (int u = 1; u < vectors; ++u) some = some || row[u] != simd<T>(T(0));
+    auto some = !(row[0] == simd<T>(T(0)));                      // a NaN is a term
+    for (int u = 1; u < vectors; ++u) some = some || !(row[u] == simd<T>(T(0)));
     for (int u = 0; u < vectors; ++u) row[u].store_aligned(terms + n * Width + u * lanes<T>);
     used[n] = r;
     n += math::any(some);

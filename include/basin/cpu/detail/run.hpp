@@ -68,7 +68,7 @@ struct forward_buffers {
     scores = memory.take<T>((plan.rows == way::whole_rows ? 0 : whole(block, side)) * width);
     terms = memory.take<T>(shown * width);
     keys = memory.take<T>(readable_in_place<T>(call.k) || by_tiles ? 0 : block * whole_vectors<T>(p.dim));
-    values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : block * whole_vectors<T>(p.value_dim));
+    values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : whole(block, depth) * whole(p.value_dim, std::max(side, lanes<T>)));
     blocks = memory.take<key_block>(n * most_blocks);
     rows_then = memory.take<row_type>(plan.rows == way::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
     used = memory.take<index>(block);
@@ -237,14 +237,40 @@ bool zeros_must_win(Call const& call, panel_at where, key_block block, key_rows<
   return !all_finite(values.start, values.step, block.count, call.p.value_dim);
 }
 
+/// The same by tiles, where 0 times anything must be 0: the product has 0 for every NaN and infinity, so that who does not see
+/// them keeps its bits, and each is added to those who do.
+template <class Call, class Panel, class T>
+void mix_around(Call const& call, Panel& panel, key_block block, T const* weights, forward_buffers<Call> const& at) {
+  constexpr index width = Panel::panel_type::width;
+  constexpr int vectors = static_cast<int>(width / lanes<T>);
+  index const dim = call.p.value_dim;
+  auto const* const values = &call.v(panel.who.at.batch, call.p.kv_head(panel.who.at.head), block.first, 0);
+  auto const value = [&](index r, index d) { return values[r * call.v.stride(2) + d * call.v.stride(3)]; };
+  auto* const finite = reinterpret_cast<bfloat16*>(at.values);
+  for (index r = 0; r < block.count; ++r)
+    for (index d = 0; d < dim; ++d) finite[r * dim + d] = std::isfinite(static_cast<float>(value(r, d))) ? value(r, d) : bfloat16{};
+  tiles::block tiled;
+  tiles::pack_values(contiguous(static_cast<bfloat16 const*>(finite), 1, 1, block.count, dim), 0, 0, 0, block.count, finite + block.count * dim, tiled);
+  tiles::pack_terms<vectors>(weights, block.count, at.tiled_terms);
+  tiles::mix<vectors>(tiled, block.count, dim, at.tiled_terms, panel.outputs);
+  for (index r = 0; r < block.count; ++r)
+    for (index d = 0; d < dim; ++d)
+      if (T const x = static_cast<T>(value(r, d)); !std::isfinite(x))
+        for (index lane = 0; lane < width; ++lane)
+          if (!(weights[r * width + lane] == T(0))) panel.outputs[d * width + lane] += weights[r * width + lane] * x;
+}
+
 /// o_i += weights of one block times its values.
 template <class Call, class Panel, class T, class Terms>
 void mix_values(Call const& call, Panel& panel, key_block block, T const* weights, key_rows<T> const& rows, Terms terms, forward_buffers<Call> const& at) {
   constexpr index width = Panel::panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
   index const dim = call.p.value_dim;
-  if (row_block<T> values; zeros_must_win(call, panel.who.at, block, rows, at, values))
+  if (row_block<T> values; zeros_must_win(call, panel.who.at, block, rows, at, values)) {
+    if constexpr (Call::may_use_tiles)
+      if (at.by_tiles) return mix_around(call, panel, block, weights, at);
     return zero_wins_product(values.start, 1, values.step, dim, block.count, weights, width, panel.outputs);
+  }
   if constexpr (Call::may_use_tiles)
     if (at.by_tiles) {
       tiles::pack_terms<vectors>(weights, block.count, rows.tiled_terms);

@@ -234,8 +234,21 @@ void mix(block values, index count, index dim, bfloat16 const* terms, float* out
 
 #else
 
+// What a target lacks is never called there, but must have a name: declared, not defined.
 inline bool ready() { return false; }
 struct session {};
+template <int, class... X>
+void pack_queries(X const&...);
+template <class... X>
+block read_keys(X const&...);
+template <class... X>
+void pack_values(X const&...);
+template <int, class... X>
+void pack_terms(X const&...);
+template <int, class... X>
+void multiply(X const&...);
+template <int, class... X>
+void mix(X const&...);
 
 #endif
 

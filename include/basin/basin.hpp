@@ -6,6 +6,7 @@
 #include "basin/attention.hpp"
 #include "basin/concepts/observation.hpp"
 #include "basin/concepts/parameters.hpp"
+#include "basin/core/paged.hpp"
 #include "basin/core/random.hpp"
 #include "basin/cpu/backward.hpp"
 #include "basin/cpu/decode.hpp"

@@ -1,82 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Few queries against many keys: the keys are split, every split makes its own rows, and the row states merge.
+// Few queries against many keys, in one view or in pages: lanes along the head's dim, keys in splits.
 
-#include <vector>
-
+#include "basin/core/paged.hpp"
+#include "basin/cpu/detail/decode_engine.hpp"
 #include "basin/cpu/forward.hpp"
 
 namespace basin::cpu {
 
-namespace detail {
-
-/// Splits are cut by the shape alone, so that the bits do not depend on the number of threads.
-inline constexpr index keys_per_split = 1024;
-
-/// Merges the splits of one head in order: outputs so far and those of the split are brought to a common row.
-template <class T, class Attention, class Row, class Out>
-void merge_splits(panel<T, 1, Attention> const& who, Row const* rows, T const* outputs, index splits, T* sum, Out const& out) {
-  auto const& n = who.use.normalize;
-  index const size = who.p.value_dim * lanes<T>;
-  Row row = rows[0];
-  std::copy_n(outputs, size, sum);
-  for (index split = 1; split < splits; ++split) {
-    Row const old = row;
-    n.merge(row, rows[split]);
-    simd<T> const by_old = n.rescale(old, row), by_new = n.rescale(rows[split], row);
-    for (index i = 0; i < size; i += lanes<T>) {
-      simd<T> const o = by_old * simd<T>::load_aligned(sum + i) + by_new * simd<T>::load_unaligned(outputs + split * size + i);
-      o.store_aligned(sum + i);
-    }
-  }
-  simd<T> const factor[1] = {n.factor(row)};
-  write_rows(who, sum, factor, out);
-}
-
-/// All splits of all heads, then the merges.
-template <class T, class Attention, class Q, class K, class V, class Out>
-void decode_in_splits(Attention const& use, problem const& p, tuning const& cut, Q const& q, K const& k, V const& v, Out const& out) {
-  using panel_type = panel<T, 1, Attention>;
-  using row_type = row_of<decltype(use.normalize), simd<T>>;
-  observation const watch(use.observe);
-  index const splits = (p.keys + keys_per_split - 1) / keys_per_split, size = p.value_dim * lanes<T>;
-  std::vector<row_type> rows(static_cast<std::size_t>(p.batch * p.heads * splits));
-  std::vector<T> outputs(rows.size() * static_cast<std::size_t>(size));
-  workspaces const memory([&](workspace& w) { forward_buffers<T>(w, p, cut, cut.keys_per_block, lanes<T>, watch); });
-  auto const where = [&](index head) { return panel_at{static_cast<int>(head / p.heads), static_cast<int>(head % p.heads), 0, p.queries}; };
-#pragma omp parallel for schedule(dynamic, 1)
-  for (index task = 0; task < static_cast<index>(rows.size()); ++task) {
-    panel_at const at = where(task / splits);
-    forward_buffers<T> const buffers(memory.mine(), p, cut, cut.keys_per_block, lanes<T>, watch);
-    panel_type who(use, watch, p, at);
-    pack_lanes(q, at, who.width, who.packed_factor(), buffers.queries);
-    lane_rows<T, 1, Attention> fit;
-    typename panel_type::states_type states{};
-    fit.start(who);
-    std::fill_n(buffers.outputs, size, T(0));
-    index const first = task % splits * keys_per_split, last = std::min(first + keys_per_split, p.keys);
-    for (key_block const block : visible_blocks(use, p, at, cut.keys_per_block, buffers.blocks, first, last)) absorb_block(who, block, fit, states, buffers, k, v);
-    rows[static_cast<std::size_t>(task)] = fit.row[0];
-    std::copy_n(buffers.outputs, size, outputs.data() + task * size);
-  }
-#pragma omp parallel for schedule(static)
-  for (index head = 0; head < p.batch * p.heads; ++head) {
-    panel_type const who(use, watch, p, where(head));
-    forward_buffers<T> const buffers(memory.mine(), p, cut, cut.keys_per_block, lanes<T>, watch);
-    merge_splits(who, rows.data() + head * splits, outputs.data() + head * splits * size, splits, buffers.outputs, out);
-  }
-}
-
-}  // namespace detail
+/// From so many queries on panels are faster, which hold a query in every lane.
+inline constexpr index fewest_queries_of_a_panel = 17;
 
 /// forward() for one query or a few against many keys: a step of generation with a cache of keys and values.
 ///
-/// Shapes      as forward(); the queries are the last Nq of the Nk positions
-/// Cost        reads k and v once a query head; split over keys where the normalizer is online and the queries fit one vector of
-///             lanes, otherwise it is forward(); observers cost a forward() more, as they must change no bit of the output
-/// Throws      as forward()
-/// Determinism run_to_run, for any number of threads
+/// Shapes      as forward(), or k and v as paged_view; the queries are the last Nq of the positions of their own sequence
+/// Precision   as forward(); k and v in 16 bits are read as float
+/// Edges       as forward(); a key whose weight is exactly 0 gives 0 whatever its value, a NaN too
+/// Cost        reads k and v once a key head, whatever the normalizer; memory beside the operands: outputs of each split of 512
+///             keys; where the normalizer needs more than one sweep, and with observers, the scores of some heads (64 MiB or one
+///             key head). From 17 queries on it is forward(), unless there are pages
+/// Throws      as forward(); shape_error: pages that do not exist, lengths beyond the table
+/// Determinism run_to_run, for any number of threads; pages of any size give the bits of one view
 /// Example     examples/06_decode.cpp
 template <class Attention, class Q, class K, class V, class Out>
 void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& cut = {}) {
@@ -84,14 +29,11 @@ void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const&
   problem const p = check_forward("basin::cpu::decode", q, k, v, out);
   validate(use, p);
   cut.validate("basin::cpu::decode");
-  if (!detail::one_sweep<Attention> || p.queries > lanes<T>) return forward(use, q, k, v, out, cut);
-  if constexpr (detail::one_sweep<Attention>) {
-    detail::decode_in_splits<T>(use.with(unobserved{}), p, cut, q, k, v, out);
-    if constexpr (!blind_observer<decltype(use.observe)>) {
-      std::vector<T> unused(static_cast<std::size_t>(p.batch * p.heads * p.queries * p.value_dim));
-      forward(use, q, k, v, contiguous(unused.data(), p.batch, p.heads, p.queries, p.value_dim), cut);
-    }
-  }
+  if constexpr (requires { k.extent(2), v.extent(2); })
+    if (p.queries >= fewest_queries_of_a_panel) return forward(use, q, k, v, out, cut);
+  detail::decode_sizes<T> const size(p, cut, k, v);
+  detail::decode_step<T, Attention, Q, K, V> const step{use, q, k, v, size};
+  detail::decode_engine<T, Attention, Q, K, V, Out>(step, out).run();
 }
 
 }  // namespace basin::cpu

@@ -32,3 +32,10 @@
 #else
 #define BASIN_UNROLL
 #endif
+
+// Asks for a cache line that will be read soon; any address will do.
+#if defined(__GNUC__)
+#define BASIN_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define BASIN_PREFETCH(address) static_cast<void>(address)
+#endif

@@ -14,9 +14,6 @@ namespace basin::cpu::detail {
 template <class N>
 inline constexpr bool merges_splits = online_normalizer<N> && starts_uncounted<N>;
 
-/// Scores that are kept at once, so that long rows of many heads go through the phases a few heads at a time.
-inline constexpr index bytes_of_scores = 64 << 20;
-
 /// A step, phase by phase, and what is kept between the phases.
 template <class T, class Attention, class Q, class K, class V, class Out>
 class decode_engine {
@@ -34,7 +31,7 @@ class decode_engine {
         watch(step.use.observe),
         group(size.p.heads / size.p.kv_heads),
         heads(size.p.batch * size.p.kv_heads),
-        together(keeps_scores ? std::clamp<index>(bytes_of_scores / (size.rows * size.row_step * static_cast<index>(sizeof(T)) + 1), 1, heads) : heads),
+        together(keeps_scores ? size.heads_at_once(heads) : heads),
         rows(merges_splits<N> ? count(together * size.splits * size.rows) : 0),
         finished(count(together * size.rows)),
         visible(count(together * size.splits * size.rows)),
@@ -170,9 +167,10 @@ class decode_engine {
       }
     }
     T const factor = finished[count(head * size.rows + row)].factor;
-    index const last = (size.values.vectors - 1) * lanes<T>;
-    for (index d = 0; d < size.p.value_dim; ++d) {
-      T const o = at.length == 0 ? T(0) : factor * sum[d < last ? d : last + d - size.values.last];
+    for (index place = 0; place < size.output_size(); ++place) {
+      index const d = size.values.template number_at<T>(place);
+      if (d < 0 || d >= size.p.value_dim) continue;
+      T const o = at.length == 0 ? T(0) : factor * sum[place];
       out(at.batch, step.head_of(at, row), step.query_of(row), d) = static_cast<typename Out::value_type>(o);
     }
   }

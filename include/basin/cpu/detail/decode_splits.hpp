@@ -20,6 +20,7 @@ struct decode_sizes {
   index rows;                                                    // query rows of one key head: row n is query n % Nq of head n / Nq
   index keys_per_block, keys_per_split, splits;
   index row_step;                                                // a row of scores, in whole vectors
+  index score_bytes;                                             // what kept scores may take, unless one head needs more
   row_cut keys, values;
 
   template <class K, class V>
@@ -30,11 +31,14 @@ struct decode_sizes {
         keys_per_split((4 * keys_per_block + 63) / 64 * 64),     // whole vectors of every type
         splits((p.keys + keys_per_split - 1) / keys_per_split),
         row_step(in_whole_vectors<T>(p.keys)),
+        score_bytes(64 * cut.panel_bytes),
         keys(cut_of<T>(k)),
         values(cut_of<T>(v)) {}
 
   index query_size() const { return keys.vectors * lanes<T>; }
   index output_size() const { return values.vectors * lanes<T>; }
+  /// How many key heads keep their scores at a time.
+  index heads_at_once(index heads) const { return std::clamp<index>(score_bytes / (rows * row_step * static_cast<index>(sizeof(T)) + 1), 1, heads); }
 };
 
 /// One key head of one sequence.
@@ -83,12 +87,10 @@ struct decode_step {
   void pack_queries(head_at at, T* to) const {
     T factor = T(1);
     if constexpr (linear_scorer<decltype(use.score)>) factor = use.score.factor(rsqrt_dim());
-    index const last = (size.keys.vectors - 1) * lanes<T>;
     for (index row = 0; row < size.rows; ++row)
       for (index n = 0; n < size.query_size(); ++n) {
-        index const d = n < last ? n : size.keys.last + n - last;
-        bool const is_new = (n < last || n - last >= size.keys.again) && d < size.p.dim;
-        to[row * size.query_size() + n] = is_new ? factor * static_cast<T>(q(at.batch, head_of(at, row), query_of(row), d)) : T(0);
+        index const d = size.keys.template number_at<T>(n);
+        to[row * size.query_size() + n] = d >= 0 && d < size.p.dim ? factor * static_cast<T>(q(at.batch, head_of(at, row), query_of(row), d)) : T(0);
       }
   }
 

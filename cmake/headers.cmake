@@ -80,6 +80,7 @@ set(basin_headers
   include/basin/cpu/backward.hpp
   include/basin/cpu/decode.hpp
   include/basin/cpu/forward.hpp
+  include/basin/cpu/key_value_cache.hpp
   include/basin/cpu/tuning.hpp
   include/basin/cpu/detail/decode_engine.hpp
   include/basin/cpu/detail/decode_kernels.hpp

@@ -11,6 +11,7 @@
 #include "basin/cpu/backward.hpp"
 #include "basin/cpu/decode.hpp"
 #include "basin/cpu/forward.hpp"
+#include "basin/cpu/key_value_cache.hpp"
 #include "basin/mask/all_of.hpp"
 #include "basin/mask/block_causal.hpp"
 #include "basin/mask/causal.hpp"

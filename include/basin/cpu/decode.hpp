@@ -18,7 +18,7 @@ inline constexpr index fewest_queries_of_a_panel = 9;
 /// Shapes      as forward(), or k and v as paged_view; the queries are the last Nq of the positions of their own sequence
 /// Precision   as forward(); k and v in 16 bits are read as float
 /// Edges       as forward(); a key whose weight is exactly 0 gives 0 whatever its value, a NaN too
-/// Cost        reads k and v once a key head, whatever the normalizer; memory beside the operands: outputs of each split of 512
+/// Cost        reads k and v once a key head, whatever the normalizer; memory beside the operands: outputs of each split of 1024
 ///             keys; where the normalizer needs more than one sweep, and with observers, the scores of some heads (64 panels or one
 ///             key head). From 9 queries on it is forward(), unless there are pages
 /// Throws      as forward(); shape_error: pages that do not exist, lengths beyond the table

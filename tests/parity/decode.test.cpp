@@ -277,6 +277,23 @@ TEST_CASE("a key of weight 0 has no say in a decoded step, whatever its value", 
   CHECK(same_elements(clean.out, dirty.out));
 }
 
+TEST_CASE("a key with an infinite number has the score that the product has, wherever a vector begins", "[parity][cpu]") {
+  for (index const dim : {16, 24, 40, 50})
+    for (index const place : {0, 9, 15}) {
+      CAPTURE(dim, place);
+      shape const s{1, 2, 1, 1, 40, dim, 8};
+      call<float> here(s);
+      here.q.each([](float& x, auto...) { x = std::fabs(x) + 0.5f; });
+      here.k.v(0, 0, 7, place) = static_cast<float>(-inf);       // the score is -inf, which has no weight
+      call<double> exact(s);
+      exact.copy_inputs(here);
+      cpu_decode(full, here);
+      basin::reference::forward(full, exact.q.v, exact.k.v, exact.v.v, exact.out.v);
+      here.k.v(0, 0, 7, place) = 0;
+      CHECK(distance(here.out, exact.out) <= tolerances_of<float>(s, here.magnitudes()).out);
+    }
+}
+
 TEST_CASE("decode writes 16-bit outputs from 16-bit queries", "[parity][cpu]") {
   shape const s{1, 2, 1, 1, 90, 32, 32};
   call<float> exact(s);

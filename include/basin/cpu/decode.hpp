@@ -19,8 +19,8 @@ inline constexpr index fewest_queries_of_a_panel = 9;
 /// Precision   as forward(); k and v in 16 bits are read as float
 /// Edges       as forward(); a key whose weight is exactly 0 gives 0 whatever its value, a NaN too
 /// Cost        reads k and v once a key head, whatever the normalizer; memory beside the operands: outputs of each split of 1024
-///             keys; where the normalizer needs more than one sweep, and with observers, the scores of some heads (64 panels or one
-///             key head). From 9 queries on it is forward(), unless there are pages
+///             keys and, where the normalizer needs more than one sweep or somebody watches, the scores, of as many key heads as
+///             take 64 MiB, at least one. From 9 queries on it is forward(), unless there are pages
 /// Throws      as forward(); shape_error: pages that do not exist, lengths beyond the table
 /// Determinism run_to_run, for any number of threads; pages of any size give the bits of one view
 /// Example     examples/06_decode.cpp

@@ -31,7 +31,7 @@ class decode_engine {
         watch(step.use.observe),
         group(size.p.heads / size.p.kv_heads),
         heads(size.p.batch * size.p.kv_heads),
-        together(keeps_scores ? size.heads_at_once(heads) : heads),
+        together(size.heads_at_once(keeps_scores ? size.row_step : 0)),
         rows(merges_splits<N> ? count(together * size.splits * size.rows) : 0),
         finished(count(together * size.rows)),
         visible(count(together * size.splits * size.rows)),

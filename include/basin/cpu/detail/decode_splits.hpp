@@ -20,7 +20,7 @@ struct decode_sizes {
   index rows;                                                    // query rows of one key head: row n is query n % Nq of head n / Nq
   index keys_per_block, keys_per_split, splits;
   index row_step;                                                // a row of scores, in whole vectors
-  index score_bytes;                                             // what kept scores may take, unless one head needs more
+  index bytes_at_once;                                           // what is kept between phases, unless one head needs more
   row_cut keys, values;
 
   template <class K, class V>
@@ -31,14 +31,17 @@ struct decode_sizes {
         keys_per_split((8 * keys_per_block + 63) / 64 * 64),     // whole vectors of every type
         splits((p.keys + keys_per_split - 1) / keys_per_split),
         row_step(in_whole_vectors<T>(p.keys)),
-        score_bytes(64 * cut.panel_bytes),
+        bytes_at_once(64 * cut.panel_bytes),
         keys(cut_of<T>(k)),
         values(cut_of<T>(v)) {}
 
   index query_size() const { return keys.vectors * lanes<T>; }
   index output_size() const { return values.vectors * lanes<T>; }
-  /// How many key heads keep their scores at a time.
-  index heads_at_once(index heads) const { return std::clamp<index>(score_bytes / (rows * row_step * static_cast<index>(sizeof(T)) + 1), 1, heads); }
+  /// How many key heads go through the phases together, with a row of scores or without.
+  index heads_at_once(index row_of_scores) const {
+    index const bytes = rows * (row_of_scores + splits * output_size()) * static_cast<index>(sizeof(T));
+    return std::clamp<index>(bytes_at_once / (bytes + 1), 1, p.batch * p.kv_heads);
+  }
 };
 
 /// One key head of one sequence.

@@ -52,7 +52,8 @@ struct paged_call {
   std::vector<std::vector<Storage>> keys, values;
   basin::paged_view<Storage const> k, v;
 
-  paged_call(std::vector<std::int32_t> of, index heads, index page_size, index d, index dv) : kv_heads(heads), dim(d), value_dim(dv), lengths(std::move(of)) {
+  paged_call(std::vector<std::int32_t> of, index heads, index page_size, index d, index dv)
+      : kv_heads(heads), dim(d), value_dim(dv), lengths(std::move(of)) {
     auto const batch = static_cast<index>(lengths.size());
     index const width = (*std::max_element(lengths.begin(), lengths.end()) + page_size - 1) / page_size, pages = batch * width;
     for (index n = 0; n < pages; ++n) table.push_back(static_cast<std::int32_t>(n));
@@ -83,8 +84,11 @@ struct paged_call {
           }
     }
   }
-  auto key_piece(index b) const { return basin::contiguous(keys[static_cast<std::size_t>(b)].data(), 1, kv_heads, lengths[static_cast<std::size_t>(b)], dim); }
-  auto value_piece(index b) const { return basin::contiguous(values[static_cast<std::size_t>(b)].data(), 1, kv_heads, lengths[static_cast<std::size_t>(b)], value_dim); }
+  auto key_piece(index b) const { return piece(keys, b, dim); }
+  auto value_piece(index b) const { return piece(values, b, value_dim); }
+  basin::view<Storage const, 4> piece(std::vector<std::vector<Storage>> const& of, index b, index d) const {
+    return basin::contiguous(of[static_cast<std::size_t>(b)].data(), 1, kv_heads, lengths[static_cast<std::size_t>(b)], d);
+  }
 };
 
 /// Pages of every size give the bits of one piece, whatever else is in the batch.
@@ -175,7 +179,8 @@ TEMPLATE_TEST_CASE("decode reads keys and values of 16 bits as the numbers they 
 
 TEMPLATE_TEST_CASE("decode agrees with the reference at every dim and group", "[parity][cpu]", float, double) {
   for (index const dim : {1, 7, 8, 16, 31, 40, 50, 64, 72, 100, 128, 250, 256})
-    for (index const heads : {1, 2, 6, 7}) compare_forward<TestType>(causal, {1, heads, 1, 1 + dim % 3, 133, dim, 257 - dim}, numbers::normal, 1, cpu_decode);
+    for (index const heads : {1, 2, 6, 7})
+      compare_forward<TestType>(causal, {1, heads, 1, 1 + dim % 3, 133, dim, 257 - dim}, numbers::normal, 1, cpu_decode);
 }
 
 TEST_CASE("pages of any size give the bits of one piece", "[parity][cpu]") {
@@ -208,7 +213,8 @@ TEST_CASE("observers of pages see the longest sequence, and nothing behind the e
   q.fill_normal(5);
   reports seen(s);
   std::vector<double> weights(2 * 2 * 40), scores(weights.size()), visible(4);
-  row_copies const copies{basin::contiguous(weights.data(), 2, 2, 1, 40), basin::contiguous(scores.data(), 2, 2, 1, 40), basin::contiguous(visible.data(), 2, 2, 1)};
+  row_copies const copies{basin::contiguous(weights.data(), 2, 2, 1, 40), basin::contiguous(scores.data(), 2, 2, 1, 40),
+                          basin::contiguous(visible.data(), 2, 2, 1)};
   basin::cpu::decode(causal.with(basin::together(seen.watch_all(), copies)), q.v, c.k, c.v, out.v);
   CHECK(visible == std::vector<double>{40, 40, 7, 7});
   for (std::size_t n = 0; n < weights.size(); ++n) {

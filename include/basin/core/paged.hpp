@@ -46,12 +46,13 @@ void require_pages(std::string_view who, char const* name, paged_view<T> const& 
   for (int r = 0; r < 4; ++r)
     if (at.pages.extent(r) < 1)
       throw shape_error(message(who, ": the pool of ", name, " has ", at.pages.extent(r), " for ", axis[r], "; every extent must be at least 1"));
-  if (at.pages.data_handle() == nullptr) throw shape_error(message(who, ": the pool of ", name, " points to no memory; pass a view of its pages"));
-  if (at.lengths.data_handle() == nullptr || at.table.data_handle() == nullptr)
-    throw shape_error(message(who, ": the ", at.lengths.data_handle() == nullptr ? "lengths" : "table", " of ", name, " points to no memory; pass one ",
-                              at.lengths.data_handle() == nullptr ? "length" : "row", " a sequence"));
+  if (at.pages.data_handle() == nullptr)
+    throw shape_error(message(who, ": the pool of ", name, " points to no memory; pass a view of its pages"));
+  if (at.lengths.data_handle() == nullptr) throw shape_error(message(who, ": the lengths of ", name, " point to no memory; pass one a sequence"));
+  if (at.table.data_handle() == nullptr) throw shape_error(message(who, ": the table of ", name, " points to no memory; pass one row a sequence"));
   if (at.table.extent(0) != at.batch())
-    throw shape_error(message(who, ": the table of ", name, " has ", at.table.extent(0), " rows but there are ", at.batch(), " lengths; give one row a sequence"));
+    throw shape_error(message(who, ": the table of ", name, " has ", at.table.extent(0), " rows but there are ", at.batch(),
+                              " lengths; give one row a sequence"));
   for (index b = 0; b < at.batch(); ++b) {
     index const length = at.lengths(b), room = at.table.extent(1) * at.page_size();
     if (length < 0 || length > room)

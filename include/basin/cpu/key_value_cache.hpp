@@ -33,7 +33,11 @@ template <class Storage>
 class cached_batch {
  public:
   cached_batch(view<Storage const, 4> key_pages, view<Storage const, 4> value_pages, index batch, index most_pages)
-      : keys_in(key_pages), values_in(value_pages), width(std::max<index>(most_pages, 1)), table(static_cast<std::size_t>(batch * width)), lengths(static_cast<std::size_t>(batch)) {}
+      : keys_in(key_pages),
+        values_in(value_pages),
+        width(std::max<index>(most_pages, 1)),
+        table(static_cast<std::size_t>(batch * width)),
+        lengths(static_cast<std::size_t>(batch)) {}
 
   void put(index place, std::span<std::int32_t const> pages, index length) {
     std::copy(pages.begin(), pages.end(), table.begin() + place * width);
@@ -67,7 +71,8 @@ template <class Storage = float>
 class key_value_cache {
  public:
   explicit key_value_cache(cache_shape const& sizes, index pages = 0) : shape_(sizes) {
-    for (auto const& [what, size] : {std::pair{"kv_heads", sizes.kv_heads}, {"dim", sizes.dim}, {"value_dim", sizes.value_dim}, {"page_size", sizes.page_size}})
+    for (auto const& [what, size] :
+         {std::pair{"kv_heads", sizes.kv_heads}, {"dim", sizes.dim}, {"value_dim", sizes.value_dim}, {"page_size", sizes.page_size}})
       if (size < 1) throw value_error(message(name, ": ", what, " is ", size, "; it must be at least 1"));
     if (pages < 0) throw value_error(message(name, ": the pool is to have ", pages, " pages; ask for 0 or more"));
     grow_to(pages);
@@ -159,7 +164,9 @@ class key_value_cache {
   view<T, 4> pool(T* data, index dim) const { return contiguous(data, pages(), shape_.kv_heads, shape_.page_size, dim); }
   index size_of_page(index dim) const { return shape_.kv_heads * shape_.page_size * dim; }
   index pages_for(index length) const { return (length + shape_.page_size - 1) / shape_.page_size; }
-  std::vector<std::int32_t> first_pages(std::vector<std::int32_t> const& all, index length) const { return {all.begin(), all.begin() + pages_for(length)}; }
+  std::vector<std::int32_t> first_pages(std::vector<std::int32_t> const& all, index length) const {
+    return {all.begin(), all.begin() + pages_for(length)};
+  }
 
   record& checked(sequence s) { return const_cast<record&>(std::as_const(*this).checked(s)); }
   record const& checked(sequence s) const {
@@ -191,12 +198,14 @@ class key_value_cache {
   template <class Rows>
   void check_rows(char const* what, Rows const& rows, std::size_t sequences_given, index dim, std::vector<Storage> const& own) const {
     basin::detail::require_extents(name, what, rows);
-    basin::detail::require_equal(name, message("the batch of ", what).c_str(), rows.extent(0), "the number of sequences", static_cast<index>(sequences_given));
+    basin::detail::require_equal(name, message("the batch of ", what).c_str(), rows.extent(0), "the number of sequences",
+                                 static_cast<index>(sequences_given));
     basin::detail::require_equal(name, message("the number of heads of ", what).c_str(), rows.extent(1), "that of the cache", shape_.kv_heads);
     basin::detail::require_equal(name, message("the dim of ", what).c_str(), rows.extent(3), "that of the cache", dim);
     auto const [low, high] = basin::detail::bytes_of(rows);
     auto const begin = reinterpret_cast<std::intptr_t>(own.data()), end = begin + static_cast<std::intptr_t>(own.size() * sizeof(Storage));
-    if (low < end && begin < high) throw shape_error(message(name, ": ", what, " lies inside the cache; append from other memory, or fork() the sequence"));
+    if (low < end && begin < high)
+      throw shape_error(message(name, ": ", what, " lies inside the cache; append from other memory, or fork() the sequence"));
   }
 
   void grow_to(index count) {

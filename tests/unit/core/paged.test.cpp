@@ -12,10 +12,12 @@ namespace {
 /// A good call: 3 sequences in pages of 4, 2 key heads.
 struct pages_call {
   std::vector<std::int32_t> lengths{9, 0, 4}, table{5, 1, 3, -7, 99, 0, 2, 6, 6};                 // what is behind a length may be anything
-  std::vector<float> key_pool = std::vector<float>(6 * 2 * 4 * 8, 1), value_pool = std::vector<float>(6 * 2 * 4 * 3, 2), queries = std::vector<float>(3 * 4 * 8, 1);
+  std::vector<float> key_pool = std::vector<float>(6 * 2 * 4 * 8, 1), value_pool = std::vector<float>(6 * 2 * 4 * 3, 2);
+  std::vector<float> queries = std::vector<float>(3 * 4 * 8, 1);
   tensor<float> out{{3, 4, 1, 3}};
   basin::view<float, 4> q = basin::contiguous(queries.data(), 3, 4, 1, 8);
-  basin::paged_view<float> k{basin::contiguous(key_pool.data(), 6, 2, 4, 8), basin::contiguous(std::as_const(table).data(), 3, 3), basin::contiguous(std::as_const(lengths).data(), 3)};
+  basin::paged_view<float> k{basin::contiguous(key_pool.data(), 6, 2, 4, 8),
+                             basin::contiguous(std::as_const(table).data(), 3, 3), basin::contiguous(std::as_const(lengths).data(), 3)};
   basin::paged_view<float> v{basin::contiguous(value_pool.data(), 6, 2, 4, 3), k.table, k.lengths};
 };
 

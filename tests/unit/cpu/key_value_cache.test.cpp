@@ -172,7 +172,8 @@ TEST_CASE("decoding from a cache that grows agrees with one causal forward", "[u
   basin::cpu::key_value_cache<float> c({.kv_heads = 2, .dim = 16, .value_dim = 24, .page_size = 8});
   sequence const id = c.open();
   auto const at = [](tensor<float> const& t, index i) {
-    return basin::strided(&t.v(0, 0, i, 0), std::array<index, 4>{1, t.v.extent(1), 1, t.v.extent(3)}, std::array<index, 4>{t.v.stride(0), t.v.stride(1), t.v.stride(2), 1});
+    return basin::strided(&t.v(0, 0, i, 0), std::array<index, 4>{1, t.v.extent(1), 1, t.v.extent(3)},
+                          std::array<index, 4>{t.v.stride(0), t.v.stride(1), t.v.stride(2), 1});
   };
   for (index i = 0; i < 40; ++i) {
     c.append(id, at(whole.k, i), at(whole.v, i));

@@ -77,11 +77,15 @@ class decode_engine {
   struct key_range {
     index first, last;
   };
-  key_range keys_in_split(head_at at, index split) const { return {split * size.keys_per_split, std::min((split + 1) * size.keys_per_split, at.length)}; }
+  key_range keys_in_split(head_at at, index split) const {
+    return {split * size.keys_per_split, std::min((split + 1) * size.keys_per_split, at.length)};
+  }
   index splits_of(head_at at) const { return (at.length + size.keys_per_split - 1) / size.keys_per_split; }
 
   std::size_t row_of_split(index head, index split, index row) const { return count((head * size.splits + split) * size.rows + row); }
-  T* outputs_of(index head, index split, index row = 0) const { return outputs + (((head * size.splits) + split) * size.rows + row) * size.output_size(); }
+  T* outputs_of(index head, index split, index row = 0) const {
+    return outputs + ((head * size.splits + split) * size.rows + row) * size.output_size();
+  }
   T* scores_of(index head, index row) const { return scores + (head * size.rows + row) * size.row_step; }
   double* queries_of(index head) { return queries_of_keys.empty() ? nullptr : queries_of_keys.data() + head * group * size.p.keys; }
 
@@ -189,7 +193,8 @@ class decode_engine {
       watch_row<T>(watch, n, {at.batch, step.head_of(at, row), step.query_of(row)}, finished[count(head * size.rows + row)],
                    static_cast<T const*>(scores_of(head, row)), at.length, visible_keys(head, row), in);
     double const* const queries = queries_of(head);
-    watch_keys(watch, at.batch, step.head_of(at, member * size.p.queries), size.p.keys, in, queries == nullptr ? nullptr : queries + member * size.p.keys);
+    watch_keys(watch, at.batch, step.head_of(at, member * size.p.queries), size.p.keys, in,
+               queries == nullptr ? nullptr : queries + member * size.p.keys);
   }
 
   decode_step<T, Attention, Q, K, V> const& step;

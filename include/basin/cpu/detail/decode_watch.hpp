@@ -36,7 +36,8 @@ void over_terms(N const& n, finished_row<N, T> const& f, T const* scores, index 
 
 /// One row to all its observers; what it gives to its keys is added to `in.totals`.
 template <class T, class Watch, class N>
-void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> const& f, T const* scores, index length, index visible, watch_buffers& in) {
+void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> const& f, T const* scores, index length, index visible,
+               watch_buffers& in) {
   typename Watch::template rows<double> states{};
   if constexpr (Watch::wants_whole_rows) {
     std::fill(in.weights.begin(), in.weights.end(), 0.0);

@@ -2,10 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # Runs every benchmark in its short form and prints one line for each figure that README states: claim NAME VALUE.
-# Everything else goes to stderr. Environment: CXX names the compiler (default g++).
+# Everything else goes to stderr. About 4 minutes once it is built, on an idle machine.
+#
+#   bench/claims.sh [--peers]
+#
+#   --peers   the comparisons with other libraries as well (bench/peers/run.sh): installs them, and takes longer
+#
+# Environment: CXX names the compiler (default g++).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+case ${1:-} in
+  ''|--peers) ;;
+  -h|--help)  sed -n '4,11s/^# \{0,1\}//p' bench/claims.sh; exit 0 ;;
+  *)          echo "claims: '$1' is not an option; see bench/claims.sh --help" >&2; exit 2 ;;
+esac
 compiler=${CXX:-g++} build=build/bench
 [[ ${compiler##*/} == g++ ]] || build+=-${compiler##*/}
 BASIN_COMMIT=$(git describe --always --dirty 2>/dev/null || echo unknown)
@@ -17,7 +28,10 @@ export BASIN_COMMIT
   cmake --build "$build" --parallel
 } >&2
 
+failed=0
 for bench in "$build"/bench/bench_*; do
   [[ -x $bench && -f $bench ]] || continue
-  "$bench" --short --claims
+  "$bench" --short --claims || failed=1
 done
+[[ ${1:-} != --peers ]] || bench/peers/run.sh || failed=1
+exit "$failed"

@@ -48,7 +48,7 @@ class reader {
       for (index n = first; n < std::min(size, first + piece); n += step)
         for (std::size_t c = 0; c < 8; ++c) {
           float const* const at = from.data() + n + static_cast<index>(c * batch::size);
-          BASIN_PREFETCH(at + 1024);
+          BASIN_PREFETCH(at + 1024, 3);
           sum[c] = sum[c] + batch::load_unaligned(at);
         }
       for (batch const& s : sum) total += xsimd::hadd(s);

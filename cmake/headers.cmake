@@ -6,6 +6,7 @@ set(basin_headers
   include/basin/config.hpp
   include/basin/version.hpp
   include/basin/core/coord.hpp
+  include/basin/core/detail/x86.hpp
   include/basin/core/error.hpp
   include/basin/core/half.hpp
   include/basin/core/math.hpp
@@ -81,6 +82,7 @@ set(basin_headers
   include/basin/cpu/decode.hpp
   include/basin/cpu/forward.hpp
   include/basin/cpu/key_value_cache.hpp
+  include/basin/cpu/plan.hpp
   include/basin/cpu/tuning.hpp
   include/basin/cpu/detail/decode_engine.hpp
   include/basin/cpu/detail/decode_kernels.hpp
@@ -89,10 +91,15 @@ set(basin_headers
   include/basin/cpu/detail/decode_splits.hpp
   include/basin/cpu/detail/decode_watch.hpp
   include/basin/cpu/detail/gradients.hpp
+  include/basin/cpu/detail/lanes.hpp
   include/basin/cpu/detail/panel.hpp
   include/basin/cpu/detail/product.hpp
+  include/basin/cpu/detail/run.hpp
+  include/basin/cpu/detail/stream.hpp
   include/basin/cpu/detail/tasks.hpp
+  include/basin/cpu/detail/tiles.hpp
   include/basin/cpu/detail/weigh.hpp
+  include/basin/cpu/detail/whole_rows.hpp
   include/basin/cpu/detail/workspace.hpp
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp

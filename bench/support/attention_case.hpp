@@ -5,22 +5,39 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <limits>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "basin/basin.hpp"
 
 namespace bench {
 
-/// One batch, one head, as many queries as keys; inputs uniform in [-1, 1).
+/// Where q, k and v come from: scores of uniform inputs have a standard deviation of 1/3, those of normal inputs of 1, as those of a
+/// model that has just been initialised. What sparse normalizers cost depends on it.
+enum class draw { uniform, normal };
+
+inline std::vector<float> drawn(basin::philox& rng, draw from, basin::index count) {
+  std::vector<float> out(static_cast<std::size_t>(count));
+  for (float& x : out) x = static_cast<float>(from == draw::uniform ? 2 * basin::uniform(rng) - 1 : basin::normal(rng));
+  return out;
+}
+
+/// Which keys of a row have weight: at most `keys` of them; an error of a score is multiplied by `amplified` in a weight, relative to
+/// the weight: 1 for exponentials, the number of keys for thresholds, whose weights are as small as 1 / keys and whose errors are not.
+struct support {
+  basin::index keys;
+  double amplified = 1;
+};
+
+/// One batch, one head, as many queries as keys, fp32.
 class attention_case {
  public:
-  attention_case(basin::index length, basin::index dim) : length_(length), dim_(dim) {
+  attention_case(basin::index length, basin::index dim, draw from = draw::uniform) : length_(length), dim_(dim) {
     basin::philox rng(17);
-    for (auto* const tensor : {&q_, &k_, &v_}) {
-      tensor->resize(static_cast<std::size_t>(length * dim));
-      for (float& x : *tensor) x = static_cast<float>(2 * basin::uniform(rng) - 1);
-    }
+    for (auto* const tensor : {&q_, &k_, &v_}) *tensor = drawn(rng, from, length * dim);
     out_.resize(static_cast<std::size_t>(length * dim));
   }
 
@@ -29,30 +46,86 @@ class attention_case {
   input k() const { return view_of(k_); }
   input v() const { return view_of(v_); }
   basin::view<float, 4> out() { return basin::contiguous(out_.data(), 1, 1, length_, dim_); }
+  basin::index length() const { return length_; }
+  basin::index dim() const { return dim_; }
 
-  /// Two products of length x length x dim, a multiply and an add each; the normalizer's own work is not counted.
-  double flops() const { return 4.0 * static_cast<double>(length_) * static_cast<double>(length_) * static_cast<double>(dim_); }
-
-  /// Runs forward(use) and compares with the reference.
-  template <class Attention>
-  bool agrees(Attention const& use) {
-    std::vector<double> expected(out_.size());
-    basin::reference::forward(basin::attention<>{}, q(), k(), v(), basin::contiguous(expected.data(), 1, 1, length_, dim_));
-    std::fill(out_.begin(), out_.end(), std::numeric_limits<float>::quiet_NaN());
-    basin::cpu::forward(use, q(), k(), v(), out());
-    return std::equal(out_.begin(), out_.end(), expected.begin(),
-                      [&](float got, double want) { return std::fabs(static_cast<double>(got) - want) <= tolerance(); });
+  /// `products` products of length x length x dim, a multiply and an add each; the normalizer's own work is not counted.
+  double flops(int products = 2) const {
+    return 2.0 * products * static_cast<double>(length_) * static_cast<double>(length_) * static_cast<double>(dim_);
   }
 
-  /// |q|, |k|, |v| <= 1, so a dot product errs by dim^2 eps at most before it is scaled by 1 / sqrt(dim); a weight errs by
-  /// twice that relative to itself, and summing the weighted values adds length eps.
-  double tolerance() const {
-    double const eps = std::numeric_limits<float>::epsilon() / 2, d = static_cast<double>(dim_);
-    return 2 * d * d * eps / std::sqrt(d) + static_cast<double>(length_) * eps;
+  /// The rows that are compared: every so many, so that they stand in all lanes and panels; all of a short case.
+  basin::index sampled() const { return std::min<basin::index>(length_, 64); }
+  basin::index row(basin::index sample) const { return sample * step(); }
+  template <class T>
+  basin::view<T, 4> sampled_of(T* tensor) const { return basin::strided<T, 4>(tensor, {1, 1, sampled(), dim_}, {0, 0, step() * dim_, 1}); }
+
+  /// Runs forward(use) and compares.
+  template <class Attention>
+  bool agrees(Attention const& use, support const& s) {
+    forget();
+    basin::cpu::forward(use, q(), k(), v(), out());
+    return matches(use, s);
+  }
+  template <class Attention>
+  bool agrees(Attention const& use) { return agrees(use, {length_}); }
+
+  void forget() { std::fill(out_.begin(), out_.end(), std::numeric_limits<float>::quiet_NaN()); }
+
+  /// Whether every output is a number, and the sampled rows those of the reference.
+  template <class Attention>
+  bool matches(Attention const& use, support const& s) const {
+    if (!std::all_of(out_.begin(), out_.end(), [](float x) { return std::isfinite(x); })) return false;
+    std::vector<double> expected, got;
+    for (basin::index n = 0; n < sampled(); ++n) {
+      float const* const at = out_.data() + row(n) * dim_;
+      got.insert(got.end(), at, at + dim_);
+      expected.resize(got.size());
+      reference_row(use, row(n), expected.data() + n * dim_);
+    }
+    return close(got, expected, tolerance(s));
+  }
+
+  /// |got - expected| <= relative |expected|, Euclidean norms.
+  static bool close(std::span<double const> got, std::span<double const> expected, double relative) {
+    double error = 0, size = 0;
+    for (std::size_t n = 0; n < expected.size(); ++n) error += (got[n] - expected[n]) * (got[n] - expected[n]), size += expected[n] * expected[n];
+    return std::sqrt(error) <= relative * std::sqrt(size);
+  }
+
+  /// Inputs are random, so rounding errors add up as the terms of a sum do, with the square root of their number (Higham and Mary
+  /// 2019): relative to the norm, a result errs as one term does. A score errs by u sqrt(dim) scale |q| |k|, a weight by that in its
+  /// term and in the sum, and sums over keys and queries by u sqrt(length). Eight times that, for what this leaves out.
+  double tolerance(support const& s) const {
+    double const u = std::numeric_limits<float>::epsilon() / 2;
+    double const score = u * largest_norm(q_) * largest_norm(k_);  // sqrt(dim) scale = 1
+    return 8 * (2 * score * s.amplified + 2 * u * std::sqrt(static_cast<double>(std::max(s.keys, dim_))));
   }
 
  private:
   input view_of(std::vector<float> const& tensor) const { return basin::contiguous(tensor.data(), 1, 1, length_, dim_); }
+  basin::index step() const { return sampled() > 1 ? (length_ - 1) / (sampled() - 1) : 1; }
+
+  /// A query alone stands at the last key, so a causal row is given the keys up to itself.
+  template <class Attention>
+  void reference_row(Attention const& use, basin::index row, double* out) const {
+    using mask = std::remove_cvref_t<decltype(use.visible)>;
+    static_assert(std::same_as<mask, basin::unmasked> || std::same_as<mask, basin::causal>, "bench: rows of this mask cannot be taken one at a time");
+    basin::index const keys = std::same_as<mask, basin::causal> ? row + 1 : length_;
+    basin::reference::forward(use.with(basin::unobserved{}), basin::contiguous(q_.data() + row * dim_, 1, 1, 1, dim_),
+                              basin::contiguous(k_.data(), 1, 1, keys, dim_), basin::contiguous(v_.data(), 1, 1, keys, dim_),
+                              basin::contiguous(out, 1, 1, 1, dim_));
+  }
+
+  double largest_norm(std::vector<float> const& tensor) const {
+    double largest = 0;
+    for (auto at = tensor.begin(); at != tensor.end(); at += dim_) {
+      double sum = 0;
+      std::for_each(at, at + dim_, [&](float x) { sum += static_cast<double>(x) * static_cast<double>(x); });
+      largest = std::max(largest, sum);
+    }
+    return std::sqrt(largest);
+  }
 
   basin::index length_, dim_;
   std::vector<float> q_, k_, v_, out_;

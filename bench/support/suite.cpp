@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <xsimd/xsimd.hpp>
@@ -23,10 +24,15 @@ constexpr char const* usage =
     "  --claims  print only the lines 'claim NAME VALUE'\n"
     "  --json    print everything as one JSON object\n";
 
-/// How long to measure: at least `samples` rounds, and on until `budget` seconds are spent.
+/// How long to measure: at least `samples` rounds, and on until `budget` seconds are spent; where that would take longer than
+/// `limit` seconds, as many as fit, but `fewest`.
 struct effort {
   int samples;
   double budget;
+  int fewest;
+  double limit;
+
+  bool wants(int round, double spent) const { return round < fewest || (spent < limit && (round < samples || spent < budget)); }
 };
 
 double quantile(std::vector<double> const& sorted, double q) {
@@ -40,6 +46,18 @@ double now(clock by) {
   timespec t{};
   clock_gettime(by == clock::one_thread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+/// How long the threads of this program have been ready to run and had no processor.
+double seconds_in_queue() {
+  double sum = 0;
+  std::error_code none;
+  for (auto const& thread : std::filesystem::directory_iterator("/proc/self/task", none)) {
+    double running = 0, waiting = 0;
+    std::ifstream(thread.path() / "schedstat") >> running >> waiting;
+    sum += 1e-9 * waiting;
+  }
+  return sum;
 }
 
 /// The value after the colon of the first line of /proc/cpuinfo that begins with `key`.
@@ -75,6 +93,19 @@ std::vector<double> ratios(std::vector<double> const& a, std::vector<double> con
   return out;
 }
 
+std::vector<double> worst(std::vector<std::vector<double>> const& cases) {
+  if (cases.empty() || cases.front().empty()) return {};
+  return *std::max_element(cases.begin(), cases.end(), [](auto const& a, auto const& b) { return summarize(a).median < summarize(b).median; });
+}
+
+std::vector<double> mean(std::vector<std::vector<double>> const& figures) {
+  if (figures.empty()) return {};
+  std::vector<double> out(figures.front().size());
+  for (auto const& figure : figures)
+    for (std::size_t n = 0; n < out.size(); ++n) out[n] += figure[n] / static_cast<double>(figures.size());
+  return out;
+}
+
 std::vector<double> rates(timing const& t) {
   std::vector<double> out(t.seconds.size());
   std::transform(t.seconds.begin(), t.seconds.end(), out.begin(), [&](double s) { return t.flops / s; });
@@ -98,10 +129,10 @@ suite::suite(int argc, char** argv, clock timed_by, std::string question) : ques
   }
 }
 
-double suite::seconds_of(std::function<void()> const& run) const {
+double suite::seconds_of(contender const& c) const {
   double const start = now(clock_);
-  run();
-  return now(clock_) - start;
+  for (int n = 0; n < c.times; ++n) c.run();
+  return (now(clock_) - start) / c.times;
 }
 
 void suite::expect(std::string const& what, std::function<bool()> const& holds) {
@@ -114,45 +145,59 @@ std::vector<timing> suite::alternate(std::vector<contender> const& contenders) {
   if (!failures_.empty()) return out;
   for (auto const& c : contenders) c.run();                      // warm up: pages, caches, clocks
   if (mode_ == mode::dry) return out;
-  effort const plan = mode_ == mode::brief ? effort{30, 2} : effort{100, 10};
+  effort const plan = mode_ == mode::brief ? effort{30, 2, 10, 20} : effort{100, 10, 30, 90};
   double spent = 0;
-  for (int round = 0; round < plan.samples || spent < plan.budget; ++round)
+  double const queued = seconds_in_queue();
+  for (int round = 0; plan.wants(round, spent); ++round)
     for (std::size_t c = 0; c < contenders.size(); ++c) {
-      out[c].seconds.push_back(seconds_of(contenders[c].run));
-      spent += out[c].seconds.back();
+      out[c].seconds.push_back(seconds_of(contenders[c]));
+      spent += contenders[c].times * out[c].seconds.back();
     }
+  double const waited = seconds_in_queue() - queued;             // the processor time of a thread does not hold it; the wall does
+  queued_.push_back(waited / (clock_ == clock::one_thread ? spent + waited : spent * omp_get_max_threads()));
   timings_.insert(timings_.end(), out.begin(), out.end());
   return out;
 }
 
 void suite::claim(std::string const& name, std::string const& meaning, std::vector<double> const& samples) {
-  if (!samples.empty()) figures_.push_back({name, meaning, summarize(samples)});
+  if (!samples.empty()) figures_.push_back({kind::claim, name, meaning, summarize(samples)});
 }
+
+void suite::note(std::string const& name, std::string const& meaning, std::vector<double> const& samples) {
+  if (!samples.empty()) figures_.push_back({kind::note, name, meaning, summarize(samples)});
+}
+
+double suite::queued() const { return queued_.empty() ? 0 : *std::max_element(queued_.begin(), queued_.end()); }
 
 void suite::print_table(std::FILE* to) const {
   std::fprintf(to, "%s\n", question_.c_str());
   auto const where = conditions(clock_);
   for (auto const& [key, value] : where.items())
     std::fprintf(to, "  %-13s %s\n", key.c_str(), (value.is_string() ? value.get<std::string>() : value.dump()).c_str());
-  if (!timings_.empty()) std::fprintf(to, "\n  %-36s %10s %8s %9s %8s\n", "", "median ms", "spread", "GFLOP/s", "samples");
+  if (!timings_.empty()) std::fprintf(to, "\n  %-48s %10s %8s %9s %8s\n", "", "median ms", "spread", "GFLOP/s", "samples");
   for (auto const& t : timings_) {
     auto const s = summarize(t.seconds);
-    std::fprintf(to, "  %-36s %10.3f %7.1f%% %9.1f %8zu\n", t.name.c_str(), s.median * 1e3, 100 * (s.upper - s.lower) / s.median,
+    std::fprintf(to, "  %-48s %10.3f %7.1f%% %9.1f %8zu\n", t.name.c_str(), s.median * 1e3, 100 * (s.upper - s.lower) / s.median,
                  t.flops / s.median * 1e-9, t.seconds.size());
   }
+  if (!queued_.empty())
+    std::fprintf(to, "\n  ready to run and without a processor, as on a busy machine: %.1f %% of the time\n", 100 * queued());
   for (auto const& f : figures_)
     std::fprintf(to, "\n  %s = %.4f (quartiles %.4f to %.4f)\n    %s\n", f.name.c_str(), f.value.median, f.value.lower, f.value.upper, f.meaning.c_str());
 }
 
 void suite::print_json() const {
-  nlohmann::ordered_json all = {{"question", question_}, {"conditions", conditions(clock_)}, {"timings", nlohmann::ordered_json::array()}, {"claims", nlohmann::ordered_json::array()}};
+  auto const none = nlohmann::ordered_json::array();
+  nlohmann::ordered_json all = {{"question", question_}, {"conditions", conditions(clock_)}, {"queued", queued()},
+                                {"timings", none},       {"claims", none},                   {"notes", none}};
   for (auto const& t : timings_) {
     auto const s = summarize(t.seconds);
     all["timings"].push_back({{"name", t.name}, {"flops", t.flops}, {"samples", t.seconds.size()},
                               {"median_seconds", s.median}, {"lower_quartile", s.lower}, {"upper_quartile", s.upper}});
   }
   for (auto const& f : figures_)
-    all["claims"].push_back({{"name", f.name}, {"value", f.value.median}, {"lower_quartile", f.value.lower}, {"upper_quartile", f.value.upper}, {"meaning", f.meaning}});
+    all[f.is == kind::claim ? "claims" : "notes"].push_back({{"name", f.name}, {"value", f.value.median}, {"lower_quartile", f.value.lower},
+                                                             {"upper_quartile", f.value.upper}, {"meaning", f.meaning}});
   std::printf("%s\n", all.dump(2).c_str());
 }
 
@@ -166,7 +211,8 @@ int suite::report() const {
   if (format_ == format::json) print_json();
   else print_table(format_ == format::claims ? stderr : stdout);
   if (format_ == format::claims)
-    for (auto const& f : figures_) std::printf("claim %s %.4f\n", f.name.c_str(), f.value.median);
+    for (auto const& f : figures_)
+      if (f.is == kind::claim) std::printf("claim %s %.4f\n", f.name.c_str(), f.value.median);
   return 0;
 }
 

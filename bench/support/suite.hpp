@@ -13,12 +13,16 @@
 
 namespace bench {
 
-/// Something to time: one call of `run` does `flops` floating-point operations.
+/// Something to time: one call of `run` does `flops` floating-point operations; a sample is the mean of `times` calls.
 struct contender {
   std::string name;
   double flops = 0;
   std::function<void()> run;
+  int times = 1;
 };
+
+/// So many calls that a sample takes some 20 ms or more: short ones are disturbed by what else the machine does.
+inline int times_for(double flops) { return flops < 0x1p32 ? static_cast<int>(0x1p32 / flops) : 1; }
 
 /// Median and interquartile range of a set of samples.
 struct summary {
@@ -59,19 +63,26 @@ class suite {
   /// A figure that README states: a value for each sample, of which the median is the claim.
   void claim(std::string const& name, std::string const& meaning, std::vector<double> const& samples);
 
+  /// A figure that stands beside the claims: in the table and in JSON alone.
+  void note(std::string const& name, std::string const& meaning, std::vector<double> const& samples);
+
   /// Prints what was measured and gives the exit code of the program.
   int report() const;
 
  private:
   enum class format { table, json, claims };
+  enum class kind { claim, note };
   struct figure {
+    kind is;
     std::string name, meaning;
     summary value;
   };
 
   void print_table(std::FILE* to) const;
   void print_json() const;
-  double seconds_of(std::function<void()> const& run) const;
+  double seconds_of(contender const& c) const;
+  /// The largest share of a contest's time in which its threads were ready to run and had no processor.
+  double queued() const;
 
   std::string question_;
   clock clock_;
@@ -79,11 +90,18 @@ class suite {
   format format_ = format::table;
   std::vector<std::string> failures_;
   std::vector<timing> timings_;
+  std::vector<double> queued_;
   std::vector<figure> figures_;
 };
 
 /// a_i / b_i, sample by sample.
 std::vector<double> ratios(std::vector<double> const& a, std::vector<double> const& b);
+
+/// The samples whose median is the largest: the worst case of an overhead.
+std::vector<double> worst(std::vector<std::vector<double>> const& cases);
+
+/// The mean of several figures, sample by sample.
+std::vector<double> mean(std::vector<std::vector<double>> const& figures);
 
 /// The rate of each sample in operations per second.
 std::vector<double> rates(timing const& t);

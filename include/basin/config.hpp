@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The only compiler conditionals of the library.
+// The compiler conditionals of the library; those on instruction sets stand in core/detail/x86.hpp.
 
 #if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 202002L
 #error "basin: needs C++20; compile with -std=c++20 (nvcc: -std=c++20 as well)"
@@ -33,9 +33,9 @@
 #define BASIN_UNROLL
 #endif
 
-// Asks for a cache line that will be read soon; any address will do.
+// Asks for a cache line that will be read soon: into the first cache with 3, into the second with 2.
 #if defined(__GNUC__)
-#define BASIN_PREFETCH(address) __builtin_prefetch(address)
+#define BASIN_PREFETCH(address, where) __builtin_prefetch(address, 0, where)
 #else
-#define BASIN_PREFETCH(address) static_cast<void>(address)
+#define BASIN_PREFETCH(address, where) (void)(address)
 #endif

@@ -25,6 +25,10 @@ TEST_CASE("a gate multiplies the output by its sigmoid, one an element or one a 
   CHECK(y == std::vector<double>{0.5, -1.5, 3, 0});
   nn::output_gate_forward(contiguous(o.data(), 1, 1, 2, 2), contiguous(coarse.data(), 1, 1, 2, 1), contiguous(y.data(), 1, 1, 2, 2));
   CHECK(y == std::vector<double>{0.5, -1, 2.25, 3});
+  std::fill(y.begin(), y.end(), 0.0);                            // the stride of an axis of one element says nothing
+  auto const odd = strided(coarse.data(), std::array<index, 4>{1, 1, 2, 1}, std::array<index, 4>{2, 2, 1, 9});
+  nn::output_gate_forward(contiguous(o.data(), 1, 1, 2, 2), odd, contiguous(y.data(), 1, 1, 2, 2));
+  CHECK(y == std::vector<double>{0.5, -1, 2.25, 3});
 }
 
 TEST_CASE("gradients through the output gate, in other layouts and in place", "[property][nn]") {
@@ -60,7 +64,17 @@ TEST_CASE("an output gate of another shape is refused before anything is written
   CHECK_THROWS_AS(nn::output_gate_forward(at(o, 4), at(o, 4), at(y, 1)), basin::shape_error);
   auto const columns = strided(y.data(), std::array<index, 4>{1, 2, 3, 4}, std::array<index, 4>{24, 12, 1, 3});
   CHECK_THROWS_WITH(nn::output_gate_forward(at(o, 4), at(o, 4), columns), "basin::nn::output_gate_forward: y has dim stride 3; it must be 1");
-  CHECK_THROWS_AS(nn::output_gate_backward(at(o, 4), at(o, 1), at(o, 4), at(y, 4), at(y, 4)), basin::shape_error);
+  auto const across = strided(o.data(), std::array<index, 4>{1, 2, 3, 4}, std::array<index, 4>{24, 12, 1, 3});
+  CHECK_THROWS_WITH(nn::output_gate_forward(across, at(o, 4), at(y, 4)), "basin::nn::output_gate_forward: o has dim stride 3; it must be 1");
+  auto const refused = [&](auto o_, auto gate, auto dy, auto d_o, auto dgate, std::string const& said) {
+    CHECK_THROWS_WITH(nn::output_gate_backward(o_, gate, dy, d_o, dgate), basin_test::ContainsSubstring("output_gate_backward: " + said));
+  };
+  auto const right = at(o, 4), out = at(y, 4);
+  refused(across, right, right, out, out, "o has dim stride 3");
+  refused(right, at(o, 2), right, out, out, "extent 3 of gate is 2, 4 is needed");
+  refused(right, right, at(o, 3), out, out, "extent 3 of dy is 3, 4 is needed");
+  refused(right, right, right, at(y, 1), out, "extent 3 of d_o is 1, 4 is needed");
+  refused(right, at(o, 1), right, out, out, "extent 3 of dgate is 4, 1 is needed");
   CHECK(y == std::vector<float>(24, -7.0f));
 }
 

@@ -21,4 +21,20 @@ TEST_CASE("pointwise weights on the cpu agree with the reference under every pol
   compare_in_float(normalizer_case{"squared_relu", basin::squared_relu{}}, numbers::grid, 4);
 }
 
+TEST_CASE("weights that do not sum to 1 stream and decode as the reference", "[parity][cpu]") {
+  auto const compare = [](auto const& normalize, numbers of, double steep) {
+    auto const use = basin::attention<>{}.with(normalize).with(basin::causal{});
+    STATIC_REQUIRE(basin::starts_uncounted<decltype(use.normalize)>);
+    for (auto const& s : {shape{2, 4, 2, 37, 131, 16, 8}, shape{1, 4, 2, 1, 2500, 16, 8}}) {
+      compare_forward<float>(use, s, of, steep, cpu_stream);
+      compare_forward<float>(use, s, of, steep, cpu_decode);
+    }
+  };
+  compare(basin::softmax_n{0.3}, numbers::normal, 1);
+  compare(basin::self_adjusted_plain{}, numbers::grid, 4);
+  compare(basin::sigmoid::for_length(131), numbers::normal, 1);
+  compare(basin::relu{0.5}, numbers::grid, 1);
+  compare(basin::squared_relu{}, numbers::grid, 4);
+}
+
 }  // namespace basin_test

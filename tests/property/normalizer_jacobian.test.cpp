@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers every file of normalize/: diag, outer and carry against finite differences of the weights, in double.
 #include <algorithm>
+#include <numeric>
 
+#include "basin/theory/jacobian_norm.hpp"
 #include "support/catch.hpp"
 #include "support/policies.hpp"
 #include "support/rows.hpp"
@@ -32,6 +34,25 @@ auto terms_of(N const& n, basin::row_of<N> const& row, std::vector<double> const
   std::vector<basin::jacobian_of<N>> terms;
   for (double const s : scores) terms.push_back(basin::as_low_rank(n.jacobian(row, s, basin::weigh(n, row, s))));
   return terms;
+}
+
+/// The largest singular value of a dense matrix, given by columns: rotations make them orthogonal (Hestenes 1958).
+double largest_singular_value(std::vector<std::vector<double>> columns) {
+  auto const product = [](auto const& a, auto const& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); };
+  for (int sweep = 0; sweep < 30; ++sweep)
+    for (std::size_t p = 0; p < columns.size(); ++p)
+      for (std::size_t q = p + 1; q < columns.size(); ++q) {
+        double const a = product(columns[p], columns[p]), b = product(columns[q], columns[q]), c = product(columns[p], columns[q]);
+        if (c == 0) continue;
+        double const angle = 0.5 * std::atan2(2 * c, a - b), cosine = std::cos(angle), sine = std::sin(angle);
+        for (std::size_t j = 0; j < columns[p].size(); ++j) {
+          double const x = columns[p][j], y = columns[q][j];
+          columns[p][j] = cosine * x + sine * y, columns[q][j] = cosine * y - sine * x;
+        }
+      }
+  double most = 0;
+  for (auto const& column : columns) most = std::max(most, std::sqrt(product(column, column)));
+  return most;
 }
 
 /// Compares column by column. Gives the number of columns that were compared.
@@ -105,6 +126,62 @@ TEST_CASE("scores that share a maximum or a minimum share its derivative", "[pro
   CHECK(terms[1].outer[1] == terms[4].outer[1]);
 }
 
+TEST_CASE("the norm of a Jacobian from its low rank is that of the matrix written out, for every normalizer", "[property][theory]") {
+  for_each_case(all_normalizers(), [](auto const& c) {
+    for (std::size_t const n : {1u, 2u, 12u})
+      for (std::uint64_t seed = 0; seed < 4; ++seed) {
+        auto const scores = row_of_scores(row_kind::smooth, seed + 21, n);
+        auto const at = context_of<double>(n);
+        auto const terms = terms_of(c.normalize, basin::fit_row(c.normalize, std::span<double const>(scores), at), scores);
+        std::vector<std::vector<double>> columns(n, std::vector<double>(n));
+        double squares = 0;
+        for (std::size_t k = 0; k < n; ++k)
+          for (std::size_t j = 0; j < n; ++j) columns[k][j] = derivative(terms, j, k), squares += columns[k][j] * columns[k][j];
+        double const size = std::sqrt(squares);
+        CAPTURE(c.name, n, seed);
+        CHECK(std::fabs(basin::theory::jacobian_norm(c.normalize, std::span<double const>(scores), at) - largest_singular_value(columns)) <= 1e-12 * (1 + size));
+        CHECK(std::fabs(basin::theory::jacobian_frobenius_norm(c.normalize, std::span<double const>(scores), at) - size) <= 1e-7 * (1 + size));  // the root of a difference
+      }
+  });
+}
+
+/// Compares columns `kinks` with differences on the side below: there the weights are smooth.
+template <class N>
+void compare_from_below(N const& n, std::vector<double> const& scores, std::vector<std::size_t> const& kinks) {
+  auto const terms = terms_of(n, basin::fit_row(n, std::span<double const>(scores), context_of<double>(scores.size())), scores);
+  double const h = 0x1p-26;
+  for (std::size_t const k : kinks) {
+    auto down = scores;
+    down[k] -= h;
+    auto const here = weights_of(n, scores), below = weights_of(n, down);
+    for (std::size_t j = 0; j < scores.size(); ++j) {
+      CAPTURE(j, k);
+      CHECK(std::fabs((here[j] - below[j]) / h - derivative(terms, j, k)) <= 1e-7);            // h |w''| / 2 + 2 eps / h
+    }
+  }
+}
+
+TEST_CASE("at a kink the derivative is that of the flat side", "[property][normalizer]") {
+  std::vector<double> const scores{0, 1, -0.5, 0};
+  compare_from_below(basin::relu{}, scores, {0, 1, 2, 3});
+  compare_from_below(basin::relu{0.5}, scores, {0, 1, 2, 3});
+  compare_from_below(basin::squared_relu{}, scores, {0, 1, 2, 3});
+  compare_from_below(basin::self_adjusted{}, {-2, 0, -0.5}, {0, 1, 2});                       // b = 0 here and below
+}
+
+TEST_CASE("where a side has no flat end the derivative is 0, as that of the sign of 0", "[unit][normalizer]") {
+  std::vector<double> const scores{0, 1, -0.5}, rising{0, 1, 0.5}, zeros(3, 0.0);
+  auto const of = [](auto const& n, std::vector<double> const& s) { return terms_of(n, basin::fit_row(n, std::span<double const>(s), context_of<double>(s.size())), s); };
+  auto const picked = of(basin::softpick{}, scores);
+  CHECK(picked[0].diag == 0);
+  CHECK(picked[0].outer[0] == 0);
+  CHECK(of(basin::self_adjusted{}, rising)[0].outer[1] == 0);    // a = 0 is the constant too
+  auto const even = of(basin::self_adjusted{}, zeros);           // it weighs as softmax, and so it moves
+  auto const softmax = of(basin::softmax{}, zeros);
+  for (std::size_t j = 0; j < 3; ++j)
+    for (std::size_t k = 0; k < 3; ++k) CHECK(derivative(even, j, k) == derivative(softmax, j, k));
+}
+
 TEST_CASE("a gradient through a row that promises shift invariance has no component along the shift", "[property][normalizer]") {
   for_each_case(all_normalizers(), [](auto const& c) {
     if (c.shifted == shift::matters) return;
@@ -133,6 +210,14 @@ TEST_CASE("a score of -inf has no gradient and gives none", "[property][normaliz
     }
     if constexpr (!basin::fits_rows<decltype(c.normalize)>)
       for (double const carry : t.carry) CHECK(carry == 0);
+    std::vector<double> const seen{1.0, 0.5};
+    auto const without = basin::fit_row(c.normalize, std::span<double const>(seen), context_of<double>(4));
+    for (double const s : seen) {
+      auto const here = basin::as_low_rank(c.normalize.jacobian(row, s, basin::weigh(c.normalize, row, s)));
+      auto const alone = basin::as_low_rank(c.normalize.jacobian(without, s, basin::weigh(c.normalize, without, s)));
+      CHECK(here.diag == alone.diag);
+      for (std::size_t r = 0; r < here.rank; ++r) CHECK((here.outer[r] == alone.outer[r] && here.carry[r] == alone.carry[r]));
+    }
   });
 }
 

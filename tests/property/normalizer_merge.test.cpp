@@ -40,9 +40,9 @@ Row one_sweep(N const& n, Row const& start, parts_of_row<T> const& parts, meetin
   return merged(n, rows, start, how);
 }
 
-/// All stages of concepts/normalizer.hpp, each in parts.
+/// A row that went through all stages of concepts/normalizer.hpp, each in parts.
 template <class N, class T>
-std::vector<T> weights_in_parts(N const& n, std::vector<T> const& scores, parts_of_row<T> const& parts, meeting how) {
+basin::row_of<N, T> row_in_parts(N const& n, std::vector<T> const& scores, parts_of_row<T> const& parts, meeting how) {
   using row_type = basin::row_of<N, T>;
   row_type row = basin::start_row(n, context_of<T>(scores.size()));
   if constexpr (basin::raises_rows<N>) row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.raise(r, s); });
@@ -51,6 +51,12 @@ std::vector<T> weights_in_parts(N const& n, std::vector<T> const& scores, parts_
     while (n.next(row));
   }
   if constexpr (basin::has_terms<N>) row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.add(r, s, n.term(r, s)); });
+  return row;
+}
+
+template <class N, class T>
+std::vector<T> weights_in_parts(N const& n, std::vector<T> const& scores, parts_of_row<T> const& parts, meeting how) {
+  auto const row = row_in_parts(n, scores, parts, how);
   std::vector<T> weights;
   for (T const s : scores) weights.push_back(basin::weigh(n, row, s));
   return weights;
@@ -125,6 +131,30 @@ TEMPLATE_TEST_CASE("a row may be cut anywhere and merged in any order", "[proper
         for (std::size_t j = 0; j < scores.size(); ++j) CHECK((weights[j] > 0) == (whole[j] > 0));
       }
     }
+  });
+}
+
+TEST_CASE("a row that was cut and merged has the Jacobian of the whole row", "[property][normalizer]") {
+  for_each_case(all_normalizers(), [](auto const& c) {
+    using normalizer_type = std::remove_cvref_t<decltype(c.normalize)>;
+    if constexpr (basin::streamable_normalizer<normalizer_type> || basin::online_normalizer<normalizer_type>)
+      for (auto const kind : {row_kind::smooth, row_kind::tied})
+        for (std::size_t cut = 0; cut <= 9; ++cut) {
+          auto const scores = row_of_scores(kind, 59, 9);
+          auto const whole = basin::fit_row(c.normalize, std::span<double const>(scores), context_of<double>(9));
+          auto const merged = row_in_parts(c.normalize, scores, cut_at(scores, {cut, (cut + 5) % 10}), meeting::from_left);
+          CAPTURE(c.name, name_of(kind), cut);
+          for (double const s : scores) {
+            auto const expected = basin::as_low_rank(c.normalize.jacobian(whole, s, basin::weigh(c.normalize, whole, s)));
+            auto const found = basin::as_low_rank(c.normalize.jacobian(merged, s, basin::weigh(c.normalize, merged, s)));
+            double const tolerance = 16 * weight_tolerance<double>(9, 10, 4 * std::log(11.0));   // |slope| <= 16
+            CHECK(std::fabs(found.diag - expected.diag) <= tolerance);
+            for (std::size_t r = 0; r < expected.rank; ++r) {
+              CHECK(std::fabs(found.outer[r] - expected.outer[r]) <= tolerance);
+              CHECK(std::fabs(found.carry[r] - expected.carry[r]) <= tolerance);
+            }
+          }
+        }
   });
 }
 

@@ -88,6 +88,22 @@ TEMPLATE_TEST_CASE("lanes of a batch get the weights of scalar rows", "[property
   });
 }
 
+TEMPLATE_TEST_CASE("a lane has the same bits whatever its neighbours are", "[property][normalizer][simd]", float, double) {
+  std::size_t const lanes = basin::simd<TestType>::size, keys = 60;
+  std::vector<TestType> const visible(lanes, static_cast<TestType>(keys));
+  for_each_case(all_normalizers(), [&](auto const& c) {
+    if constexpr (!basin::fits_rows<decltype(c.normalize)>)
+      for (auto const kind : {row_kind::smooth, row_kind::tied, row_kind::far_apart})
+        for (std::uint64_t seed = 0; seed < 8; ++seed) {
+          auto const row = in_type<TestType>(row_of_scores(kind, seed, keys));
+          rows_of_scores<TestType> alike(lanes, row), mixed = alike;
+          for (std::size_t l = 1; l < lanes; ++l) mixed[l] = in_type<TestType>(row_of_scores(static_cast<row_kind>(l % 3), seed + l, keys));  // other sweeps
+          CAPTURE(c.name, name_of(kind), seed);
+          CHECK(weights_of_batch(c.normalize, mixed, visible)[0] == weights_of_batch(c.normalize, alike, visible)[0]);
+        }
+  });
+}
+
 TEMPLATE_TEST_CASE("lanes of a batch get the Jacobian of scalar rows", "[property][normalizer][simd]", float, double) {
   using batch = basin::simd<TestType>;
   for_each_case(all_normalizers(), [](auto const& c) {

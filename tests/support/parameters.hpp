@@ -22,6 +22,18 @@ struct learned_case {
 template <class Make, std::size_t Count>
 learned_case(char const*, std::array<double, Count>, double, double, Make) -> learned_case<Make, Count>;
 
+/// The room of the first `count` numbers, and that of the others: a normalizer and its law each have room of their own.
+inline basin::parameter_gradients of_first(basin::parameter_gradients to, basin::index count) {
+  auto const& r = to.rows;
+  if (r.data_handle() == nullptr) return to;
+  return {basin::contiguous(r.data_handle(), count, r.extent(1), r.extent(2), r.extent(3))};
+}
+inline basin::parameter_gradients of_rest(basin::parameter_gradients to, basin::index count) {
+  auto const& r = to.rows;
+  if (r.data_handle() == nullptr) return to;
+  return {basin::contiguous(r.data_handle() + count * r.stride(0), r.extent(0) - count, r.extent(1), r.extent(2), r.extent(3))};
+}
+
 inline auto learned_normalizers() {
   using namespace basin;
   using gradients = parameter_gradients;
@@ -34,6 +46,8 @@ inline auto learned_normalizers() {
       learned_case{"learned ssmax of top_p", std::array{0.4}, 2, 16, [](auto const& x, gradients to) { return length_scaled<top_p, learned_ssmax>{{0.8}, {{x[0]}, to}}; }},
       learned_case{"asentmax", std::array{0.5, 0.7}, 4, 16, [](auto const& x, gradients to) { return length_scaled<entmax15, asentmax>{{}, {1, {x[0]}, {x[1]}, to}}; }},
       learned_case{"entmax", std::array{1.4}, 1, 64, [](auto const& x, gradients to) { return entmax{{x[0]}, to}; }},
+      learned_case{"learned ssmax of sink_logit", std::array{0.5, 0.4}, 2, 16, [](auto const& x, gradients to) { return length_scaled<sink_logit, learned_ssmax>{{{x[0]}, of_first(to, 1)}, {{x[1]}, of_rest(to, 1)}}; }},
+      learned_case{"asentmax of entmax", std::array{1.4, 0.5, 0.7}, 4, 64, [](auto const& x, gradients to) { return length_scaled<entmax, asentmax>{{{x[0]}, of_first(to, 1)}, {1, {x[1]}, {x[2]}, of_rest(to, 1)}}; }},
       learned_case{"yarn of entmax", std::array{1.3}, 2, 64, [](auto const& x, gradients to) { return length_scaled<entmax, yarn>{{{x[0]}, to}, {4}}; }},
   };
 }

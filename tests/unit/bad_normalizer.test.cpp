@@ -42,7 +42,7 @@ TEST_CASE("the normalizers of the catalogue refuse numbers outside their range, 
   for (double const n : {0.0, -1.0, nan, inf}) require_normalizer_refused(basin::softmax_n{n}, {"basin::softmax_n", "n is " + basin::message(n), "softmax"});
   for (double const b : {nan, inf}) require_normalizer_refused(basin::sink_logit{{b}}, {"basin::sink_logit", "logit is " + basin::message(b)});
   for (double const b : {nan, inf, -inf}) require_normalizer_refused(basin::sigmoid{b}, {"basin::sigmoid", "bias is " + basin::message(b), "finite"});
-  for (double const a : {nan, inf}) require_normalizer_refused(basin::relu{a}, {"basin::relu", "power is " + basin::message(a)});
+  for (double const a : {nan, inf, -inf}) require_normalizer_refused(basin::relu{a}, {"basin::relu", "power is " + basin::message(a)});
   for (double const e : {-1e-9, nan, inf}) require_normalizer_refused(basin::softpick{e}, {"basin::softpick", "epsilon is " + basin::message(e)});
   for (double const p : {0.0, -0.5, 1.5, nan}) require_normalizer_refused(basin::top_p{p}, {"basin::top_p", "p is " + basin::message(p), "at most 1"});
   for (double const a : {1.0, 0.5, 2.5, nan}) require_normalizer_refused(basin::entmax{{a}}, {"basin::entmax", "alpha is " + basin::message(a), "1.001 to 2"});
@@ -56,14 +56,16 @@ TEST_CASE("the normalizers of the catalogue refuse numbers outside their range, 
 }
 
 TEST_CASE("laws of length refuse numbers outside their range, and say them", "[unit][errors]") {
-  for (double const s : {nan, inf}) require_law_refused(basin::learned_ssmax{{s}}, {"basin::learned_ssmax", "s is " + basin::message(s)});
-  for (double const k : {0.0, -1.0, nan}) require_law_refused(basin::su_log_n{k}, {"basin::su_log_n", "kappa is " + basin::message(k)});
-  for (double const s : {-0.1, nan}) require_law_refused(basin::position_steps{s, 8}, {"basin::position_steps", "strength is " + basin::message(s)});
+  for (double const s : {nan, inf, -inf}) require_law_refused(basin::learned_ssmax{{s}}, {"basin::learned_ssmax", "s is " + basin::message(s)});
+  for (double const k : {0.0, -1.0, nan, inf}) require_law_refused(basin::su_log_n{k}, {"basin::su_log_n", "kappa is " + basin::message(k)});
+  for (double const s : {-0.1, nan, inf}) require_law_refused(basin::position_steps{s, 8}, {"basin::position_steps", "strength is " + basin::message(s)});
   for (double const s : {0.0, -1.0, inf}) require_law_refused(basin::position_steps{0.1, s}, {"basin::position_steps", "step is " + basin::message(s)});
-  for (double const f : {0.5, nan}) require_law_refused(basin::yarn{f}, {"basin::yarn", "factor is " + basin::message(f), "1 or more"});
-  require_law_refused(basin::asentmax{-1}, {"basin::asentmax", "delta is -1"});
-  require_law_refused(basin::asentmax{1, {-0.5}}, {"basin::asentmax", "beta is -0.5"});
-  require_law_refused(basin::asentmax{1, {0.5}, {nan}}, {"basin::asentmax", "gamma is nan"});
+  for (double const f : {0.5, nan, inf}) require_law_refused(basin::yarn{f}, {"basin::yarn", "factor is " + basin::message(f), "1 or more"});
+  for (double const x : {-1.0, nan, inf}) {
+    require_law_refused(basin::asentmax{x}, {"basin::asentmax", "delta is " + basin::message(x)});
+    require_law_refused(basin::asentmax{1, {x}}, {"basin::asentmax", "beta is " + basin::message(x)});
+  }
+  for (double const g : {nan, inf, -inf}) require_law_refused(basin::asentmax{1, {0.5}, {g}}, {"basin::asentmax", "gamma is " + basin::message(g)});
 }
 
 TEST_CASE("learned numbers and their gradients must fit the call", "[unit][errors]") {

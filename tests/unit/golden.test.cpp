@@ -118,7 +118,7 @@ TEST_CASE("softpick, also where all scores are tiny, negative or zero", "[unit][
   CHECK(distance(weights_of(basin::softpick{0}, z), row{0.673003275, 0.180998457, 0.011078377, 0, 0.068334279}) <= printed);
   CHECK(weights_of(basin::softpick{}, row{-1, -200, 0}) == row{0, 0, 0});
   CHECK(weights_of(basin::softpick{0}, row{0, 0}) == row{0, 0});
-  CHECK(distance(weights_of(basin::softpick{0}, std::vector<float>{2e-6f, -1e-6f, 1e-6f}), row{0.5, 0, 0.25}) <= 1e-6);  // expm1, not exp - 1
+  CHECK(distance(weights_of(basin::softpick{0}, std::vector<float>{3e-6f, -1e-6f, 1e-6f}), row{0.6, 0, 0.2}) <= 1e-6);  // expm1, not exp - 1
   CHECK(std::fabs(weights_of(basin::softpick{}, row{1e-8})[0] - 0.5) <= 1e-7);                 // epsilon in the units of e^s - 1
 }
 
@@ -128,6 +128,7 @@ TEST_CASE("self-adjusted softmax, normalised and plain", "[unit][normalizer]") {
   CHECK(weights_of(basin::self_adjusted{}, row{0, 0}) == row{0.5, 0.5});
   CHECK(distance(weights_of(basin::self_adjusted{}, row{3, 3}), row{0.5, 0.5}) == 0);          // b = 3, a = 0
   CHECK(weights_of(basin::self_adjusted{}, row{-3, -3}) == row{0, 0});
+  CHECK(weights_of(basin::self_adjusted{}, std::vector<float>{3e38f, -3e38f, 0}) == std::vector<float>{1, 0, 0});  // b - a is no float
 }
 
 TEST_CASE("entmax of 1.25, 1.5, 1.75 and 2", "[unit][normalizer]") {
@@ -184,7 +185,10 @@ TEST_CASE("laws of length and position", "[unit][normalizer]") {
   CHECK(std::fabs(basin::yarn{32}.scale(at(0, 7)) - 1.8132604340) <= 1e-9);                    // gpt-oss: c = 1.3465735903
   basin::asentmax const scale{1, {0.5}, {2}};
   CHECK(std::fabs(scale.scale(at(6, 7)) - (1 + 0.5 * std::pow(std::log(8.0), 2))) <= 1e-15);
-  CHECK(std::isfinite(scale.scale(at(0, 0))));
+  // a row that sees nothing: no logarithm of 0
+  CHECK(basin::su_log_n{}.scale(at(0, 0)) == 0);
+  CHECK(learned.scale(at(0, 0)) == 0);
+  CHECK(std::fabs((basin::asentmax{1, {0.5}, {-2}}.scale(at(0, 0))) - (1 + 0.5 * std::pow(std::log(2.0), -2))) <= 1e-15);
 }
 
 TEST_CASE("a row of one or no key has entropy 0 and the largest weight 1 or 0", "[unit][observer]") {

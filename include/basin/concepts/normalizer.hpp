@@ -123,6 +123,12 @@ concept rescales_rows = requires(N const n, row_of<N>& row) {
 template <class N>
 concept has_jacobian = requires(N const n, row_of<N> const row, double s) { as_low_rank(n.jacobian(row, s, s)); };
 
+/// A normalizer whose jacobian() reads the row and the weight and never the score, as softmax's does, says so by
+/// `using jacobian_of_weights = std::true_type`. Engines then need not keep the scores: weights take their place. Where its weight
+/// is 0, a key has no part in the Jacobian.
+template <class N>
+concept has_jacobian_of_weights = requires { requires N::jacobian_of_weights::value; };
+
 template <class N>
 concept whole_row_normalizer = policy<N> && has_row<N> && fits_rows<N> && weighs_scores<N>;
 

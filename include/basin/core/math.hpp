@@ -25,6 +25,8 @@ struct functions {
   BASIN_HD static T tanh(T x) { return std::tanh(x); }
   BASIN_HD static T max(T a, T b) { return a < b || b != b ? b : a; }  // a NaN on either side is kept
   BASIN_HD static T min(T a, T b) { return b < a || b != b ? b : a; }
+  BASIN_HD static T larger(T a, T b) { return a < b ? b : a; }
+  BASIN_HD static T smaller(T a, T b) { return b < a ? b : a; }
   BASIN_HD static T select(bool which, T yes, T no) { return which ? yes : no; }
   BASIN_HD static bool any(bool which) { return which; }
 };
@@ -93,6 +95,15 @@ BASIN_HD BASIN_INLINE T tanh(T x) {
 template <class T>
 BASIN_HD BASIN_INLINE T max(T a, T b) {
   return functions<T>::max(a, b);
+}
+/// The larger and the smaller of two numbers in one instruction; of a NaN and a number, either.
+template <class T>
+BASIN_HD BASIN_INLINE T larger(T a, T b) {
+  return functions<T>::larger(a, b);
+}
+template <class T>
+BASIN_HD BASIN_INLINE T smaller(T a, T b) {
+  return functions<T>::smaller(a, b);
 }
 template <class T>
 BASIN_HD BASIN_INLINE T min(T a, T b) {

@@ -4,11 +4,12 @@
 // The SIMD batch of this build (xsimd picks the widest instruction set that the compiler targets), and the functions that
 // policies use, for batches.
 
+#include <array>
 #include <cstdint>
 #include <type_traits>
 #include <xsimd/xsimd.hpp>
 
-#include "basin/core/half.hpp"
+#include "basin/core/detail/x86.hpp"
 #include "basin/core/math.hpp"
 
 namespace basin {
@@ -28,28 +29,31 @@ BASIN_INLINE xsimd::batch<T, Arch> fused(xsimd::batch<T, Arch> x, xsimd::batch<T
   else return xsimd::fma(x, y, z);
 }
 
-/// 2^n for whole n in [-252, 254], in two steps, so that results below the normal range are rounded, not lost.
+/// x 2^n for whole n in [-126, 128], where the result is a normal number or overflows.
 template <class Arch>
 BASIN_INLINE xsimd::batch<float, Arch> times_power_of_two(xsimd::batch<float, Arch> x, xsimd::batch<float, Arch> n) {
   using integers = xsimd::batch<std::int32_t, Arch>;
-  integers const whole = xsimd::to_int(n);
-  integers const half = whole >> 1;
+  integers const whole = xsimd::to_int(n), half = whole >> 1;
   auto const power = [](integers e) { return xsimd::bitwise_cast<xsimd::batch<float, Arch>>((e + integers(127)) << 23); };
-  return x * power(half) * power(whole - half);
+  return x * power(half) * power(whole - half);                  // 2^128 itself is no number
 }
 
 /// e^x in single precision.
 ///
 /// Source    x = n ln 2 + f, |f| <= ln 2 / 2; e^f by a polynomial of degree 6 fitted to the relative error (Lawson's
 ///           reweighted least squares): 1.9e-9 before rounding
-/// Precision relative error <= 1 eps where the result is normal (unit/core/simd.test.cpp walks the range)
-/// Edges     exp(-inf) = 0 exactly, exp(x > 88.8) = inf, a NaN stays a NaN
+/// Precision relative error <= 1 eps for x in [-87.33, 88.72] (unit/core/simd.test.cpp walks the range)
+/// Edges     0 below -87.33, where results leave the normal range and every use of them would cost a hundred times more;
+///           exp(x > 88.73) = inf, a NaN stays a NaN
+/// Cost      about 16 instructions
 template <class Arch>
 BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arch> x) {
   using v = xsimd::batch<float, Arch>;
-  x = xsimd::min(v(120.0f), xsimd::max(v(-120.0f), x));          // the second operand survives a NaN
-  v const n = xsimd::nearbyint(x * v(1.44269504f));
-  v f = fused(n, v(-0.693359375f), x);                      // ln 2 = 0.693359375 - 2.12194440e-4
+  v const least(-87.33f), given = x;
+  x = xsimd::min(v(120.0f), x);                                  // the second operand survives a NaN
+  v const magic(12582912.0f);                                    // 1.5 x 2^23: the sum is rounded to whole numbers
+  v const n = fused(x, v(1.44269504f), magic) - magic;
+  v f = fused(n, v(-0.693359375f), x);                           // ln 2 = 0.693359375 - 2.12194440e-4
   f = fused(n, v(2.12194440e-4f), f);
   v p = v(0.0013836793f);
   p = fused(p, f, v(0.0083748568f));
@@ -58,7 +62,8 @@ BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arc
   p = fused(p, f, v(0.4999999106f));
   p = fused(p, f, v(1.0f));
   p = fused(p, f, v(1.0f));
-  return times_power_of_two(p, n);
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return x86::scaled(p.data, n.data, given.data, least.data);
+  else return xsimd::select(given < least, v(0.0f), times_power_of_two(p, n));
 }
 
 }  // namespace detail
@@ -83,6 +88,8 @@ struct functions<xsimd::batch<T, Arch>> {
   // The machine's max and min keep a NaN of one side only.
   static BASIN_INLINE batch max(batch a, batch b) { return xsimd::select(b == b, xsimd::max(b, a), b); }
   static BASIN_INLINE batch min(batch a, batch b) { return xsimd::select(b == b, xsimd::min(b, a), b); }
+  static BASIN_INLINE batch larger(batch a, batch b) { return xsimd::max(a, b); }
+  static BASIN_INLINE batch smaller(batch a, batch b) { return xsimd::min(a, b); }
   static BASIN_INLINE batch select(mask which, batch yes, batch no) { return xsimd::select(which, yes, no); }
 };
 
@@ -93,25 +100,14 @@ BASIN_INLINE bool any(xsimd::batch_bool<T, Arch> which) {
 
 }  // namespace math
 
-/// Reads as many numbers of a storage type as a batch of T holds, from any address; exact. (The masks of the AVX-512 forms keep
-/// g++ 12 from warning about the undefined register inside the others.)
+/// Reads as many numbers of a storage type as a batch of T holds, from any address; exact.
 template <class T, class Storage>
 BASIN_INLINE simd<T> load_as(Storage const* from) {
-  if constexpr (std::is_same_v<T, Storage>) return simd<T>::load_unaligned(from);
-#if defined(__AVX512F__)
-  else if constexpr (std::is_same_v<T, float> && std::is_same_v<Storage, bfloat16>)
-    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(from))), 16));
-  else if constexpr (std::is_same_v<T, float> && std::is_same_v<Storage, float16>)
-    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(from)));
-#elif defined(__AVX2__)
-  else if constexpr (std::is_same_v<T, float> && std::is_same_v<Storage, bfloat16>)
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(from))), 16));
-#if defined(__F16C__)
-  else if constexpr (std::is_same_v<T, float> && std::is_same_v<Storage, float16>)
-    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<__m128i const*>(from)));
-#endif
-#endif
-  else {
+  if constexpr (std::is_same_v<T, Storage>) {
+    return simd<T>::load_unaligned(from);
+  } else if constexpr (std::is_same_v<T, float> && sizeof(Storage) == 2 && detail::x86::has_halves) {
+    return detail::x86::load(from);
+  } else {
     alignas(64) T values[simd<T>::size];
     for (std::size_t i = 0; i < simd<T>::size; ++i) values[i] = static_cast<T>(from[i]);
     return simd<T>::load_aligned(values);
@@ -123,10 +119,27 @@ template <class T, class Storage>
 BASIN_INLINE void store_as(simd<T> x, Storage* to) {
   if constexpr (std::is_same_v<T, Storage>) {
     x.store_unaligned(to);
+  } else if constexpr (std::is_same_v<T, float> && sizeof(Storage) == 2 && detail::x86::has_halves) {
+    detail::x86::store(x.data, to);
   } else {
     alignas(64) T values[simd<T>::size];
     x.store_aligned(values);
     for (std::size_t i = 0; i < simd<T>::size; ++i) to[i] = static_cast<Storage>(values[i]);
+  }
+}
+
+/// A square of numbers, rows <-> columns.
+template <class T>
+BASIN_INLINE void transpose(std::array<simd<T>, simd<T>::size>& rows) {
+  constexpr std::size_t n = simd<T>::size;
+  if constexpr (std::is_same_v<T, float> && detail::x86::has_squares) {
+    detail::x86::transpose(rows);
+  } else {
+    alignas(64) T from[n][n], to[n][n];
+    for (std::size_t i = 0; i < n; ++i) rows[i].store_aligned(from[i]);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) to[j][i] = from[i][j];
+    for (std::size_t i = 0; i < n; ++i) rows[i] = simd<T>::load_aligned(to[i]);
   }
 }
 

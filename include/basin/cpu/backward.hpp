@@ -4,42 +4,80 @@
 // Gradients through attention on the host: five products a panel, threads over batch x key head x pieces of its panels.
 
 #include "basin/cpu/detail/gradients.hpp"
-#include "basin/cpu/detail/weigh.hpp"
+#include "basin/cpu/detail/run.hpp"
 
 namespace basin::cpu {
 
 namespace detail {
 
-/// What a thread works in, for one panel: scores (and products where the score is not linear), weights and their gradients.
-template <class T>
+/// The arguments of backward(), checked.
+template <class Attention, class Q, class K, class V, class DOut, class DQ>
+struct backward_call {
+  using T = compute_t<typename Q::value_type>;
+  using normalizer_type = decltype(Attention::normalize);
+  static constexpr auto linear = linear_scorer<decltype(Attention::score)>;
+  static constexpr auto keeps_scores = !has_jacobian_of_weights<normalizer_type> || has_parameters<normalizer_type>;
+
+  Attention const& use;
+  observation<decltype(Attention::observe)> watch;
+  problem p;
+  tuning cut;
+  Q const &q;
+  K const &k;
+  V const &v;
+  DOut const &dout;
+  DQ const &dq;
+
+  /// How many numbers a panel holds for each of its queries and each key: weights and their gradients; scores, and products where
+  /// the score is not linear, only for those who need them.
+  static constexpr index numbers_a_pair = 2 + (keeps_scores ? 1 : 0) + (linear ? 0 : 1);
+  /// Full panels while all they hold stays near the cache; narrow ones for longer rows. The bits do not depend on it.
+  static panel_cuts cuts(problem const& p, tuning const& cut) {
+    auto all = panel_cuts::of(p, T{});
+    if (p.keys * all.width * numbers_a_pair * static_cast<index>(sizeof(T)) <= 8 * cut.panel_bytes) return all;
+    return {lanes<T>, lanes<T>, 0, (p.queries + lanes<T> - 1) / lanes<T>, all.group};
+  }
+};
+
+/// What a thread works in, for one panel.
+template <class Call>
 struct backward_buffers {
+  using T = typename Call::T;
+
   T *queries, *douts;                   // [dim, width], [value_dim, width]: in lanes
   T *query_rows, *dout_rows;            // [width, dim], [width, value_dim] in whole vectors: as rows
-  T *dots, *scores, *weights, *dweights;  // [keys, width]
+  T *weights, *dweights;                // [keys, width]
+  T *scores, *dots;                     // [keys, width]; where nobody needs them: the weights, the scores
   T* dqueries;                          // [dim, width]
+  T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   key_block* blocks;
 
-  backward_buffers(workspace&& memory, problem const& p, tuning const& cut, index width) : backward_buffers(memory, p, cut, width) {}
-  backward_buffers(workspace& memory, problem const& p, tuning const& cut, index width)
-      : queries(memory.take<T>(p.dim * width)),
-        douts(memory.take<T>(p.value_dim * width)),
-        query_rows(memory.take<T>(whole_vectors<T>(p.dim) * width)),
-        dout_rows(memory.take<T>(whole_vectors<T>(p.value_dim) * width)),
-        dots(memory.take<T>(p.keys * width)),
-        scores(memory.take<T>(p.keys * width)),
-        weights(memory.take<T>(p.keys * width)),
-        dweights(memory.take<T>(p.keys * width)),
-        dqueries(memory.take<T>(p.dim * width)),
-        blocks(memory.take<key_block>(p.keys / cut.keys_per_block + 1)) {}
+  backward_buffers(workspace&& memory, Call const& call, index width) : backward_buffers(memory, call, width) {}
+  backward_buffers(workspace& memory, Call const& call, index width) {
+    auto const& p = call.p;
+    index const block = std::min(p.keys, call.cut.keys_per_block);
+    queries = memory.take<T>(p.dim * width);
+    douts = memory.take<T>(p.value_dim * width);
+    query_rows = memory.take<T>(whole_vectors<T>(p.dim) * width);
+    dout_rows = memory.take<T>(whole_vectors<T>(p.value_dim) * width);
+    weights = memory.take<T>(p.keys * width);
+    dweights = memory.take<T>(p.keys * width);
+    scores = Call::keeps_scores ? memory.take<T>(p.keys * width) : weights;
+    dots = Call::linear ? scores : memory.take<T>(p.keys * width);
+    dqueries = memory.take<T>(p.dim * width);
+    keys = memory.take<T>(readable_in_place<T>(call.k) ? 0 : block * whole_vectors<T>(p.dim));
+    values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : block * whole_vectors<T>(p.value_dim));
+    blocks = memory.take<key_block>(blocks_at_most(p, call.cut));
+  }
 };
 
 /// Copies rows of q or dout as they are, padded to whole vectors and `width` rows with 0.
 template <class T, class View>
 void pack_rows(View const& from, panel_at at, index width, T* to) {
-  index const columns = whole_vectors<T>(from.extent(3));
+  index const dim = from.extent(3), columns = whole_vectors<T>(dim);
   for (index i = 0; i < width; ++i)
-    for (index d = 0; d < columns; ++d)
-      to[i * columns + d] = i < at.count && d < from.extent(3) ? static_cast<T>(from(at.batch, at.head, at.first + i, d)) : T(0);
+    for (index d = 0; d < columns; d += lanes<T>)
+      (i < at.count ? load_row<T>(from, at.batch, at.head, at.first + i, d, dim - d) : simd<T>(T(0))).store_aligned(to + i * columns + d);
 }
 
 /// Tells the normalizer what each row of a panel adds to the gradients of its numbers.
@@ -56,92 +94,131 @@ void report_parameters(panel<T, Vectors, Attention> const& who, Sums const& sums
       }
 }
 
-/// dweights dw_ij -> gradients of <q_i, k_j>: ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k; times the slope.
-template <class T, int Vectors, class Attention, class Fit>
-void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, index rows, Fit const& fit, backward_buffers<T> const& at) {
+/// The weights of one block, and what it adds to delta = sum_k carry_k dw_k of every row.
+template <bool Hides, int Vectors, class T, class Attention, class Call, class Fit, class Delta>
+void gather_block(panel<T, Vectors, Attention> const& who, key_block block, Fit const& fit, backward_buffers<Call> const& at, Delta& delta) {
+  using batch = simd<T>;
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  for (int v = 0; v < Vectors; ++v) {
+    auto mine = delta[v];
+    for (index n = block.row * width + v * lanes<T>, end = (block.row + block.count) * width; n < end; n += width) {
+      batch const term = batch::load_aligned(at.weights + n);
+      batch weight = fit.factor[v] * term, dw = batch::load_aligned(at.dweights + n), score = weight;
+      if constexpr (Call::keeps_scores) score = batch::load_aligned(at.scores + n);
+      if constexpr (Hides) {                                     // whatever the product is there, nobody sees it
+        weight = math::select(term == batch(T(0)), term, weight);
+        auto const hidden = Call::keeps_scores ? score == math::minus_inf<batch>() : weight == batch(T(0));
+        dw = math::select(hidden, batch(T(0)), dw);
+        dw.store_aligned(at.dweights + n);
+      }
+      weight.store_aligned(at.weights + n);
+      gather(mine, fit.jacobian(who, v, score, weight), dw);
+    }
+    delta[v] = mine;
+  }
+}
+
+/// dweights dw_ij -> gradients of <q_i, k_j>: ds_j = diag_j dw_j - outer_j delta; times the slope of the score.
+template <bool Hides, int Vectors, class T, class Attention, class Call, class Fit, class Delta, class Sums>
+void differentiate_block(panel<T, Vectors, Attention> const& who, key_block block, Fit const& fit, backward_buffers<Call> const& at, Delta const& delta, Sums& dparameters) {
   using batch = simd<T>;
   using normalizer_type = decltype(Attention::normalize);
   constexpr index width = panel<T, Vectors, Attention>::width;
-  cuda::std::array<batch, jacobian_of<normalizer_type, T>::rank> delta[Vectors];
-  for_parameters<normalizer_type, batch> dparameters[Vectors];
-  for (int v = 0; v < Vectors; ++v) {
-    for (batch& sum : delta[v]) sum = batch(T(0));
-    for (batch& sum : dparameters[v]) sum = batch(T(0));
-  }
-  over_scores<T, Vectors>(rows, at.weights, [&](int v, batch w, index n) {
-    batch const score = batch::load_aligned(at.scores + n);
-    batch const dw = math::select(score == math::minus_inf<batch>(), batch(T(0)), batch::load_aligned(at.dweights + n));
-    dw.store_aligned(at.dweights + n);                           // whatever the product is there, nobody sees it
-    gather(delta[v], fit.jacobian(who, v, score, w), dw);
-  });
-  for (key_block const block : blocks)
-    for (index r = 0; r < block.count; ++r)
-      for (int v = 0; v < Vectors; ++v) {
-        index const n = (block.row + r) * width + v * lanes<T>;
-        batch const score = batch::load_aligned(at.scores + n), weight = batch::load_aligned(at.weights + n), dw = batch::load_aligned(at.dweights + n);
-        batch ds = score_gradient(fit.jacobian(who, v, score, weight), dw, delta[v]);
-        if constexpr (has_parameters<normalizer_type>) {
-          auto const given = fit.parameter_gradient(who, v, score, weight, dw, ds);
-          for (std::size_t i = 0; i < given.size(); ++i) dparameters[v][i] = dparameters[v][i] + given[i];
-        }
-        if constexpr (!linear_scorer<decltype(who.use.score)>)
-          ds = ds * who.use.score.slope(batch::load_aligned(at.dots + n), who.pair(v, block.first + r));
-        math::select(score == math::minus_inf<batch>(), batch(T(0)), ds).store_aligned(at.dweights + n);
+  for (int v = 0; v < Vectors; ++v)
+    for (index r = 0; r < block.count; ++r) {
+      index const n = (block.row + r) * width + v * lanes<T>;
+      batch const weight = batch::load_aligned(at.weights + n), dw = batch::load_aligned(at.dweights + n);
+      batch score = weight;
+      if constexpr (Call::keeps_scores) score = batch::load_aligned(at.scores + n);
+      batch ds = score_gradient(fit.jacobian(who, v, score, weight), dw, delta[v]);
+      if constexpr (has_parameters<normalizer_type>) {
+        auto const given = fit.parameter_gradient(who, v, score, weight, dw, ds);
+        for (std::size_t i = 0; i < given.size(); ++i) dparameters[v][i] = dparameters[v][i] + given[i];
       }
+      if constexpr (!Call::linear) ds = ds * who.use.score.slope(batch::load_aligned(at.dots + n), who.pair(v, block.first + r));
+      if constexpr (Hides) ds = math::select(Call::keeps_scores ? score == math::minus_inf<batch>() : weight == batch(T(0)), batch(T(0)), ds);
+      ds.store_aligned(at.dweights + n);
+    }
+}
+
+/// Terms and dweights of a panel -> its weights and the gradients of its products.
+template <int Vectors, class T, class Attention, class Call, class Fit>
+void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, Fit const& fit, backward_buffers<Call> const& at) {
+  using normalizer_type = decltype(Attention::normalize);
+  cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank> delta[Vectors];
+  for_parameters<normalizer_type, simd<T>> dparameters[Vectors];
+  for (int v = 0; v < Vectors; ++v) {
+    for (auto& sum : delta[v]) sum = simd<T>(T(0));
+    for (auto& sum : dparameters[v]) sum = simd<T>(T(0));
+  }
+  for (key_block const block : blocks)
+    if (block.seen == coverage::all) gather_block<false>(who, block, fit, at, delta);
+    else gather_block<true>(who, block, fit, at, delta);
+  for (key_block const block : blocks)
+    if (block.seen == coverage::all) differentiate_block<false>(who, block, fit, at, delta, dparameters);
+    else differentiate_block<true>(who, block, fit, at, delta, dparameters);
   report_parameters(who, dparameters);
 }
 
-/// Adds what one panel of queries gives to the gradients of its keys and values, and writes its own.
-template <int Vectors, class T, class Attention, class Watch, class Q, class K, class V, class DOut, class DQ>
-void backward_panel(Attention const& use, Watch const& watch, problem const& p, tuning const& cut, panel_at where, backward_buffers<T> const& at,
-                    Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, key_gradients<T> sums) {
-  using batch = simd<T>;
-  panel<T, Vectors, Attention> who(use, watch, p, where);
+/// S = K Q^T and dW = V dO^T of a panel, a block of keys at a time.
+template <int Vectors, class T, class Attention, class Call>
+void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, backward_buffers<Call> const& at) {
   constexpr index width = panel<T, Vectors, Attention>::width;
-  index const kv = p.kv_head(where.head);
-  pack_lanes(q, where, width, who.packed_factor(), at.queries);
-  pack_lanes(dout, where, width, T(1), at.douts);
-  pack_rows(q, where, width, at.query_rows);
-  pack_rows(dout, where, width, at.dout_rows);
-  auto const finite = all_finite(at.query_rows, whole_vectors<T>(p.dim), 1, where.count, p.dim) &&
-                      all_finite(at.dout_rows, whole_vectors<T>(p.value_dim), 1, where.count, p.value_dim);
-  auto const blocks = visible_blocks(use, p, where, cut.keys_per_block, at.blocks, 0, p.keys);
-  index const rows = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
+  index const kv = call.p.kv_head(who.at.head);
   for (key_block const block : blocks) {
-    T* const scores = at.scores + block.row * width;
-    T* const dots = linear_scorer<decltype(use.score)> ? scores : at.dots + block.row * width;
-    who.multiply(block, at.queries, k, dots);                                                                     // S = K Q^T
+    auto const keys = rows_of<T>(call.k, who.at.batch, kv, block.first, block.count, at.keys);
+    auto const values = rows_of<T>(call.v, who.at.batch, kv, block.first, block.count, at.values);
+    T *const scores = at.scores + block.row * width, *const dots = at.dots + block.row * width;
+    who.multiply(keys, block.count, at.queries, dots, next_rows<T>{}.during(block.count, keys));
     who.score(block, dots, scores);
     who.hide(block, scores);
-    product<Vectors, into::overwritten>(&v(where.batch, kv, block.first, 0), v.stride(2), v.stride(3), block.count, p.value_dim, at.douts, width,
-                                        at.dweights + block.row * width, width);                                  // dW = V dO^T
+    product<Vectors, into::overwritten>(values.start, values.step, unit_step{}, block.count, all_terms{call.p.value_dim}, at.douts, width,
+                                        at.dweights + block.row * width, width, next_rows<T>{}.during(block.count, values));
   }
-  weighed_rows<T, Vectors, Attention> fit;
-  typename panel<T, Vectors, Attention>::states_type states{};
-  fit.weigh(who, rows, at.scores, at.weights, states);
-  over_scores<T, Vectors>(rows, at.weights, [&](int u, batch term, index n) {
-    math::select(term == batch(T(0)), term, fit.factor[u] * term).store_aligned(at.weights + n);
-  });
-  through_rows(who, blocks, rows, fit, at);
-  std::fill_n(at.dqueries, p.dim * width, T(0));
+}
+
+/// dV += W^T dO, dK += dS^T Q and dQ += dS K of a panel.
+template <int Vectors, class T, class Attention, class Call>
+void add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, backward_buffers<Call> const& at, key_gradients<T> sums) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  auto const& p = call.p;
+  index const columns = sums.key_columns, value_columns = sums.value_columns, count = who.at.count;
+  auto const finite = all_finite(at.query_rows, columns, count, p.dim) && all_finite(at.dout_rows, value_columns, count, p.value_dim);
   for (key_block const block : blocks) {
-    T const* const weights = at.weights + block.row * width;
-    T const* const ddots = at.dweights + block.row * width;
-    index const columns = whole_vectors<T>(p.dim), value_columns = whole_vectors<T>(p.value_dim);
-    auto const* const keys = &k(where.batch, kv, block.first, 0);
-    if (block.seen == coverage::some && !(finite && all_finite(keys, k.stride(2), k.stride(3), block.count, p.dim))) {
-      zero_wins_product(weights, width, 1, block.count, where.count, at.dout_rows, value_columns, sums.value(block.first));
-      zero_wins_product(ddots, width, 1, block.count, where.count, at.query_rows, columns, sums.key(block.first));
-      zero_wins_product(keys, k.stride(3), k.stride(2), p.dim, block.count, ddots, width, at.dqueries);
+    T const *const weights = at.weights + block.row * width, *const ddots = at.dweights + block.row * width;
+    auto const keys = rows_of<T>(call.k, who.at.batch, p.kv_head(who.at.head), block.first, block.count, at.keys);
+    if (block.seen == coverage::some && !(finite && all_finite(keys.start, keys.step, block.count, p.dim))) {
+      zero_wins_product(weights, width, 1, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
+      zero_wins_product(ddots, width, 1, block.count, count, at.query_rows, columns, sums.key(block.first));
+      zero_wins_product(keys.start, 1, keys.step, p.dim, block.count, ddots, width, at.dqueries);
       continue;
     }
-    wide_product<into::added>(weights, width, 1, block.count, where.count, at.dout_rows, value_columns, sums.value(block.first));  // dV = W^T dO
-    wide_product<into::added>(ddots, width, 1, block.count, where.count, at.query_rows, columns, sums.key(block.first));           // dK = dS^T Q
-    product<Vectors, into::added>(keys, k.stride(3), k.stride(2), p.dim, block.count, ddots, width, at.dqueries, width);           // dQ = dS K
+    wide_product<into::added>(weights, width, unit_step{}, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
+    wide_product<into::added>(ddots, width, unit_step{}, block.count, count, at.query_rows, columns, sums.key(block.first));
+    product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width, at.dqueries, width);
   }
-  for (index lane = 0; lane < where.count; ++lane)
-    for (index d = 0; d < p.dim; ++d)
-      dq(where.batch, where.head, where.first + lane, d) = static_cast<typename DQ::value_type>(who.packed_factor() * at.dqueries[d * width + lane]);
+}
+
+/// Adds what one panel of queries gives to the gradients of its keys and values, and writes its own.
+template <int Vectors, class Call, class T>
+void backward_panel(Call const& call, panel_at where, backward_buffers<Call> const& at, key_gradients<T> sums) {
+  auto const& p = call.p;
+  panel<T, Vectors, std::remove_cvref_t<decltype(call.use)>> who(call.use, call.watch, p, where);
+  pack_lanes(call.q, where, who.width, who.packed_factor(), at.queries);
+  pack_lanes(call.dout, where, who.width, T(1), at.douts);
+  pack_rows(call.q, where, who.width, at.query_rows);
+  pack_rows(call.dout, where, who.width, at.dout_rows);
+  auto const blocks = visible_blocks(call.use, p, where, call.cut, at.blocks, 0, p.keys);
+  multiply_panel(call, who, blocks, at);
+  weighed_rows<T, Vectors, std::remove_cvref_t<decltype(call.use)>> fit;
+  typename decltype(who)::states_type states{};
+  fit.weigh(who, blocks.empty() ? 0 : blocks.back().row + blocks.back().count, at.scores, at.weights, states);
+  through_rows(who, blocks, fit, at);
+  std::fill_n(at.dqueries, p.dim * who.width, T(0));
+  add_gradients(call, who, blocks, at, sums);
+  simd<T> factor[Vectors];
+  for (auto& f : factor) f = simd<T>(who.packed_factor());
+  unpack_lanes(static_cast<T const*>(at.dqueries), where, who.width, factor, call.dq);
 }
 
 }  // namespace detail
@@ -151,9 +228,10 @@ void backward_panel(Attention const& use, Watch const& watch, problem const& p, 
 /// Source      dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k (concepts/normalizer.hpp)
 /// Shapes      dout as out of forward(); dq, dk, dv as q, k, v; overwritten
 /// Precision   as forward()
-/// Cost        10 B H Nq Nk D flop for D = Dv; memory beside the operands: 4 x 32 queries x Nk scores a thread, and
-///             `tasks` copies of the gradients of one key head where there are fewer heads than tasks; a normalizer with
-///             parameters sees what every row adds to their gradients, once, from any thread
+/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each key and each of its 48 or 16 queries (AVX-512;
+///             three where the normalizer's Jacobian reads the scores, one more where the score is not linear) and the
+///             gradients of one key head; those of all key heads once more where there are fewer heads than tasks. A
+///             normalizer with parameters sees what every row adds to their gradients, once, from any thread
 /// Throws      as forward()
 /// Errors      static_assert: the normalizer has no jacobian()
 /// Determinism run_to_run, for any number of threads
@@ -165,17 +243,16 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
   problem const p = check_backward("basin::cpu::backward", q, k, v, dout, dq, dk, dv);
   validate(use, p);
   cut.validate("basin::cpu::backward");
-  attention blind = use.with(unobserved{});
-  observation const watch(blind.observe);
-  constexpr index width = panel_vectors * lanes<T>;
-  detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<T>(w, p, cut, width); });
-  index const panels = (p.queries + width - 1) / width, group = p.heads / p.kv_heads;
-  T const key_factor = linear_scorer<decltype(use.score)> ? detail::panel<T, 1, decltype(blind)>(blind, watch, p, {}).packed_factor() : T(1);
-  detail::over_key_heads<T>(p, panels * group, cut, key_factor, dk, dv, [&](int b, index kv, index n, detail::key_gradients<T> sums) {
-    detail::backward_buffers<T> const at(memory.mine(), p, cut, width);
-    detail::panel_at const where{b, static_cast<int>(kv * group + n / panels), n % panels * width, std::min(width, p.queries - n % panels * width)};
-    if (where.count <= lanes<T>) detail::backward_panel<1>(blind, watch, p, cut, where, at, q, k, v, dout, dq, sums);
-    else detail::backward_panel<panel_vectors>(blind, watch, p, cut, where, at, q, k, v, dout, dq, sums);
+  attention const blind = use.with(unobserved{});
+  using call_type = detail::backward_call<std::remove_cv_t<decltype(blind)>, Q, K, V, DOut, DQ>;
+  call_type const call{blind, observation(blind.observe), p, cut, q, k, v, dout, dq};
+  auto const cuts = call_type::cuts(p, cut);
+  detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, cuts.width); });
+  T const key_factor = detail::panel<T, 1, std::remove_cv_t<decltype(blind)>>(blind, call.watch, p, {}).packed_factor();
+  detail::over_key_heads<T>(p, cuts, cut, key_factor, dk, dv, [&](detail::panel_at where, bool narrow, detail::key_gradients<T> sums) {
+    detail::backward_buffers<call_type> const at(memory.mine(), call, cuts.width);
+    if (narrow) detail::backward_panel<1>(call, where, at, sums);
+    else detail::backward_panel<panel_vectors<T>>(call, where, at, sums);
   });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <string_view>
 #include <type_traits>
 
@@ -12,24 +13,32 @@ namespace basin::cpu {
 
 /// How a call is cut up. It changes speed and rounding, never what is computed; results do not depend on the thread count.
 struct tuning {
-  index keys_per_block = 128;           // 128 keys x 32 queries x 4 bytes = 16 KiB: a block of scores stays in L1
-  index panel_bytes = 1 << 20;          // scores of one panel that still fit a 2 MiB L2 beside keys and values
+  index keys_per_block = 128;           // keys that are taken in at once: 128 keys x 48 queries x 4 bytes of scores stay in L1
+  index keys_per_step = 32;             // keys that a mask or a pruner is asked about at once, where a block is seen in part
+  index panels_together = 8;            // panels of queries that share each block of keys while it is in the L2 cache
+  index panel_bytes = 1 << 20;          // scores of whole rows that still fit a 2 MiB L2 beside keys and values
   index tasks = 16;                     // pieces that one head is cut into where there are fewer heads than this
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 
   void validate(std::string_view who) const {
     if (keys_per_block < 1) throw value_error(message(who, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
+    if (keys_per_step < 1) throw value_error(message(who, ": tuning.keys_per_step is ", keys_per_step, "; a step needs at least 1 key"));
+    if (panels_together < 1) throw value_error(message(who, ": tuning.panels_together is ", panels_together, "; there must be at least 1"));
     if (panel_bytes < 1) throw value_error(message(who, ": tuning.panel_bytes is ", panel_bytes, "; it must be at least 1 byte"));
     if (tasks < 1) throw value_error(message(who, ": tuning.tasks is ", tasks, "; there must be at least 1"));
   }
 };
 
-/// Queries of a panel stand in the lanes of this many vectors. Two chains of vectors x `tile_rows` broadcasts keep
-/// 2 x 8 accumulators in 32 registers (AVX-512), 2 x 6 in 16 (AVX2): enough to hide the latency of an FMA.
-inline constexpr int panel_vectors = 2;
+/// Queries of a panel stand in the lanes of this many vectors.
 template <class T>
-inline constexpr int tile_rows = sizeof(simd<T>) >= 64 ? 8 : 6;
+inline constexpr int panel_vectors = sizeof(simd<T>) >= 64 ? 3 : 2;
+
+/// A product keeps tile_rows x Vectors accumulators in registers: 8 x 3 or 6 x 4 of 32 (AVX-512), 6 x 2 of 16 (AVX2). Every load
+/// takes a little from the multiply-adds beside it, a vector more than a number, so small tiles lose: on a Sapphire Rapids core
+/// 8 x 2 reached 0.80 of what registers alone do, 12 x 2 0.83, 8 x 3 and 6 x 4 0.87.
+template <class T, int Vectors>
+inline constexpr int tile_rows = std::min(12, (sizeof(simd<T>) >= 64 ? 24 : 12) / Vectors);
 
 template <class T>
 inline constexpr index lanes = static_cast<index>(simd<T>::size);

@@ -15,7 +15,7 @@ namespace basin {
 ///           y_j = max((alpha - 1) s_j - tau, 0) and q = 1 / (alpha - 1), Newton's method on the norm |y|_q = 1, which is convex
 ///           in tau, climbs from below and needs no guard
 /// Shapes    one row; scores [keys]; alpha [heads], or one for all
-/// State     tau (measured from the maximum), sums of y^q and of y^(q-1), and the first of the sweep before
+/// State     tau (measured from the maximum), sums of y^q and of y^(q-1)
 /// Precision |error of a weight| <= 8 (keys + 8) q eps: towards alpha = 1 digits are lost
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
@@ -33,7 +33,7 @@ struct entmax {
   struct row {
     T slope = T(1), power = T(1);                                // alpha - 1, and its inverse
     T max = math::lowest<T>(), tau = T(-1);                      // tau >= max - 1 because the largest weight is <= 1
-    T total = T(0), derivative = T(0), before = math::highest<T>(), open = T(1);
+    T total = T(0), derivative = T(0);
     T sum = T(0), roots = T(0);
   };
 
@@ -55,15 +55,14 @@ struct entmax {
     r.derivative = r.derivative + math::select(y == T(0), T(0), power / y);
   }
 
-  /// step = (|y|_q - 1) / (d |y|_q / d tau) = total (1 - total^-slope) / derivative
+  /// step = (|y|_q - 1) / (d |y|_q / d tau) = total (1 - total^-slope) / derivative: not above 0 from a total of 1 down, and what
+  /// is not above 0 ends the search of its row, as a NaN does. The same tau makes the same total, so it stays ended.
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
     T const step = r.total * (T(0) - math::expm1(T(0) - r.slope * math::log(r.total))) / r.derivative;
     T const tau = r.tau + step;
-    auto const again = r.open > T(0) && r.total < r.before && r.total > T(1) && tau > r.tau;
+    auto const again = tau > r.tau;
     r.tau = math::select(again, tau, r.tau);
-    r.open = math::select(again, T(1), T(0));
-    r.before = r.total;
     r.total = r.derivative = T(0);
     return again;
   }

@@ -55,6 +55,8 @@ struct log_n {
 /// Example   examples/02_normalizers.cpp
 template <normalizer Normalizer, class Law = ssmax>
 struct length_scaled {
+  using jacobian_of_weights = std::bool_constant<has_jacobian_of_weights<Normalizer>>;
+
   BASIN_EMPTY Normalizer normalize{};
   BASIN_EMPTY Law law{};
 

@@ -19,6 +19,8 @@ namespace basin {
 /// Errors    value_error: the logit is NaN or +inf; shape_error: fewer logits than heads, gradients of another call
 /// Example   examples/02_normalizers.cpp
 struct sink_logit {
+  using jacobian_of_weights = std::true_type;
+
   static constexpr int parameters = 1;
   using starts_uncounted = std::true_type;
 

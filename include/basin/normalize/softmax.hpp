@@ -12,12 +12,14 @@ namespace basin {
 /// Source    Vaswani et al. 2017, eq. 1; streamed as Milakov & Gimelshein 2018, alg. 3
 /// Shapes    one row; scores [keys], natural-log units, already scaled
 /// State     max = m, sum = l; two scalars a row
-/// Precision relative error of a weight <= (keys + 8) eps against double (property/normalizer.test.cpp)
+/// Precision relative error of a weight <= (keys + 8) eps against double (property/normalizer_rows.test.cpp)
 /// Edges     an empty row gives 0, never NaN; a score of +inf or NaN makes its own row NaN and no other
 /// Cost      1 exp and 4 flop per score
 /// Errors    value_error from validate(): a temperature that is not a positive number
 /// Example   examples/01_hello.cpp
 struct softmax {
+  using jacobian_of_weights = std::true_type;
+
   double temperature = 1.0;
 
   template <class T>
@@ -27,7 +29,7 @@ struct softmax {
   };
 
   template <class T>
-  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
+  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::larger(r.max, score); }  // a NaN shows in the sum
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const { return math::exp(log_term(r, score)); }
   template <class T>

@@ -18,6 +18,8 @@ namespace basin {
 /// Errors    value_error from validate(): n is not a positive number (0 is softmax)
 /// Example   examples/02_normalizers.cpp
 struct softmax_n {
+  using jacobian_of_weights = std::true_type;
+
   double n = 1;
 
   template <class T>

@@ -18,6 +18,8 @@ namespace basin {
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct sparsemax {
+  using jacobian_of_weights = std::true_type;
+
   template <class T>
   struct row {
     T max = math::lowest<T>();

@@ -26,7 +26,7 @@ struct entropy {
   template <class T>
   BASIN_HD void absorb(row<T>& r, seen_term<T> seen) const {
     r.sum = r.sum + seen.term;
-    r.log_sum = r.log_sum + math::select(seen.term == T(0), T(0), seen.term * seen.log_term);
+    r.log_sum = math::fma(seen.term, math::larger(math::lowest<T>(), seen.log_term), r.log_sum);  // 0 log 0 = 0
   }
   template <class T>
   BASIN_HD void rescale(row<T>& r, T by) const {

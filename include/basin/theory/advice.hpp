@@ -29,14 +29,14 @@ struct advice {
   standing status = standing::reported;
 };
 
-/// How many of L keys should be active: at most 0.06 L.
+/// How many of L keys should be active: at most 0.06 L, and one in any case.
 ///
 /// Errors    value_error: no key, k outside [1, L]
 inline advice on_active_keys(index length, index k) {
   detail::require_length("basin::theory::on_active_keys", length);
   if (k < 1 || k > length) throw value_error(message("basin::theory::on_active_keys: k is ", k, " of ", length, " keys; it must lie in [1, ", length, "]"));
-  double const limit = 0.06 * static_cast<double>(length);
-  bool const small = static_cast<double>(k) <= std::fmax(1.0, limit);
+  double const limit = std::fmax(1.0, 0.06 * static_cast<double>(length));
+  bool const small = static_cast<double>(k) <= limit;
   return {small ? verdict::fine : verdict::change, limit,
           small ? message(k, " active keys of ", length, " are within the 6 % after which the paper's true and expected distances agree")
                 : message(k, " active keys of ", length, " are more than 6 %: the paper finds nothing gained beyond;",

@@ -80,7 +80,7 @@ enum class selection { top, any };
 ///
 /// Source    arXiv 2508.17821, theorem 1, part 1 (reading a, top, A_I + A_O = 1). Proof, for any set: with p_j = w_j / A_I,
 ///           w_i x_i - s = sum_{j in I} p_j [w_i (x_i - x_j) + (w_i - A_I) x_j]; for a top set w_i <= A_I
-/// Precision never violated but by rounding; attained (all selected x_j equal, x_i opposite: property/theory.test.cpp)
+/// Precision never violated but by rounding; attained (all selected x_j equal, x_i opposite: property/theory_bounds.test.cpp)
 /// Edges     selected weights must be at least 0, others may have any sign; they need not sum to 1
 /// Cost      N L
 /// Errors    as true_distance

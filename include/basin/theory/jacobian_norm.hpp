@@ -87,7 +87,7 @@ inline double largest_singular_value(std::vector<double> const& a, std::vector<d
 ///
 /// Source    Golub & Kahan 1965 (Lanczos bidiagonalisation), with full reorthogonalisation
 /// Shapes    scores [keys]; -inf is a key that is not there
-/// Precision relative error about 1e-12; a dense SVD agrees (unit/theory/jacobian_norm.test.cpp)
+/// Precision relative error about 1e-12; a dense SVD agrees (parity/normalizer_fixtures.test.cpp)
 /// Edges     0 for an empty row and for a Jacobian of zeros
 /// Cost      O(n) an iteration for the products and O(n k) for the k-th, at most 64 iterations
 /// Determinism run_to_run

@@ -56,7 +56,7 @@ inline double ks_threshold(double level, index n, index m) {
 /// The chance of a D at least this large if the distributions are equal, for large samples: the series of Kolmogorov,
 /// 2 sum_k (-1)^(k-1) exp(-2 k^2 x^2) with x = D sqrt(n m / (n + m)).
 ///
-/// Precision 1e-12 (unit/theory/kolmogorov_smirnov.test.cpp)
+/// Precision 1e-12 (unit/theory/fixtures.test.cpp)
 inline double ks_probability(double statistic, index n, index m) {
   double const a = static_cast<double>(n), b = static_cast<double>(m), x = statistic * std::sqrt(a * b / (a + b));
   if (x < 1) {                                                   // the same function by its other series, which converges here

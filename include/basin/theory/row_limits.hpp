@@ -132,7 +132,7 @@ class selection_walk {
 ///
 /// Shapes    weights of the visible keys; counts increasing; one result per count
 /// Edges     N = L: distances, bound and expectation 0 (reading b: |s|); N > L: no such set, all NaN
-/// Precision as true_distance; agrees with the functions of one set to rounding (unit/theory/row_limits.test.cpp)
+/// Precision as true_distance; agrees with the functions of one set to rounding (unit/theory/distance.test.cpp)
 /// Cost      2 L^2 + 4 L max N flop, 5 square roots per key and N
 /// Errors    shape_error, value_error: numbers N that do not increase or have no room, a Gram matrix that is too small
 template <class G>

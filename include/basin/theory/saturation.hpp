@@ -20,7 +20,7 @@ struct spread_of_row {
   double nats = 0, share = 0;
 };
 
-/// Edges     0 log 0 = 0; one key or none has share 0; weights that do not sum to 1 are taken as they are
+/// Edges     0 log 0 = 0; one key or none has share 0; weights that do not sum to 1 are taken as they are, negative ones left out
 inline spread_of_row spread_of(std::span<double const> weights) {
   double nats = 0;
   for (double const w : weights)

@@ -50,17 +50,19 @@ double const inf = std::numeric_limits<double>::infinity();
 
 TEST_CASE("exp in single precision is within one eps where the result is normal", "[unit][simd]") {
   double const eps = std::numeric_limits<float>::epsilon();
-  CHECK(largest_error(-87.336f, -1e-10f, 251) <= eps);
+  CHECK(largest_error(-87.329f, -1e-10f, 251) <= eps);
   CHECK(largest_error(1e-10f, 88.722f, 251) <= eps);
   CHECK(largest_error(-1.5f, -0.25f, 13) <= eps);
   CHECK(exp_of(0.0f) == 1.0f);
   CHECK(exp_of(-0.0f) == 1.0f);
 }
 
-TEST_CASE("exp in single precision rounds small results and does not lose them", "[unit][simd]") {
-  for (float x = -103.9f; x < -87.4f; x += 0.01f) {
+TEST_CASE("exp in single precision is zero, not a number that is slow to use, below the normal range", "[unit][simd]") {
+  for (float x = -103.9f; x < -86.0f; x += 0.01f) {
     CAPTURE(x);
-    REQUIRE(std::fabs(static_cast<double>(exp_of(x)) - std::exp(static_cast<double>(x))) <= 0x1p-149);
+    float const got = exp_of(x);
+    if (x < -87.33f) REQUIRE(got == 0.0f);
+    else REQUIRE(got >= std::numeric_limits<float>::min());
   }
 }
 
@@ -105,6 +107,15 @@ TEMPLATE_TEST_CASE("the functions of a batch are those of its lanes, NaN and inf
     else CHECK(same(logarithm, std::log(a)));
     CHECK(basin::math::sqrt(batch(a)).get(0) == std::sqrt(a));
   }
+}
+
+TEMPLATE_TEST_CASE("transpose exchanges rows and columns", "[unit][simd]", float, double) {
+  constexpr std::size_t n = basin::simd<TestType>::size;
+  std::array<basin::simd<TestType>, n> rows;
+  for (std::size_t i = 0; i < n; ++i) rows[i] = basin::simd<TestType>(static_cast<TestType>(i * n)) + basin::lane_numbers<TestType>();
+  basin::transpose<TestType>(rows);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) CHECK(rows[i].get(j) == static_cast<TestType>(j * n + i));
 }
 
 TEMPLATE_TEST_CASE("any() finds one lane among all", "[unit][simd]", float, double) {

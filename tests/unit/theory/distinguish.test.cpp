@@ -133,6 +133,7 @@ TEST_CASE("advice compares with a number, and says why and who says so", "[unit]
   CHECK(theory::on_active_keys(1000, 60).what == theory::verdict::fine);
   CHECK(theory::on_active_keys(1000, 61).what == theory::verdict::change);
   CHECK(theory::on_active_keys(4, 1).what == theory::verdict::fine);                         // there is no smaller set
+  CHECK(theory::on_active_keys(4, 1).limit == 1);
   CHECK(theory::on_length(1024, 3.0, 1.0).what == theory::verdict::change);                  // log(1023) / 2 = 3.465
   CHECK(theory::on_length(1024, 3.5, 1.0).what == theory::verdict::fine);
   CHECK(theory::on_length(1024, 3.5, 2.0).what == theory::verdict::change);

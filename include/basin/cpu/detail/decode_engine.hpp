@@ -7,12 +7,9 @@
 #include <omp.h>
 
 #include "basin/cpu/detail/decode_watch.hpp"
+#include "basin/cpu/plan.hpp"
 
 namespace basin::cpu::detail {
-
-/// Whether rows can be made split by split: in one sweep, before anybody has counted what a query sees.
-template <class N>
-inline constexpr bool merges_splits = online_normalizer<N> && starts_uncounted<N>;
 
 /// A step, phase by phase, and what is kept between the phases.
 template <class T, class Attention, class Q, class K, class V, class Out>
@@ -20,7 +17,8 @@ class decode_engine {
   using N = decltype(Attention::normalize);
   using watch_type = observation<decltype(Attention::observe)>;
   static constexpr bool watched = !blind_observer<decltype(Attention::observe)>;
-  static constexpr bool keeps_scores = watched || !merges_splits<N>;
+  static constexpr bool in_splits = one_sweep<Attention>;          // rows are made split by split, and merged
+  static constexpr bool keeps_scores = watched || !in_splits;
 
  public:
   decode_engine(decode_step<T, Attention, Q, K, V> const& what, Out const& to)
@@ -32,7 +30,7 @@ class decode_engine {
         group(size.p.heads / size.p.kv_heads),
         heads(size.p.batch * size.p.kv_heads),
         together(size.heads_at_once(keeps_scores ? size.row_step : 0)),
-        rows(merges_splits<N> ? count(together * size.splits * size.rows) : 0),
+        rows(in_splits ? count(together * size.splits * size.rows) : 0),
         finished(count(together * size.rows)),
         visible(count(together * size.splits * size.rows)),
         queries_of_keys(watch_type::counts_queries ? count(together * group * size.p.keys) : 0),
@@ -48,7 +46,7 @@ class decode_engine {
     for (first_head = 0; first_head < heads; first_head += together) {
       index const now = std::min(together, heads - first_head);
       std::fill(queries_of_keys.begin(), queries_of_keys.end(), 0.0);
-      if constexpr (merges_splits<N>) {
+      if constexpr (in_splits) {
         over_tasks(now, size.splits, [&](index head, index split, int thread) { make_split(head, split, buffers[count(thread)]); });
         over_tasks(now, size.rows, [&](index head, index row, int) { merge_row(head, row); });
       } else {

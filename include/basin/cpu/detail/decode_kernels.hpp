@@ -53,7 +53,7 @@ inline constexpr index rows_ahead = 16;
 template <class T, class Storage>
 BASIN_INLINE void look_ahead(Storage const* from, index i, index step) {
   constexpr index vectors_of_a_line = std::max<index>(1, 64 / (lanes<T> * static_cast<index>(sizeof(Storage))));
-  if (i % vectors_of_a_line == 0) BASIN_PREFETCH(from + rows_ahead * step);
+  if (i % vectors_of_a_line == 0) BASIN_PREFETCH(from + rows_ahead * step, 3);
 }
 
 /// scores[r, j] = <q_r, k_j>, as many keys at once as make one vector of sums. q is [Rows, cut.vectors * lanes].

@@ -77,11 +77,11 @@ index keys_of(paged_view<T> const& from, index batch) {
 
 /// Up to `most` rows from `first` on.
 template <class View>
-auto run_at(View const& from, index batch, index head, index first, index most) {
+auto rows_from(View const& from, index batch, index head, index first, index most) {
   return key_run<typename View::value_type>{&from(batch, head, first, 0), from.stride(2), most};
 }
 template <class T>
-auto run_at(paged_view<T> const& from, index batch, index head, index first, index most) {
+auto rows_from(paged_view<T> const& from, index batch, index head, index first, index most) {
   index const slot = first % from.page_size();
   T const* const at = &from.pages(from.table(batch, first / from.page_size()), head, slot, 0);
   return key_run<std::remove_const_t<T>>{at, from.pages.stride(2), std::min(most, from.page_size() - slot)};
@@ -124,7 +124,7 @@ template <class T, class Source, class Wanted, class F>
 void over_runs(Source const& from, index batch, index head, index first, index last, T* packed, Wanted&& wanted, F&& f) {
   bool const in_place = reads_in_place<T>(from);
   for (index key = first; key < last;) {
-    auto const run = run_at(from, batch, head, key, std::min(last - key, keys_per_run));
+    auto const run = rows_from(from, batch, head, key, std::min(last - key, keys_per_run));
     if (wanted(key, run.count)) {
       if (in_place) f(key, run);
       else f(key, packed_run<T>(run, rows_of(from).extent(3), rows_of(from).stride(3), packed));

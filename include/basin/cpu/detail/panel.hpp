@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A panel: up to `width` queries of one head, one query a lane, against every key they may see. Its scores [keys, width] stay
-// in the L2 cache between the product that makes them and the product that uses them, so any normalizer and any observer
-// runs on them exactly, and <q, k> is never computed twice. Queries in lanes make every statistic of a row a vertical
-// operation, and let k and v be read where they lie.
+// A panel: up to `width` queries of one head, one query a lane. Queries in lanes make every statistic of a row a vertical
+// operation, so any normalizer and any observer runs on the scores [keys, width] exactly, and k and v are read where they lie.
 
 #include <cmath>
 #include <span>
 
 #include "basin/attention.hpp"
 #include "basin/concepts/observation.hpp"
+#include "basin/cpu/detail/lanes.hpp"
 #include "basin/cpu/detail/product.hpp"
 #include "basin/cpu/detail/workspace.hpp"
 
 namespace basin::cpu::detail {
-
-/// Which queries: rows [first, first + count) of q, of one head.
-struct panel_at {
-  int batch = 0, head = 0;
-  index first = 0, count = 0;
-};
 
 /// Keys [first, first + count); their scores are rows [row, row + count) of the panel. Keys that nobody sees have no rows.
 struct key_block {
@@ -28,29 +21,41 @@ struct key_block {
   coverage seen = coverage::all;
 };
 
-/// The blocks among keys [first, last) that the queries of a panel may see.
-template <class Attention>
-std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, index keys_per_block, key_block* blocks, index first, index last) {
-  std::size_t n = 0;
-  index row = 0;
-  for (index key = first; key < last; key += keys_per_block) {
-    index const count = std::min(keys_per_block, last - key);
-    tile const t{at.batch, at.head, p.position(at.first), p.position(at.first + at.count - 1) + 1, key, key + count};
-    coverage seen = use.visible.covers(t);
-    if (seen != coverage::none) seen = both(seen, kept(use.prune, t));
-    if (seen == coverage::none) continue;
-    blocks[n++] = {key, count, row, seen};
-    row += count;
-  }
-  return {blocks, n};
+/// How many blocks a panel can need: one a block of keys, and one more for every change between steps.
+constexpr index blocks_at_most(problem const& p, tuning const& cut) {
+  index const step = std::min(cut.keys_per_step, cut.keys_per_block);
+  return p.keys / cut.keys_per_block + p.keys / step + 2;
 }
 
-/// Copies rows of q or dout into lanes: to[d * width + lane] = factor * from(row first + lane, d); missing lanes are 0.
-template <class T, class View>
-void pack_lanes(View const& from, panel_at at, index width, T factor, T* to) {
-  for (index d = 0; d < from.extent(3); ++d)
-    for (index lane = 0; lane < width; ++lane)
-      to[d * width + lane] = lane < at.count ? factor * static_cast<T>(from(at.batch, at.head, at.first + lane, d)) : T(0);
+/// The keys among [first, last) that the queries of a panel may see. Blocks of `keys_per_block` from key 0 on, whoever asks; where
+/// one is seen in part it is taken apart into steps, and what nobody sees is left out.
+template <class Attention>
+std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, tuning const& cut, key_block* blocks, index first, index last) {
+  std::size_t n = 0;
+  index row = 0;
+  auto const seen_of = [&](index from, index to) {
+    tile const t{at.batch, at.head, p.position(at.first), p.position(at.first + at.count - 1) + 1, from, to};
+    coverage const seen = use.visible.covers(t);
+    return seen == coverage::none ? seen : both(seen, kept(use.prune, t));
+  };
+  auto const put = [&](index from, index to, coverage seen, bool joins) {
+    if (seen == coverage::none) return;
+    if (joins && n > 0 && blocks[n - 1].seen == seen && blocks[n - 1].first + blocks[n - 1].count == from) blocks[n - 1].count += to - from;
+    else blocks[n++] = {from, to - from, row, seen};
+    row += to - from;
+  };
+  for (index key = first; key < last;) {
+    index const end = std::min(last, (key / cut.keys_per_block + 1) * cut.keys_per_block);
+    coverage const whole = seen_of(key, end);
+    if (whole != coverage::some || end - key <= cut.keys_per_step) put(key, end, whole, false);
+    else
+      for (index from = key; from < end; from += cut.keys_per_step) {
+        index const to = std::min(end, from + cut.keys_per_step);
+        put(from, to, seen_of(from, to), from > key);
+      }
+    key = end;
+  }
+  return {blocks, n};
 }
 
 /// One panel of Vectors * lanes queries in value type T.
@@ -61,6 +66,7 @@ struct panel {
   using normalizer_type = decltype(Attention::normalize);
   using states_type = typename watch_type::template rows<batch>[Vectors];
   static constexpr index width = Vectors * lanes<T>;
+  static constexpr auto scores_are_products = linear_scorer<decltype(Attention::score)>;
 
   Attention const& use;
   watch_type const& watch;
@@ -77,6 +83,8 @@ struct panel {
     for (int v = 0; v < Vectors; ++v) positions[v] = batch(static_cast<T>(p.position(at.first) + v * lanes<T>)) + lane_numbers<T>();
   }
 
+  /// Tells hide() where to count who sees each key, `step` numbers apart.
+  void count_from(double* counts, index step) { queries_of_keys = counts, count_step = step; }
   batch query(int v) const { return positions[v]; }
   pair_at<batch> pair(int v, index key) const { return {at.batch, at.head, query(v), batch(static_cast<T>(key)), batch(rsqrt_dim)}; }
   /// What q is multiplied by when it is packed: all of the score, where the score is linear.
@@ -85,11 +93,10 @@ struct panel {
     else return T(1);
   }
 
-  /// <q_i, k_j> (times packed_factor) for one block, into `dots` [block.count, width].
-  template <class K>
-  void multiply(key_block block, T const* packed_q, K const& k, T* dots) const {
-    product<Vectors, into::overwritten>(&k(at.batch, p.kv_head(at.head), block.first, 0), k.stride(2), k.stride(3), block.count, p.dim,
-                                        packed_q, width, dots, width);
+  /// <q_i, k_j> (times packed_factor) for `count` keys, into `dots` [count, width].
+  template <class Meanwhile = nothing, class Sees = unseen>
+  void multiply(row_block<T> keys, index count, T const* packed_q, T* dots, Meanwhile const& meanwhile = {}, Sees const& sees = {}) const {
+    product<Vectors, into::overwritten>(keys.start, keys.step, unit_step{}, count, all_terms{p.dim}, packed_q, width, dots, width, meanwhile, sees);
   }
   /// dots -> s_ij, in place or not.
   void score(key_block block, T const* dots, T* scores) const {

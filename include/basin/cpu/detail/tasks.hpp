@@ -1,24 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How panels are shared among threads. What is summed over panels (received attention, gradients of keys) is summed in
-// pieces that depend on the shape alone, each piece in order by one thread, and the pieces in order: the same bits for any
-// number of threads.
+// How panels are shared among threads. A run of panels shares each block of keys. What is summed over panels (received attention,
+// gradients of keys) is summed in pieces that depend on the shape alone, each piece in order by one thread, and the pieces in
+// order: the same bits for any number of threads.
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
 #include "basin/concepts/observation.hpp"
-#include "basin/cpu/tuning.hpp"
+#include "basin/cpu/detail/lanes.hpp"
+#include "basin/cpu/detail/workspace.hpp"
 
 namespace basin::cpu::detail {
 
-/// Cuts `panels` into `pieces` runs; piece n is [bounds(n), bounds(n + 1)).
-struct pieces_of {
-  index panels, pieces;
-  constexpr index bound(index n) const { return panels * n / pieces; }
+/// Consecutive panels of the query heads that read one key head; all of them narrow (one vector of queries) or none.
+struct run_at {
+  index batch = 0, kv_head = 0;
+  index first = 0, count = 0;
+  bool narrow = false;
 };
+
+/// How the queries of a head are cut: full panels first, then narrow ones. Unless told otherwise, only what is left over and fits one
+/// vector is narrow.
+struct panel_cuts {
+  index width, lane_count;
+  index wide, narrow;                                            // panels a head
+  index group;                                                   // query heads a key head
+
+  template <class T>
+  static panel_cuts of(problem const& p, T) {
+    index const width = panel_vectors<T> * lanes<T>, left = p.queries % width;
+    index const narrow = left > 0 && left <= lanes<T> ? 1 : 0;
+    return {width, lanes<T>, (p.queries + width - 1) / width - narrow, narrow, p.heads / p.kv_heads};
+  }
+  /// Panel n of a run.
+  panel_at at(problem const& p, run_at run, index n) const {
+    index const panel = run.first + n, a_head = run.narrow ? narrow : wide;
+    index const most = run.narrow ? lane_count : width, first = (run.narrow ? wide * width : 0) + panel % a_head * most;
+    return {static_cast<int>(run.batch), static_cast<int>(run.kv_head * group + panel / a_head), first, std::min(most, p.queries - first)};
+  }
+};
+
+/// Cuts `total` into `pieces`; piece n is [bound(n), bound(n + 1)).
+struct pieces_of {
+  index total, pieces;
+  constexpr index bound(index n) const { return total * n / pieces; }
+};
+
+/// Calls run(run_at) for all panels [first, last) of one kind of a key head, at most `together` at a time.
+template <class Run>
+void in_runs(run_at all, index together, Run const& run) {
+  for (index n = 0; n < all.count; n += together) run(run_at{all.batch, all.kv_head, all.first + n, std::min(together, all.count - n), all.narrow});
+}
+
+/// Calls run(run_at) for every panel of the call, from many threads: the last queries first, as a causal mask shows them most.
+template <class Run>
+void over_runs(problem const& p, panel_cuts const& cuts, index together, Run const& run) {
+  index const wide = cuts.wide * cuts.group, narrow = cuts.narrow * cuts.group, heads = p.batch * p.kv_heads;
+  index const enough = 8 * threads_here();                       // runs, so that threads end together
+  index const size = std::clamp<index>(wide * heads / enough, 1, together);
+  index const wide_runs = (wide + size - 1) / size, a_head = wide_runs + (narrow > 0 ? 1 : 0);
+#pragma omp parallel for schedule(dynamic, 1)
+  for (index task = 0; task < heads * a_head; ++task) {
+    index const head = task / a_head, n = wide_runs - 1 - task % a_head;
+    run_at const all{head / p.kv_heads, head % p.kv_heads, n < 0 ? 0 : n * size, n < 0 ? narrow : std::min(size, wide - n * size), n < 0};
+    in_runs(all, together, run);
+  }
+}
 
 /// The numbers that are kept for each key: one an observer, and how many queries can see it where somebody asks.
 template <class Watch>
@@ -37,35 +87,29 @@ void tell_keys(Watch const& watch, problem const& p, int b, int h, double const*
   }
 }
 
-/// Calls run(batch, head, panel, totals) for every panel of every head, and tells key observers the totals of each key.
+/// Calls run(run_at, totals) for every panel of the call, and tells key observers the totals of each key of every query head.
 template <class Watch, class Run>
-void over_heads(problem const& p, index panels, tuning const& cut, Watch const& watch, Run const& run) {
-  index const heads = p.batch * p.heads;
-  if constexpr (Watch::key_values == 0) {
+void over_watched_runs(problem const& p, panel_cuts const& cuts, index together, tuning const& cut, Watch const& watch, Run const& run) {
+  index const heads = p.batch * p.heads, panels = cuts.wide + cuts.narrow;
+  pieces_of const parts{panels, std::min(panels, std::max<index>(1, cut.tasks / heads))};
+  std::size_t const piece_size = static_cast<std::size_t>(p.keys) * numbers_per_key<Watch>;
+  index const in_flight = std::max<index>(1, cut.tasks / parts.pieces);             // heads, so that memory stays small
+  std::vector<double> totals(piece_size * static_cast<std::size_t>(std::min(heads, in_flight) * parts.pieces));
+  for (index first = 0; first < heads; first += in_flight) {
+    index const count = std::min(in_flight, heads - first);
+    std::fill(totals.begin(), totals.end(), 0.0);
 #pragma omp parallel for schedule(dynamic, 1)
-    for (index task = 0; task < heads * panels; ++task) {
-      index const head = task / panels;
-      run(static_cast<int>(head / p.heads), static_cast<int>(head % p.heads), task % panels, nullptr);
+    for (index task = 0; task < count * parts.pieces; ++task) {
+      index const h = (first + task / parts.pieces) % p.heads, b = (first + task / parts.pieces) / p.heads, piece = task % parts.pieces;
+      index const from = parts.bound(piece), to = parts.bound(piece + 1), wide_to = std::min(to, cuts.wide);
+      auto const mine = [&](run_at part) { run(part, totals.data() + piece_size * static_cast<std::size_t>(task)); };
+      if (from < wide_to) in_runs({b, h / cuts.group, h % cuts.group * cuts.wide + from, wide_to - from, false}, together, mine);
+      if (to > cuts.wide) mine({b, h / cuts.group, h % cuts.group, 1, true});
     }
-  } else {
-    pieces_of const cuts{panels, std::min(panels, std::max<index>(1, cut.tasks / heads))};
-    std::size_t const piece_size = static_cast<std::size_t>(p.keys) * numbers_per_key<Watch>;
-    index const together = std::max<index>(1, cut.tasks / cuts.pieces);            // heads in flight, so that memory stays small
-    std::vector<double> totals(piece_size * static_cast<std::size_t>(together * cuts.pieces));
-    for (index first = 0; first < heads; first += together) {
-      index const count = std::min(together, heads - first);
-      std::fill(totals.begin(), totals.end(), 0.0);
-#pragma omp parallel for schedule(dynamic, 1)
-      for (index task = 0; task < count * cuts.pieces; ++task) {
-        index const head = first + task / cuts.pieces, piece = task % cuts.pieces;
-        for (index n = cuts.bound(piece); n < cuts.bound(piece + 1); ++n)
-          run(static_cast<int>(head / p.heads), static_cast<int>(head % p.heads), n, totals.data() + piece_size * static_cast<std::size_t>(task));
-      }
 #pragma omp parallel for schedule(static)
-      for (index n = 0; n < count; ++n)
-        tell_keys(watch, p, static_cast<int>((first + n) / p.heads), static_cast<int>((first + n) % p.heads),
-                  totals.data() + piece_size * static_cast<std::size_t>(n * cuts.pieces), cuts.pieces);
-    }
+    for (index n = 0; n < count; ++n)
+      tell_keys(watch, p, static_cast<int>((first + n) / p.heads), static_cast<int>((first + n) % p.heads),
+                totals.data() + piece_size * static_cast<std::size_t>(n * parts.pieces), parts.pieces);
   }
 }
 

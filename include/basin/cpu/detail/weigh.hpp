@@ -38,39 +38,34 @@ struct lane_rows {
       over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index) { who.use.normalize.raise(row[v], s); });
   }
   void search(panel_type const& who, index rows, T const* scores) {
-    if constexpr (sweeps_rows<normalizer_type>) {
-      for (auto again = true; again;) {
-        over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index) { who.use.normalize.absorb(row[v], s); });
-        again = false;
-        for (int v = 0; v < Vectors; ++v) again |= math::any(who.use.normalize.next(row[v]));
-      }
-    }
+    if constexpr (sweeps_rows<normalizer_type>)
+      for (int v = 0; v < Vectors; ++v)                          // each vector of rows for as long as one of its own needs it
+        for (auto again = true; again;) {
+          auto mine = row[v];
+          for (index at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) who.use.normalize.absorb(mine, batch::load_aligned(scores + at));
+          again = math::any(who.use.normalize.next(mine));
+          row[v] = mine;
+        }
   }
   /// terms may be scores.
   template <class States>
-  void sum(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
-    auto const n = who.use.normalize;
-    over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index at) {
-      batch term;
-      if constexpr (has_terms<normalizer_type>) {
-        term = unless_hidden(s, n.term(row[v], s));
-        n.add(row[v], s, term);
-      } else {
-        term = unless_hidden(s, n.weight(row[v], s));
-      }
-      if constexpr (panel_type::watch_type::row_values > 0)
-        who.watch.absorb(states[v], seen_term<batch>{term, log_of_term(n, row[v], s, term)});
-      term.store_aligned(terms + at);
-    });
+  void sum(panel_type const& who, index rows, T const* scores, T* terms, States& states, coverage seen = coverage::some) {
+    if (seen == coverage::all) sum_seen<false>(who, rows, scores, terms, states);
+    else sum_seen<true>(who, rows, scores, terms, states);
     for (int v = 0; v < Vectors; ++v) {
-      if constexpr (has_terms<normalizer_type>) factor[v] = n.factor(row[v]);
+      if constexpr (has_terms<normalizer_type>) factor[v] = who.use.normalize.factor(row[v]);
       else factor[v] = batch(T(1));
     }
   }
+  /// Whether rows can be raised by every block of scores as it is made, before the visible keys are counted.
+  static constexpr auto raised_on_the_way = raises_rows<normalizer_type> && starts_uncounted<normalizer_type>;
+
   template <class States>
-  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
-    start(who);
-    measure(who, rows, scores);
+  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states, bool is_raised = false) {
+    if (!is_raised) {
+      start(who);
+      measure(who, rows, scores);
+    }
     search(who, rows, scores);
     sum(who, rows, scores, terms, states);
   }
@@ -88,6 +83,27 @@ struct lane_rows {
   }
 
  private:
+  /// Rows and states stay in registers: the copies are nobody else's.
+  template <bool Hides, class States>
+  void sum_seen(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
+    auto const n = who.use.normalize;
+    auto const watch = who.watch;
+    for (int v = 0; v < Vectors; ++v) {                          // one vector of rows after the other: fewer registers at once
+      auto mine = row[v];
+      auto saw = states[v];
+      for (index at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
+        batch const s = batch::load_aligned(scores + at);
+        batch term;
+        if constexpr (has_terms<normalizer_type>) term = n.term(mine, s);
+        else term = n.weight(mine, s);
+        if constexpr (Hides) term = unless_hidden(s, term);
+        if constexpr (has_terms<normalizer_type>) n.add(mine, s, term);
+        if constexpr (panel_type::watch_type::row_values > 0) watch.absorb(saw, seen_term<batch>{term, log_of_term(n, mine, s, term)});
+        term.store_aligned(terms + at);
+      }
+      row[v] = mine, states[v] = saw;
+    }
+  }
   /// 0 where a key is not seen, even in a row that a NaN has spoiled.
   static batch unless_hidden(batch score, batch x) { return math::select(score == math::minus_inf<batch>(), batch(T(0)), x); }
 };
@@ -103,8 +119,10 @@ struct scalar_rows {
   row_of<normalizer_type, T> row[static_cast<std::size_t>(width)];
   batch factor[Vectors];
 
+  static constexpr auto raised_on_the_way = false;
+
   template <class States>
-  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
+  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states, bool = false) {
     std::vector<T> gathered;
     gathered.reserve(static_cast<std::size_t>(rows));
     for (index lane = 0; lane < width; ++lane) {

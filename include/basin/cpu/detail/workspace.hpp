@@ -17,6 +17,9 @@ constexpr index whole_vectors(index n) {
   return (n + lanes<T> - 1) / lanes<T> * lanes<T>;
 }
 
+/// How many threads a parallel region has here: one where the caller's own regions are all there may be.
+inline int threads_here() { return omp_get_active_level() >= omp_get_max_active_levels() ? 1 : omp_get_max_threads(); }
+
 /// Cache-line aligned memory for one thread, handed out in pieces; taken once, before any work starts.
 class workspace {
  public:
@@ -44,7 +47,7 @@ class workspaces {
     workspace count(nullptr);
     layout(count);
     bytes = (count.size() + 127) / 64 * 64;
-    memory = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes) * static_cast<std::size_t>(omp_get_max_threads()), std::align_val_t(64)));
+    memory = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes) * static_cast<std::size_t>(threads_here()), std::align_val_t(64)));
   }
   workspaces(workspaces const&) = delete;
   workspaces& operator=(workspaces const&) = delete;

@@ -6,7 +6,7 @@
 namespace basin::detail {
 
 /// Where a set of the largest scores of a row ends: its least score lies in [low, top]. A sweep notes the neighbours of mid; what
-/// the scores from mid on gather says whether they are enough. Bisection snaps to the scores it meets, so it ends exactly.
+/// the scores from mid on gather says whether they are enough. The search snaps to the scores it meets, so it ends exactly.
 template <class T>
 struct set_search {
   T low = math::lowest<T>(), top = math::lowest<T>(), mid = math::lowest<T>();
@@ -18,20 +18,21 @@ struct set_search {
   /// Takes one score of a sweep; whether it reaches mid.
   BASIN_HD auto note(T score) {
     auto const reaches = score >= mid;
-    above = math::min(above, math::select(reaches, score, -math::minus_inf<T>()));
-    below = math::max(below, math::select(reaches, math::lowest<T>(), score));
+    above = math::smaller(above, math::select(reaches, score, -math::minus_inf<T>()));  // a NaN has ended the search: it is the
+    below = math::larger(below, math::select(reaches, math::lowest<T>(), score));  // largest score of its row
     return reaches;
   }
 
   /// Ends a sweep of a row with this largest score: were the scores from mid on `enough`, and is the set `settled`? True where
-  /// another sweep is needed. The first sweep finds the smallest score; each later one halves [low, top] at least.
+  /// another sweep is needed. The first sweep finds the smallest score; each later one looks at the share `lean` of the way from low
+  /// to top, half of it unless told otherwise.
   template <class Mask>
-  BASIN_HD auto narrow(T max, Mask enough, Mask settled) {
+  BASIN_HD auto narrow(T max, Mask enough, Mask settled, T lean = T(0.5f)) {
     T const end = math::select(begins(), max, math::select(enough, top, below));
     low = math::select(enough, above, low);
     top = math::select(settled, low, end);
-    T const middle = T(0.5f) * low + T(0.5f) * top;
-    mid = math::select(middle > low, middle, top);
+    T const middle = (T(1) - lean) * low + lean * top;
+    mid = math::select(middle > low, math::min(middle, top), top);
     above = -math::minus_inf<T>();
     below = math::lowest<T>();
     return low < top;

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The pairs that are compared: on the same tensors, what basin does and what a user would call instead."""
+
+import dataclasses
+import itertools
+import math
+import typing
+
+import torch
+import torch.nn.functional as F
+
+
+@dataclasses.dataclass
+class Pair:
+    name: str
+    basin: typing.Callable
+    peer: typing.Callable
+    tolerance: float  # largest |difference| / |result| of each result, Euclidean norms
+
+
+SHAPES = tuple(itertools.product((64, 128), (1024, 4096), (False, True)))  # dim, length, causal
+
+
+def mask_name(causal):
+    return "causal" if causal else "full"
+
+
+def draw(count, *shape, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(17)
+    return [torch.randn(*shape, generator=generator).to(dtype) for _ in range(count)]
+
+
+def tolerance(q, k):
+    """Rounding errors of random numbers add up with the square root of their number, as the numbers do: relative to its norm, a
+    result errs as one term does. A score errs by u |q| |k|, a weight by twice that, and sums over keys by u sqrt(length). Eight
+    times that for what this leaves out. bfloat16 is rounded on the way in both sides (weights) and at the end: 4 x 2^-9 covers
+    two of each."""
+    if q.dtype == torch.bfloat16:
+        return 4 * 2.0**-9
+    u, norms = 2.0**-24, q.norm(dim=-1).max().item() * k.norm(dim=-1).max().item()
+    return 8 * (2 * u * norms + 2 * u * math.sqrt(k.shape[2]))
+
+
+def forward(basin, dtype, heads=8):
+    for dim, length, causal in SHAPES:
+        q, k, v = draw(3, 1, heads, length, dim, dtype=dtype)
+        yield Pair(f"H {heads} L {length} d {dim} {mask_name(causal)}",
+                   lambda: (basin.forward(q, k, v, causal),),
+                   lambda: (F.scaled_dot_product_attention(q, k, v, is_causal=causal),), tolerance(q, k))
+
+
+def forward_and_backward(basin, heads):
+    def ours(q, k, v, dout, causal):
+        return basin.forward(q, k, v, causal), *basin.backward(q, k, v, dout, causal)
+
+    def torchs(leaves, dout, causal):
+        out = F.scaled_dot_product_attention(*leaves, is_causal=causal)
+        return out.detach(), *torch.autograd.grad(out, leaves, dout)
+
+    for dim, length, causal in SHAPES:
+        q, k, v, dout = draw(4, 1, heads, length, dim)
+        leaves = [x.clone().requires_grad_() for x in (q, k, v)]
+        yield Pair(f"H {heads} L {length} d {dim} {mask_name(causal)}",
+                   lambda: ours(q, k, v, dout, causal), lambda: torchs(leaves, dout, causal), 2 * tolerance(q, k))
+
+
+def received_attention(basin, heads=8, length=4096, dim=64):
+    def eager(q, k, v):
+        weights = torch.softmax((q / math.sqrt(dim)) @ k.transpose(-1, -2), dim=-1)
+        return weights @ v, weights.sum(dim=-2)
+
+    q, k, v = draw(3, 1, heads, length, dim)
+    yield Pair(f"H {heads} L {length} d {dim} full", lambda: basin.forward_received(q, k, v, False), lambda: eager(q, k, v), tolerance(q, k))
+
+
+def flex_attention(basin, heads=8):
+    """Compiled for every shape and mask; its code brings the system's OpenMP runtime where torch ships another."""
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention as flex
+
+    for dim, length, causal in SHAPES:
+        q, k, v = draw(3, 1, heads, length, dim)
+        mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, length, length, device="cpu") if causal else None
+        compiled = torch.compile(flex, dynamic=False)
+        yield Pair(f"H {heads} L {length} d {dim} {mask_name(causal)}",
+                   lambda: (basin.forward(q, k, v, causal),), lambda: (compiled(q, k, v, block_mask=mask),), tolerance(q, k))
+
+
+def onnxruntime(basin, heads=8):
+    """MultiHeadAttention where every key is seen, GroupQueryAttention (which is causal) where not. Both take [batch, length,
+    heads x dim]; basin reads and writes the same memory through strides."""
+    import onnx_attention
+
+    for dim, length, causal in SHAPES:
+        q, k, v = (x.view(1, length, heads, dim).transpose(1, 2) for x in draw(3, 1, length, heads * dim))
+        session = onnx_attention.session(heads, dim, causal, torch.get_num_threads())
+        yield Pair(f"H {heads} L {length} d {dim} {mask_name(causal)}",
+                   lambda: (basin.forward(q, k, v, causal),), lambda: (onnx_attention.run(session, q, k, v, causal),), tolerance(q, k))

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// What the ways of a forward call share: the call, the memory of a thread, a panel on its way through the keys, and how it ends.
+
+#include <numeric>
+#include <optional>
+
+#include "basin/cpu/detail/tasks.hpp"
+#include "basin/cpu/detail/tiles.hpp"
+#include "basin/cpu/detail/weigh.hpp"
+#include "basin/cpu/plan.hpp"
+
+namespace basin::cpu::detail {
+
+/// The arguments of forward(), checked.
+template <class Attention, class Q, class K, class V, class Out>
+struct forward_call {
+  using attention_type = Attention;
+  using watch_type = observation<decltype(Attention::observe)>;
+  using T = compute_t<typename Q::value_type>;
+
+  Attention const& use;
+  watch_type watch;
+  problem p;
+  tuning cut;
+  Q const &q;
+  K const &k;
+  V const &v;
+  Out const &out;
+
+  /// Whether products go by matrix tiles: everything is bf16, and blocks of keys begin where tiles do.
+  static constexpr auto may_use_tiles = tiles::compiled && std::is_same_v<std::remove_const_t<typename Q::element_type>, bfloat16> &&
+                                        std::is_same_v<std::remove_const_t<typename K::element_type>, bfloat16> &&
+                                        std::is_same_v<std::remove_const_t<typename V::element_type>, bfloat16>;
+  bool uses_tiles() const { return may_use_tiles && cut.keys_per_block % tiles::depth == 0 && cut.keys_per_step % tiles::depth == 0 && tiles::ready(); }
+
+  forward_plan plan() const { return plan_forward<T, Attention>(p, cut); }
+};
+
+/// What a thread works in; [n] pieces where every panel of a run has its own.
+template <class Call>
+struct forward_buffers {
+  using T = typename Call::T;
+  using row_type = row_of<decltype(Call::attention_type::normalize), simd<T>>;
+  static constexpr index width = panel_vectors<T> * lanes<T>;
+
+  problem p;
+  forward_plan plan;
+  index most_blocks;
+  bool by_tiles;                        // whether products go by matrix tiles
+  T *queries, *outputs, *kept;          // [together] x [dim, width], [value_dim, width], [kept_rows, width] scores or terms
+  T *scores, *terms;                    // of one panel: of a block, and of all keys where whole rows are shown
+  T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
+  key_block* blocks;                    // [together] x [most_blocks]
+  row_type* rows_then;                  // [together] x [most_blocks, panel_vectors]: the rows that the kept terms belong to
+  index* used;                          // [keys_per_block]
+  bfloat16 *tiled_keys, *tiled_values, *tiled_terms;  // one block of each, where products go by tiles
+  double *row_weights, *row_scores;     // [keys]: one whole row
+
+  forward_buffers(workspace&& memory, Call const& call) : forward_buffers(memory, call) {}
+  forward_buffers(workspace& memory, Call const& call) : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)), by_tiles(call.uses_tiles()) {
+    using tiles::depth, tiles::side, tiles::whole;
+    index const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block), shown = Call::watch_type::wants_whole_rows ? p.keys : 0;
+    queries = memory.take<T>(n * whole(p.dim, depth) * width);
+    outputs = memory.take<T>(n * whole(p.value_dim, side) * width);
+    kept = memory.take<T>(n * kept_size());
+    scores = memory.take<T>((plan.rows == way::whole_rows ? 0 : whole(block, side)) * width);
+    terms = memory.take<T>(shown * width);
+    keys = memory.take<T>(readable_in_place<T>(call.k) || by_tiles ? 0 : block * whole_vectors<T>(p.dim));
+    values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : block * whole_vectors<T>(p.value_dim));
+    blocks = memory.take<key_block>(n * most_blocks);
+    rows_then = memory.take<row_type>(plan.rows == way::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
+    used = memory.take<index>(block);
+    row_weights = memory.take<double>(shown);
+    row_scores = memory.take<double>(shown);
+    index const tiled = by_tiles ? whole(block, depth) : 0;
+    tiled_keys = memory.take<bfloat16>(tiled * whole(p.dim, depth));
+    tiled_values = memory.take<bfloat16>(tiled * whole(p.value_dim, side));
+    tiled_terms = memory.take<bfloat16>(tiled * width);
+  }
+  index query_size() const { return tiles::whole(p.dim, tiles::depth) * width; }
+  index output_size() const { return tiles::whole(p.value_dim, tiles::side) * width; }
+  index kept_size() const { return plan.kept_rows == 0 ? 0 : tiles::whole(plan.kept_rows, tiles::side) * width; }
+};
+
+/// A panel on its way through the keys.
+template <class Call, int Vectors, template <class, int, class> class Rows>
+struct traveller {
+  using T = typename Call::T;
+  using panel_type = panel<T, Vectors, typename Call::attention_type>;
+  using row_type = typename forward_buffers<Call>::row_type;
+  static constexpr auto may_use_tiles = Call::may_use_tiles;
+
+  panel_type who;
+  Rows<T, Vectors, typename Call::attention_type> fit;
+  typename panel_type::states_type states{};
+  T *queries, *outputs, *kept;
+  std::span<key_block const> blocks;
+  row_type* rows_then;
+  double* totals;                                                // of its head; nullptr where nobody watches the keys
+  std::size_t next = 0;                                          // the first block that it has not met
+
+  traveller(Call const& call, panel_at where, forward_buffers<Call> const& at, index n, double* totals_of_head)
+      : who(call.use, call.watch, call.p, where),
+        queries(at.queries + n * at.query_size()),
+        outputs(at.outputs + n * at.output_size()),
+        kept(at.kept + n * at.kept_size()),
+        blocks(visible_blocks(call.use, call.p, where, call.cut, at.blocks + n * at.most_blocks, 0, call.p.keys)),
+        rows_then(at.rows_then + n * at.most_blocks * panel_vectors<T>),
+        totals(totals_of_head) {
+    if constexpr (Call::may_use_tiles) {
+      if (at.by_tiles) tiles::pack_queries<Vectors>(call.q, where, tiled_queries());
+    }
+    if (!at.by_tiles) pack_lanes(call.q, where, who.width, who.packed_factor(), queries);
+    std::fill_n(outputs, tiles::whole(call.p.value_dim, tiles::side) * who.width, T(0));
+    if constexpr (Call::watch_type::counts_queries)
+      who.count_from(totals + Call::watch_type::key_values, static_cast<index>(numbers_per_key<typename Call::watch_type>));
+  }
+  bfloat16* tiled_queries() const { return reinterpret_cast<bfloat16*>(queries); }
+  index rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
+};
+
+/// What a product reads soon: the rows of its next tile, into L1; and the block of keys after the one at hand, into L2, of which
+/// every panel of the run fetches its part, a little before every tile.
+template <class T>
+struct next_rows {
+  row_block<T> from;
+  index count = 0, dim = 0;
+  index panel = 0, panels = 1;
+
+  next_rows of_panel(index n, index all) const { return {from, count, dim, n, all}; }
+  /// Called before the tile at row `at` of `rows`; with `here`, the rows are those of the product.
+  auto during(index rows, row_block<T> here = {}) const {
+    return [this, rows, here](index at) {
+      constexpr index line = 64 / static_cast<index>(sizeof(T)), tile = tile_rows<T, panel_vectors<T>>;
+      auto const bound = [&](index done) { return count * (panel * rows + std::min(done, rows)) / (panels * rows); };
+      for (index r = bound(at), end = bound(at + tile); r < end; ++r)
+        for (index d = 0; d < dim; d += line) BASIN_PREFETCH(from.row(r) + d, 2);
+      if (here.start != nullptr)
+        for (index r = at + tile; r < std::min(at + 2 * tile, rows); ++r)
+          for (index d = 0; d < dim; d += line) BASIN_PREFETCH(here.row(r) + d, 3);
+    };
+  }
+};
+
+/// What a sweep over the keys reads.
+enum class reads { keys, values, both };
+
+/// One block of keys as a panel meets it: its rows of k and v, and those of the next block.
+template <class T>
+struct key_rows {
+  row_block<T> keys, values;
+  next_rows<T> next_keys, next_values;
+  tiles::block tiled;                                            // instead of keys and values, where there are tiles
+  bfloat16* tiled_terms = nullptr;
+
+  key_rows after(index skip, index panel, index panels) const {
+    return {keys.from(skip), values.from(skip), next_keys.of_panel(panel, panels), next_values.of_panel(panel, panels), tiled.from(skip), tiled_terms};
+  }
+};
+
+/// Reads keys [first, first + count) of a run; `next` keys come after them.
+template <reads What, class Call>
+key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffers<Call> const& at, index first, index count, index next) {
+  using T = typename Call::T;
+  int const b = static_cast<int>(run.batch);
+  key_rows<T> rows;
+  if constexpr (Call::may_use_tiles)
+    if (at.by_tiles) {
+      if constexpr (What != reads::values) rows.tiled = tiles::read_keys(call.k, b, run.kv_head, first, count, at.tiled_keys);
+      if constexpr (What != reads::keys) tiles::pack_values(call.v, b, run.kv_head, first, count, at.tiled_values, rows.tiled);
+      rows.tiled_terms = at.tiled_terms;
+      return rows;
+    }
+  if constexpr (What != reads::values) {
+    rows.keys = rows_of<T>(call.k, b, run.kv_head, first, count, at.keys);
+    if (readable_in_place<T>(call.k)) rows.next_keys = {rows.keys.from(count), next, call.p.dim};
+  }
+  if constexpr (What != reads::keys) {
+    rows.values = rows_of<T>(call.v, b, run.kv_head, first, count, at.values);
+    if (readable_in_place<T>(call.v)) rows.next_values = {rows.values.from(count), next, call.p.value_dim};
+  }
+  return rows;
+}
+
+/// Walks the keys block by block; meet(traveller, key_block, key_rows) for every panel that sees something of it.
+template <reads What, class Call, class Panels, class Meet>
+void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at, Meet const& meet) {
+  using T = typename Call::T;
+  auto const& p = call.p;
+  for (index first = 0; first < p.keys; first += call.cut.keys_per_block) {
+    index const end = std::min(p.keys, first + call.cut.keys_per_block), after = std::min(p.keys, end + call.cut.keys_per_block);
+    auto const meets = [&](index n) {
+      auto const& a = *panels[static_cast<std::size_t>(n)];
+      return a.next < a.blocks.size() && a.blocks[a.next].first < end;
+    };
+    auto somebody = false;
+    for (index n = 0; n < run.count; ++n) somebody |= meets(n);
+    if (!somebody) continue;
+    key_rows<T> const rows = read_keys<What>(call, run, at, first, end - first, after - end);
+    for (index n = 0; n < run.count; ++n)
+      while (meets(n)) {
+        auto& panel = *panels[static_cast<std::size_t>(n)];
+        key_block const block = panel.blocks[panel.next++];
+        index const skip = block.first - first;
+        meet(panel, block, rows.after(skip, n, run.count));
+      }
+  }
+}
+
+/// s_ij of one block before it is hidden, into `scores`; sees(v, scores) with all of them where score_block() may say so.
+template <class Panel, class T, class Sees = unseen>
+void make_scores(Panel const& panel, key_block block, key_rows<T> const& rows, T* scores, Sees const& sees = {}) {
+  auto const& who = panel.who;
+  constexpr int vectors = static_cast<int>(Panel::panel_type::width / lanes<T>);
+  if constexpr (Panel::may_use_tiles)
+    if (rows.tiled.keys != nullptr) {
+      tiles::multiply<vectors>(rows.tiled, block.count, who.p.dim, panel.tiled_queries(), scores);
+      for (int v = 0; v < vectors; ++v)
+        for (index n = v * lanes<T>; n < block.count * who.width; n += who.width) {
+          simd<T> const s = simd<T>(who.packed_factor()) * simd<T>::load_aligned(scores + n);
+          sees(v, s);
+          s.store_aligned(scores + n);
+        }
+      return who.score(block, scores, scores);
+    }
+  who.multiply(rows.keys, block.count, panel.queries, scores, rows.next_keys.during(block.count, rows.keys), sees);
+  who.score(block, scores, scores);
+}
+
+/// Whether 0 times a value must be 0 in this block: somebody does not see all of it, and it holds a NaN or an infinity.
+template <class Call, class T>
+bool zeros_must_win(Call const& call, panel_at where, key_block block, key_rows<T> const& rows, forward_buffers<Call> const& at, row_block<T>& values) {
+  if (block.seen != coverage::some) return false;
+  values = at.by_tiles ? rows_of<T>(call.v, where.batch, call.p.kv_head(where.head), block.first, block.count, at.values) : rows.values;
+  return !all_finite(values.start, values.step, block.count, call.p.value_dim);
+}
+
+/// o_i += weights of one block times its values.
+template <class Call, class Panel, class T, class Terms>
+void mix_values(Call const& call, Panel& panel, key_block block, T const* weights, key_rows<T> const& rows, Terms terms, forward_buffers<Call> const& at) {
+  constexpr index width = Panel::panel_type::width;
+  constexpr int vectors = static_cast<int>(width / lanes<T>);
+  index const dim = call.p.value_dim;
+  if (row_block<T> values; zeros_must_win(call, panel.who.at, block, rows, at, values))
+    return zero_wins_product(values.start, 1, values.step, dim, block.count, weights, width, panel.outputs);
+  if constexpr (Call::may_use_tiles)
+    if (at.by_tiles) {
+      tiles::pack_terms<vectors>(weights, block.count, rows.tiled_terms);
+      return tiles::mix<vectors>(rows.tiled, block.count, dim, rows.tiled_terms, panel.outputs);
+    }
+  product<vectors, into::added>(rows.values.start, unit_step{}, rows.values.step, dim, terms, weights, width, panel.outputs, width, rows.next_values.during(dim));
+}
+
+/// What each key of a block receives, where somebody watches: weights are factor * term.
+template <int Vectors, class T, class Attention>
+void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor, double* totals) {
+  using batch = simd<T>;
+  using watch_type = typename panel<T, Vectors, Attention>::watch_type;
+  if constexpr (constexpr auto count = watch_type::key_values; count > 0) {
+    batch by[Vectors];
+    for (int u = 0; u < Vectors; ++u) by[u] = math::select(lane_numbers<T>() < batch(static_cast<T>(who.at.count - u * lanes<T>)), factor[u], batch(T(0)));
+    for (index first = 0; first < block.count; first += lanes<T>) {
+      std::array<batch, simd<T>::size> given[count];
+      for (index i = 0; i < lanes<T>; ++i) {
+        auto const key = static_cast<std::size_t>(i);
+        for (std::size_t n = 0; n < count; ++n) given[n][key] = batch(T(0));
+        if (first + i >= block.count) continue;
+        for (int u = 0; u < Vectors; ++u) {
+          batch const term = batch::load_aligned(terms + (first + i) * who.width + u * lanes<T>);
+          auto const gives = who.watch.gives(math::select(term == batch(T(0)), term, by[u] * term));
+          for (std::size_t n = 0; n < count; ++n) given[n][key] = given[n][key] + gives[n];
+        }
+      }
+      for (std::size_t n = 0; n < count; ++n) {
+        transpose<T>(given[n]);
+        alignas(64) T sums[lanes<T>];
+        std::accumulate(given[n].begin() + 1, given[n].end(), given[n][0]).store_aligned(sums);
+        for (index i = 0; i < std::min(lanes<T>, block.count - first); ++i)
+          totals[static_cast<std::size_t>(block.first + first + i) * numbers_per_key<watch_type> + n] += static_cast<double>(sums[i]);
+      }
+    }
+  }
+}
+
+template <int Vectors, class T, class Attention, class States, class Fit>
+void report_rows(panel<T, Vectors, Attention> const& who, States const& states, Fit const& fit) {
+  using watch_type = typename panel<T, Vectors, Attention>::watch_type;
+  if constexpr (constexpr auto count = watch_type::row_values; count > 0) {
+    for (int v = 0; v < Vectors; ++v) {
+      simd<T> log_sum(T(0));
+      if constexpr (watch_type::needs_log_sum) log_sum = fit.log_sum(who, v);
+      auto const reported = who.watch.report(states[v], fit.factor[v], log_sum);
+      alignas(64) T lane_values[count][lanes<T>];
+      for (std::size_t n = 0; n < count; ++n) reported[n].store_aligned(lane_values[n]);
+      for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) {
+        std::array<T, count> values{};
+        for (std::size_t n = 0; n < count; ++n) values[n] = lane_values[n][lane];
+        who.watch.sees_row({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, values);
+      }
+    }
+  }
+}
+
+/// Shows every row of the panel with all its weights and scores, from `scores` and `terms` of all its blocks.
+template <int Vectors, class T, class Attention, class Buffers>
+void show_whole_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, T const* all_scores, T const* all_terms, simd<T> const* factor,
+                     Buffers const& at) {
+  constexpr index width = panel<T, Vectors, Attention>::width;
+  alignas(64) T scale[width];
+  for (int v = 0; v < Vectors; ++v) factor[v].store_aligned(scale + v * lanes<T>);
+  auto const keys = static_cast<std::size_t>(who.p.keys);
+  std::span const weights(at.row_weights, keys), scores(at.row_scores, keys);
+  std::fill(weights.begin(), weights.end(), 0.0);                // what is in no block is not visible
+  std::fill(scores.begin(), scores.end(), -math::infinity);
+  for (index lane = 0; lane < who.at.count; ++lane) {
+    for (key_block const block : blocks)
+      for (index r = 0; r < block.count; ++r) {
+        T const term = all_terms[(block.row + r) * width + lane];
+        at.row_weights[block.first + r] = term == T(0) ? 0.0 : static_cast<double>(scale[lane] * term);
+        at.row_scores[block.first + r] = static_cast<double>(all_scores[(block.row + r) * width + lane]);
+      }
+    who.watch.sees_whole_row({who.at.batch, who.at.head, who.at.first + lane}, {weights, scores, static_cast<double>(who.visible[lane])});
+  }
+}
+
+}  // namespace basin::cpu::detail

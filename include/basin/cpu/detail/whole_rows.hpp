@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Whole rows: all scores of a panel first, then its rows, then its values. They stay in the L2 cache in between, so any normalizer
+// and any observer runs on them exactly, and <q, k> is never computed twice.
+
+#include "basin/cpu/detail/run.hpp"
+
+namespace basin::cpu::detail {
+
+/// The scores of one block; where the normalizer allows, the rows are raised by what leaves the registers.
+template <class Panel, class T>
+void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
+  auto& who = panel.who;
+  T* const scores = panel.kept + block.row * who.width;
+  constexpr auto raises = decltype(panel.fit)::raised_on_the_way;
+  if constexpr (raises && Panel::panel_type::scores_are_products)
+    if (block.seen == coverage::all) {
+      who.hide(block, scores);
+      return make_scores(panel, block, rows, scores, [&](int v, simd<T> s) { who.use.normalize.raise(panel.fit.row[v], s); });
+    }
+  make_scores(panel, block, rows, scores);
+  who.hide(block, scores);
+  if constexpr (raises) panel.fit.measure(who, block.count, scores);
+}
+
+/// All scores of the panels of a run.
+template <class Call, class Panels>
+void score_all(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at) {
+  for (index n = 0; n < run.count; ++n) {
+    auto& panel = *panels[static_cast<std::size_t>(n)];
+    if constexpr (std::remove_reference_t<decltype(panel.fit)>::raised_on_the_way) panel.fit.start(panel.who);
+  }
+  over_keys<reads::keys>(call, run, panels, at, [&](auto& panel, key_block block, auto const& rows) { score_block(panel, block, rows); });
+}
+
+/// The keys of a block that any query gives a term, and their terms moved together; sparse normalizers leave few.
+template <index Width, class T>
+index gather_used(index count, T* terms, index* used) {
+  constexpr int vectors = static_cast<int>(Width / lanes<T>);
+  index n = 0;
+  for (index r = 0; r < count; ++r) {
+    simd<T> row[vectors];
+    for (int u = 0; u < vectors; ++u) row[u] = simd<T>::load_aligned(terms + r * Width + u * lanes<T>);
+    auto some = !(row[0] == simd<T>(T(0)));                      // a NaN is a term
+    for (int u = 1; u < vectors; ++u) some = some || !(row[u] == simd<T>(T(0)));
+    for (int u = 0; u < vectors; ++u) row[u].store_aligned(terms + n * Width + u * lanes<T>);
+    used[n] = r;
+    n += math::any(some);
+  }
+  return n;
+}
+
+/// Whole rows beside a stream: the output stays that of the stream, as with nobody watching, and the rows are made once more.
+template <int Vectors, class Call>
+void show_again(Call const& call, run_at run, panel_at where, index n, forward_buffers<Call> const& at) {
+  using T = typename Call::T;
+  using panel_type = traveller<Call, Vectors, weighed_rows>;
+  std::array<std::optional<panel_type>, 1> panels;
+  std::vector<double> unused(Call::watch_type::counts_queries ? static_cast<std::size_t>(call.p.keys) * numbers_per_key<typename Call::watch_type> : 0);
+  auto& again = panels[0].emplace(call, where, at, n, unused.data());
+  run.count = 1;
+  score_all(call, run, panels, at);
+  again.fit.weigh(again.who, again.rows(), again.kept, at.terms, again.states, decltype(again.fit)::raised_on_the_way);
+  show_whole_rows(again.who, again.blocks, again.kept, static_cast<T const*>(at.terms), again.fit.factor, at);
+}
+
+template <int Vectors, class Call>
+void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at, double* totals) {
+  using T = typename Call::T;
+  using watch_type = typename Call::watch_type;
+  using panel_type = traveller<Call, Vectors, weighed_rows>;
+  constexpr index width = panel_type::panel_type::width;
+  std::array<std::optional<panel_type>, 16> panels;
+  for (index n = 0; n < run.count; ++n) panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
+  score_all(call, run, panels, at);
+  for (index n = 0; n < run.count; ++n) {
+    auto& panel = *panels[static_cast<std::size_t>(n)];
+    T* const terms = watch_type::wants_whole_rows ? at.terms : panel.kept;
+    panel.fit.weigh(panel.who, panel.rows(), panel.kept, terms, panel.states, decltype(panel.fit)::raised_on_the_way);
+    for (key_block const block : panel.blocks) give_keys(panel.who, block, terms + block.row * width, panel.fit.factor, panel.totals);
+    report_rows(panel.who, panel.states, panel.fit);
+    if constexpr (watch_type::wants_whole_rows) {
+      show_whole_rows(panel.who, panel.blocks, static_cast<T const*>(panel.kept), static_cast<T const*>(terms), panel.fit.factor, at);
+      std::copy_n(terms, panel.rows() * width, panel.kept);
+    }
+    panel.next = 0;
+  }
+  over_keys<reads::values>(call, run, panels, at, [&](panel_type& panel, key_block block, key_rows<T> const& rows) {
+    T* const terms = panel.kept + block.row * width;
+    row_block<T> values;
+    if (at.by_tiles || zeros_must_win(call, panel.who.at, block, rows, at, values)) return mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
+    index const used = gather_used<width>(block.count, terms, at.used);
+    if (used < block.count) mix_values(call, panel, block, terms, rows, listed_terms{at.used, used}, at);
+    else mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
+  });
+  for (index n = 0; n < run.count; ++n) {
+    auto const& panel = *panels[static_cast<std::size_t>(n)];
+    unpack_lanes(panel.outputs, panel.who.at, width, panel.fit.factor, call.out);
+  }
+}
+
+}  // namespace basin::cpu::detail

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+
+#include "basin/attention.hpp"
+#include "basin/concepts/observation.hpp"
+#include "basin/core/problem.hpp"
+#include "basin/cpu/tuning.hpp"
+
+namespace basin::cpu {
+
+/// Whether the rows can be made in one sweep: they need no count of visible keys first. It does not depend on who observes, as
+/// that must change no bit of the output.
+template <class Attention>
+inline constexpr bool one_sweep = online_normalizer<decltype(Attention::normalize)> && starts_uncounted<decltype(Attention::normalize)>;
+
+/// How a forward call is worked.
+enum class way {
+  stream,                               // blocks of keys pass by; terms of a block are used while they are in L1 and forgotten
+  stream_and_keep,                      // the same, and the terms stay for those who watch the keys: final weights need the final row
+  whole_rows                            // all scores of a panel first: any normalizer, however many sweeps it takes
+};
+
+/// The choice of the engine, from the policies and the shape alone; each way is exact.
+struct forward_plan {
+  way rows = way::stream;
+  index kept_rows = 0;                  // keys whose scores or terms a panel keeps
+  index together = 1;                   // panels that share each block of keys
+
+  friend constexpr bool operator==(forward_plan const&, forward_plan const&) = default;
+};
+
+/// More panels share a block of keys only while all they hold stays in the L2 cache: a stream holds outputs and queries, the
+/// others every score as well.
+template <class T, class Attention>
+constexpr forward_plan plan_forward(problem const& p, tuning const& cut) {
+  using watch = observation<decltype(Attention::observe)>;
+  constexpr index most = 16;
+  index const whole_panel = p.keys * panel_vectors<T> * lanes<T> * static_cast<index>(sizeof(T));
+  index const fitting = std::clamp<index>(cut.panel_bytes / whole_panel, 1, std::min(cut.panels_together, most));
+  if (!one_sweep<Attention>) return {way::whole_rows, p.keys, fitting};
+  if (watch::key_values > 0 || watch::wants_whole_rows) return {way::stream_and_keep, p.keys, fitting};
+  return {way::stream, 0, std::min(cut.panels_together, most)};
+}
+
+}  // namespace basin::cpu

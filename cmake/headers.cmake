@@ -10,6 +10,7 @@ set(basin_headers
   include/basin/core/error.hpp
   include/basin/core/half.hpp
   include/basin/core/math.hpp
+  include/basin/core/paged.hpp
   include/basin/core/problem.hpp
   include/basin/core/random.hpp
   include/basin/core/simd.hpp
@@ -80,8 +81,15 @@ set(basin_headers
   include/basin/cpu/backward.hpp
   include/basin/cpu/decode.hpp
   include/basin/cpu/forward.hpp
+  include/basin/cpu/key_value_cache.hpp
   include/basin/cpu/plan.hpp
   include/basin/cpu/tuning.hpp
+  include/basin/cpu/detail/decode_engine.hpp
+  include/basin/cpu/detail/decode_kernels.hpp
+  include/basin/cpu/detail/decode_rows.hpp
+  include/basin/cpu/detail/decode_source.hpp
+  include/basin/cpu/detail/decode_splits.hpp
+  include/basin/cpu/detail/decode_watch.hpp
   include/basin/cpu/detail/gradients.hpp
   include/basin/cpu/detail/lanes.hpp
   include/basin/cpu/detail/panel.hpp

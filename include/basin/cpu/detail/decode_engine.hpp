@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The phases of a decoding step. Rows of one sweep are made split by split and merged through their states; others first get
+// all their scores, then their rows, then their values. Either way each phase is parallel over all heads and splits.
+
+#include <omp.h>
+
+#include "basin/cpu/detail/decode_watch.hpp"
+#include "basin/cpu/plan.hpp"
+
+namespace basin::cpu::detail {
+
+/// A step, phase by phase, and what is kept between the phases.
+template <class T, class Attention, class Q, class K, class V, class Out>
+class decode_engine {
+  using N = decltype(Attention::normalize);
+  using watch_type = observation<decltype(Attention::observe)>;
+  static constexpr bool watched = !blind_observer<decltype(Attention::observe)>;
+  static constexpr bool in_splits = one_sweep<Attention>;          // rows are made split by split, and merged
+  static constexpr bool keeps_scores = watched || !in_splits;
+
+ public:
+  decode_engine(decode_step<T, Attention, Q, K, V> const& what, Out const& to)
+      : step(what),
+        size(step.size),
+        n(step.use.normalize),
+        out(to),
+        watch(step.use.observe),
+        group(size.p.heads / size.p.kv_heads),
+        heads(size.p.batch * size.p.kv_heads),
+        together(size.heads_at_once(keeps_scores ? size.row_step : 0)),
+        rows(in_splits ? count(together * size.splits * size.rows) : 0),
+        finished(count(together * size.rows)),
+        visible(count(together * size.splits * size.rows)),
+        queries_of_keys(watch_type::counts_queries ? count(together * group * size.p.keys) : 0),
+        outputs(together * size.splits * size.rows * size.output_size()),
+        scores(keeps_scores ? together * size.rows * size.row_step : 0) {
+    for (int t = 0; t < omp_get_max_threads(); ++t) {
+      buffers.emplace_back(size);
+      if constexpr (watched) seen.emplace_back(watch, size.p.keys);
+    }
+  }
+
+  void run() {
+    for (first_head = 0; first_head < heads; first_head += together) {
+      index const now = std::min(together, heads - first_head);
+      std::fill(queries_of_keys.begin(), queries_of_keys.end(), 0.0);
+      if constexpr (in_splits) {
+        over_tasks(now, size.splits, [&](index head, index split, int thread) { make_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.rows, [&](index head, index row, int) { merge_row(head, row); });
+      } else {
+        over_tasks(now, size.splits, [&](index head, index split, int thread) { score_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.rows, [&](index head, index row, int) { fit_row(head, row); });
+        over_tasks(now, size.splits, [&](index head, index split, int thread) { mix_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.rows, [&](index head, index row, int) { add_row(head, row); });
+      }
+      if constexpr (watched) over_tasks(now, group, [&](index head, index member, int thread) { show_head(head, member, seen[count(thread)]); });
+    }
+  }
+
+ private:
+  static std::size_t count(index number) { return static_cast<std::size_t>(number); }
+
+  template <class F>
+  static void over_tasks(index heads_now, index parts, F&& f) {
+#pragma omp parallel for schedule(dynamic, 1)
+    for (index task = 0; task < heads_now * parts; ++task) f(task / parts, task % parts, omp_get_thread_num());
+  }
+
+  head_at where(index head) const {
+    index const of_all = first_head + head, batch = of_all / size.p.kv_heads;
+    return {static_cast<int>(batch), static_cast<int>(of_all % size.p.kv_heads), keys_of(step.k, batch)};
+  }
+  struct key_range {
+    index first, last;
+  };
+  key_range keys_in_split(head_at at, index split) const {
+    return {split * size.keys_per_split, std::min((split + 1) * size.keys_per_split, at.length)};
+  }
+  index splits_of(head_at at) const { return (at.length + size.keys_per_split - 1) / size.keys_per_split; }
+
+  std::size_t row_of_split(index head, index split, index row) const { return count((head * size.splits + split) * size.rows + row); }
+  T* outputs_of(index head, index split, index row = 0) const {
+    return outputs + ((head * size.splits + split) * size.rows + row) * size.output_size();
+  }
+  T* scores_of(index head, index row) const { return scores + (head * size.rows + row) * size.row_step; }
+  double* queries_of(index head) { return queries_of_keys.empty() ? nullptr : queries_of_keys.data() + head * group * size.p.keys; }
+
+  void make_scores(index head, index split, key_range keys, decode_buffers<T>& in, T* to, index row_step) {
+    head_at const at = where(head);
+    step.pack_queries(at, in.queries);
+    step.make_scores(at, keys.first, keys.last, in, to, row_step, queries_of(head));
+    std::copy(in.visible.begin(), in.visible.end(), visible.begin() + static_cast<index>(row_of_split(head, split, 0)));
+  }
+  void mix(head_at at, key_range keys, decode_buffers<T>& in, T* to) const {
+    std::fill_n(to, size.rows * size.output_size(), T(0));
+    step.mix_values(at, keys.first, keys.last, in, in.terms, size.keys_per_split, to);
+  }
+
+  /// Scores, row and values of one split: what the one-sweep normalizers need.
+  void make_split(index head, index split, decode_buffers<T>& in) {
+    head_at const at = where(head);
+    key_range const keys = keys_in_split(at, split);
+    if (keys.first >= keys.last) return;
+    make_scores(head, split, keys, in, in.scores, size.keys_per_split);
+    index const whole = in_whole_vectors<T>(keys.last - keys.first);
+    for (index row = 0; row < size.rows; ++row) {
+      using values = key_values_t<N, T>;
+      T const* const mine = in.scores + row * size.keys_per_split;
+      auto state = start_row(n, step.context(at, row, 0));
+      measure_row<values, N, T>(n, state, mine, whole);
+      sum_row<values, N, T>(n, state, mine, whole, in.terms + row * size.keys_per_split);
+      rows[row_of_split(head, split, row)] = state;
+      if constexpr (keeps_scores) std::copy_n(mine, whole, scores_of(head, row) + keys.first);
+    }
+    mix(at, keys, in, outputs_of(head, split));
+  }
+
+  void score_split(index head, index split, decode_buffers<T>& in) {
+    key_range const keys = keys_in_split(where(head), split);
+    if (keys.first < keys.last) make_scores(head, split, keys, in, scores_of(head, 0) + keys.first, size.row_step);
+  }
+
+  void fit_row(index head, index row) {
+    head_at const at = where(head);
+    finished[count(head * size.rows + row)] =
+        finish_row<T>(n, step.context(at, row, visible_keys(head, row)), static_cast<T const*>(scores_of(head, row)), in_whole_vectors<T>(at.length));
+  }
+
+  /// The values of one split under finished rows.
+  void mix_split(index head, index split, decode_buffers<T>& in) {
+    head_at const at = where(head);
+    key_range const keys = keys_in_split(at, split);
+    if (keys.first >= keys.last) return;
+    using values = key_values_t<N, T>;
+    for (index row = 0; row < size.rows; ++row) {
+      auto const state = spread_row<values, N, T>(n, finished[count(head * size.rows + row)].row);
+      T const* const mine = scores_of(head, row) + keys.first;
+      for (index j = 0; j < keys.last - keys.first; j += keys_in<values>)
+        store_keys(term_of<values>(n, state, load_keys<values>(mine + j)), in.terms + row * size.keys_per_split + j);
+    }
+    mix(at, keys, in, outputs_of(head, split));
+  }
+
+  /// The splits of one row: first the row of all, then each split's outputs as that row would have made them.
+  void merge_row(index head, index row) {
+    head_at const at = where(head);
+    auto whole = start_row(n, step.context(at, row, 0));
+    for (index split = 0; split < splits_of(at); ++split) n.merge(whole, rows[row_of_split(head, split, row)]);
+    finished[count(head * size.rows + row)] = {whole, n.factor(whole)};
+    write_row(head, row, [&](index split) { return n.rescale(rows[row_of_split(head, split, row)], whole); });
+  }
+  void add_row(index head, index row) {
+    write_row(head, row, [](index) { return T(1); });
+  }
+
+  /// out = factor * sum of by(split) * outputs of the split.
+  template <class By>
+  void write_row(index head, index row, By&& by) {
+    head_at const at = where(head);
+    T* const sum = outputs_of(head, 0, row);
+    for (index split = 0; split < splits_of(at); ++split) {
+      simd<T> const times(by(split));
+      T const* const part = outputs_of(head, split, row);
+      for (index d = 0; d < size.output_size(); d += lanes<T>) {
+        simd<T> const scaled = times * simd<T>::load_aligned(part + d);
+        (split == 0 ? scaled : simd<T>::load_aligned(sum + d) + scaled).store_aligned(sum + d);
+      }
+    }
+    T const factor = finished[count(head * size.rows + row)].factor;
+    for (index place = 0; place < size.output_size(); ++place) {
+      index const d = size.values.template number_at<T>(place);
+      if (d < 0 || d >= size.p.value_dim) continue;
+      T const o = at.length == 0 ? T(0) : factor * sum[place];
+      out(at.batch, step.head_of(at, row), step.query_of(row), d) = static_cast<typename Out::value_type>(o);
+    }
+  }
+
+  index visible_keys(index head, index row) const {
+    index sum = 0;
+    for (index split = 0; split < splits_of(where(head)); ++split) sum += visible[row_of_split(head, split, row)];
+    return sum;
+  }
+
+  /// All rows of one query head to those who watch.
+  void show_head(index head, index member, watch_buffers& in) {
+    head_at const at = where(head);
+    std::fill(in.totals.begin(), in.totals.end(), 0.0);
+    for (index row = member * size.p.queries; row < (member + 1) * size.p.queries; ++row)
+      watch_row<T>(watch, n, {at.batch, step.head_of(at, row), step.query_of(row)}, finished[count(head * size.rows + row)],
+                   static_cast<T const*>(scores_of(head, row)), at.length, visible_keys(head, row), in);
+    double const* const queries = queries_of(head);
+    watch_keys(watch, at.batch, step.head_of(at, member * size.p.queries), size.p.keys, in,
+               queries == nullptr ? nullptr : queries + member * size.p.keys);
+  }
+
+  decode_step<T, Attention, Q, K, V> const& step;
+  decode_sizes<T> const& size;
+  N const& n;
+  Out const& out;
+  watch_type const watch;
+  index group, heads, together, first_head = 0;
+  std::vector<row_of<N, T>> rows;                                // [heads, splits, rows]: states of splits
+  std::vector<finished_row<N, T>> finished;                      // [heads, rows]
+  std::vector<index> visible;                                    // [heads, splits, rows]
+  std::vector<double> queries_of_keys;                           // [heads, group, keys]
+  line_buffer<T> outputs, scores;                                // [heads, splits, rows, output_size], [heads, rows, row_step]
+  std::vector<decode_buffers<T>> buffers;                        // one a thread
+  std::vector<watch_buffers> seen;
+};
+
+}  // namespace basin::cpu::detail

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The row of one query, with its keys in lanes: every lane keeps the row of its own keys, and the lanes are merged as splits
+// are. Normalizers that stream are evaluated on batches so; those that must see whole rows in scalars.
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <iterator>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "basin/concepts/normalizer.hpp"
+#include "basin/cpu/tuning.hpp"
+
+namespace basin::cpu::detail {
+
+// Value types that compute nothing: the size of a row of them says whether a row is values and nothing else.
+struct one_byte {
+  unsigned char byte;
+};
+struct many_bytes {
+  unsigned char bytes[64];
+};
+
+}  // namespace basin::cpu::detail
+
+template <>
+struct basin::math::functions<basin::cpu::detail::many_bytes> {
+  using scalar = basin::cpu::detail::one_byte;
+  using mask = bool;
+};
+
+namespace basin::cpu::detail {
+
+/// Whether a row of batches can be taken apart into lanes: it holds values of its type T, side by side, and nothing else.
+template <class N, class T>
+concept has_lanes = std::is_trivially_copyable_v<row_of<N, simd<T>>> && std::is_trivially_copyable_v<row_of<N, T>> &&
+                    (std::is_empty_v<row_of<N, T>> || (sizeof(row_of<N, many_bytes>) == 64 * sizeof(row_of<N, one_byte>) &&
+                                                       sizeof(row_of<N, simd<T>>) == sizeof(simd<T>) * sizeof(row_of<N, one_byte>) &&
+                                                       sizeof(row_of<N, T>) == sizeof(T) * sizeof(row_of<N, one_byte>)));
+
+/// Whether a normalizer is fed score by score, not fitted whole.
+template <class N>
+inline constexpr bool streams = streamable_normalizer<N> || online_normalizer<N>;
+
+template <class N, class T>
+struct key_values {
+  using type = T;
+};
+template <class N, class T>
+  requires(streams<N> && has_lanes<N, T>)
+struct key_values<N, T> {
+  using type = simd<T>;
+};
+/// What a normalizer is evaluated on: a batch of keys where that is possible, else key by key.
+template <class N, class T>
+using key_values_t = typename key_values<N, T>::type;
+
+template <class V>
+inline constexpr index keys_in = 1;
+template <class T, class Arch>
+inline constexpr index keys_in<xsimd::batch<T, Arch>> = static_cast<index>(xsimd::batch<T, Arch>::size);
+
+template <class V, class T>
+BASIN_INLINE V load_keys(T const* from) {
+  if constexpr (keys_in<V> == 1) return *from;
+  else return V::load_unaligned(from);
+}
+template <class V, class T>
+BASIN_INLINE void store_keys(V x, T* to) {
+  if constexpr (keys_in<V> == 1) *to = x;
+  else x.store_unaligned(to);
+}
+
+/// The values of a row of batches, and their lanes.
+template <class N, class V>
+using lanes_of_row = std::array<std::array<math::scalar_of<V>, static_cast<std::size_t>(keys_in<V>)>, sizeof(row_of<N, V>) / sizeof(V)>;
+
+/// The same row in every lane.
+template <class V, class N, class T>
+row_of<N, V> spread_row(N const&, row_of<N, T> const& row) {
+  if constexpr (std::is_same_v<V, T>) {
+    return row;
+  } else if constexpr (std::is_empty_v<row_of<N, T>>) {
+    return {};
+  } else {
+    auto const one = std::bit_cast<std::array<T, sizeof(row) / sizeof(T)>>(row);
+    lanes_of_row<N, V> all;
+    for (std::size_t n = 0; n < one.size(); ++n) all[n].fill(one[n]);
+    return std::bit_cast<row_of<N, V>>(all);
+  }
+}
+
+/// The lanes of a row joined into one, in halves.
+template <class T, class V, class N>
+row_of<N, T> merge_lanes(N const& n, row_of<N, V> row) {
+  if constexpr (std::is_same_v<V, T>) {
+    return row;
+  } else if constexpr (std::is_empty_v<row_of<N, T>>) {
+    return {};
+  } else {
+    for (std::size_t half = V::size / 2; half > 0; half /= 2) {
+      auto upper = std::bit_cast<lanes_of_row<N, V>>(row);
+      for (auto& value : upper) std::copy_n(value.begin() + half, half, value.begin());
+      n.merge(row, std::bit_cast<row_of<N, V>>(upper));          // what stands in the other lanes no longer matters
+    }
+    auto const all = std::bit_cast<lanes_of_row<N, V>>(row);
+    std::array<T, std::tuple_size_v<lanes_of_row<N, V>>> one;
+    for (std::size_t i = 0; i < one.size(); ++i) one[i] = all[i][0];
+    return std::bit_cast<row_of<N, T>>(one);
+  }
+}
+
+/// A row that is ready, w_j = factor * term_j.
+template <class N, class T>
+struct finished_row {
+  row_of<N, T> row;
+  T factor;
+};
+
+/// The term of one key or of a batch of keys: 0 where the score is -inf, even in a row that a NaN has spoiled. For a row that is
+/// fitted whole it is the weight.
+template <class V, class N>
+BASIN_INLINE V term_of(N const& n, row_of<N, V> const& row, V score) {
+  V term;
+  if constexpr (streams<N> && has_terms<N>) term = n.term(row, score);
+  else term = n.weight(row, score);
+  return math::select(score == math::minus_inf<V>(), V(0), term);
+}
+
+// Scores below come in whole vectors, -inf behind the last key.
+
+/// Stage 1: what terms are measured against.
+template <class V, class N, class T>
+void measure_row(N const& n, row_of<N, T>& row, T const* scores, index count) {
+  if constexpr (raises_rows<N>) {
+    auto each = spread_row<V, N, T>(n, row);
+    for (index j = 0; j < count; j += keys_in<V>) n.raise(each, load_keys<V>(scores + j));
+    row = merge_lanes<T, V>(n, each);
+  }
+}
+
+/// Stage 2: sweeps until the row is content.
+template <class V, class N, class T>
+void search_row(N const& n, row_of<N, T>& row, T const* scores, index count) {
+  if constexpr (sweeps_rows<N>) {
+    do {
+      auto each = spread_row<V, N, T>(n, row);
+      for (index j = 0; j < count; j += keys_in<V>) n.absorb(each, load_keys<V>(scores + j));
+      row = merge_lanes<T, V>(n, each);
+    } while (n.next(row));
+  }
+}
+
+/// Stage 3: the sums of the terms, which are left in `terms` where that is not nullptr; it may be `scores`.
+template <class V, class N, class T>
+void sum_row(N const& n, row_of<N, T>& row, T const* scores, index count, T* terms) {
+  auto each = spread_row<V, N, T>(n, row);
+  auto const now = each;                                         // terms do not depend on sums
+  for (index j = 0; j < count; j += keys_in<V>) {
+    V const s = load_keys<V>(scores + j), term = term_of<V>(n, now, s);
+    if constexpr (has_terms<N>) n.add(each, s, term);
+    if (terms != nullptr) store_keys(term, terms + j);
+  }
+  if constexpr (has_terms<N>) row = merge_lanes<T, V>(n, each);
+}
+
+/// A whole row, whatever the tier of the normalizer.
+template <class T, class N>
+finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* scores, index count) {
+  if constexpr (streams<N>) {
+    using V = key_values_t<N, T>;
+    auto row = start_row(n, at);
+    measure_row<V, N, T>(n, row, scores, count);
+    search_row<V, N, T>(n, row, scores, count);
+    if constexpr (has_terms<N>) {
+      sum_row<V, N, T>(n, row, scores, count, nullptr);
+      return {row, n.factor(row)};
+    } else {
+      return {row, T(1)};
+    }
+  } else {
+    std::vector<T> seen;
+    seen.reserve(static_cast<std::size_t>(count));
+    std::copy_if(scores, scores + count, std::back_inserter(seen), [](T s) { return s != math::minus_inf<T>(); });
+    return {n.fit(std::span<T const>(seen), at), T(1)};
+  }
+}
+
+}  // namespace basin::cpu::detail

@@ -150,13 +150,19 @@ enum class reads { keys, values, both };
 /// One block of keys as a panel meets it: its rows of k and v, and those of the next block.
 template <class T>
 struct key_rows {
+  index first = 0;                                               // the first key
   row_block<T> keys, values;
   next_rows<T> next_keys, next_values;
   tiles::block tiled;                                            // instead of keys and values, where there are tiles
   bfloat16* tiled_terms = nullptr;
 
-  key_rows after(index skip, index panel, index panels) const {
-    return {keys.from(skip), values.from(skip), next_keys.of_panel(panel, panels), next_values.of_panel(panel, panels), tiled.from(skip), tiled_terms};
+  /// The rows of a part of the block.
+  key_rows of(key_block part) const {
+    index const skip = part.first - first;
+    return {part.first, keys.from(skip), values.from(skip), next_keys, next_values, tiled.from(skip), tiled_terms};
+  }
+  key_rows for_panel(index panel, index panels) const {
+    return {first, keys, values, next_keys.of_panel(panel, panels), next_values.of_panel(panel, panels), tiled, tiled_terms};
   }
 };
 
@@ -166,6 +172,7 @@ key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffe
   using T = typename Call::T;
   int const b = static_cast<int>(run.batch);
   key_rows<T> rows;
+  rows.first = first;
   if constexpr (Call::may_use_tiles)
     if (at.by_tiles) {
       if constexpr (What != reads::values) rows.tiled = tiles::read_keys(call.k, b, run.kv_head, first, count, at.tiled_keys);
@@ -184,7 +191,9 @@ key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffe
   return rows;
 }
 
-/// Walks the keys block by block; meet(traveller, key_block, key_rows) for every panel that sees something of it.
+/// Walks the keys block by block; meet(traveller, blocks, rows) for every panel that sees something of it. `blocks` are the parts of
+/// one block of keys that the panel sees, rows.of(part) the keys of each. A block is met as a whole, however a mask cuts it: what
+/// nobody sees changes no bit.
 template <reads What, class Call, class Panels, class Meet>
 void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at, Meet const& meet) {
   using T = typename Call::T;
@@ -199,13 +208,12 @@ void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
     for (index n = 0; n < run.count; ++n) somebody |= meets(n);
     if (!somebody) continue;
     key_rows<T> const rows = read_keys<What>(call, run, at, first, end - first, after - end);
-    for (index n = 0; n < run.count; ++n)
-      while (meets(n)) {
-        auto& panel = *panels[static_cast<std::size_t>(n)];
-        key_block const block = panel.blocks[panel.next++];
-        index const skip = block.first - first;
-        meet(panel, block, rows.after(skip, n, run.count));
-      }
+    for (index n = 0; n < run.count; ++n) {
+      auto& panel = *panels[static_cast<std::size_t>(n)];
+      auto const from = panel.next;
+      while (meets(n)) ++panel.next;
+      if (panel.next > from) meet(panel, panel.blocks.subspan(from, panel.next - from), rows.for_panel(n, run.count));
+    }
   }
 }
 
@@ -285,8 +293,8 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
   using batch = simd<T>;
   using watch_type = typename panel<T, Vectors, Attention>::watch_type;
   if constexpr (constexpr auto count = watch_type::key_values; count > 0) {
-    batch by[Vectors];
-    for (int u = 0; u < Vectors; ++u) by[u] = math::select(lane_numbers<T>() < batch(static_cast<T>(who.at.count - u * lanes<T>)), factor[u], batch(T(0)));
+    typename batch::batch_bool_type absent[Vectors];
+    for (int u = 0; u < Vectors; ++u) absent[u] = lane_numbers<T>() >= batch(static_cast<T>(who.at.count - u * lanes<T>));
     for (index first = 0; first < block.count; first += lanes<T>) {
       std::array<batch, simd<T>::size> given[count];
       for (index i = 0; i < lanes<T>; ++i) {
@@ -295,7 +303,7 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
         if (first + i >= block.count) continue;
         for (int u = 0; u < Vectors; ++u) {
           batch const term = batch::load_aligned(terms + (first + i) * who.width + u * lanes<T>);
-          auto const gives = who.watch.gives(math::select(term == batch(T(0)), term, by[u] * term));
+          auto const gives = who.watch.gives(math::select(absent[u] || term == batch(T(0)), batch(T(0)), factor[u] * term));
           for (std::size_t n = 0; n < count; ++n) given[n][key] = given[n][key] + gives[n];
         }
       }

@@ -8,25 +8,36 @@
 
 namespace basin::cpu::detail {
 
+/// The scores of the parts of one block, and the rows that they alone would make.
+template <class Panel, class T>
+auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores) {
+  auto& who = panel.who;
+  using panel_type = std::remove_cvref_t<decltype(who)>;
+  auto part = panel.fit;
+  part.start(who);
+  for (key_block const block : parts) {
+    T* const here = scores + (block.row - parts[0].row) * who.width;
+    if (panel_type::scores_are_products && block.seen == coverage::all) {  // raised by what leaves the registers
+      who.hide(block, here);
+      make_scores(panel, block, rows.of(block), here, [&](int v, simd<T> s) { who.use.normalize.raise(part.row[v], s); });
+    } else {
+      make_scores(panel, block, rows.of(block), here);
+      who.hide(block, here);
+      part.measure(who, block.count, here);
+    }
+  }
+  return part;
+}
+
 /// Takes one block of keys into rows and outputs that stand before it; `terms` may be `scores`.
 template <class Call, class Panel, class T>
-void absorb_block(Call const& call, Panel& panel, key_block block, key_rows<T> const& rows, T* scores, T* terms, forward_buffers<Call> const& at) {
+void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores, T* terms, forward_buffers<Call> const& at) {
   auto& who = panel.who;
   using panel_type = std::remove_cvref_t<decltype(who)>;
   constexpr index width = panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
   auto const& n = who.use.normalize;
-  auto part = panel.fit;
-  if (panel_type::scores_are_products && block.seen == coverage::all) {  // the rows are raised by what leaves the registers
-    who.hide(block, scores);
-    part.start(who);
-    make_scores(panel, block, rows, scores, [&](int v, simd<T> s) { n.raise(part.row[v], s); });
-  } else {
-    make_scores(panel, block, rows, scores);
-    who.hide(block, scores);
-    part.start(who);
-    part.measure(who, block.count, scores);
-  }
+  auto const part = score_parts(panel, parts, rows, scores);
   for (int u = 0; u < vectors; ++u) {
     auto const old = panel.fit.row[u];
     n.merge(panel.fit.row[u], part.row[u]);
@@ -38,8 +49,11 @@ void absorb_block(Call const& call, Panel& panel, key_block block, key_rows<T> c
         (by * simd<T>::load_aligned(o)).store_aligned(o);
       }
   }
-  panel.fit.sum(who, block.count, scores, terms, panel.states, block.seen);
-  mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
+  for (key_block const block : parts) {
+    index const skip = (block.row - parts[0].row) * width;
+    panel.fit.sum(who, block.count, scores + skip, terms + skip, panel.states, block.seen);
+    mix_values(call, panel, block, terms + skip, rows.of(block), all_terms{block.count}, at);
+  }
 }
 
 /// Kept terms belong to the row as it stood at their block: what they are multiplied by to be weights of the final row.
@@ -65,10 +79,12 @@ void watch_again(Call const& call, run_at run, Panel& panel, forward_buffers<Cal
   std::array<Panel*, 1> alone{&panel};
   run.count = 1;
   auto again = panel.fit;                                        // its sums are spent; its maxima give the same terms
-  over_keys<reads::keys>(call, run, alone, at, [&](Panel& one, key_block block, auto const& rows) {
-    make_scores(one, block, rows, at.scores);
-    one.who.hide(block, at.scores);
-    again.sum(one.who, block.count, at.scores, at.scores, one.states);
+  over_keys<reads::keys>(call, run, alone, at, [&](Panel& one, std::span<key_block const> parts, auto const& rows) {
+    for (key_block const block : parts) {
+      make_scores(one, block, rows.of(block), at.scores);
+      one.who.hide(block, at.scores);
+      again.sum(one.who, block.count, at.scores, at.scores, one.states);
+    }
   });
 }
 
@@ -96,10 +112,10 @@ void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_bu
     auto& panel = panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
     panel.fit.start(panel.who);
   }
-  over_keys<reads::both>(call, run, panels, at, [&](panel_type& panel, key_block block, key_rows<T> const& rows) {
-    absorb_block(call, panel, block, rows, at.scores, keeps ? panel.kept + block.row * panel.who.width : at.scores, at);
+  over_keys<reads::both>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
+    absorb_block(call, panel, parts, rows, at.scores, keeps ? panel.kept + parts[0].row * panel.who.width : at.scores, at);
     if constexpr (keeps)
-      for (int u = 0; u < Vectors; ++u) panel.rows_then[(panel.next - 1) * Vectors + static_cast<std::size_t>(u)] = panel.fit.row[u];
+      for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i) std::copy_n(panel.fit.row, Vectors, panel.rows_then + i * Vectors);
   });
   for (index n = 0; n < run.count; ++n) finish_stream(call, run, *panels[static_cast<std::size_t>(n)], n, at);
 }

@@ -31,7 +31,9 @@ void score_all(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
     auto& panel = *panels[static_cast<std::size_t>(n)];
     if constexpr (std::remove_reference_t<decltype(panel.fit)>::raised_on_the_way) panel.fit.start(panel.who);
   }
-  over_keys<reads::keys>(call, run, panels, at, [&](auto& panel, key_block block, auto const& rows) { score_block(panel, block, rows); });
+  over_keys<reads::keys>(call, run, panels, at, [&](auto& panel, std::span<key_block const> parts, auto const& rows) {
+    for (key_block const block : parts) score_block(panel, block, rows.of(block));
+  });
 }
 
 /// The keys of a block that any query gives a term, and their terms moved together; sparse normalizers leave few.
@@ -65,6 +67,18 @@ void show_again(Call const& call, run_at run, panel_at where, index n, forward_b
   show_whole_rows(again.who, again.blocks, again.kept, static_cast<T const*>(at.terms), again.fit.factor, at);
 }
 
+/// o_i += terms of one block times its values; keys that no query uses are left out.
+template <class Call, class Panel, class T>
+void mix_block(Call const& call, Panel& panel, key_block block, key_rows<T> const& rows, forward_buffers<Call> const& at) {
+  constexpr index width = Panel::panel_type::width;
+  T* const terms = panel.kept + block.row * width;
+  row_block<T> values;
+  if (at.by_tiles || zeros_must_win(call, panel.who.at, block, rows, at, values)) return mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
+  index const used = gather_used<width>(block.count, terms, at.used);
+  if (used < block.count) mix_values(call, panel, block, terms, rows, listed_terms{at.used, used}, at);
+  else mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
+}
+
 template <int Vectors, class Call>
 void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at, double* totals) {
   using T = typename Call::T;
@@ -86,13 +100,8 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
     }
     panel.next = 0;
   }
-  over_keys<reads::values>(call, run, panels, at, [&](panel_type& panel, key_block block, key_rows<T> const& rows) {
-    T* const terms = panel.kept + block.row * width;
-    row_block<T> values;
-    if (at.by_tiles || zeros_must_win(call, panel.who.at, block, rows, at, values)) return mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
-    index const used = gather_used<width>(block.count, terms, at.used);
-    if (used < block.count) mix_values(call, panel, block, terms, rows, listed_terms{at.used, used}, at);
-    else mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
+  over_keys<reads::values>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
+    for (key_block const block : parts) mix_block(call, panel, block, rows.of(block), at);
   });
   for (index n = 0; n < run.count; ++n) {
     auto const& panel = *panels[static_cast<std::size_t>(n)];

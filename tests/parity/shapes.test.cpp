@@ -6,11 +6,11 @@ namespace basin_test {
 
 namespace {
 
-/// Queries stand in lanes, two vectors a panel; keys go in blocks of 128: one less, the same, one more.
+/// Queries stand in lanes, a few vectors a panel; keys go in blocks of 128: one less, the same, one more.
 template <class T>
 std::vector<index> query_counts() {
-  index const lanes = basin::cpu::lanes<T>, panel = 2 * lanes;
-  return {1, 2, lanes - 1, lanes, lanes + 1, panel - 1, panel, panel + 1, 67};
+  index const lanes = basin::cpu::lanes<T>, panel = basin::cpu::panel_vectors<T> * lanes;
+  return {1, 2, lanes - 1, lanes, lanes + 1, 2 * lanes, panel - 1, panel, panel + 1, 67};
 }
 std::vector<index> const key_counts{1, 2, 7, 127, 128, 129, 131, 257};
 std::vector<index> const dims{1, 3, 8, 32, 33, 64, 80, 128};

@@ -23,7 +23,7 @@ struct max_weight {
   };
 
   template <class T>
-  BASIN_HD void absorb(row<T>& r, seen_term<T> seen) const { r.max = math::larger(r.max, seen.term); }
+  BASIN_HD void absorb(row<T>& r, seen_term<T> seen) const { r.max = math::max(r.max, seen.term); }
   template <class T>
   BASIN_HD void rescale(row<T>& r, T by) const { r.max = by * r.max; }
   template <class T>

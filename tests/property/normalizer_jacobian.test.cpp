@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers every file of normalize/: diag, outer and carry against finite differences of the weights, in double.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "basin/theory/jacobian_norm.hpp"
@@ -8,6 +9,7 @@
 #include "support/policies.hpp"
 #include "support/rows.hpp"
 #include "support/scores.hpp"
+#include "support/tolerance.hpp"
 
 namespace basin_test {
 

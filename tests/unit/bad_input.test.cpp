@@ -316,7 +316,7 @@ TEST_CASE("an observer's memory with overlapping or negative strides is refused"
 }
 
 TEST_CASE("a tuning of nothing is refused by every entry that takes one", "[unit][errors]") {
-  basin::cpu::tuning const nothing[] = {{.keys_per_block = -1}, {.keys_per_step = 0}, {.panels_together = 0}, {.panel_bytes = 0}, {.tasks = 0}};  // 0 keys a block would never end
+  basin::cpu::tuning const nothing[] = {{.keys_per_block = -1}, {.keys_per_step = 0}, {.panels_together = 0}, {.panel_bytes = 0}, {.kept_bytes = 0}, {.tasks = 0}};  // 0 keys a block would never end
   for (auto const& cut : nothing) {
     call<float> c(good);
     CHECK_THROWS_AS(basin::cpu::forward(basin::attention<>{}, c.q.v, c.k.v, c.v.v, c.out.v, cut), basin::value_error);

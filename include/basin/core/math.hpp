@@ -17,6 +17,7 @@ struct functions {
   using scalar = T;
   using mask = bool;
   BASIN_HD static T exp(T x) { return std::exp(x); }
+  BASIN_HD static T exp_nonpositive(T x) { return std::exp(x); }
   BASIN_HD static T expm1(T x) { return std::expm1(x); }
   BASIN_HD static T floor(T x) { return std::floor(x); }
   BASIN_HD static T fma(T x, T y, T z) { return std::fma(x, y, z); }
@@ -65,6 +66,11 @@ BASIN_HD T epsilon() {
 template <class T>
 BASIN_HD BASIN_INLINE T exp(T x) {
   return functions<T>::exp(x);
+}
+/// e^x for x <= 0, cheaper where it may be: what becomes of a score below its row's maximum.
+template <class T>
+BASIN_HD BASIN_INLINE T exp_nonpositive(T x) {
+  return functions<T>::exp_nonpositive(x);
 }
 /// e^x - 1, as exact as e^x for small x too.
 template <class T>

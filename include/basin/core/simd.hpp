@@ -38,6 +38,15 @@ BASIN_INLINE xsimd::batch<float, Arch> times_power_of_two(xsimd::batch<float, Ar
   return x * power(half) * power(whole - half);                  // 2^128 itself is no number
 }
 
+/// p 2^n, and 0 where x lies below `least`; a NaN is not below.
+template <class Arch>
+BASIN_INLINE xsimd::batch<float, Arch> scaled_unless_below(xsimd::batch<float, Arch> p, xsimd::batch<float, Arch> n, xsimd::batch<float, Arch> x,
+                                                           xsimd::batch<float, Arch> least) {
+  using v = xsimd::batch<float, Arch>;
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return x86::scaled(p.data, n.data, x.data, least.data);
+  else return xsimd::select(x < least, v(0.0f), times_power_of_two(p, n));
+}
+
 /// e^x in single precision.
 ///
 /// Source    x = n ln 2 + f, |f| <= ln 2 / 2; e^f by a polynomial of degree 6 fitted to the relative error (Lawson's
@@ -62,8 +71,27 @@ BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arc
   p = fused(p, f, v(0.4999999106f));
   p = fused(p, f, v(1.0f));
   p = fused(p, f, v(1.0f));
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return x86::scaled(p.data, n.data, given.data, least.data);
-  else return xsimd::select(given < least, v(0.0f), times_power_of_two(p, n));
+  return scaled_unless_below(p, n, given, least);
+}
+
+/// e^x in single precision for x <= 0, four instructions less.
+///
+/// Source    as exp_by_polynomial, with degree 5 (9.2e-8 before rounding; e^0 = 1) and ln 2 in one number
+/// Precision relative error <= (1.5 + |x| / 40) eps for x in [-87.33, 0]: of weights up to 1, an absolute error <= 1.5 eps
+/// Edges     0 below -87.33, a NaN stays a NaN; beyond 0 as exact up to x = 1, then not promised
+template <class Arch>
+BASIN_INLINE xsimd::batch<float, Arch> exp_nonpositive_by_polynomial(xsimd::batch<float, Arch> x) {
+  using v = xsimd::batch<float, Arch>;
+  v const magic(12582912.0f);
+  v const n = fused(x, v(1.44269504f), magic) - magic;
+  v const f = fused(n, v(-0.693147181f), x);
+  v p = v(0.0082902638f);
+  p = fused(p, f, v(0.0418981612f));
+  p = fused(p, f, v(0.1666763872f));
+  p = fused(p, f, v(0.4999914765f));
+  p = fused(p, f, v(0.9999997020f));
+  p = fused(p, f, v(1.0f));
+  return scaled_unless_below(p, n, x, v(-87.33f));
 }
 
 }  // namespace detail
@@ -77,6 +105,10 @@ struct functions<xsimd::batch<T, Arch>> {
   using mask = typename batch::batch_bool_type;
   static BASIN_INLINE batch exp(batch x) {
     if constexpr (std::is_same_v<T, float>) return basin::detail::exp_by_polynomial(x);
+    else return xsimd::exp(x);
+  }
+  static BASIN_INLINE batch exp_nonpositive(batch x) {
+    if constexpr (std::is_same_v<T, float>) return basin::detail::exp_nonpositive_by_polynomial(x);
     else return xsimd::exp(x);
   }
   static BASIN_INLINE batch expm1(batch x) { return xsimd::expm1(x); }
@@ -140,6 +172,19 @@ BASIN_INLINE void transpose(std::array<simd<T>, simd<T>::size>& rows) {
     for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < n; ++j) to[j][i] = from[i][j];
     for (std::size_t i = 0; i < n; ++i) rows[i] = simd<T>::load_aligned(to[i]);
+  }
+}
+
+/// Lane i of the result is the sum of the lanes of row i.
+template <class T>
+BASIN_INLINE simd<T> sums_of(std::array<simd<T>, simd<T>::size>& rows) {
+  if constexpr (std::is_same_v<T, float> && simd<T>::size == 16 && detail::x86::has_squares) {
+    return detail::x86::sums(rows);
+  } else {
+    transpose<T>(rows);
+    simd<T> sum = rows[0];
+    for (std::size_t i = 1; i < simd<T>::size; ++i) sum = sum + rows[i];
+    return sum;
   }
 }
 

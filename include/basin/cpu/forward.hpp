@@ -23,8 +23,9 @@ void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_b
 /// Precision   fp64 in fp64; fp32, bf16 and fp16 in fp32, outputs rounded once; against the reference |error| <= tolerance.hpp of
 ///             the tests, about (D + Nk) eps
 /// Edges       a query that sees nothing gives 0; a NaN or an infinity in q, k or v spoils the queries that see it, no other
-/// Cost        2 B H Nq Nk (D + Dv) flop. A thread works in less than 1 MiB where the normalizer streams; others, and observers of
-///             keys, hold Nk scores for each of 48 queries (AVX-512), observers of whole rows twice that
+/// Cost        2 B H Nq Nk (D + Dv) flop. A thread works in less than 1 MiB where the normalizer streams; others hold Nk
+///             scores for each of 48 queries (AVX-512), and observers of keys for as many more as fit tuning.kept_bytes; observers of
+///             whole rows twice that
 /// Throws      shape_error, value_error; nothing is written before all checks have passed
 /// Determinism run_to_run, for any number of threads
 /// Example     examples/01_hello.cpp

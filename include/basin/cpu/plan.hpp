@@ -31,17 +31,21 @@ struct forward_plan {
   friend constexpr bool operator==(forward_plan const&, forward_plan const&) = default;
 };
 
-/// More panels share a block of keys only while all they hold stays in the L2 cache: a stream holds outputs and queries, the
-/// others every score as well.
+/// More panels share a block of keys only while all they hold stays in a cache: a stream holds outputs and queries, the others
+/// every score as well.
 template <class T, class Attention>
 constexpr forward_plan plan_forward(problem const& p, tuning const& cut) {
   using watch = observation<decltype(Attention::observe)>;
   constexpr index most = 16;
   index const whole_panel = p.keys * panel_vectors<T> * lanes<T> * static_cast<index>(sizeof(T));
-  index const fitting = std::clamp<index>(cut.panel_bytes / whole_panel, 1, std::min(cut.panels_together, most));
-  if (!one_sweep<Attention>) return {way::whole_rows, p.keys, fitting};
-  if (watch::key_values > 0 || watch::wants_whole_rows) return {way::stream_and_keep, p.keys, fitting};
-  return {way::stream, 0, std::min(cut.panels_together, most)};
+  index const together = std::min(cut.panels_together, most);
+  auto const fitting = [&](index bytes) { return std::clamp<index>(bytes / whole_panel, 1, together); };
+  if (!one_sweep<Attention>) return {way::whole_rows, p.keys, fitting(cut.panel_bytes)};
+  if (watch::key_values > 0 || watch::wants_whole_rows) {
+    index const all = whole_panel + p.keys * (p.dim + p.value_dim) * static_cast<index>(sizeof(T));
+    return {way::stream_and_keep, p.keys, 2 * all <= 3 * cut.panel_bytes ? 1 : fitting(cut.kept_bytes)};  // within L2, or beyond it
+  }
+  return {way::stream, 0, together};
 }
 
 }  // namespace basin::cpu

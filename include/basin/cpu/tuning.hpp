@@ -16,7 +16,8 @@ struct tuning {
   index keys_per_block = 128;           // keys that are taken in at once: 128 keys x 48 queries x 4 bytes of scores stay in L1
   index keys_per_step = 32;             // keys that a mask or a pruner is asked about at once, where a block is seen in part
   index panels_together = 8;            // panels of queries that share each block of keys while it is in the L2 cache
-  index panel_bytes = 1 << 20;          // scores of whole rows that still fit a 2 MiB L2 beside keys and values
+  index panel_bytes = 1 << 20;          // scores that are swept again and again: they fit a 2 MiB L2 beside keys and values
+  index kept_bytes = 6 << 20;           // terms that are read once more: from L3, cheaper than to read keys and values for each panel
   index tasks = 16;                     // pieces that one head is cut into where there are fewer heads than this
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
@@ -26,6 +27,7 @@ struct tuning {
     if (keys_per_step < 1) throw value_error(message(who, ": tuning.keys_per_step is ", keys_per_step, "; a step needs at least 1 key"));
     if (panels_together < 1) throw value_error(message(who, ": tuning.panels_together is ", panels_together, "; there must be at least 1"));
     if (panel_bytes < 1) throw value_error(message(who, ": tuning.panel_bytes is ", panel_bytes, "; it must be at least 1 byte"));
+    if (kept_bytes < 1) throw value_error(message(who, ": tuning.kept_bytes is ", kept_bytes, "; it must be at least 1 byte"));
     if (tasks < 1) throw value_error(message(who, ": tuning.tasks is ", tasks, "; there must be at least 1"));
   }
 };

@@ -32,7 +32,7 @@ struct adaptive_temperature {
 
   template <class T>
   BASIN_HD void absorb(row<T>& r, T score) const {
-    T const e = math::exp(score - r.max);
+    T const e = math::exp_nonpositive(score - r.max);
     r.exponentials = r.exponentials + e;
     r.moment = r.moment + math::select(e == T(0), T(0), e * (score - r.max));
   }
@@ -50,7 +50,7 @@ struct adaptive_temperature {
   }
 
   template <class T>
-  BASIN_HD T term(row<T> const& r, T score) const { return math::exp(log_term(r, score)); }
+  BASIN_HD T term(row<T> const& r, T score) const { return math::exp_nonpositive(log_term(r, score)); }
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return r.beta * (score - r.max); }
   template <class T>

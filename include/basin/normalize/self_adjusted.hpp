@@ -35,11 +35,11 @@ struct self_adjusted {
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score == math::minus_inf<T>(), T(0), place(r, score) * math::exp(score - r.max));
+    return math::select(score == math::minus_inf<T>(), T(0), place(r, score) * math::exp_nonpositive(score - r.max));
   }
   template <class T>
   BASIN_HD void add(row<T>& r, T score, T) const {
-    r.sum = r.sum + math::exp(score - r.max);
+    r.sum = r.sum + math::exp_nonpositive(score - r.max);
     r.at_max = r.at_max + math::select(score == r.max, T(1), T(0));
     r.at_min = r.at_min + math::select(score == r.min, T(1), T(0));
   }
@@ -57,7 +57,7 @@ struct self_adjusted {
   /// dw_j / ds_k = (p_j / (b - a) + w_j) [j = k] - w_j (p_k + b'_k / (b - a)) - (p_j - w_j) / (b - a) a'_k.
   template <class T>
   BASIN_HD low_rank_jacobian<T, 2> jacobian(row<T> const& r, T score, T weight) const {
-    T const p = math::exp(score - r.max) * factor(r), width = upper(r) - lower(r);
+    T const p = math::exp_nonpositive(score - r.max) * factor(r), width = upper(r) - lower(r);
     T const per_width = math::select(width == T(0), T(0), T(1) / width);
     T const db = math::select(score == r.max, T(1) / r.at_max, T(0)), da = math::select(score == r.min, T(1) / r.at_min, T(0));
     return {p * per_width + weight,

@@ -26,10 +26,10 @@ struct self_adjusted_plain {
   BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score == math::minus_inf<T>(), T(0), score * math::exp(score - r.max));
+    return math::select(score == math::minus_inf<T>(), T(0), score * math::exp_nonpositive(score - r.max));
   }
   template <class T>
-  BASIN_HD void add(row<T>& r, T score, T) const { r.sum = r.sum + math::exp(score - r.max); }
+  BASIN_HD void add(row<T>& r, T score, T) const { r.sum = r.sum + math::exp_nonpositive(score - r.max); }
   template <class T>
   BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp(old.max - now.max); }
   template <class T>
@@ -43,7 +43,7 @@ struct self_adjusted_plain {
   /// dw_j / ds_k = (p_j + w_j) [j = k] - w_j p_k.
   template <class T>
   BASIN_HD jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
-    T const p = math::exp(score - r.max) * factor(r);
+    T const p = math::exp_nonpositive(score - r.max) * factor(r);
     return {p + weight, p, weight};
   }
 };

@@ -40,7 +40,7 @@ struct sink_logit {
   template <class T>
   BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
   template <class T>
-  BASIN_HD T term(row<T> const& r, T score) const { return math::exp(score - r.max); }
+  BASIN_HD T term(row<T> const& r, T score) const { return math::exp_nonpositive(score - r.max); }
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return score - r.max; }
   template <class T>

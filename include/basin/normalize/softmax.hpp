@@ -31,7 +31,7 @@ struct softmax {
   template <class T>
   BASIN_HD void raise(row<T>& r, T score) const { r.max = math::larger(r.max, score); }  // a NaN shows in the sum
   template <class T>
-  BASIN_HD T term(row<T> const& r, T score) const { return math::exp(log_term(r, score)); }
+  BASIN_HD T term(row<T> const& r, T score) const { return math::exp_nonpositive(log_term(r, score)); }
   template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>

@@ -48,7 +48,7 @@ struct softpick {
   /// dw_j / ds_k = (1[s_j > 0] [j = k] - w_j sign s_k) e^s_k / total.
   template <class T>
   BASIN_HD jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
-    T const slope = math::exp(score - r.max) * factor(r);
+    T const slope = math::exp_nonpositive(score - r.max) * factor(r);
     T const sign = math::select(score > T(0), T(1), math::select(score < T(0), T(-1), T(0)));
     return {math::select(score > T(0), slope, T(0)), sign * slope, weight};
   }

@@ -53,7 +53,7 @@ struct top_k {
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score < r.set.low, T(0), math::exp(score - r.max));  // a NaN is not below
+    return math::select(score < r.set.low, T(0), math::exp_nonpositive(score - r.max));  // a NaN is not below
   }
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.set.low, math::minus_inf<T>(), score - r.max); }

@@ -36,7 +36,7 @@ struct top_p {
   BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
 
   template <class T>
-  BASIN_HD void absorb(row<T>& r, T score) const { r.mass = r.mass + math::select(r.set.note(score), math::exp(score - r.max), T(0)); }
+  BASIN_HD void absorb(row<T>& r, T score) const { r.mass = r.mass + math::select(r.set.note(score), math::exp_nonpositive(score - r.max), T(0)); }
 
   /// The first sweep finds the whole mass.
   template <class T>
@@ -50,7 +50,7 @@ struct top_p {
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score < r.set.low, T(0), math::exp(score - r.max));  // a NaN is not below
+    return math::select(score < r.set.low, T(0), math::exp_nonpositive(score - r.max));  // a NaN is not below
   }
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.set.low, math::minus_inf<T>(), score - r.max); }

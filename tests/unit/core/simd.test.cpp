@@ -22,8 +22,9 @@ T exp_of(T x) {
   return first_of<T>(basin::math::exp(basin::simd<T>(x)));
 }
 
-/// The largest relative error of exp over floats [from, to], taking every `step`-th one.
-double largest_error(float from, float to, std::int32_t step) {
+/// The largest relative error of exp over floats [from, to], taking every `step`-th one; or of another function in its place.
+template <class F>
+double largest_error(float from, float to, std::int32_t step, F const& f) {
   double worst = 0;
   bool const negative = from < 0;
   std::int32_t const low = std::bit_cast<std::int32_t>(negative ? -to : from), high = std::bit_cast<std::int32_t>(negative ? -from : to);
@@ -34,13 +35,16 @@ double largest_error(float from, float to, std::int32_t step) {
       float const size = std::bit_cast<float>(static_cast<std::int32_t>(std::min<std::int64_t>(bits + static_cast<std::int64_t>(l) * step, high)));
       x[l] = negative ? -size : size;
     }
-    basin::math::exp(basin::simd<float>::load_aligned(x)).store_aligned(y);
+    f(basin::simd<float>::load_aligned(x)).store_aligned(y);
     for (std::size_t l = 0; l < width; ++l) {
       double const exact = std::exp(static_cast<double>(x[l]));
       worst = std::max(worst, std::fabs(static_cast<double>(y[l]) - exact) / exact);
     }
   }
   return worst;
+}
+double largest_error(float from, float to, std::int32_t step) {
+  return largest_error(from, to, step, [](basin::simd<float> x) { return basin::math::exp(x); });
 }
 
 double const nan = std::numeric_limits<double>::quiet_NaN();
@@ -55,6 +59,29 @@ TEST_CASE("exp in single precision is within one eps where the result is normal"
   CHECK(largest_error(-1.5f, -0.25f, 13) <= eps);
   CHECK(exp_of(0.0f) == 1.0f);
   CHECK(exp_of(-0.0f) == 1.0f);
+}
+
+TEST_CASE("exp of what is not positive is within 1.5 + |x| / 40 eps, and weights up to 1 within 1.5 eps", "[unit][simd]") {
+  double const eps = std::numeric_limits<float>::epsilon();
+  auto const f = [](basin::simd<float> x) { return basin::math::exp_nonpositive(x); };
+  for (float const edge : {1.0f, 5.0f, 10.0f, 20.0f, 40.0f, 60.0f, 87.329f}) CHECK(largest_error(-edge, -1e-10f, 251, f) <= (1.5 + static_cast<double>(edge) / 40) * eps);
+  CHECK(largest_error(1e-10f, 1.0f, 251, f) <= 1.6 * eps);       // a score rounded twice may lie a little above its maximum
+  for (float x = -103.9f; x <= 0.0f; x += 0.001f) {
+    double const exact = std::exp(static_cast<double>(x)), got = static_cast<double>(first_of<float>(f(basin::simd<float>(x))));
+    CAPTURE(x);
+    REQUIRE(std::fabs(got - exact) <= 1.5 * eps);
+    if (x < -87.33f) REQUIRE(got == 0.0);
+  }
+}
+
+TEMPLATE_TEST_CASE("exp of what is not positive at its edges", "[unit][simd]", float, double) {
+  auto const of = [](double x) { return static_cast<double>(basin::math::exp_nonpositive(basin::simd<TestType>(static_cast<TestType>(x))).get(0)); };
+  CHECK(of(0) == 1);
+  CHECK(of(-0.0) == 1);
+  CHECK(of(-inf) == 0);
+  CHECK(of(std::numeric_limits<TestType>::lowest()) == 0);
+  CHECK(std::isnan(of(nan)));
+  CHECK(basin::math::exp_nonpositive(TestType(-2)) == std::exp(TestType(-2)));
 }
 
 TEST_CASE("exp in single precision is zero, not a number that is slow to use, below the normal range", "[unit][simd]") {
@@ -116,6 +143,14 @@ TEMPLATE_TEST_CASE("transpose exchanges rows and columns", "[unit][simd]", float
   basin::transpose<TestType>(rows);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j < n; ++j) CHECK(rows[i].get(j) == static_cast<TestType>(j * n + i));
+}
+
+TEMPLATE_TEST_CASE("lane i of sums_of is the sum of row i", "[unit][simd]", float, double) {
+  constexpr std::size_t n = basin::simd<TestType>::size;
+  std::array<basin::simd<TestType>, n> rows;
+  for (std::size_t i = 0; i < n; ++i) rows[i] = basin::simd<TestType>(static_cast<TestType>(i * 100)) + static_cast<TestType>(i + 1) * basin::lane_numbers<TestType>();
+  auto const sums = basin::sums_of<TestType>(rows);
+  for (std::size_t i = 0; i < n; ++i) CHECK(sums.get(i) == static_cast<TestType>(i * 100 * n + (i + 1) * n * (n - 1) / 2));
 }
 
 TEMPLATE_TEST_CASE("any() finds one lane among all", "[unit][simd]", float, double) {

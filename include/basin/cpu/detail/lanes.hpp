@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-#include "basin/cpu/tuning.hpp"
+#include "basin/cpu/detail/product.hpp"
 
 namespace basin::cpu::detail {
 
@@ -91,6 +91,20 @@ row_block<T> rows_of(View const& from, int batch, index head, index first, index
   for (index r = 0; r < count; ++r)
     for (index d = 0; d < dim; d += lanes<T>) load_row<T>(from, batch, head, first + r, d, dim - d).store_aligned(copy + r * step + d);
   return {copy, step};
+}
+
+/// Rows [count, dim], packed as the products of their columns read them.
+template <class T>
+packed_columns<T> pack_columns(row_block<T> rows, index count, index dim, T* to) {
+  constexpr index side = packed_columns<T>::side;
+  index const terms = packed_columns<T>::terms_for(count);
+  for (index r = 0; r < count; ++r) {
+    T const* const row = rows.row(r);
+    index d = 0;
+    for (; d + side <= dim; d += side) std::copy_n(row + d, side, to + d * terms + r * side);
+    std::copy_n(row + d, dim - d, to + d * terms + r * side);
+  }
+  return {to, terms};
 }
 
 }  // namespace basin::cpu::detail

@@ -65,12 +65,14 @@ BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step,
     }
   }
   BASIN_UNROLL
+  for (int v = 0; v < Vectors; ++v) {                            // before all stores, which might change what `sees` reads
+    BASIN_UNROLL
+    for (int r = 0; r < Rows; ++r) sees(v, sum[r][v]);
+  }
+  BASIN_UNROLL
   for (int r = 0; r < Rows; ++r) {
     BASIN_UNROLL
-    for (int v = 0; v < Vectors; ++v) {
-      sees(v, sum[r][v]);
-      sum[r][v].store_unaligned(c + r * c_step + v * lanes<T>);
-    }
+    for (int v = 0; v < Vectors; ++v) sum[r][v].store_unaligned(c + r * c_step + v * lanes<T>);
   }
 }
 
@@ -90,6 +92,33 @@ void product(T const* a, RowStep row_step, TermStep term_step, index rows, Terms
     if (index const left = rows - r; left == most || left >= most + 4) tile(std::integral_constant<int, most>{});
     else if (left >= 4) tile(std::integral_constant<int, 4>{});
     else tile(std::integral_constant<int, 1>{});
+  }
+}
+
+/// A matrix A^T as the tiles of a product read it: `side` of its columns side by side, term after term, then the next columns.
+template <class T>
+struct packed_columns {
+  static constexpr int side = tile_rows<T, panel_vectors<T>>;
+  T const* start = nullptr;
+  index terms = 0;                                               // from one tile to the next
+
+  /// Two terms more than there are: tiles that are a page apart would fall into the same few lines of the L1 cache.
+  static constexpr index terms_for(index terms) { return terms + 2; }
+  static constexpr index size(index terms, index columns) { return terms_for(terms) * ((columns + side - 1) / side * side); }
+  packed_columns from(index term) const { return {start == nullptr ? start : start + term * side, terms}; }
+  T const* tile(index column) const { return start + column * terms; }
+};
+
+/// The same product from packed columns of A^T: each tile reads one stream, whatever the strides of the matrix were, and the bits
+/// are the same.
+template <int Vectors, into How, class T, class Terms, class Meanwhile = nothing>
+void packed_product(packed_columns<T> a, index rows, Terms terms, T const* b, index b_step, T* c, index c_step, Meanwhile const& meanwhile = {}) {
+  constexpr int side = packed_columns<T>::side;
+  using step = std::integral_constant<index, side>;
+  for (index r = 0; r < rows; r += side) {
+    meanwhile(r);
+    if (rows - r >= side) product_tile<side, Vectors, How>(a.tile(r), unit_step{}, step{}, terms, b, b_step, c + r * c_step, c_step, unseen{});
+    else product<Vectors, How>(a.tile(r), unit_step{}, step{}, rows - r, terms, b, b_step, c + r * c_step, c_step);
   }
 }
 

@@ -38,6 +38,9 @@ struct forward_call {
   forward_plan plan() const { return plan_forward<T, Attention>(p, cut); }
 };
 
+/// Panels that must share a block of values for a packed copy of it to pay.
+inline constexpr index worth_packing = 2;
+
 /// What a thread works in; [n] pieces where every panel of a run has its own.
 template <class Call>
 struct forward_buffers {
@@ -52,6 +55,7 @@ struct forward_buffers {
   T *queries, *outputs, *kept;          // [together] x [dim, width], [value_dim, width], [kept_rows, width] scores or terms
   T *scores, *terms;                    // of one panel: of a block, and of all keys where whole rows are shown
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
+  T* packed_values;                     // one block, where enough panels share it
   key_block* blocks;                    // [together] x [most_blocks]
   row_type* rows_then;                  // [together] x [most_blocks, panel_vectors]: the rows that the kept terms belong to
   index* used;                          // [keys_per_block]
@@ -69,6 +73,7 @@ struct forward_buffers {
     terms = memory.take<T>(shown * width);
     keys = memory.take<T>(readable_in_place<T>(call.k) || by_tiles ? 0 : block * whole_vectors<T>(p.dim));
     values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : whole(block, depth) * whole(p.value_dim, std::max(side, lanes<T>)));
+    packed_values = memory.take<T>(n < worth_packing || by_tiles ? 0 : packed_columns<T>::size(block, p.value_dim));
     blocks = memory.take<key_block>(n * most_blocks);
     rows_then = memory.take<row_type>(plan.rows == way::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
     used = memory.take<index>(block);
@@ -152,6 +157,7 @@ template <class T>
 struct key_rows {
   index first = 0;                                               // the first key
   row_block<T> keys, values;
+  packed_columns<T> packed_values;                               // the same values, where it pays
   next_rows<T> next_keys, next_values;
   tiles::block tiled;                                            // instead of keys and values, where there are tiles
   bfloat16* tiled_terms = nullptr;
@@ -159,10 +165,10 @@ struct key_rows {
   /// The rows of a part of the block.
   key_rows of(key_block part) const {
     index const skip = part.first - first;
-    return {part.first, keys.from(skip), values.from(skip), next_keys, next_values, tiled.from(skip), tiled_terms};
+    return {part.first, keys.from(skip), values.from(skip), packed_values.from(skip), next_keys, next_values, tiled.from(skip), tiled_terms};
   }
   key_rows for_panel(index panel, index panels) const {
-    return {first, keys, values, next_keys.of_panel(panel, panels), next_values.of_panel(panel, panels), tiled, tiled_terms};
+    return {first, keys, values, packed_values, next_keys.of_panel(panel, panels), next_values.of_panel(panel, panels), tiled, tiled_terms};
   }
 };
 
@@ -186,6 +192,7 @@ key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffe
   }
   if constexpr (What != reads::keys) {
     rows.values = rows_of<T>(call.v, b, run.kv_head, first, count, at.values);
+    if (run.count >= worth_packing) rows.packed_values = pack_columns(rows.values, count, call.p.value_dim, at.packed_values);
     if (readable_in_place<T>(call.v)) rows.next_values = {rows.values.from(count), next, call.p.value_dim};
   }
   return rows;
@@ -284,37 +291,62 @@ void mix_values(Call const& call, Panel& panel, key_block block, T const* weight
       tiles::pack_terms<vectors>(weights, block.count, rows.tiled_terms);
       return tiles::mix<vectors>(rows.tiled, block.count, dim, rows.tiled_terms, panel.outputs);
     }
+  if (rows.packed_values.start != nullptr)
+    return packed_product<vectors, into::added>(rows.packed_values, dim, terms, weights, width, panel.outputs, width, rows.next_values.during(dim));
   product<vectors, into::added>(rows.values.start, unit_step{}, rows.values.step, dim, terms, weights, width, panel.outputs, width, rows.next_values.during(dim));
 }
 
-/// What each key of a block receives, where somebody watches: weights are factor * term.
+/// Adds what `count` keys receive, one lane a key, to their totals, Step numbers apart.
+template <std::size_t Step, class T>
+BASIN_INLINE void add_to_totals(simd<T> sums, index count, double* totals) {
+  alignas(64) T values[lanes<T>];
+  sums.store_aligned(values);
+  if (count == lanes<T>)
+    for (std::size_t i = 0; i < simd<T>::size; ++i) totals[i * Step] += static_cast<double>(values[i]);
+  else
+    for (index i = 0; i < count; ++i) totals[static_cast<std::size_t>(i) * Step] += static_cast<double>(values[i]);
+}
+
+/// weight(u, term) for all terms of a block, added up for each key.
+template <int Vectors, class T, class Attention, class Weight>
+void add_weights(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, double* totals, Weight const& weight) {
+  using batch = simd<T>;
+  using watch_type = typename panel<T, Vectors, Attention>::watch_type;
+  constexpr auto count = watch_type::key_values;
+  for (index first = 0; first < block.count; first += lanes<T>) {
+    std::array<batch, simd<T>::size> given[count];
+    for (index i = 0; i < lanes<T>; ++i) {
+      auto const key = static_cast<std::size_t>(i);
+      for (std::size_t n = 0; n < count; ++n) given[n][key] = batch(T(0));
+      if (first + i >= block.count) continue;
+      BASIN_UNROLL
+      for (int u = 0; u < Vectors; ++u) {
+        auto const gives = who.watch.gives(weight(u, batch::load_aligned(terms + (first + i) * who.width + u * lanes<T>)));
+        for (std::size_t n = 0; n < count; ++n) given[n][key] = given[n][key] + gives[n];
+      }
+    }
+    for (std::size_t n = 0; n < count; ++n)
+      add_to_totals<numbers_per_key<watch_type>>(sums_of<T>(given[n]), std::min(lanes<T>, block.count - first),
+                                                 totals + static_cast<std::size_t>(block.first + first) * numbers_per_key<watch_type> + n);
+  }
+}
+
+/// What each key of a block receives, where somebody watches: weights are factor * term, and 0 where a term is 0 or nobody asks.
 template <int Vectors, class T, class Attention>
 void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor, double* totals) {
   using batch = simd<T>;
-  using watch_type = typename panel<T, Vectors, Attention>::watch_type;
-  if constexpr (constexpr auto count = watch_type::key_values; count > 0) {
+  if constexpr (panel<T, Vectors, Attention>::watch_type::key_values > 0) {
     typename batch::batch_bool_type absent[Vectors];
-    for (int u = 0; u < Vectors; ++u) absent[u] = lane_numbers<T>() >= batch(static_cast<T>(who.at.count - u * lanes<T>));
-    for (index first = 0; first < block.count; first += lanes<T>) {
-      std::array<batch, simd<T>::size> given[count];
-      for (index i = 0; i < lanes<T>; ++i) {
-        auto const key = static_cast<std::size_t>(i);
-        for (std::size_t n = 0; n < count; ++n) given[n][key] = batch(T(0));
-        if (first + i >= block.count) continue;
-        for (int u = 0; u < Vectors; ++u) {
-          batch const term = batch::load_aligned(terms + (first + i) * who.width + u * lanes<T>);
-          auto const gives = who.watch.gives(math::select(absent[u] || term == batch(T(0)), batch(T(0)), factor[u] * term));
-          for (std::size_t n = 0; n < count; ++n) given[n][key] = given[n][key] + gives[n];
-        }
-      }
-      for (std::size_t n = 0; n < count; ++n) {
-        transpose<T>(given[n]);
-        alignas(64) T sums[lanes<T>];
-        std::accumulate(given[n].begin() + 1, given[n].end(), given[n][0]).store_aligned(sums);
-        for (index i = 0; i < std::min(lanes<T>, block.count - first); ++i)
-          totals[static_cast<std::size_t>(block.first + first + i) * numbers_per_key<watch_type> + n] += static_cast<double>(sums[i]);
-      }
+    batch present_factor[Vectors];
+    auto finite = has_terms<decltype(Attention::normalize)>;     // a NaN among the terms is in the factor too
+    for (int u = 0; u < Vectors; ++u) {
+      absent[u] = lane_numbers<T>() >= batch(static_cast<T>(who.at.count - u * lanes<T>));
+      present_factor[u] = math::select(absent[u], batch(T(0)), factor[u]);
+      finite = finite && !math::any(!(factor[u] * batch(T(0)) == batch(T(0))));
     }
+    if (finite) return add_weights(who, block, terms, totals, [&](int u, batch term) { return present_factor[u] * term; });
+    add_weights(who, block, terms, totals,
+                [&](int u, batch term) { return math::select(absent[u] || term == batch(T(0)), batch(T(0)), factor[u] * term); });
   }
 }
 

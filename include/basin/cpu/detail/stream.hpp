@@ -29,9 +29,9 @@ auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> con
   return part;
 }
 
-/// Takes one block of keys into rows and outputs that stand before it; `terms` may be `scores`.
+/// Takes one block of keys into rows and outputs that stand before it; `scores` become terms.
 template <class Call, class Panel, class T>
-void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores, T* terms, forward_buffers<Call> const& at) {
+void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores, forward_buffers<Call> const& at) {
   auto& who = panel.who;
   using panel_type = std::remove_cvref_t<decltype(who)>;
   constexpr index width = panel_type::width;
@@ -51,8 +51,8 @@ void absorb_block(Call const& call, Panel& panel, std::span<key_block const> par
   }
   for (key_block const block : parts) {
     index const skip = (block.row - parts[0].row) * width;
-    panel.fit.sum(who, block.count, scores + skip, terms + skip, panel.states, block.seen);
-    mix_values(call, panel, block, terms + skip, rows.of(block), all_terms{block.count}, at);
+    panel.fit.sum(who, block.count, scores + skip, scores + skip, panel.states, block.seen);
+    mix_values(call, panel, block, scores + skip, rows.of(block), all_terms{block.count}, at);
   }
 }
 
@@ -113,7 +113,7 @@ void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_bu
     panel.fit.start(panel.who);
   }
   over_keys<reads::both>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
-    absorb_block(call, panel, parts, rows, at.scores, keeps ? panel.kept + parts[0].row * panel.who.width : at.scores, at);
+    absorb_block(call, panel, parts, rows, keeps ? panel.kept + parts[0].row * panel.who.width : at.scores, at);
     if constexpr (keeps)
       for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i) std::copy_n(panel.fit.row, Vectors, panel.rows_then + i * Vectors);
   });

@@ -59,7 +59,7 @@ void in_runs(run_at all, index together, Run const& run) {
 template <class Run>
 void over_runs(problem const& p, panel_cuts const& cuts, index together, Run const& run) {
   index const wide = cuts.wide * cuts.group, narrow = cuts.narrow * cuts.group, heads = p.batch * p.kv_heads;
-  index const enough = 8 * threads_here();                       // runs, so that threads end together
+  index const enough = threads_here() > 1 ? 8 * threads_here() : 1;  // runs, so that threads end together
   index const size = std::clamp<index>(wide * heads / enough, 1, together);
   index const wide_runs = (wide + size - 1) / size, a_head = wide_runs + (narrow > 0 ? 1 : 0);
 #pragma omp parallel for schedule(dynamic, 1)

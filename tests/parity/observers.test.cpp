@@ -108,6 +108,34 @@ void require_seen(Engine engine) {
   }
 }
 
+/// The backward pass of one watched call: the gradients keep their bits, and rows and keys report what the forward's would.
+template <class T, class Engine>
+void require_seen_in_backward(Engine engine) {
+  for (shape const& s : watched_shapes)
+    for (auto const mask : {chosen_mask::kind::unmasked, chosen_mask::kind::causal, chosen_mask::kind::holes}) {
+      INFO(description(s) << ", mask " << static_cast<int>(mask));
+      auto const use = basin::attention<>{}.with(chosen_mask{mask});
+      call<T> watched(s), blind(s);
+      call<double> exact(s);
+      sights seen(s);
+      engine(use.with(seen.all()), watched);
+      engine(use, blind);
+      CHECK(same_elements(watched.dq, blind.dq));
+      CHECK(same_elements(watched.dk, blind.dk));
+      CHECK(same_elements(watched.dv, blind.dv));
+      auto const allowed = tolerances_of<T>(s, watched.magnitudes());
+      auto const expected = by_hand(exact, use.visible, use.prune);
+      CHECK(seen.queries == expected.queries);
+      CHECK(distance(seen.logs, expected.logs) <= allowed.max_weight);
+      CHECK(distance(seen.received, expected.received) <= allowed.received);
+      CHECK(distance(seen.means, expected.means) <= allowed.received);
+      sights forward(s);
+      cpu_forward(use.with(forward.all()), blind);
+      CHECK(distance(seen.nats, forward.nats) <= 2 * allowed.entropy);
+      CHECK(std::isnan(seen.weights[0]));                        // whole rows are not shown here
+    }
+}
+
 inline constexpr auto reference_forward = [](auto const& use, auto& c) { basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
 
 }  // namespace
@@ -116,6 +144,25 @@ TEST_CASE("the reference shows whole rows, and counts who can see a key", "[pari
 TEST_CASE("panels show whole rows, and count who can see a key", "[parity][observer]") { require_seen<float>(cpu_forward); }
 TEST_CASE("a stream shows whole rows, and counts who can see a key", "[parity][observer]") { require_seen<float>(cpu_stream); }
 TEST_CASE("decode shows whole rows, and counts who can see a key", "[parity][observer]") { require_seen<double>(cpu_decode); }
+
+TEST_CASE("the backward pass shows rows and keys what the forward shows", "[parity][observer]") { require_seen_in_backward<float>(cpu_backward); }
+TEST_CASE("the backward pass in small cuts shows rows and keys what the forward shows", "[parity][observer]") {
+  require_seen_in_backward<double>(cpu_backward_in_small_cuts);
+}
+
+TEST_CASE("the number of threads changes no bit of what the backward pass shows", "[parity][observer]") {
+  int const before = omp_get_max_threads();
+  std::vector<sights> seen;
+  for (int const threads : {1, 2, 5}) {
+    omp_set_num_threads(threads);
+    shape const s{2, 4, 2, 150, 97, 16, 16};
+    call<float> c(s);
+    cpu_backward(basin::attention<>{}.with(basin::causal{}).with(seen.emplace_back(s).all()), c);
+    for (auto const list : {&sights::means, &sights::queries, &sights::nats, &sights::logs, &sights::received})
+      CHECK(std::memcmp((seen.back().*list).data(), (seen[0].*list).data(), (seen[0].*list).size() * sizeof(double)) == 0);
+  }
+  omp_set_num_threads(before);
+}
 
 TEST_CASE("the number of threads changes no bit of whole rows and of counts", "[parity][observer]") {
   shape const s{1, 3, 1, 150, 97, 16, 16};

@@ -15,11 +15,12 @@ template <class Attention, class Q, class K, class V, class DOut, class DQ>
 struct backward_call {
   using T = compute_t<typename Q::value_type>;
   using normalizer_type = decltype(Attention::normalize);
+  using watch_type = observation<decltype(Attention::observe)>;
   static constexpr auto linear = linear_scorer<decltype(Attention::score)>;
   static constexpr auto keeps_scores = !has_jacobian_of_weights<normalizer_type> || has_parameters<normalizer_type>;
 
   Attention const& use;
-  observation<decltype(Attention::observe)> watch;
+  watch_type watch;
   problem p;
   tuning cut;
   Q const &q;
@@ -199,11 +200,13 @@ void add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, st
   }
 }
 
-/// Adds what one panel of queries gives to the gradients of its keys and values, and writes its own.
+/// Adds what one panel of queries gives to the gradients of its keys and values, writes its own, and shows its rows and its weights.
 template <int Vectors, class Call, class T>
-void backward_panel(Call const& call, panel_at where, backward_buffers<Call> const& at, key_gradients<T> sums) {
+void backward_panel(Call const& call, panel_at where, backward_buffers<Call> const& at, key_gradients<T> sums, double* totals) {
+  using watch_type = typename Call::watch_type;
   auto const& p = call.p;
   panel<T, Vectors, std::remove_cvref_t<decltype(call.use)>> who(call.use, call.watch, p, where);
+  if constexpr (watch_type::counts_queries) who.count_from(totals + watch_type::key_values, static_cast<index>(numbers_per_key<watch_type>));
   pack_lanes(call.q, where, who.width, who.packed_factor(), at.queries);
   pack_lanes(call.dout, where, who.width, T(1), at.douts);
   pack_rows(call.q, where, who.width, at.query_rows);
@@ -213,6 +216,8 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
   weighed_rows<T, Vectors, std::remove_cvref_t<decltype(call.use)>> fit;
   typename decltype(who)::states_type states{};
   fit.weigh(who, blocks.empty() ? 0 : blocks.back().row + blocks.back().count, at.scores, at.weights, states);
+  for (key_block const block : blocks) give_keys(who, block, static_cast<T const*>(at.weights) + block.row * who.width, fit.factor, totals);
+  report_rows(who, states, fit);
   through_rows(who, blocks, fit, at);
   std::fill_n(at.dqueries, p.dim * who.width, T(0));
   add_gradients(call, who, blocks, at, sums);
@@ -223,7 +228,8 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
 
 }  // namespace detail
 
-/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers see nothing here.
+/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers of rows and of keys see what
+/// they see in forward(), to rounding, and cheaper where final weights are at hand anyway; observers of whole rows see nothing here.
 ///
 /// Source      dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k (concepts/normalizer.hpp)
 /// Shapes      dout as out of forward(); dq, dk, dv as q, k, v; overwritten
@@ -243,17 +249,19 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
   problem const p = check_backward("basin::cpu::backward", q, k, v, dout, dq, dk, dv);
   validate(use, p);
   cut.validate("basin::cpu::backward");
-  attention const blind = use.with(unobserved{});
-  using call_type = detail::backward_call<std::remove_cv_t<decltype(blind)>, Q, K, V, DOut, DQ>;
-  call_type const call{blind, observation(blind.observe), p, cut, q, k, v, dout, dq};
+  using call_type = detail::backward_call<Attention, Q, K, V, DOut, DQ>;
+  using watch_type = typename call_type::watch_type;
+  call_type const call{use, watch_type(use.observe), p, cut, q, k, v, dout, dq};
   auto const cuts = call_type::cuts(p, cut);
   detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, cuts.width); });
-  T const key_factor = detail::panel<T, 1, std::remove_cv_t<decltype(blind)>>(blind, call.watch, p, {}).packed_factor();
-  detail::over_key_heads<T>(p, cuts, cut, key_factor, dk, dv, [&](detail::panel_at where, bool narrow, detail::key_gradients<T> sums) {
+  detail::piece_totals<watch_type> totals(p, detail::dealt::of(p, cuts, cut).pieces);
+  T const key_factor = detail::panel<T, 1, Attention>(use, call.watch, p, {}).packed_factor();
+  detail::over_key_heads<T>(p, cuts, cut, key_factor, dk, dv, [&](detail::panel_at where, bool narrow, index piece, detail::key_gradients<T> sums) {
     detail::backward_buffers<call_type> const at(memory.mine(), call, cuts.width);
-    if (narrow) detail::backward_panel<1>(call, where, at, sums);
-    else detail::backward_panel<panel_vectors<T>>(call, where, at, sums);
+    if (narrow) detail::backward_panel<1>(call, where, at, sums, totals.of(where, piece));
+    else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals.of(where, piece));
   });
+  totals.tell(call.watch);
 }
 
 }  // namespace basin::cpu

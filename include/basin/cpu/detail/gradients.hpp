@@ -83,7 +83,7 @@ class ordered_sums {
   std::vector<T> totals;
 };
 
-/// Calls run(panel_at, narrow, sums) for every panel of every key head, and writes dk and dv.
+/// Calls run(panel_at, narrow, piece, sums) for every panel of every key head, and writes dk and dv.
 template <class T, class DK, class DV, class Run>
 void over_key_heads(problem const& p, panel_cuts const& cuts, tuning const& cut, T key_factor, DK const& dk, DV const& dv, Run const& run) {
   index const heads = p.batch * p.kv_heads, key_columns = whole_vectors<T>(p.dim), value_columns = whole_vectors<T>(p.value_dim);
@@ -98,7 +98,7 @@ void over_key_heads(problem const& p, panel_cuts const& cuts, tuning const& cut,
     key_gradients<T> const sums{mine, mine + p.keys * key_columns, key_columns, value_columns};
     for (index n = piece; n < parts.panels; n += parts.pieces) {
       run_at const at{head / p.kv_heads, head % p.kv_heads, n < wide ? n : n - wide, 1, n >= wide};
-      run(cuts.at(p, at, 0), at.narrow, sums);
+      run(cuts.at(p, at, 0), at.narrow, piece, sums);
     }
     totals.add(head, piece, sums);
   }

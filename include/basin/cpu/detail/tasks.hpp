@@ -87,6 +87,29 @@ void tell_keys(Watch const& watch, problem const& p, int b, int h, double const*
   }
 }
 
+/// Totals of what keys receive, where panels are dealt out to pieces of key heads: each piece has its own for each of its query heads.
+template <class Watch>
+class piece_totals {
+ public:
+  piece_totals(problem const& call, index pieces_a_head)
+      : p(call), pieces(pieces_a_head), size(p.keys * static_cast<index>(numbers_per_key<Watch>)),
+        numbers(Watch::key_values > 0 ? static_cast<std::size_t>(p.batch * p.heads * pieces * size) : 0) {}
+
+  double* of(panel_at at, index piece) { return numbers.empty() ? nullptr : numbers.data() + ((at.batch * p.heads + at.head) * pieces + piece) * size; }
+  void tell(Watch const& watch) {
+    if constexpr (Watch::key_values > 0) {
+#pragma omp parallel for schedule(static)
+      for (index n = 0; n < p.batch * p.heads; ++n)
+        tell_keys(watch, p, static_cast<int>(n / p.heads), static_cast<int>(n % p.heads), numbers.data() + n * pieces * size, pieces);
+    }
+  }
+
+ private:
+  problem p;
+  index pieces, size;
+  std::vector<double> numbers;
+};
+
 /// Calls run(run_at, totals) for every panel of the call, and tells key observers the totals of each key of every query head.
 template <class Watch, class Run>
 void over_watched_runs(problem const& p, panel_cuts const& cuts, index together, tuning const& cut, Watch const& watch, Run const& run) {

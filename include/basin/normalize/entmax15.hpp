@@ -35,10 +35,10 @@ struct entmax15 {
   BASIN_HD void absorb(row<T>& r, T score) const {
     T const y = above(r, score);
     auto const supported = y > T(0);
-    r.count = r.count + math::select(supported, T(1), T(0));
+    r.count = math::select(supported, r.count + T(1), r.count);
     r.first = r.first + y;
     r.second = math::fma(y, y, r.second);
-    r.least = math::min(r.least, math::select(supported, y, math::highest<T>()));
+    r.least = math::select(supported, math::smaller(r.least, y), r.least);
   }
 
   template <class T>
@@ -90,7 +90,7 @@ struct entmax15 {
  private:
   /// max(s / 2 - max / 2 - tau, 0), and NaN for a NaN.
   template <class T>
-  BASIN_HD static T above(row<T> const& r, T score) { return math::max(T(0), T(0.5f) * (score - r.max) - r.tau); }
+  BASIN_HD static T above(row<T> const& r, T score) { return math::larger(T(0), T(0.5f) * (score - r.max) - r.tau); }
 };
 
 static_assert(streamable_normalizer<entmax15> && !online_normalizer<entmax15> && differentiable_normalizer<entmax15>);

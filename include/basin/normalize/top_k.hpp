@@ -39,7 +39,7 @@ struct top_k {
   BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
 
   template <class T>
-  BASIN_HD void absorb(row<T>& r, T score) const { r.count = r.count + math::select(r.set.note(score), T(1), T(0)); }
+  BASIN_HD void absorb(row<T>& r, T score) const { r.count = math::select(r.set.note(score), r.count + T(1), r.count); }
 
   template <class T>
   BASIN_HD auto next(row<T>& r) const {

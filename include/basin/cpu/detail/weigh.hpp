@@ -4,6 +4,7 @@
 // The scores of a panel become terms, w_ij = factor_i * term_ij. Two ways, one interface: rows in lanes for normalizers
 // that stream, rows one by one in scalars for those that must see a whole row.
 
+#include <algorithm>
 #include <vector>
 
 #include "basin/concepts/parameters.hpp"
@@ -37,15 +38,25 @@ struct lane_rows {
     if constexpr (raises_rows<normalizer_type>)
       over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index) { who.use.normalize.raise(row[v], s); });
   }
+  /// Sweeps all vectors of rows at once while all need it, as their chains of additions do not wait for each other; then each alone.
   void search(panel_type const& who, index rows, T const* scores) {
-    if constexpr (sweeps_rows<normalizer_type>)
-      for (int v = 0; v < Vectors; ++v)                          // each vector of rows for as long as one of its own needs it
-        for (auto again = true; again;) {
+    if constexpr (sweeps_rows<normalizer_type>) {
+      auto const n = who.use.normalize;
+      bool again[Vectors];
+      do {
+        row_of<normalizer_type, batch> mine[Vectors];
+        std::copy_n(row, Vectors, mine);
+        over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index) { n.absorb(mine[v], s); });
+        for (int v = 0; v < Vectors; ++v) again[v] = math::any(n.next(mine[v])), row[v] = mine[v];
+      } while (std::all_of(again, again + Vectors, [](bool needed) { return needed; }));
+      for (int v = 0; v < Vectors; ++v)
+        while (again[v]) {
           auto mine = row[v];
-          for (index at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) who.use.normalize.absorb(mine, batch::load_aligned(scores + at));
-          again = math::any(who.use.normalize.next(mine));
+          for (index at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) n.absorb(mine, batch::load_aligned(scores + at));
+          again[v] = math::any(n.next(mine));
           row[v] = mine;
         }
+    }
   }
   /// terms may be scores.
   template <class States>

@@ -18,8 +18,8 @@ struct set_search {
   /// Takes one score of a sweep; whether it reaches mid.
   BASIN_HD auto note(T score) {
     auto const reaches = score >= mid;
-    above = math::smaller(above, math::select(reaches, score, -math::minus_inf<T>()));  // a NaN has ended the search: it is the
-    below = math::larger(below, math::select(reaches, math::lowest<T>(), score));  // largest score of its row
+    above = math::select(reaches, math::smaller(above, score), above);  // one masked instruction each; a NaN has ended the search:
+    below = math::select(reaches, below, math::larger(below, score));   // it is the largest score of its row
     return reaches;
   }
 

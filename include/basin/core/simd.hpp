@@ -20,6 +20,13 @@ using simd = xsimd::batch<T>;
 
 namespace detail {
 
+/// Whether the machine can round x y + z once.
+#if defined(__x86_64__) && !defined(__FMA__)
+inline constexpr bool has_fused = false;
+#else
+inline constexpr bool has_fused = true;
+#endif
+
 /// x y + z with one rounding, where the machine can. xsimd 8 leaves AVX-512 to the compiler's contraction, which clang does
 /// not do across functions.
 template <class T, class Arch>
@@ -84,7 +91,7 @@ BASIN_INLINE xsimd::batch<float, Arch> exp_nonpositive_by_polynomial(xsimd::batc
   using v = xsimd::batch<float, Arch>;
   v const magic(12582912.0f);
   v const n = fused(x, v(1.44269504f), magic) - magic;
-  v const f = fused(n, v(-0.693147181f), x);
+  v const f = has_fused ? fused(n, v(-0.693147181f), x) : fused(n, v(2.12194440e-4f), fused(n, v(-0.693359375f), x));
   v p = v(0.0082902638f);
   p = fused(p, f, v(0.0418981612f));
   p = fused(p, f, v(0.1666763872f));

@@ -16,6 +16,8 @@ namespace basin::detail::x86 {
 // What a target lacks is never called there, but must have a name.
 template <class... X>
 void scaled(X...) = delete;
+template <class... X>
+int sums(X const&...) = delete;
 
 #if defined(__AVX512F__)
 

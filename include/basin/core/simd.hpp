@@ -36,6 +36,14 @@ BASIN_INLINE xsimd::batch<T, Arch> fused(xsimd::batch<T, Arch> x, xsimd::batch<T
   else return xsimd::fma(x, y, z);
 }
 
+/// A polynomial in x by Horner's rule, the highest coefficient first.
+template <class Arch, class... Numbers>
+BASIN_INLINE xsimd::batch<float, Arch> polynomial(xsimd::batch<float, Arch> x, float first, Numbers... rest) {
+  xsimd::batch<float, Arch> p(first);
+  ((p = fused(p, x, xsimd::batch<float, Arch>(rest))), ...);
+  return p;
+}
+
 /// x 2^n for whole n in [-126, 128], where the result is a normal number or overflows.
 template <class Arch>
 BASIN_INLINE xsimd::batch<float, Arch> times_power_of_two(xsimd::batch<float, Arch> x, xsimd::batch<float, Arch> n) {
@@ -71,13 +79,7 @@ BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arc
   v const n = fused(x, v(1.44269504f), magic) - magic;
   v f = fused(n, v(-0.693359375f), x);                           // ln 2 = 0.693359375 - 2.12194440e-4
   f = fused(n, v(2.12194440e-4f), f);
-  v p = v(0.0013836793f);
-  p = fused(p, f, v(0.0083748568f));
-  p = fused(p, f, v(0.0416682288f));
-  p = fused(p, f, v(0.1666641980f));
-  p = fused(p, f, v(0.4999999106f));
-  p = fused(p, f, v(1.0f));
-  p = fused(p, f, v(1.0f));
+  v const p = polynomial(f, 0.0013836793f, 0.0083748568f, 0.0416682288f, 0.1666641980f, 0.4999999106f, 1.0f, 1.0f);
   return scaled_unless_below(p, n, given, least);
 }
 
@@ -92,12 +94,7 @@ BASIN_INLINE xsimd::batch<float, Arch> exp_nonpositive_by_polynomial(xsimd::batc
   v const magic(12582912.0f);
   v const n = fused(x, v(1.44269504f), magic) - magic;
   v const f = has_fused ? fused(n, v(-0.693147181f), x) : fused(n, v(2.12194440e-4f), fused(n, v(-0.693359375f), x));
-  v p = v(0.0082902638f);
-  p = fused(p, f, v(0.0418981612f));
-  p = fused(p, f, v(0.1666763872f));
-  p = fused(p, f, v(0.4999914765f));
-  p = fused(p, f, v(0.9999997020f));
-  p = fused(p, f, v(1.0f));
+  v const p = polynomial(f, 0.0082902638f, 0.0418981612f, 0.1666763872f, 0.4999914765f, 0.9999997020f, 1.0f);
   return scaled_unless_below(p, n, x, v(-87.33f));
 }
 

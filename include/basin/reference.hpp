@@ -101,7 +101,7 @@ void forward_row(Attention const& use, problem const& p, weighed_row<Attention> 
     out(at.batch, at.head, at.query, d) = static_cast<typename Out::value_type>(sum[static_cast<std::size_t>(d)]);
   double log_sum = 0;
   if constexpr (Watch::needs_log_sum) log_sum = log_sum_of<double>(use.normalize, r.row);
-  watch.sees_row(at, watch.report(states, 1.0, log_sum));
+  watch.sees_row(at, watch.report(states, 1.0, log_sum, states.added));
   show_whole_row(p, r, at, watch);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers log_sum_exp() of every normalizer that has it: w_j = exp(c s_j - L).
+// Covers log_sum_exp() and term_sum() of every normalizer that has them: w_j = exp(c s_j - L) = factor term_j.
 #include <algorithm>
 
 #include "support/catch.hpp"
@@ -29,6 +29,27 @@ TEST_CASE("the log of the sum is what a score of 0 is normalised by, whatever sc
     }
   });
   CHECK(known >= 8);
+}
+
+TEST_CASE("the sum of the terms is what the terms add up to, and the largest of them is 1", "[property][normalizer]") {
+  int known = 0;
+  for_each_case(all_normalizers(), [&](auto const& c) {
+    if constexpr (basin::knows_term_sum<decltype(c.normalize)>) {
+      ++known;
+      for (auto const kind : {row_kind::smooth, row_kind::tied, row_kind::far_apart})
+        for (std::size_t const n : {1u, 2u, 10u, 100u}) {
+          auto const scores = row_of_scores(kind, n, n);
+          auto const row = basin::fit_row(c.normalize, std::span<double const>(scores), context_of<double>(n));
+          double sum = 0, largest = 0;
+          for (double const s : scores) sum += c.normalize.term(row, s), largest = std::max(largest, c.normalize.term(row, s));
+          INFO(c.name << ", " << name_of(kind) << ", " << n << " keys");
+          CHECK(largest == 1);
+          CHECK(std::fabs(c.normalize.term_sum(row) - sum) <= 1e-13 * sum);
+          CHECK(c.normalize.term_sum(basin::fit_row(c.normalize, std::span<double const>(), context_of<double>(0))) == 0);
+        }
+    }
+  });
+  CHECK(known >= 6);
 }
 
 TEST_CASE("the log of the sum of an empty row is -inf, or what stands in the divisor beside the row", "[unit][normalizer]") {

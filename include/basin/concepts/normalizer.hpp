@@ -182,6 +182,13 @@ BASIN_HD T log_of_term(N const& n, row_of<N, T> const& row, T score, T term) {
   else return math::log(term);
 }
 
+/// A normalizer that measures terms against the largest score of the row, whose term is 1, and keeps their sum: term_sum(row).
+/// Observers that ask for these totals then need not add them up.
+template <class N>
+concept knows_term_sum = requires(N const n, row_of<N> const row) {
+  { n.term_sum(row) } -> std::same_as<double>;
+};
+
 /// A normalizer whose weights are exponentials over a common divisor, w_j = exp(c s_j - L): log_sum_exp(row) gives L.
 template <class N>
 concept knows_log_sum = requires(N const n, row_of<N> const row) {

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "basin/concepts/normalizer.hpp"
 #include "basin/concepts/observer.hpp"
 
 namespace basin {
@@ -38,21 +39,32 @@ constexpr auto observers_of(O const& o) {
   else return cuda::std::tuple<>();
 }
 
+/// What the row observers of a list gathered, and the totals for those who ask.
 template <class T, class List>
 struct row_states;
 template <class T, class... Os>
 struct row_states<T, cuda::std::tuple<Os...>> {
-  using type = cuda::std::tuple<typename Os::template row<T>...>;
+  cuda::std::tuple<typename Os::template row<T>...> own;
+  term_totals<T> added;                                          // unless the normalizer knows
 };
 
 template <class O>
-concept rescalable = requires(O const o, typename O::template row<double>& row, double by) { o.rescale(row, by); };
+concept rescales_alone = requires(O const o, typename O::template row<double>& row, double by) { o.rescale(row, by); };
+template <class O>
+concept rescales_with_totals = requires(O const o, typename O::template row<double>& row, double by) { o.rescale(row, by, term_totals<double>{}); };
 
 template <class List>
 struct all_rescale;
 template <class... Os>
 struct all_rescale<cuda::std::tuple<Os...>> {
-  static constexpr bool value = (rescalable<Os> && ...);
+  static constexpr bool value = ((rescales_alone<Os> || rescales_with_totals<Os>) && ...);
+};
+
+template <class List>
+struct any_totals;
+template <class... Os>
+struct any_totals<cuda::std::tuple<Os...>> {
+  static constexpr bool value = ((reports_totals<Os> || rescales_with_totals<Os>) || ...);
 };
 
 template <class List>
@@ -82,10 +94,12 @@ struct observation {
   static constexpr bool wants_whole_rows = cuda::std::tuple_size<whole_list>::value > 0;
   /// Whether a row observer asks for the logarithm that the row was normalised by.
   static constexpr bool needs_log_sum = detail::any_log_sum<row_list>::value;
+  /// Whether a row observer asks for the sum of all terms and the largest.
+  static constexpr bool needs_totals = detail::any_totals<row_list>::value;
   /// Whether a key observer asks how many queries can see a key.
   static constexpr bool counts_queries = detail::any_counts<key_list>::value;
   template <class T>
-  using rows = typename detail::row_states<T, row_list>::type;
+  using rows = detail::row_states<T, row_list>;
 
   row_list row_observers;
   key_list key_observers;
@@ -99,23 +113,39 @@ struct observation {
   /// Whether every row observer can follow a row that is rescaled on the way.
   static constexpr bool rescales = detail::all_rescale<row_list>::value;
 
-  /// One term of a row.
-  template <class T>
+  /// One term of a row. Totals are added up unless N knows them; void knows nothing.
+  template <class N = void, class T>
   BASIN_INLINE void absorb(rows<T>& states, seen_term<T> seen) const {
-    over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).absorb(cuda::std::get<i>(states), seen); });
+    over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).absorb(cuda::std::get<i>(states.own), seen); });
+    if constexpr (needs_totals && !knows_term_sum<N>) states.added = {states.added.sum + seen.term, math::larger(seen.term, states.added.largest)};
   }
+  /// The totals of the terms so far, from the row where N knows them. What terms are measured against is a term of 1.
+  template <class N, class T>
+  term_totals<T> totals(rows<T> const& states, N const& n, row_of<N, T> const& row) const {
+    if constexpr (needs_totals && knows_term_sum<N>) return {n.term_sum(row), math::select(n.term_sum(row) == T(0), T(0), T(1))};
+    else return states.added;
+  }
+  /// All terms so far, whose totals are `all`, become `by` times what they were.
   template <class T>
-  BASIN_INLINE void rescale(rows<T>& states, T by) const {
-    over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).rescale(cuda::std::get<i>(states), by); });
+  BASIN_INLINE void rescale(rows<T>& states, T by, term_totals<T> all) const {
+    over<row_values>([&](auto i) {
+      auto const& o = cuda::std::get<i>(row_observers);
+      if constexpr (detail::rescales_with_totals<std::remove_cvref_t<decltype(o)>>) o.rescale(cuda::std::get<i>(states.own), by, all);
+      else o.rescale(cuda::std::get<i>(states.own), by);
+    });
+    states.added = {by * states.added.sum, by * states.added.largest};
   }
   /// What the finished row reports, one value an observer; any log_sum will do where nobody needs it.
   template <class T>
-  std::array<T, row_values> report(rows<T> const& states, T factor, T log_sum) const {
+  std::array<T, row_values> report(rows<T> const& states, T factor, T log_sum, term_totals<T> all) const {
     std::array<T, row_values> values{};
     over<row_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(row_observers);
-      if constexpr (reports_log_sum<std::remove_cvref_t<decltype(o)>>) values[i] = o.report(cuda::std::get<i>(states), factor, log_sum);
-      else values[i] = o.report(cuda::std::get<i>(states), factor);
+      auto const& own = cuda::std::get<i>(states.own);
+      using one = std::remove_cvref_t<decltype(o)>;
+      if constexpr (reports_totals<one>) values[i] = o.report(own, factor, all);
+      else if constexpr (reports_log_sum<one>) values[i] = o.report(own, factor, log_sum);
+      else values[i] = o.report(own, factor);
     });
     return values;
   }

@@ -16,7 +16,14 @@ struct seen_term {
   T term, log_term;
 };
 
-// A row observer reports from what it gathered, or also from the logarithm that the row was normalised by.
+/// All terms of a row, or of a row so far, as far as observers share them: many normalizers know both, so that nobody need add
+/// them up again. The sum keeps a NaN; the largest does not.
+template <class T>
+struct term_totals {
+  T sum = T(0), largest = T(0);
+};
+
+// A row observer reports from what it gathered, or also from the logarithm that the row was normalised by, or from the totals.
 template <class O>
 concept reports_terms = requires(O const o, typename O::template row<double> const& row, double x) {
   { o.report(row, x) } -> std::same_as<double>;
@@ -26,15 +33,21 @@ concept reports_log_sum = requires(O const o, typename O::template row<double> c
   { o.report(row, x, x) } -> std::same_as<double>;
 };
 
+template <class O>
+concept reports_totals = requires(O const o, typename O::template row<double> const& row, double x, term_totals<double> all) {
+  { o.report(row, x, all) } -> std::same_as<double>;
+};
+
 /// Watches every row and reports one number per row.
 ///
 /// Requires  row<T>: what is gathered; absorb(row, seen_term); report(row, factor): from the terms so far, each times factor,
 ///           or report(row, factor, log_sum), where log_sum is the normalizer's log_sum_exp(row), without which this is an
-///           error at compile time; sees_row(row_at, double): called once a row; optional: rescale(row, by): all terms so far
-///           times `by`, for engines that walk a row once
+///           error at compile time, or report(row, factor, term_totals); sees_row(row_at, double): called once a row; optional:
+///           rescale(row, by) or rescale(row, by, term_totals of the terms so far): all terms so far times `by`, for engines that
+///           walk a row once
 /// Laws      changes no bit of the output; the order of keys does not matter; report after rescale(by) = report with by * factor
 template <class O>
-concept row_observer = policy<O> && (reports_terms<O> || reports_log_sum<O>) &&
+concept row_observer = policy<O> && (reports_terms<O> || reports_log_sum<O> || reports_totals<O>) &&
                        requires(O const o, typename O::template row<double>& row, seen_term<double> s, row_at at, double x) {
                          o.absorb(row, s);
                          o.sees_row(at, x);

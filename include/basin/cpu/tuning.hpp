@@ -17,7 +17,7 @@ struct tuning {
   index keys_per_step = 32;             // keys that a mask or a pruner is asked about at once, where a block is seen in part
   index panels_together = 8;            // panels of queries that share each block of keys while it is in the L2 cache
   index panel_bytes = 1 << 20;          // scores that are swept again and again: they fit a 2 MiB L2 beside keys and values
-  index kept_bytes = 6 << 20;           // terms that are read once more: from L3, cheaper than to read keys and values for each panel
+  index kept_bytes = 5 << 20;           // terms that are read once more: from L3, cheaper than to read keys and values for each panel
   index tasks = 16;                     // pieces that one head is cut into where there are fewer heads than this
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;

@@ -68,6 +68,9 @@ struct adaptive_temperature {
     into.sum = into.sum + from.sum;
   }
 
+  template <class T>
+  BASIN_HD T term_sum(row<T> const& r) const { return r.sum; }
+
   /// log sum_j exp(beta s_j); -inf for an empty row.
   template <class T>
   BASIN_HD T log_sum_exp(row<T> const& r) const { return r.beta * r.max + math::log(r.sum); }

@@ -116,6 +116,9 @@ struct length_scaled {
   BASIN_HD T log_term(row<T> const& r, T score) const { return normalize.log_term(r.inner, times(r.scale, score)); }
 
   template <class T>
+    requires knows_term_sum<Normalizer>
+  BASIN_HD T term_sum(row<T> const& r) const { return normalize.term_sum(r.inner); }
+  template <class T>
     requires knows_log_sum<Normalizer>
   BASIN_HD T log_sum_exp(row<T> const& r) const { return normalize.log_sum_exp(r.inner); }
 

@@ -47,6 +47,9 @@ struct softmax {
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return (score - r.max) * per_temperature<T>(); }
 
+  template <class T>
+  BASIN_HD T term_sum(row<T> const& r) const { return r.sum; }
+
   /// log sum_j exp(s_j / T); -inf for an empty row.
   template <class T>
   BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max * per_temperature<T>() + math::log(r.sum); }

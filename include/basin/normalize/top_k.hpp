@@ -69,6 +69,9 @@ struct top_k {
     into.sum = into.sum + from.sum;
   }
 
+  template <class T>
+  BASIN_HD T term_sum(row<T> const& r) const { return r.sum; }
+
   /// log sum exp of the chosen scores; -inf for an empty row.
   template <class T>
   BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum); }

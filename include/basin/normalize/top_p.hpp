@@ -66,6 +66,9 @@ struct top_p {
     into.sum = into.sum + from.sum;
   }
 
+  template <class T>
+  BASIN_HD T term_sum(row<T> const& r) const { return r.sum; }
+
   /// log sum exp of the set; -inf for an empty row.
   template <class T>
   BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum); }

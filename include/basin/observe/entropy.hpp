@@ -13,29 +13,28 @@ namespace basin {
 /// Shapes    nats [batch, heads, queries]; overwritten by every call
 /// Edges     an empty row gives 0; for weights that do not sum to 1 it is the same formula, not a Shannon entropy;
 ///           a row with a negative weight has none and reports NaN
-/// Cost      3 flop and a selection per weight where the normalizer knows log_term (softmax); else a logarithm more
+/// Cost      2 flop and a selection per weight where the normalizer knows log_term and term_sum (softmax); else a logarithm more, and
+///           an addition and a selection
 /// Errors    shape_error from validate()
 struct entropy {
   view<double, 3> nats{};
 
   template <class T>
   struct row {
-    T sum = T(0), log_sum = T(0);                                // sum t, sum t log t over terms t
+    T log_sum = T(0);                                            // sum t log t over terms t
   };
 
   template <class T>
   BASIN_HD void absorb(row<T>& r, seen_term<T> seen) const {
-    r.sum = r.sum + seen.term;
     r.log_sum = math::fma(seen.term, math::larger(math::lowest<T>(), seen.log_term), r.log_sum);  // 0 log 0 = 0
   }
   template <class T>
-  BASIN_HD void rescale(row<T>& r, T by) const {
-    r.log_sum = by * r.log_sum + times_log(by) * r.sum;
-    r.sum = by * r.sum;
-  }
+  BASIN_HD void rescale(row<T>& r, T by, term_totals<T> all) const { r.log_sum = by * r.log_sum + times_log(by) * all.sum; }
   /// With w = f t: - sum w log w = - f sum t log t - f log f sum t.
   template <class T>
-  BASIN_HD T report(row<T> const& r, T factor) const { return T(0) - (factor * r.log_sum + times_log(factor) * r.sum); }
+  BASIN_HD T report(row<T> const& r, T factor, term_totals<T> all) const {
+    return T(0) - (factor * r.log_sum + times_log(factor) * all.sum);
+  }
   BASIN_HD void sees_row(row_at at, double value) const { nats(at.batch, at.head, at.query) = value; }
 
   /// x log x, 0 at 0.

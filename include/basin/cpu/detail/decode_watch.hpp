@@ -56,7 +56,7 @@ void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> con
   });
   double log_sum = 0;
   if constexpr (Watch::needs_log_sum) log_sum = static_cast<double>(log_sum_of<T>(n, f.row));
-  watch.sees_row(at, watch.report(states, static_cast<double>(f.factor), log_sum));
+  watch.sees_row(at, watch.report(states, static_cast<double>(f.factor), log_sum, states.added));
   if constexpr (Watch::wants_whole_rows) watch.sees_whole_row(at, {in.weights, in.scores, static_cast<double>(visible)});
 }
 

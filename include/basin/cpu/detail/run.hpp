@@ -357,7 +357,7 @@ void report_rows(panel<T, Vectors, Attention> const& who, States const& states, 
     for (int v = 0; v < Vectors; ++v) {
       simd<T> log_sum(T(0));
       if constexpr (watch_type::needs_log_sum) log_sum = fit.log_sum(who, v);
-      auto const reported = who.watch.report(states[v], fit.factor[v], log_sum);
+      auto const reported = who.watch.report(states[v], fit.factor[v], log_sum, fit.totals(who, v, states[v]));
       alignas(64) T lane_values[count][lanes<T>];
       for (std::size_t n = 0; n < count; ++n) reported[n].store_aligned(lane_values[n]);
       for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) {

@@ -42,12 +42,12 @@ void absorb_block(Call const& call, Panel& panel, std::span<key_block const> par
     auto const old = panel.fit.row[u];
     n.merge(panel.fit.row[u], part.row[u]);
     simd<T> const by = n.rescale(old, panel.fit.row[u]);
-    if constexpr (panel_type::watch_type::rescales) who.watch.rescale(panel.states[u], by);
-    if (math::any(by != simd<T>(T(1))))
-      for (index d = 0; d < who.p.value_dim; ++d) {
-        T* const o = panel.outputs + d * width + u * lanes<T>;
-        (by * simd<T>::load_aligned(o)).store_aligned(o);
-      }
+    if (!math::any(!(by == simd<T>(T(1))))) continue;            // a NaN is not 1
+    if constexpr (panel_type::watch_type::rescales) who.watch.rescale(panel.states[u], by, who.watch.totals(panel.states[u], n, old));
+    for (index d = 0; d < who.p.value_dim; ++d) {
+      T* const o = panel.outputs + d * width + u * lanes<T>;
+      (by * simd<T>::load_aligned(o)).store_aligned(o);
+    }
   }
   for (key_block const block : parts) {
     index const skip = (block.row - parts[0].row) * width;

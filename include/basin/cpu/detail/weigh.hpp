@@ -81,6 +81,8 @@ struct lane_rows {
     sum(who, rows, scores, terms, states);
   }
   batch log_sum(panel_type const& who, int v) const { return log_sum_of<batch>(who.use.normalize, row[v]); }
+  template <class State>
+  term_totals<batch> totals(panel_type const& who, int v, State const& state) const { return who.watch.totals(state, who.use.normalize, row[v]); }
   auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
     auto j = as_low_rank(who.use.normalize.jacobian(row[v], score, weight));
     j.diag = unless_hidden(score, j.diag);
@@ -109,7 +111,7 @@ struct lane_rows {
         else term = n.weight(mine, s);
         if constexpr (Hides) term = unless_hidden(s, term);
         if constexpr (has_terms<normalizer_type>) n.add(mine, s, term);
-        if constexpr (panel_type::watch_type::row_values > 0) watch.absorb(saw, seen_term<batch>{term, log_of_term(n, mine, s, term)});
+        if constexpr (panel_type::watch_type::row_values > 0) watch.template absorb<normalizer_type>(saw, seen_term<batch>{term, log_of_term(n, mine, s, term)});
         term.store_aligned(terms + at);
       }
       row[v] = mine, states[v] = saw;
@@ -155,6 +157,8 @@ struct scalar_rows {
     for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) values[lane] = log_sum_of<T>(who.use.normalize, row[v * lanes<T> + lane]);
     return batch::load_aligned(values);
   }
+  template <class State>
+  term_totals<batch> totals(panel_type const&, int, State const& state) const { return state.added; }
   auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
     using terms = jacobian_of<normalizer_type, T>;
     constexpr std::size_t rank = terms::rank;

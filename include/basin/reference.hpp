@@ -64,7 +64,7 @@ weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const
 /// What the key observers of one head have been given so far, and how many queries can see each key.
 template <class Watch>
 struct key_totals {
-  std::vector<std::array<double, Watch::key_values>> given;
+  std::vector<cuda::std::array<double, Watch::key_values>> given;
   std::vector<double> queries;
   explicit key_totals(index keys) : given(static_cast<std::size_t>(keys)), queries(static_cast<std::size_t>(keys)) {}
 };

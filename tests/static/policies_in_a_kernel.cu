@@ -2,6 +2,7 @@
 // Compiled where nvcc is found: a concept cannot see a missing __device__, so every hook of every policy is called here.
 
 #include "basin/basin.cuh"
+#include "basin/concepts/observation.hpp"
 
 using namespace basin;
 
@@ -21,10 +22,12 @@ __device__ float weight_of_first(N n, float const* scores, int keys) {
 
 template <class O>
 __device__ void watch_row(O o) {
-  typename O::template row<float> row;
-  o.absorb(row, seen_term<float>{0.5f, -0.7f});
-  o.rescale(row, 0.5f);
-  o.sees_row({0, 0, 0}, o.report(row, 2.0f));
+  observation<O> const watch(o);
+  typename observation<O>::template rows<float> states{};
+  softmax::row<float> const row{1.0f, 0.5f};
+  watch.template absorb<softmax>(states, seen_term<float>{0.5f, -0.7f});
+  watch.rescale(states, 0.5f, watch.totals(states, softmax{}, row));
+  watch.sees_row({0, 0, 0}, watch.report(states, 2.0f, 0.0f, watch.totals(states, softmax{}, row)));
 }
 
 template <class M>

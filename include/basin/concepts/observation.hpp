@@ -4,8 +4,9 @@
 // How an engine feeds the observers of a call: it sees one list of each kind (row, key, whole row), however they were
 // combined.
 
-#include <array>
+#include <cuda/std/array>
 #include <cuda/std/tuple>
+#include <cuda/std/type_traits>
 #include <type_traits>
 #include <utility>
 
@@ -32,7 +33,7 @@ struct of_whole_rows {
 
 /// The observers of one kind, with those that stand in composites.
 template <class Kind, observer O>
-constexpr auto observers_of(O const& o) {
+BASIN_HD constexpr auto observers_of(O const& o) {
   if constexpr (composite_observer<O>)
     return cuda::std::apply([](auto const&... part) { return cuda::std::tuple_cat(observers_of<Kind>(part)...); }, o.parts());
   else if constexpr (Kind::template holds<O>) return cuda::std::tuple<O>(o);
@@ -105,7 +106,7 @@ struct observation {
   key_list key_observers;
   whole_list whole_row_observers;
 
-  constexpr explicit observation(O const& o)
+  BASIN_HD constexpr explicit observation(O const& o)
       : row_observers(detail::observers_of<detail::of_rows>(o)),
         key_observers(detail::observers_of<detail::of_keys>(o)),
         whole_row_observers(detail::observers_of<detail::of_whole_rows>(o)) {}
@@ -115,19 +116,19 @@ struct observation {
 
   /// One term of a row. Totals are added up unless N knows them; void knows nothing.
   template <class N = void, class T>
-  BASIN_INLINE void absorb(rows<T>& states, seen_term<T> seen) const {
+  BASIN_HD BASIN_INLINE void absorb(rows<T>& states, seen_term<T> seen) const {
     over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).absorb(cuda::std::get<i>(states.own), seen); });
     if constexpr (needs_totals && !knows_term_sum<N>) states.added = {states.added.sum + seen.term, math::larger(seen.term, states.added.largest)};
   }
   /// The totals of the terms so far, from the row where N knows them. What terms are measured against is a term of 1.
   template <class N, class T>
-  term_totals<T> totals(rows<T> const& states, N const& n, row_of<N, T> const& row) const {
+  BASIN_HD term_totals<T> totals(rows<T> const& states, N const& n, row_of<N, T> const& row) const {
     if constexpr (needs_totals && knows_term_sum<N>) return {n.term_sum(row), math::select(n.term_sum(row) == T(0), T(0), T(1))};
     else return states.added;
   }
   /// All terms so far, whose totals are `all`, become `by` times what they were.
   template <class T>
-  BASIN_INLINE void rescale(rows<T>& states, T by, term_totals<T> all) const {
+  BASIN_HD BASIN_INLINE void rescale(rows<T>& states, T by, term_totals<T> all) const {
     over<row_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(row_observers);
       if constexpr (detail::rescales_with_totals<std::remove_cvref_t<decltype(o)>>) o.rescale(cuda::std::get<i>(states.own), by, all);
@@ -137,8 +138,8 @@ struct observation {
   }
   /// What the finished row reports, one value an observer; any log_sum will do where nobody needs it.
   template <class T>
-  std::array<T, row_values> report(rows<T> const& states, T factor, T log_sum, term_totals<T> all) const {
-    std::array<T, row_values> values{};
+  BASIN_HD cuda::std::array<T, row_values> report(rows<T> const& states, T factor, T log_sum, term_totals<T> all) const {
+    cuda::std::array<T, row_values> values{};
     over<row_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(row_observers);
       auto const& own = cuda::std::get<i>(states.own);
@@ -150,19 +151,19 @@ struct observation {
     return values;
   }
   template <class T>
-  void sees_row(row_at at, T const& values) const {
+  BASIN_HD void sees_row(row_at at, T const& values) const {
     over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).sees_row(at, static_cast<double>(values[i])); });
   }
 
   /// What one weight adds to its key, one value an observer.
   template <class T>
-  BASIN_INLINE std::array<T, key_values> gives(T weight) const {
-    std::array<T, key_values> values{};
+  BASIN_HD BASIN_INLINE cuda::std::array<T, key_values> gives(T weight) const {
+    cuda::std::array<T, key_values> values{};
     over<key_values>([&](auto i) { values[i] = cuda::std::get<i>(key_observers).gives(weight); });
     return values;
   }
   /// `queries` is how many of them can see the key; any number will do where nobody counts.
-  void sees_key(key_at at, std::array<double, key_values> const& totals, double queries) const {
+  BASIN_HD void sees_key(key_at at, cuda::std::array<double, key_values> const& totals, double queries) const {
     over<key_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(key_observers);
       if constexpr (told_queries<std::remove_cvref_t<decltype(o)>>) o.sees_key(at, totals[i], queries);
@@ -177,8 +178,8 @@ struct observation {
 
  private:
   template <std::size_t Count, class F>
-  static BASIN_INLINE constexpr void over(F&& f) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>{}), ...); }(std::make_index_sequence<Count>{});
+  BASIN_HD static BASIN_INLINE constexpr void over(F&& f) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (f(cuda::std::integral_constant<std::size_t, I>{}), ...); }(std::make_index_sequence<Count>{});
   }
 };
 

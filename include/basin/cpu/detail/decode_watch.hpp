@@ -64,7 +64,7 @@ void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> con
 template <class Watch>
 void watch_keys(Watch const& watch, int batch, int head, index keys, watch_buffers const& in, double const* queries_of_keys) {
   for (index j = 0; j < keys; ++j) {
-    std::array<double, Watch::key_values> given{};
+    cuda::std::array<double, Watch::key_values> given{};
     std::copy_n(in.totals.begin() + j * static_cast<index>(given.size()), given.size(), given.begin());
     watch.sees_key({batch, head, j}, given, queries_of_keys == nullptr ? 0.0 : queries_of_keys[j]);
   }

@@ -81,7 +81,7 @@ void tell_keys(Watch const& watch, problem const& p, int b, int h, double const*
     std::array<double, count> sum{};
     for (index piece = 0; piece < pieces; ++piece)
       for (std::size_t n = 0; n < count; ++n) sum[n] += totals[static_cast<std::size_t>(piece * p.keys + j) * count + n];
-    std::array<double, Watch::key_values> given;
+    cuda::std::array<double, Watch::key_values> given;
     std::copy_n(sum.begin(), given.size(), given.begin());
     watch.sees_key({b, h, j}, given, sum.back());
   }

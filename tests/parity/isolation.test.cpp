@@ -193,4 +193,49 @@ TEST_CASE("a row observer reports NaN for a row of NaN, never a plausible number
   check(causal.with(basin::sparsemax{}), cpu_forward);
 }
 
+TEST_CASE("a spoiled query changes no bit of what keys receive that it does not see", "[parity][cpu]") {
+  auto const received = [](shape const& s, double with, auto engine) {
+    call<float> c(s);
+    if (with != 0) spoil_row(c.q, 20, with);
+    std::vector<double> sums(static_cast<std::size_t>(s.batch * s.heads * s.keys));
+    engine(causal.with(basin::received_attention{basin::contiguous(sums.data(), s.batch, s.heads, s.keys)}), c);
+    return sums;
+  };
+  auto const check = [&](auto engine) {
+    for (double const with : {nan, inf}) {
+      auto const clean = received(square, 0, engine), dirty = received(square, with, engine);
+      for (std::size_t n = 0; n < clean.size(); ++n) {
+        CAPTURE(n, with);
+        if (n % 50 > 20) CHECK(clean[n] == dirty[n]);
+        else CHECK(std::isnan(dirty[n]));
+      }
+    }
+  };
+  SECTION("panels") { check(cpu_forward); }
+  SECTION("stream") { check(cpu_stream); }
+  SECTION("backward") { check(cpu_backward); }
+}
+
+TEST_CASE("lanes without a query give nothing to an infinite key", "[parity][cpu]") {
+  shape const s{1, 1, 1, 5, 30, 8, 8};
+  auto const check = [&](auto const& normalize, auto engine) {
+    call<float> c(s);
+    c.q.each([](float& x, index, index, index, index d) { if (d == 0) x = -1; });
+    c.k.v(0, 0, 7, 0) = static_cast<float>(inf);                 // every score of key 7 is -inf
+    std::vector<double> sums(30, nan);
+    engine(basin::attention<>{}.with(normalize).with(basin::received_attention{basin::contiguous(sums.data(), 1, 1, 30)}), c);
+    CHECK(sums[7] == 0);
+    for (double const sum : sums) CHECK(std::isfinite(sum));
+  };
+  auto const check_all = [&](auto engine) {
+    check(basin::sigmoid{}, engine);
+    check(basin::relu{}, engine);
+    check(basin::softmax{}, engine);
+    check(basin::top_k{3}, engine);
+  };
+  SECTION("forward") { check_all(cpu_forward); }
+  SECTION("backward") { check_all(cpu_backward); }
+  SECTION("decode") { check_all(cpu_decode); }
+}
+
 }  // namespace basin_test

@@ -201,4 +201,20 @@ TEST_CASE("a key whose score is -inf is visible, has no weight, and counts as se
   check(reference_forward), check(cpu_forward), check(cpu_stream), check(cpu_decode);
 }
 
+TEST_CASE("an observer that a row is shown to twice does not double the counts of others", "[parity][observer]") {
+  shape const s{1, 2, 1, 20, 30, 8, 8};
+  call<float> c(s);
+  sights seen(s);
+  std::vector<double> squares(seen.nats.size(), nan);
+  auto const use = basin::attention<>{}.with(basin::causal{});
+  auto const twice = basin::together(basin::mean_received_attention{seen.keys(seen.means)}, visitors{seen.keys(seen.queries)}, concentration{seen.rows(squares)});
+  auto const expected = by_hand(call<double>(s), basin::causal{}, basin::keep_all{});
+  for (auto const& engine : {0, 1}) {
+    if (engine == 0) cpu_forward(use.with(twice), c);
+    else cpu_stream(use.with(twice), c);
+    CHECK(seen.queries == expected.queries);
+    CHECK(distance(seen.means, expected.means) <= tolerances_of<float>(s, c.magnitudes()).received);
+  }
+}
+
 }  // namespace basin_test

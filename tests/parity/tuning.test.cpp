@@ -104,4 +104,16 @@ TEST_CASE("panels that share their keys have the bits of panels alone", "[parity
   });
 }
 
+TEST_CASE("a cut larger than anything is one piece", "[parity][cpu]") {
+  constexpr index most = std::numeric_limits<index>::max();
+  basin::cpu::tuning const cut{.keys_per_block = most, .keys_per_step = most, .panels_together = most, .panel_bytes = most, .kept_bytes = most, .tasks = most};
+  for (shape const& s : {shape{1, 2, 1, 60, 300, 16, 16}, shape{1, 2, 1, 2, 300, 16, 16}}) {
+    compare_forward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v, cut); });
+    compare_forward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) { basin::cpu::decode(use, c.q.v, c.k.v, c.v.v, c.out.v, cut); });
+    compare_backward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) {
+      basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v, cut);
+    });
+  }
+}
+
 }  // namespace basin_test

@@ -147,4 +147,41 @@ TEMPLATE_TEST_CASE("a lane of NaN or infinite scores ends its search and leaves 
     });
 }
 
+/// How many sweeps a batch of rows takes to end its search.
+template <class N, class T>
+int sweeps_of_batch(N const& n, rows_of_scores<T> const& rows) {
+  using batch = basin::simd<T>;
+  auto const scores = transposed(rows);
+  batch const seen(static_cast<T>(scores.size()));
+  auto row = basin::start_row(n, basin::row_context<batch>{0, 0, seen - batch(1), seen});
+  if constexpr (basin::raises_rows<N>)
+    for (batch const s : scores) n.raise(row, s);
+  int sweeps = 0;
+  do {
+    for (batch const s : scores) n.absorb(row, s);
+    ++sweeps;
+  } while (basin::math::any(n.next(row)) && sweeps < 1000);
+  return sweeps;
+}
+
+TEMPLATE_TEST_CASE("a search ends whatever its lanes hold, and a row that has ended stays so", "[property][normalizer][simd]", float, double) {
+  splitmix rng{7};
+  for (int draw = 0; draw < 400; ++draw) {
+    std::size_t const keys = 1 + rng() % 12;
+    rows_of_scores<TestType> rows;
+    for (std::size_t l = 0; l < basin::simd<TestType>::size; ++l) {
+      auto row = in_type<TestType>(row_of_scores(static_cast<row_kind>(rng() % 3), rng(), keys));
+      for (auto& s : row)
+        if (auto const what = rng() % 12; what < 3) s = static_cast<TestType>(what == 0 ? nan : what == 1 ? inf : -inf);
+      rows.push_back(row);
+    }
+    for_each_case(all_normalizers(), [&](auto const& c) {
+      if constexpr (basin::sweeps_rows<decltype(c.normalize)>) {
+        CAPTURE(c.name, draw);
+        CHECK(sweeps_of_batch(c.normalize, rows) < 300);
+      }
+    });
+  }
+}
+
 }  // namespace basin_test

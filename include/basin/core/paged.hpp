@@ -43,13 +43,13 @@ namespace detail {
 template <class T>
 void require_pages(std::string_view who, char const* name, paged_view<T> const& at) {
   char const* const axis[] = {"pages", "heads", "rows in a page", "dim"};
-  for (int r = 0; r < 4; ++r)
+  for (int r = 1; r < 4; ++r)
     if (at.pages.extent(r) < 1)
       throw shape_error(message(who, ": the pool of ", name, " has ", at.pages.extent(r), " for ", axis[r], "; every extent must be at least 1"));
-  if (at.pages.data_handle() == nullptr)
+  if (at.pages.extent(0) > 0 && at.pages.data_handle() == nullptr)
     throw shape_error(message(who, ": the pool of ", name, " points to no memory; pass a view of its pages"));
   if (at.lengths.data_handle() == nullptr) throw shape_error(message(who, ": the lengths of ", name, " point to no memory; pass one a sequence"));
-  if (at.table.data_handle() == nullptr) throw shape_error(message(who, ": the table of ", name, " points to no memory; pass one row a sequence"));
+  if (at.table.data_handle() == nullptr && at.longest() > 0) throw shape_error(message(who, ": the table of ", name, " points to no memory; pass one row a sequence"));
   if (at.table.extent(0) != at.batch())
     throw shape_error(message(who, ": the table of ", name, " has ", at.table.extent(0), " rows but there are ", at.batch(),
                               " lengths; give one row a sequence"));

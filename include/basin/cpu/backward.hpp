@@ -32,7 +32,7 @@ struct backward_call {
   /// How many numbers a panel holds for each of its queries and each key: weights and their gradients; scores, and products where
   /// the score is not linear, only for those who need them.
   static constexpr index numbers_a_pair = 2 + (keeps_scores ? 1 : 0) + (linear ? 0 : 1);
-  /// Full panels while all they hold stays near the cache; narrow ones for longer rows. The bits do not depend on it.
+  /// Full panels while all they hold stays near the cache; narrow ones for longer rows. Rounding depends on it.
   static panel_cuts cuts(problem const& p, tuning const& cut) {
     auto all = panel_cuts::of(p, T{});
     if (p.keys * all.width * numbers_a_pair * static_cast<index>(sizeof(T)) <= 8 * cut.panel_bytes) return all;
@@ -236,19 +236,19 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
 /// Precision   as forward()
 /// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each key and each of its 48 or 16 queries (AVX-512;
 ///             three where the normalizer's Jacobian reads the scores, one more where the score is not linear) and the
-///             gradients of one key head; those of all key heads once more where there are fewer heads than tasks. A
-///             normalizer with parameters sees what every row adds to their gradients, once, from any thread
+///             gradients of one key head; those of all key heads once more where there are fewer heads than tasks; observers of keys
+///             8 bytes a key for each of tuning.tasks pieces. A normalizer with parameters sees what every row adds to their gradients, once, from any thread
 /// Throws      as forward()
 /// Errors      static_assert: the normalizer has no jacobian()
 /// Determinism run_to_run, for any number of threads
 template <class Attention, class Q, class K, class V, class DOut, class DQ, class DK, class DV>
-void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk, DV const& dv, tuning const& cut = {}) {
+void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk, DV const& dv, tuning const& asked = {}) {
   static_assert(has_jacobian<decltype(use.normalize)>,
                 "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
   using T = compute_t<typename Q::value_type>;
   problem const p = check_backward("basin::cpu::backward", q, k, v, dout, dq, dk, dv);
   validate(use, p);
-  cut.validate("basin::cpu::backward");
+  tuning const cut = asked.for_call("basin::cpu::backward", p.keys);
   using call_type = detail::backward_call<Attention, Q, K, V, DOut, DQ>;
   using watch_type = typename call_type::watch_type;
   call_type const call{use, watch_type(use.observe), p, cut, q, k, v, dout, dq};

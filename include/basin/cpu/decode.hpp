@@ -16,7 +16,7 @@ inline constexpr index fewest_queries_of_a_panel = 9;
 /// forward() for one query or a few against many keys: a step of generation with a cache of keys and values.
 ///
 /// Shapes      as forward(), or k and v as paged_view; the queries are the last Nq of the positions of their own sequence
-/// Precision   as forward(); k and v in 16 bits are read as float
+/// Precision   as forward() without matrix tiles; k and v in 16 bits are read as float
 /// Edges       as forward(); a key whose weight is exactly 0 gives 0 whatever its value, a NaN too
 /// Cost        reads k and v once a key head, whatever the normalizer; memory beside the operands: outputs of each split of 1024
 ///             keys and, where the normalizer needs more than one sweep or somebody watches, the scores, of as many key heads as
@@ -25,11 +25,11 @@ inline constexpr index fewest_queries_of_a_panel = 9;
 /// Determinism run_to_run, for any number of threads; pages of any size give the bits of one view
 /// Example     examples/06_decode.cpp
 template <class Attention, class Q, class K, class V, class Out>
-void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& cut = {}) {
+void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& asked = {}) {
   using T = compute_t<typename Q::value_type>;
   problem const p = check_forward("basin::cpu::decode", q, k, v, out);
   validate(use, p);
-  cut.validate("basin::cpu::decode");
+  tuning const cut = asked.for_call("basin::cpu::decode", p.keys);
   if constexpr (requires { k.extent(2), v.extent(2); })
     if (p.queries >= fewest_queries_of_a_panel) return forward(use, q, k, v, out, cut);
   detail::decode_sizes<T> const size(p, cut, k, v);

@@ -21,19 +21,21 @@ void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_b
 ///
 /// Shapes      q [B, H, Nq, D], k [B, Hk, Nk, D], v [B, Hk, Nk, Dv], out [B, H, Nq, Dv]; any strides; H a multiple of Hk
 /// Precision   fp64 in fp64; fp32, bf16 and fp16 in fp32, outputs rounded once; against the reference |error| <= tolerance.hpp of
-///             the tests, about (D + Nk) eps
+///             the tests, about (D + Nk) eps. Where bf16 goes by matrix tiles (AMX), terms are rounded to bf16 before they meet the
+///             values: 2^-8 of max |v| more
 /// Edges       a query that sees nothing gives 0; a NaN or an infinity in q, k or v spoils the queries that see it, no other
-/// Cost        2 B H Nq Nk (D + Dv) flop. A thread works in less than 1 MiB where the normalizer streams; others hold Nk
-///             scores for each of 48 queries (AVX-512), and observers of keys for as many more as fit tuning.kept_bytes; observers of
-///             whole rows twice that
+/// Cost        2 B H Nq Nk (D + Dv) flop. A thread works in 0.5 MiB (d = 64; 1 MiB at d = 256) and 10 bytes a key where the
+///             normalizer streams; others hold Nk scores for each of 48 queries (AVX-512), and observers of keys terms of as many
+///             panels as fit tuning.kept_bytes, at least one, and 8 bytes a key for each of tuning.tasks pieces; observers of whole
+///             rows the scores of a panel twice more
 /// Throws      shape_error, value_error; nothing is written before all checks have passed
 /// Determinism run_to_run, for any number of threads
 /// Example     examples/01_hello.cpp
 template <class Attention, class Q, class K, class V, class Out>
-void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& cut = {}) {
+void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& asked = {}) {
   problem const p = check_forward("basin::cpu::forward", q, k, v, out);
   validate(use, p);
-  cut.validate("basin::cpu::forward");
+  tuning const cut = asked.for_call("basin::cpu::forward", p.keys);
   using call_type = detail::forward_call<Attention, Q, K, V, Out>;
   using T = typename call_type::T;
   call_type const call{use, typename call_type::watch_type(use.observe), p, cut, q, k, v, out};

@@ -22,6 +22,14 @@ struct tuning {
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 
+  /// The same for a call of so many keys, checked: nothing is larger than can matter, so that no size below overflows.
+  tuning for_call(std::string_view who, index keys) const {
+    validate(who);
+    constexpr index most_bytes = index{1} << 40, most = 1 << 20;
+    index const whole = std::max<index>(128, (keys + 63) / 64 * 64);
+    return {std::min(keys_per_block, whole), std::min(keys_per_step, whole), std::min(panels_together, most),
+            std::min(panel_bytes, most_bytes), std::min(kept_bytes, most_bytes), std::min(tasks, most)};
+  }
   void validate(std::string_view who) const {
     if (keys_per_block < 1) throw value_error(message(who, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
     if (keys_per_step < 1) throw value_error(message(who, ": tuning.keys_per_step is ", keys_per_step, "; a step needs at least 1 key"));

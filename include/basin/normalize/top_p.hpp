@@ -42,7 +42,7 @@ struct top_p {
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
     r.wanted = math::select(r.set.begins(), T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.wanted);
-    auto const enough = r.mass >= r.wanted;
+    auto const enough = r.mass >= r.wanted || r.set.begins();
     auto const settled = T(p >= 1 ? 1.0f : 0.0f) > T(0);         // p = 1 takes all
     r.mass = T(0);
     return r.set.narrow(r.max, enough, settled);

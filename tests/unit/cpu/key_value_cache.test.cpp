@@ -183,6 +183,18 @@ TEST_CASE("decoding from a cache that grows agrees with one causal forward", "[u
   CHECK(distance(whole.out, exact.out) <= tolerances_of<float>(s, whole.magnitudes()).out);
 }
 
+TEST_CASE("a sequence that nothing was appended to decodes to 0, with and without a spare page", "[unit][cache]") {
+  for (index const spare : {0, 1}) {
+    basin::cpu::key_value_cache<float> c({.kv_heads = 1, .dim = 8, .value_dim = 8, .page_size = 4}, spare);
+    sequence const id = c.open();
+    tensor<float> q({1, 2, 1, 8}), out({1, 2, 1, 8});
+    q.fill_normal(1);
+    auto const batch = c.batch({&id, 1});
+    basin::cpu::decode(basin::attention<>{}.with(basin::causal{}), q.v, batch.keys(), batch.values(), out.v);
+    out.each([](float x, auto...) { CHECK(x == 0); });
+  }
+}
+
 TEST_CASE("a sequence that is not open is refused", "[unit][cache]") {
   require_refused<basin::value_error>({"sequence 7", "not open"}, [](cache& c, sequence) { c.length(static_cast<sequence>(7)); });
   require_refused<basin::value_error>({"sequence -1", "not open"}, [](cache& c, sequence) { c.close(static_cast<sequence>(-1)); });

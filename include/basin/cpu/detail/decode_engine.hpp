@@ -36,7 +36,7 @@ class decode_engine {
         queries_of_keys(watch_type::counts_queries ? count(together * group * size.p.keys) : 0),
         outputs(together * size.splits * size.rows * size.output_size()),
         scores(keeps_scores ? together * size.rows * size.row_step : 0) {
-    for (int t = 0; t < omp_get_max_threads(); ++t) {
+    for (int t = 0; t < threads_here(); ++t) {
       buffers.emplace_back(size);
       if constexpr (watched) seen.emplace_back(watch, size.p.keys);
     }

@@ -28,7 +28,7 @@ struct decode_sizes {
       : p(call),
         rows(p.heads / p.kv_heads * p.queries),
         keys_per_block(cut.keys_per_block),
-        keys_per_split((8 * keys_per_block + 63) / 64 * 64),     // whole vectors of every type
+        keys_per_split((std::min(8 * keys_per_block, std::max<index>(1, p.keys)) + 63) / 64 * 64),  // whole vectors of every type
         splits((p.keys + keys_per_split - 1) / keys_per_split),
         row_step(in_whole_vectors<T>(p.keys)),
         bytes_at_once(64 * cut.panel_bytes),

@@ -2,7 +2,7 @@
 #pragma once
 
 // A panel: up to `width` queries of one head, one query a lane. Queries in lanes make every statistic of a row a vertical
-// operation, so any normalizer and any observer runs on the scores [keys, width] exactly, and k and v are read where they lie.
+// operation, so any normalizer and any observer runs on the scores [keys, width] exactly.
 
 #include <cmath>
 #include <span>

@@ -2,8 +2,8 @@
 #pragma once
 
 // The one matrix product of the engine: C[r][:] (+)= sum_t A(r, t) B[t][:], where A is read one number at a time and B and C are
-// rows of whole vectors. It serves S = K Q^T, O^T = V^T P, and the products of the backward pass, so keys and values are read
-// where they lie and no operand is ever packed except the panel of queries.
+// rows of whole vectors. It serves S = K Q^T, O^T = V^T P, and the products of the backward pass, so keys are read where
+// they lie; values, too, unless enough panels share a block of them for a packed copy to pay.
 
 #include <cmath>
 #include <cstdint>

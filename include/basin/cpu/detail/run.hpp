@@ -336,17 +336,18 @@ template <int Vectors, class T, class Attention>
 void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor, double* totals) {
   using batch = simd<T>;
   if constexpr (panel<T, Vectors, Attention>::watch_type::key_values > 0) {
+    batch const zero(T(0));
     typename batch::batch_bool_type absent[Vectors];
-    batch present_factor[Vectors];
-    auto finite = has_terms<decltype(Attention::normalize)>;     // a NaN among the terms is in the factor too
+    auto plain = has_terms<decltype(Attention::normalize)> && who.at.count == who.width;
     for (int u = 0; u < Vectors; ++u) {
       absent[u] = lane_numbers<T>() >= batch(static_cast<T>(who.at.count - u * lanes<T>));
-      present_factor[u] = math::select(absent[u], batch(T(0)), factor[u]);
-      finite = finite && !math::any(!(factor[u] * batch(T(0)) == batch(T(0))));
+      plain = plain && !math::any(!(factor[u] * zero == zero));
     }
-    if (finite) return add_weights(who, block, terms, totals, [&](int u, batch term) { return present_factor[u] * term; });
-    add_weights(who, block, terms, totals,
-                [&](int u, batch term) { return math::select(absent[u] || term == batch(T(0)), batch(T(0)), factor[u] * term); });
+    if (plain) return add_weights(who, block, terms, totals, [&](int u, batch term) { return factor[u] * term; });
+    add_weights(who, block, terms, totals, [&](int u, batch term) {  // also a product last, so that both are contracted or neither
+      auto const nothing_given = absent[u] || term == zero;
+      return math::select(nothing_given, zero, factor[u]) * math::select(nothing_given, zero, term);
+    });
   }
 }
 

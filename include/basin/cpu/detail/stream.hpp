@@ -74,7 +74,10 @@ void give_kept_keys(Panel const& panel) {
 /// A second sweep with the rows complete, for observers of rows that cannot follow a row that is rescaled on the way.
 template <class Call, class Panel>
 void watch_again(Call const& call, run_at run, Panel& panel, forward_buffers<Call> const& at) {
+  using T = typename Call::T;
   for (auto& state : panel.states) state = {};
+  panel.who.count_from(nullptr, 0);                              // all is counted
+  std::ranges::fill(panel.who.visible, T(0));
   panel.next = 0;
   std::array<Panel*, 1> alone{&panel};
   run.count = 1;

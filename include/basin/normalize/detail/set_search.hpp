@@ -6,7 +6,8 @@
 namespace basin::detail {
 
 /// Where a set of the largest scores of a row ends: its least score lies in [low, top]. A sweep notes the neighbours of mid; what
-/// the scores from mid on gather says whether they are enough. The search snaps to the scores it meets, so it ends exactly.
+/// the scores from mid on gather says whether they are enough: always so in the first sweep. The search snaps to the scores it
+/// meets, so it ends exactly; a row with a NaN ends at once.
 template <class T>
 struct set_search {
   T low = math::lowest<T>(), top = math::lowest<T>(), mid = math::lowest<T>();
@@ -28,11 +29,12 @@ struct set_search {
   /// to top, half of it unless told otherwise.
   template <class Mask>
   BASIN_HD auto narrow(T max, Mask enough, Mask settled, T lean = T(0.5f)) {
-    T const end = math::select(begins(), max, math::select(enough, top, below));
-    low = math::select(enough, above, low);
-    top = math::select(settled, low, end);
+    auto const open = begins() || low < top;                     // a row that has ended stays so while others are searched
+    T const end = math::select(begins(), max, math::select(enough, top, below)), start = math::select(enough, above, low);
+    top = math::select(open, math::select(settled, start, end), top);
+    low = math::select(open, start, low);
     T const middle = (T(1) - lean) * low + lean * top;
-    mid = math::select(middle > low, math::min(middle, top), top);
+    mid = math::select(low < top, math::select(middle > low, math::min(middle, top), top), low);
     above = -math::minus_inf<T>();
     below = math::lowest<T>();
     return low < top;

@@ -7,6 +7,7 @@
 #include <omp.h>
 
 #include "basin/cpu/detail/decode_watch.hpp"
+#include "basin/cpu/detail/workspace.hpp"
 #include "basin/cpu/plan.hpp"
 
 namespace basin::cpu::detail {

@@ -14,6 +14,13 @@
 #define BASIN_HD
 #endif
 
+// The body of a kernel: on a GPU, or on the host where a machine of another kind runs it (cuda/machine.hpp).
+#if defined(__CUDACC__)
+#define BASIN_DEVICE __device__
+#else
+#define BASIN_DEVICE
+#endif
+
 // A member that takes no room when it is empty.
 #define BASIN_EMPTY [[no_unique_address]]
 

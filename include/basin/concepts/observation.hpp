@@ -61,6 +61,16 @@ struct all_rescale<cuda::std::tuple<Os...>> {
   static constexpr bool value = ((rescales_alone<Os> || rescales_with_totals<Os>) && ...);
 };
 
+template <class O>
+concept merges_states = requires(O const o, typename O::template row<double>& row) { o.merge(row, row); };
+
+template <class List>
+struct all_merge;
+template <class... Os>
+struct all_merge<cuda::std::tuple<Os...>> {
+  static constexpr bool value = (merges_states<Os> && ...);
+};
+
 template <class List>
 struct any_totals;
 template <class... Os>
@@ -113,6 +123,8 @@ struct observation {
 
   /// Whether every row observer can follow a row that is rescaled on the way.
   static constexpr bool rescales = detail::all_rescale<row_list>::value;
+  /// Whether every row observer can join what parts of a row gathered.
+  static constexpr bool merges = detail::all_merge<row_list>::value;
 
   /// One term of a row. Totals are added up unless N knows them; void knows nothing.
   template <class N = void, class T>
@@ -135,6 +147,12 @@ struct observation {
       else o.rescale(cuda::std::get<i>(states.own), by);
     });
     states.added = {by * states.added.sum, by * states.added.largest};
+  }
+  /// Joins what two parts of a row gathered.
+  template <class T>
+  BASIN_HD void merge(rows<T>& into, rows<T> const& from) const {
+    over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).merge(cuda::std::get<i>(into.own), cuda::std::get<i>(from.own)); });
+    into.added = {into.added.sum + from.added.sum, math::larger(into.added.largest, from.added.largest)};
   }
   /// What the finished row reports, one value an observer; any log_sum will do where nobody needs it.
   template <class T>

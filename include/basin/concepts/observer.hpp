@@ -44,7 +44,8 @@ concept reports_totals = requires(O const o, typename O::template row<double> co
 ///           or report(row, factor, log_sum), where log_sum is the normalizer's log_sum_exp(row), without which this is an
 ///           error at compile time, or report(row, factor, term_totals); sees_row(row_at, double): called once a row; optional:
 ///           rescale(row, by) or rescale(row, by, term_totals of the terms so far): all terms so far times `by`, for engines that
-///           walk a row once
+///           walk a row once; optional: merge(into, from): joins what two parts of a row gathered, for engines that share a row
+///           among threads
 /// Laws      changes no bit of the output; the order of keys does not matter; report after rescale(by) = report with by * factor
 template <class O>
 concept row_observer = policy<O> && (reports_terms<O> || reports_log_sum<O> || reports_totals<O>) &&

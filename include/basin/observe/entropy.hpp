@@ -30,6 +30,8 @@ struct entropy {
   }
   template <class T>
   BASIN_HD void rescale(row<T>& r, T by, term_totals<T> all) const { r.log_sum = by * r.log_sum + times_log(by) * all.sum; }
+  template <class T>
+  BASIN_HD void merge(row<T>& into, row<T> const& from) const { into.log_sum = into.log_sum + from.log_sum; }
   /// With w = f t: - sum w log w = - f sum t log t - f log f sum t.
   template <class T>
   BASIN_HD T report(row<T> const& r, T factor, term_totals<T> all) const {

@@ -29,6 +29,8 @@ struct log_sum_exp {
   template <class T>
   BASIN_HD void rescale(row<T>&, T) const {}
   template <class T>
+  BASIN_HD void merge(row<T>&, row<T> const&) const {}
+  template <class T>
   BASIN_HD T report(row<T> const&, T, T log_sum) const { return log_sum; }
   BASIN_HD void sees_row(row_at at, double value) const { values(at.batch, at.head, at.query) = value; }
 

@@ -25,6 +25,8 @@ struct max_weight {
   template <class T>
   BASIN_HD void rescale(row<T>&, T) const {}
   template <class T>
+  BASIN_HD void merge(row<T>&, row<T> const&) const {}
+  template <class T>
   BASIN_HD T report(row<T> const&, T factor, term_totals<T> all) const {
     return factor * math::select(all.sum == all.sum, all.largest, all.sum);  // a NaN is no largest, but it is in the sum
   }

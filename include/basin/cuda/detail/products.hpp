@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Tiles in shared memory, and the two products of attention on matrix units: rows of A against rows of B (scores), and sums of
+// rows (outputs).
+
+#include <cuda/std/bit>
+
+#include "basin/core/half.hpp"
+#include "basin/cuda/machine.hpp"
+
+namespace basin::gpu::detail {
+
+/// Rows of Dim numbers in shared memory. 16 bytes more than a row needs: eight rows that are read together lie in different banks.
+template <class E, int Dim>
+struct shared_tile {
+  static constexpr int step = Dim + 16 / static_cast<int>(sizeof(E));
+  E* start;
+  BASIN_DEVICE E* row(int r) const { return start + r * step; }
+  static constexpr int bytes(int rows) { return rows * step * static_cast<int>(sizeof(E)); }
+};
+
+/// Sums of a warp: 16 rows, 8 columns for each of Tiles.
+template <int Tiles>
+struct sums_of_warp {
+  cuda::std::array<float, 4> of[Tiles] = {};
+  BASIN_DEVICE cuda::std::array<float, 4>& operator[](int tile) { return of[tile]; }
+  BASIN_DEVICE cuda::std::array<float, 4> const& operator[](int tile) const { return of[tile]; }
+};
+
+/// Two floats as one word of 16-bit numbers.
+template <class E>
+BASIN_DEVICE word packed(float a, float b) {
+  return static_cast<word>(E(a).bits) | static_cast<word>(E(b).bits) << 16;
+}
+
+template <class E>
+BASIN_DEVICE std::byte const* bytes_at(E const* p) {
+  return reinterpret_cast<std::byte const*>(p);
+}
+
+/// sums[n] += A B^T: rows [row, row + 16) of `a` against rows [8 n, 8 n + 8) of `b`.
+template <int Tiles, class E, int Dim, class M>
+BASIN_DEVICE void multiply_rows(M const& m, shared_tile<E, Dim> a, int row, shared_tile<E, Dim> b, sums_of_warp<Tiles>& sums) {
+  constexpr int depth = product_depth<E>, half = depth / 2;
+  int const lane = m.thread() % 32, r = lane % 8, part = lane / 8;
+  BASIN_UNROLL
+  for (int k = 0; k < Dim; k += depth) {
+    auto const left = m.load_matrices(bytes_at(a.row(row + part % 2 * 8 + r) + k + part / 2 * half));
+    BASIN_UNROLL
+    for (int n = 0; n < Tiles; n += 2) {
+      auto const right = m.load_matrices(bytes_at(b.row(8 * n + part / 2 * 8 + r) + k + part % 2 * half));
+      m.template multiply_add<E>(sums[n], left, words2{right[0], right[1]});
+      m.template multiply_add<E>(sums[n + 1], left, words2{right[2], right[3]});
+    }
+  }
+}
+
+/// The operand A of step k made of the sums of a product before it: a depth of columns from k * depth on.
+template <class E, int Tiles>
+BASIN_DEVICE words4 as_operand(sums_of_warp<Tiles> const& w, int k) {
+  if constexpr (sizeof(E) == 2) {
+    auto const &x = w[2 * k], &y = w[2 * k + 1];
+    return {packed<E>(x[0], x[1]), packed<E>(x[2], x[3]), packed<E>(y[0], y[1]), packed<E>(y[2], y[3])};
+  } else {                                                       // columns 2 t stand at depth t, columns 2 t + 1 at t + 4
+    auto const bits = [&](int n) { return cuda::std::bit_cast<word>(w[k][n]); };
+    return {bits(0), bits(2), bits(1), bits(3)};
+  }
+}
+
+/// out[n] += W B: weights [16, 8 Tiles] as sums of a product, against rows of `b`; columns [8 n, 8 n + 8) of them.
+template <class E, int Tiles, int Dim, class M>
+BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile<E, Dim> b, sums_of_warp<Dim / 8>& out) {
+  constexpr int depth = product_depth<E>;
+  int const lane = m.thread() % 32, r = lane % 8, part = lane / 8;
+  BASIN_UNROLL
+  for (int k = 0; k < 8 * Tiles / depth; ++k) {
+    auto const left = as_operand<E>(w, k);
+    BASIN_UNROLL
+    for (int n = 0; n < Dim / 8; n += 2) {
+      words4 right;
+      if constexpr (sizeof(E) == 2) {
+        right = m.load_matrices_transposed(bytes_at(b.row(depth * k + part % 2 * 8 + r) + 8 * n + part / 2 * 8));
+      } else {
+        int const g = lane / 4, t = lane % 4;
+        auto const at = [&](int key, int column) { return cuda::std::bit_cast<word>(b.row(depth * k + key)[8 * n + column]); };
+        right = {at(2 * t, g), at(2 * t + 1, g), at(2 * t, 8 + g), at(2 * t + 1, 8 + g)};
+      }
+      m.template multiply_add<E>(out[n], left, words2{right[0], right[1]});
+      m.template multiply_add<E>(out[n + 1], left, words2{right[2], right[3]});
+    }
+  }
+}
+
+/// Rows of a tensor on their way into a tile: row(r) is where row r begins, or nullptr where there is none and zeros stand.
+template <class E, int Dim, class M, class Row>
+BASIN_DEVICE void copy_rows(M const& m, int threads, int rows, int dim, index element_step, shared_tile<E, Dim> to, Row const& row) {
+  constexpr int chunk = 16 / static_cast<int>(sizeof(E)), chunks = Dim / chunk;
+  for (int n = m.thread(); n < rows * chunks; n += threads) {
+    int const r = n / chunks, at = n % chunks * chunk;
+    E const* const from = row(r);
+    E* const here = to.row(r) + at;
+    if (from != nullptr && element_step == 1 && at + chunk <= dim && reinterpret_cast<std::uintptr_t>(from + at) % 16 == 0) {
+      m.copy_async(reinterpret_cast<std::byte*>(here), bytes_at(from + at));
+    } else {
+      for (int e = 0; e < chunk; ++e) here[e] = from != nullptr && at + e < dim ? from[(at + e) * element_step] : E(0.0f);
+    }
+  }
+}
+
+}  // namespace basin::gpu::detail

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/attention.hpp"
+#include "basin/concepts/observation.hpp"
+
+namespace basin::gpu {
+
+/// How a forward call is worked on a GPU.
+enum class way {
+  stream,                               // one sweep over the keys: rows are raised, what was added up is rescaled
+  sweeps                                // count, measure and search in sweeps of their own, then weights and outputs in a last one
+};
+
+/// The choice, from the policies alone. Observers of keys change nothing here: they are shown finished rows afterwards.
+template <class Attention>
+constexpr way plan_forward() {
+  using normalizer_type = decltype(Attention::normalize);
+  using watch_type = observation<decltype(Attention::observe)>;
+  return online_normalizer<normalizer_type> && starts_uncounted<normalizer_type> && watch_type::rescales ? way::stream : way::sweeps;
+}
+
+}  // namespace basin::gpu

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The kernels of the CUDA engine, run on the host: the same bodies, one fiber a thread.
+
+#include "basin/cuda/detail/forward_block.hpp"
+#include "basin/cuda/detail/watch_block.hpp"
+#include "support/calls.hpp"
+#include "support/host_machine.hpp"
+
+namespace basin_test {
+
+/// Blocks so small that few fibers run: two warps, and as few columns as products take.
+struct small_blocks {
+  static constexpr basin::gpu::tuning of(int, int) { return {2, 16, 2}; }
+};
+
+template <int Dim, class Selector, class Attention, class E, class Out>
+void host_forward_of(Attention const& use, basin::problem const& p, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<Out, 4> out) {
+  using call_type = basin::gpu::detail::call<std::remove_const_t<E>, Dim, Attention, Out, Selector>;
+  using machine = host_device::thread_of_block;
+  basin::validate(use, p);
+  std::vector<basin::gpu::detail::kept_row<decltype(use.normalize)>> kept(static_cast<std::size_t>(p.batch * p.heads * p.queries));
+  call_type const c{use, p, q, k, v, out, kept.data()};
+  host_device device(call_type::threads, static_cast<std::size_t>(call_type::shared_bytes));
+  using forward = basin::gpu::detail::forward_block<machine, call_type>;
+  device.launch(forward::blocks(c), [&](machine const& m) { forward(m, c, m.block()).run(); });
+  if constexpr (call_type::watch_type::key_values > 0) {
+    using watch = basin::gpu::detail::watch_block<machine, call_type>;
+    device.launch(watch::blocks(c), [&](machine const& m) { watch(m, c, m.block()).run(); });
+  }
+}
+
+/// forward() of the CUDA engine on the host, for heads of up to 96.
+template <class Selector = small_blocks, class Attention, class E, class Out>
+void host_forward(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<Out, 4> out) {
+  basin::problem const p = basin::check_forward("host_forward", q, k, v, out);
+  index const dim = std::max(p.dim, p.value_dim);
+  if (dim <= 32) host_forward_of<32, Selector>(use, p, q, k, v, out);
+  else host_forward_of<96, Selector>(use, p, q, k, v, out);
+}
+
+inline constexpr auto on_host = [](auto const& use, auto& c) { host_forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+
+}  // namespace basin_test

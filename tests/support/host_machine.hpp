@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// A machine (cuda/machine.hpp) on the host: one fiber a thread, warps and blocks that meet, matrix products in plain loops. Kernel
+// bodies run on it under sanitizers: what they read and write is memory of the host.
+
+#include <array>
+#include <boost/context/fiber.hpp>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "basin/core/half.hpp"
+#include "basin/cuda/machine.hpp"
+
+namespace basin_test {
+
+using basin::gpu::word;
+
+/// Runs blocks of threads one after the other. Threads take turns in order, each until it waits for others.
+class host_device {
+ public:
+  class thread_of_block;
+
+  host_device(int threads, std::size_t shared_bytes) : threads_(threads), shared_bytes_(shared_bytes) {}
+
+  /// body(machine) by every thread of every block.
+  template <class Body>
+  void launch(basin::index blocks, Body const& body);
+
+ private:
+  int threads_;
+  std::size_t shared_bytes_;
+};
+
+namespace detail {
+
+/// What 32 lanes lay out for each other at one meeting. Two sets, as a lane may come to the next meeting while others read.
+struct meeting {
+  std::array<std::array<std::array<std::byte, 48>, 32>, 2> laid_out{};
+  std::array<std::array<char const*, 32>, 2> purposes{};
+  std::array<long, 2> arrived{};
+};
+
+struct block_state {
+  basin::index number;
+  int threads;
+  std::unique_ptr<std::byte[]> shared;                           // of its exact size: a sanitizer sees the byte behind it
+  std::vector<meeting> warps;
+  long arrived = 0;
+  bool any[2] = {};
+  bool moved = false;                                            // whether some thread went on in this round
+};
+
+/// Matrices of one product, gathered from the lanes.
+template <class E>
+struct operands {
+  static constexpr int depth = basin::gpu::product_depth<E>;
+  float a[16][depth], b[depth][8];
+
+  static float number(word w, int n) {
+    if constexpr (sizeof(E) == 4) return std::bit_cast<float>(w);
+    else {
+      E x;
+      x.bits = static_cast<std::uint16_t>(w >> (16 * n));
+      return static_cast<float>(x);
+    }
+  }
+  void put(int lane, word const (&left)[4], word const (&right)[2]) {
+    constexpr int each = 4 / static_cast<int>(sizeof(E));        // numbers of a word
+    int const g = lane / 4, t = lane % 4;
+    for (int n = 0; n < each; ++n)
+      for (int half = 0; half < 2; ++half) {
+        int const k = (t + 4 * half) * each + n;
+        a[g][k] = number(left[2 * half], n);
+        a[g + 8][k] = number(left[2 * half + 1], n);
+        b[k][g] = number(right[half], n);
+      }
+  }
+};
+
+}  // namespace detail
+
+/// The machine as one thread sees it.
+class host_device::thread_of_block {
+  int lane() const { return thread_ % 32; }
+
+  template <class Ready>
+  void wait_until(Ready const& ready) const {
+    while (!ready()) back_ = std::move(back_).resume();
+    block_.moved = true;
+  }
+  /// Lays out a value, waits for all lanes of the warp, and reads what they laid out: of(lane).
+  template <class T, class Read>
+  auto meet(char const* purpose, T const& mine, Read const& read) const {
+    static_assert(sizeof(T) <= 48);
+    auto& here = block_.warps[static_cast<std::size_t>(thread_ / 32)];
+    auto const set = static_cast<std::size_t>(meetings_ % 2);
+    long const round = ++meetings_;
+    std::memcpy(here.laid_out[set][static_cast<std::size_t>(lane())].data(), &mine, sizeof(T));
+    here.purposes[set][static_cast<std::size_t>(lane())] = purpose;
+    ++here.arrived[set];
+    block_.moved = true;
+    wait_until([&] { return here.arrived[set] >= (round + 1) / 2 * 32; });
+    for (char const* other : here.purposes[set])
+      if (std::strcmp(other, purpose) != 0) throw std::logic_error(std::string("lanes of a warp meet for ") + purpose + " and for " + other);
+    return read([&](int l) {
+      T theirs;
+      std::memcpy(&theirs, here.laid_out[set][static_cast<std::size_t>(l)].data(), sizeof(T));
+      return theirs;
+    });
+  }
+
+ public:
+  thread_of_block(detail::block_state& b, int number, boost::context::fiber& back) : block_(b), thread_(number), back_(back) {}
+
+  int thread() const { return thread_; }
+  basin::index block() const { return block_.number; }
+  std::byte* shared() const { return block_.shared.get(); }
+
+  void sync() const {
+    long const round = ++syncs_;
+    ++block_.arrived;
+    block_.moved = true;
+    wait_until([&] { return block_.arrived >= round * block_.threads; });
+  }
+  bool any(bool mine) const {
+    bool& here = block_.any[anys_++ % 2];
+    here = here || mine;
+    sync();
+    bool const result = here;
+    sync();
+    here = false;
+    sync();
+    return result;
+  }
+  word from_lane_xor(word mine, int mask) const {
+    return meet("from_lane_xor", mine, [&](auto const& of) { return of(lane() ^ mask); });
+  }
+
+  /// The bytes arrive when they are waited for, and not before.
+  void copy_async(std::byte* to, std::byte const* from) const {
+    if (reinterpret_cast<std::uintptr_t>(to) % 16 != 0 || reinterpret_cast<std::uintptr_t>(from) % 16 != 0) throw std::logic_error("copy_async: not 16-byte aligned");
+    open_.push_back({to, from});
+  }
+  void commit() const { groups_.push_back(std::move(open_)), open_.clear(); }
+  template <int N>
+  void wait_for_all_but() const {
+    while (groups_.size() > N) {
+      for (auto const& [to, from] : groups_.front()) std::memcpy(to, from, 16);
+      groups_.pop_front();
+    }
+  }
+
+  basin::gpu::words4 load_matrices(std::byte const* row) const {
+    return meet("load_matrices", row, [&](auto const& of) {
+      basin::gpu::words4 got;
+      for (int matrix = 0; matrix < 4; ++matrix) std::memcpy(&got[matrix], of(8 * matrix + lane() / 4) + 4 * (lane() % 4), 4);
+      return got;
+    });
+  }
+  basin::gpu::words4 load_matrices_transposed(std::byte const* row) const {
+    return meet("load_matrices_transposed", row, [&](auto const& of) {
+      basin::gpu::words4 got;
+      for (int matrix = 0; matrix < 4; ++matrix) {
+        std::uint16_t pair[2];
+        for (int n = 0; n < 2; ++n) std::memcpy(&pair[n], of(8 * matrix + 2 * (lane() % 4) + n) + 2 * (lane() / 4), 2);
+        std::memcpy(&got[matrix], pair, 4);
+      }
+      return got;
+    });
+  }
+  template <class E>
+  void multiply_add(cuda::std::array<float, 4>& sums, cuda::std::array<word, 4> a, cuda::std::array<word, 2> b) const {
+    struct both {
+      word a[4], b[2];
+    } const mine{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+    auto const all = meet("multiply_add", mine, [](auto const& of) {
+      detail::operands<E> m;
+      for (int l = 0; l < 32; ++l) {
+        both const theirs = of(l);
+        m.put(l, theirs.a, theirs.b);
+      }
+      return m;
+    });
+    for (int n = 0; n < 4; ++n) {
+      int const row = lane() / 4 + 8 * (n / 2), column = 2 * (lane() % 4) + n % 2;
+      float sum = 0;
+      for (int k = 0; k < detail::operands<E>::depth; ++k) sum += all.a[row][k] * all.b[k][column];
+      sums[n] += sum;
+    }
+  }
+
+ private:
+  detail::block_state& block_;
+  int thread_;
+  boost::context::fiber& back_;
+  mutable long syncs_ = 0, meetings_ = 0, anys_ = 0;
+  mutable std::vector<std::pair<std::byte*, std::byte const*>> open_;
+  mutable std::deque<std::vector<std::pair<std::byte*, std::byte const*>>> groups_;
+};
+
+static_assert(basin::gpu::machine<host_device::thread_of_block>);
+
+template <class Body>
+void host_device::launch(basin::index blocks, Body const& body) {
+  for (basin::index number = 0; number < blocks; ++number) {
+    detail::block_state block{number, threads_, std::unique_ptr<std::byte[]>(new std::byte[shared_bytes_]), std::vector<detail::meeting>(static_cast<std::size_t>(threads_ / 32))};
+    std::memset(block.shared.get(), 0xff, shared_bytes_);        // NaN in every format: what nobody wrote shows
+    std::exception_ptr failed;
+    std::vector<boost::context::fiber> fibers;
+    for (int t = 0; t < threads_; ++t)
+      fibers.emplace_back([&, t](boost::context::fiber&& back) {
+        boost::context::fiber home = std::move(back);
+        try {
+          body(thread_of_block(block, t, home));
+        } catch (boost::context::detail::forced_unwind const&) {
+          throw;
+        } catch (...) {
+          failed = std::current_exception();
+        }
+        block.moved = true;
+        return home;
+      });
+    for (bool some = true; some;) {
+      some = block.moved = false;
+      for (auto& f : fibers)
+        if (f) {
+          f = std::move(f).resume();
+          some = some || f;
+        }
+      if (failed) break;
+      if (some && !block.moved) throw std::logic_error("threads of a block wait for each other: a barrier that not all of them reach");
+    }
+    if (failed) {
+      fibers.clear();
+      std::rethrow_exception(failed);
+    }
+  }
+}
+
+}  // namespace basin_test

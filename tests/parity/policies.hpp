@@ -36,14 +36,13 @@ inline void compare_reports(reports const& here, reports const& exact, call_tole
 }
 
 /// Forward with all observers at once.
-template <class T, class Attention>
-void compare_observed(Attention const& use, shape const& s, numbers of, double steep) {
+template <class T, class Attention, class Engine = decltype(cpu_forward)>
+void compare_observed(Attention const& use, shape const& s, numbers of, double steep, Engine const& engine = cpu_forward) {
   INFO(description(s));
   call<T> here(s, of);
   call<double> exact(s, of);
   reports seen(s), expected(s);
-  auto const watched = use.with(seen.watch_all());
-  basin::cpu::forward(watched, here.q.v, here.k.v, here.v.v, here.out.v);
+  engine(use.with(seen.watch_all()), here);
   basin::reference::forward(use.with(expected.watch_all()), exact.q.v, exact.k.v, exact.v.v, exact.out.v);
   auto m = here.magnitudes();
   m.steep = steep;

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "device/host_engine.hpp"
+#include "parity/policies.hpp"
+
+namespace basin_test {
+
+/// Rows of several tiles of keys and of less than one, heads in a group, more queries than keys. D = 16, so that the scale is exact.
+inline shape const device_shapes[] = {
+    {1, 4, 2, 19, 50, 16, 8, layout::length_first, layout::padded},
+    {2, 3, 1, 3, 33, 16, 3, layout::padded, layout::length_first},
+    {1, 2, 2, 21, 9, 16, 5, layout::reversed, layout::dim_first},
+};
+
+/// Every normalizer of a family that can be taken apart, with every mask, pruner and observer, on the kernels of the CUDA engine.
+template <class Cases>
+void compare_on_kernels(Cases const& cases, double steep) {
+  for_each_case(cases, [&](auto const& c) {
+    if constexpr (!basin::fits_rows<decltype(c.normalize)>) {
+      INFO(c.name);
+      for (shape const& s : device_shapes) {
+        auto const dropped = dropped_bytes(s);
+        for_each_mask_and_pruner(dropped, s, [&](chosen_mask mask, chosen_pruner pruner) {
+          compare_observed<float>(basin::attention<>{}.with(c.normalize).with(mask).with(pruner), s, numbers::grid, steep, on_host);
+        });
+      }
+    }
+  });
+}
+
+}  // namespace basin_test

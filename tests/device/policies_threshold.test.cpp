@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers cuda/detail/forward_block.hpp and watch_block.hpp with the threshold family, every mask, pruner and observer.
+#include "device/policies.hpp"
+
+namespace basin_test {
+
+// Laws of 50 keys multiply by 5.3 at most.
+TEST_CASE("kernels with the threshold family agree with the reference", "[device]") { compare_on_kernels(threshold_family(), 5.3); }
+
+}  // namespace basin_test

@@ -101,6 +101,14 @@ set(basin_headers
   include/basin/cpu/detail/weigh.hpp
   include/basin/cpu/detail/whole_rows.hpp
   include/basin/cpu/detail/workspace.hpp
+  include/basin/cuda/machine.hpp
+  include/basin/cuda/plan.hpp
+  include/basin/cuda/tuning.hpp
+  include/basin/cuda/detail/call.hpp
+  include/basin/cuda/detail/forward_block.hpp
+  include/basin/cuda/detail/products.hpp
+  include/basin/cuda/detail/rows.hpp
+  include/basin/cuda/detail/watch_block.hpp
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp
   include/basin/sinks/trajectory.hpp
@@ -140,5 +148,8 @@ set(basin_nn_headers
 
 # basin::cuda needs nvcc.
 set(basin_cuda_headers
+  include/basin/cuda/device.cuh
+  include/basin/cuda/error.cuh
+  include/basin/cuda/forward.cuh
   include/basin/basin.cuh
 )

@@ -53,6 +53,7 @@ needed_packages() {
   echo "nlohmann-json3-dev header:nlohmann/json.hpp"
   echo "libcli11-dev header:CLI/CLI.hpp"
   echo "libbenchmark-dev header:benchmark/benchmark.h"
+  echo "libboost-context-dev header:boost/context/fiber.hpp"
   [[ -z $cccl_missing && -z $plotly_missing ]] || echo "python3-pip module:pip"
 }
 

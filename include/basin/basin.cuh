@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Host and CUDA: every policy of basin.hpp is __host__ __device__, so that it may be called from a kernel. Kernels of the
-// library's own are still to come; until then a call from a kernel is a policy at a time.
+// Host and CUDA: forward() on a stream, and every policy of basin.hpp as __host__ __device__, so that it may be called from kernels of
+// your own.
 
 #if !defined(__CUDACC__)
 #error "basin: basin.cuh needs nvcc; a plain C++ compiler includes basin/basin.hpp"
 #endif
 
 #include "basin/attention.hpp"
+#include "basin/cuda/forward.cuh"
 #include "basin/mask/all_of.hpp"
 #include "basin/mask/block_causal.hpp"
 #include "basin/mask/causal.hpp"

@@ -16,7 +16,7 @@
 
 // The body of a kernel: on a GPU, or on the host where a machine of another kind runs it (cuda/machine.hpp).
 #if defined(__CUDACC__)
-#define BASIN_DEVICE __device__
+#define BASIN_DEVICE __device__ __forceinline__
 #else
 #define BASIN_DEVICE
 #endif
@@ -32,7 +32,7 @@
 #endif
 
 // The next loop has a small constant trip count and indexes registers: it must be unrolled, at any optimisation level.
-#if defined(__clang__)
+#if defined(__clang__) || defined(__CUDACC__)
 #define BASIN_UNROLL _Pragma("unroll")
 #elif defined(__GNUC__)
 #define BASIN_UNROLL _Pragma("GCC unroll 16")

@@ -1,14 +1,128 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers cuda/detail/forward_block.hpp, watch_block.hpp, products.hpp, rows.hpp, call.hpp: the kernels of the forward pass, on the host.
+#include "basin/basin.hpp"
 #include "device/host_engine.hpp"
 #include "parity/compare.hpp"
 
 namespace basin_test {
 
-TEST_CASE("softmax on the kernels' own terms agrees with the reference", "[device]") {
-  for (shape const& s : {shape{1, 1, 1, 1, 1, 8, 8}, shape{1, 2, 1, 40, 50, 16, 24}, shape{2, 3, 3, 33, 17, 32, 8, layout::dim_first, layout::padded}}) {
+namespace {
+
+/// One call in numbers of 16 bits, and the same numbers in double.
+template <class S>
+struct half_call {
+  call<double> exact;
+  std::vector<S> q, k, v;
+  tensor<float> out;
+
+  explicit half_call(shape const& s) : exact(s), q(rounded(exact.q)), k(rounded(exact.k)), v(rounded(exact.v)), out({s.batch, s.heads, s.queries, s.value_dim}) {}
+  basin::view<S const, 4> view_of(std::vector<S> const& memory, tensor<double> const& like) const {
+    return basin::contiguous(memory.data(), like.v.extent(0), like.v.extent(1), like.v.extent(2), like.v.extent(3));
+  }
+  template <class Selector, class Attention>
+  void run(Attention const& use) {
+    host_forward<Selector>(use, view_of(q, exact.q), view_of(k, exact.k), view_of(v, exact.v), out.v);
+    basin::reference::forward(use, exact.q.v, exact.k.v, exact.v.v, exact.out.v);
+  }
+
+ private:
+  static std::vector<S> rounded(tensor<double>& t) {
+    std::vector<S> all;
+    t.each([&](double& x, auto...) {
+      all.push_back(S(static_cast<float>(x)));
+      x = static_cast<double>(static_cast<float>(all.back()));
+    });
+    return all;
+  }
+};
+
+template <class S>
+constexpr double half_step() {
+  return std::is_same_v<S, basin::bfloat16> ? 0x1p-8 : 0x1p-11;
+}
+
+}  // namespace
+
+TEST_CASE("kernels agree with the reference in every layout and at every length", "[device]") {
+  for (shape const& s : {shape{1, 1, 1, 1, 1, 8, 8}, shape{1, 2, 1, 40, 50, 16, 24}, shape{2, 3, 3, 33, 17, 32, 8, layout::dim_first, layout::padded},
+                         shape{1, 1, 1, 64, 32, 32, 32}, shape{1, 6, 2, 1, 65, 24, 32, layout::reversed}, shape{1, 1, 1, 20, 70, 90, 33, layout::padded}}) {
     compare_forward<float>(basin::attention<>{}, s, numbers::normal, 1, on_host);
     compare_forward<float>(basin::attention<>{}.with(basin::causal{}), s, numbers::normal, 1, on_host);
+    compare_forward<float>(basin::attention<>{}.with(basin::sliding_window{.left = 20}).with(basin::soft_cap{3}), s, numbers::normal, 1, on_host);
+  }
+}
+
+TEST_CASE("blocks of the size that a GPU runs agree with the reference", "[device]") {
+  auto const whole = [](auto const& use, auto& c) { host_forward<basin::gpu::default_tuning>(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+  for (shape const& s : {shape{1, 2, 1, 70, 150, 32, 32}, shape{1, 1, 1, 130, 130, 64, 64}})
+    compare_forward<float>(basin::attention<>{}.with(basin::causal{}), s, numbers::normal, 1, whole);
+}
+
+TEMPLATE_TEST_CASE("kernels on 16-bit numbers agree with the reference on the same numbers", "[device]", basin::bfloat16, basin::float16) {
+  for (shape const& s : {shape{1, 2, 1, 40, 50, 16, 24}, shape{1, 1, 1, 64, 64, 32, 32}, shape{2, 4, 2, 9, 33, 30, 7}, shape{1, 1, 1, 35, 129, 64, 80}}) {
+    INFO(description(s));
+    auto const check = [&](auto const& use, double sum_of_weights) {
+      half_call<TestType> c(s);
+      c.template run<small_blocks>(use);
+      double const terms = half_step<TestType>() * sum_of_weights * largest(c.exact.v);  // each term rounded once
+      CHECK(c.out.all_written());
+      CHECK(distance(c.out, c.exact.out) <= terms + 1e-4);
+    };
+    check(basin::attention<>{}, 1);
+    check(basin::attention<>{}.with(basin::causal{}), 1);
+    check(basin::attention<>{}.with(basin::causal{}).with(basin::sparsemax{}), 1);
+    check(basin::attention<>{}.with(basin::sigmoid{}), static_cast<double>(s.keys));
+  }
+}
+
+TEST_CASE("kernels give the same bits again, and watching changes none of them", "[device]") {
+  shape const s{1, 4, 2, 37, 60, 16, 16};
+  call<float> blind(s), again(s), watched(s);
+  reports seen(s), repeated(s);
+  auto const use = basin::attention<>{}.with(basin::causal{});
+  on_host(use, blind);
+  on_host(use, again);
+  on_host(use.with(seen.watch_all()), watched);
+  on_host(use.with(repeated.watch_all()), watched);
+  CHECK(same_elements(blind.out, again.out));
+  CHECK(same_elements(blind.out, watched.out));
+  CHECK(seen.received == repeated.received);
+}
+
+TEST_CASE("rows without a key give 0, and what nobody sees has no say", "[device]") {
+  shape const s{1, 2, 2, 30, 40, 16, 16};
+  call<float> c(s);
+  on_host(basin::attention<>{}.with(blindfold{}), c);
+  bool all_zero = true;
+  c.out.each([&](float x, auto...) { all_zero = all_zero && x == 0; });
+  CHECK(all_zero);
+}
+
+TEST_CASE("the host's machine sees what goes wrong between threads", "[device]") {
+  host_device device(64, 64);
+  using machine = host_device::thread_of_block;
+  SECTION("a barrier that some threads do not reach") {
+    CHECK_THROWS_WITH(device.launch(1, [](machine const& m) { if (m.thread() < 40) m.sync(); }), ContainsSubstring("wait for each other"));
+  }
+  SECTION("lanes that meet for different things") {
+    auto const body = [](machine const& m) {
+      std::byte* const row = m.shared();
+      if (m.thread() % 2 == 0) m.from_lane_xor(1u, 1);
+      else m.load_matrices(row);
+    };
+    CHECK_THROWS_WITH(device.launch(1, body), ContainsSubstring("meet for"));
+  }
+  SECTION("a copy that nobody waits for has not arrived") {
+    alignas(16) std::array<std::byte, 16> const from{};
+    bool arrived = true;
+    device.launch(1, [&](machine const& m) {
+      if (m.thread() != 0) return;
+      m.copy_async(m.shared(), from.data());
+      m.commit();
+      m.wait_for_all_but<1>();
+      arrived = m.shared()[0] == std::byte{0};
+    });
+    CHECK_FALSE(arrived);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "basin/config.hpp"
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
 
@@ -20,9 +21,9 @@ struct problem {
   index dim = 0, value_dim = 0;
 
   /// The key head that query head `head` reads.
-  constexpr index kv_head(index head) const { return head / (heads / kv_heads); }
+  BASIN_HD constexpr index kv_head(index head) const { return head / (heads / kv_heads); }
   /// The logical position of query row `row`: the last query stands at the last key.
-  constexpr index position(index row) const { return row + keys - queries; }
+  BASIN_HD constexpr index position(index row) const { return row + keys - queries; }
 };
 
 namespace detail {

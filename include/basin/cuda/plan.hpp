@@ -14,7 +14,7 @@ enum class way {
 
 /// The choice, from the policies alone. Observers of keys change nothing here: they are shown finished rows afterwards.
 template <class Attention>
-constexpr way plan_forward() {
+BASIN_HD constexpr way plan_forward() {
   using normalizer_type = decltype(Attention::normalize);
   using watch_type = observation<decltype(Attention::observe)>;
   return online_normalizer<normalizer_type> && starts_uncounted<normalizer_type> && watch_type::rescales ? way::stream : way::sweeps;

@@ -12,16 +12,16 @@ struct tuning {
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 };
 
-/// The tuning of a kernel for numbers of `bytes` bytes and heads of `dim`: what fits 99 KiB of shared memory, which every
-/// processor from sm_80 on has, sm_86 and sm_89 among them.
+/// The tuning of a kernel for numbers of `bytes` bytes and heads of `dim`: queries and two tiles of keys and of values fit 99 KiB of
+/// shared memory, which every processor from sm_80 on has. Not yet measured on a GPU.
 struct default_tuning {
   static constexpr tuning of(int bytes, int dim) {
-    int const row = bytes * dim;                                 // bytes of a row: queries take 64 of them, keys and values 4 tiles
-    return {4, row <= 128 ? 64 : row <= 256 ? 64 : row <= 512 ? 32 : 16, 2};
+    int const row = bytes * dim;
+    return {row <= 512 ? 4 : 2, row <= 256 ? 64 : row <= 512 ? 32 : 16, 2};
   }
 };
 
 /// The dims that kernels are made for; heads of other dims are padded with zeros up to the next.
-constexpr int padded_dim(int dim) { return dim <= 32 ? 32 : dim <= 64 ? 64 : dim <= 96 ? 96 : dim <= 128 ? 128 : dim <= 192 ? 192 : 256; }
+inline constexpr int kernel_dims[] = {64, 128, 256};
 
 }  // namespace basin::gpu

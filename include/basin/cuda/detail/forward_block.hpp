@@ -27,21 +27,13 @@ class forward_block {
     index const head = block / blocks, tile = blocks - 1 - block % blocks;               // the last queries, who may see most, first
     rows = {static_cast<int>(head / c.p.kv_heads), head % c.p.kv_heads, tile * Call::rows, 0, c.group()};
     rows.count = all - rows.first < Call::rows ? all - rows.first : Call::rows;
+    BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
       index const n = m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i;
       if (n < rows.count)
         mine[i] = {rows.batch, rows.head(n), rows.query(n), static_cast<float>(c.p.position(rows.query(n))), row_of_lane::is::present};
     }
-    E* at = reinterpret_cast<E*>(m.shared());
-    auto const take = [&](int count) {
-      tile_type const t{at};
-      at += count * tile_type::step;
-      return t;
-    };
-    queries = take(Call::rows);
-    for (auto& stage : keys) stage = take(columns);
-    for (auto& stage : values) stage = take(columns);
-    copy_rows(m, Call::threads, Call::rows, static_cast<int>(c.p.dim), c.q.stride(3), queries,
+    copy_rows(m, Call::threads, Call::rows, static_cast<int>(c.p.dim), c.q.stride(3), queries(),
               [&](int r) { return r < rows.count ? &c.q(rows.batch, rows.head(r), rows.query(r), 0) : nullptr; });
   }
 
@@ -58,6 +50,12 @@ class forward_block {
   }
 
  private:
+  /// Shared memory: the queries, two tiles of keys, two of values.
+  BASIN_DEVICE tile_type tile_at(int row) const { return {reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; }
+  BASIN_DEVICE tile_type queries() const { return tile_at(0); }
+  BASIN_DEVICE tile_type keys(int stage) const { return tile_at(Call::rows + stage * columns); }
+  BASIN_DEVICE tile_type values(int stage) const { return tile_at(Call::rows + (2 + stage) * columns); }
+
   /// Calls meet(first key, scores, stage) for every tile of keys that somebody of the block sees. The next tile is on its way meanwhile.
   template <sweep For, class Meet>
   BASIN_DEVICE void over_tiles(Meet const& meet) {
@@ -85,14 +83,14 @@ class forward_block {
     auto const rows_of = [&](view<E const, 4> const& from) {
       return [this, first, &from](int r) { return first + r < c.p.keys ? &from(rows.batch, rows.kv_head, first + r, 0) : nullptr; };
     };
-    copy_rows(m, Call::threads, columns, static_cast<int>(c.p.dim), c.k.stride(3), keys[stage], rows_of(c.k));
-    if constexpr (For == sweep::outputs) copy_rows(m, Call::threads, columns, static_cast<int>(c.p.value_dim), c.v.stride(3), values[stage], rows_of(c.v));
+    copy_rows(m, Call::threads, columns, static_cast<int>(c.p.dim), c.k.stride(3), keys(stage), rows_of(c.k));
+    if constexpr (For == sweep::outputs) copy_rows(m, Call::threads, columns, static_cast<int>(c.p.value_dim), c.v.stride(3), values(stage), rows_of(c.v));
   }
   /// s_ij of one tile, -inf where a query does not see a key.
   template <sweep For>
   BASIN_DEVICE scores_type scores(index first, int stage) {
     scores_type s{};
-    multiply_rows<Call::tiles>(m, queries, m.thread() / 32 * 16, keys[stage], s);
+    multiply_rows<Call::tiles>(m, queries(), m.thread() / 32 * 16, keys(stage), s);
     coverage const seen = rows.seen(c, first, first + columns);
     each(s, [&](int i, int column, float& x) {
       auto const [score, is_seen] = score_of(c, mine[i], first + column, seen, x);
@@ -124,26 +122,31 @@ class forward_block {
       if constexpr (has_terms<N>) n.add(row[i], score, x);
       if constexpr (watch_type::row_values > 0) watch.template absorb<N>(states[i], seen_term<float>{x, hidden(score) ? score : log_of_term(n, row[i], score, x)});
     });
-    mix_rows<E>(m, s, values[stage], out);
+    mix_rows<E>(m, s, values(stage), out);
   }
 
   BASIN_DEVICE void stream() {
     auto const& n = c.use.normalize;
+    BASIN_UNROLL
     for (int i = 0; i < 2; ++i) row[i] = started(i);
     over_tiles<sweep::outputs>([&](index, scores_type s, int stage) {
       row_type part[2] = {started(0), started(1)};
       each(s, [&](int i, int, float x) { n.raise(part[i], x); });
       float by[2];
+      BASIN_UNROLL
       for (int i = 0; i < 2; ++i) {
         row_type const old = row[i];
         n.merge(row[i], merged_over_row(m, n, part[i]));
         by[i] = n.rescale(old, row[i]);
         watch.rescale(states[i], by[i], watch.totals(states[i], n, old));
       }
+      BASIN_UNROLL
       for (int tile = 0; tile < Call::dim / 8; ++tile)
+        BASIN_UNROLL
         for (int e = 0; e < 4; ++e) out[tile][e] *= by[e / 2];
       take_in(s, stage);
     });
+    BASIN_UNROLL
     for (int i = 0; i < 2; ++i) row[i] = merged_over_row(m, n, row[i]);
   }
 
@@ -151,16 +154,20 @@ class forward_block {
     auto const& n = c.use.normalize;
     if constexpr (!starts_uncounted<N>) {
       over_tiles<sweep::counts>([](index, scores_type const&, int) {});
+      BASIN_UNROLL
       for (auto& count : visible) count = over_row(m, count, [](float a, float b) { return a + b; });
     }
+    BASIN_UNROLL
     for (int i = 0; i < 2; ++i) row[i] = started(i);
     if constexpr (raises_rows<N>) {
       over_tiles<sweep::scores>([&](index, scores_type const& s, int) { each(s, [&](int i, int, float x) { n.raise(row[i], x); }); });
+      BASIN_UNROLL
       for (auto& r : row) r = merged_over_row(m, n, r);
     }
     if constexpr (sweeps_rows<N>) search();
     over_tiles<sweep::outputs>([&](index, scores_type s, int stage) { take_in(s, stage); });
     if constexpr (has_terms<N>)
+      BASIN_UNROLL
       for (auto& r : row) r = merged_over_row(m, n, r);
   }
   /// Sweeps until every row of the block is content; those that are take no part in the sweeps of others.
@@ -170,6 +177,7 @@ class forward_block {
     do {
       row_type swept[2] = {row[0], row[1]};
       over_tiles<sweep::scores>([&](index, scores_type const& s, int) { each(s, [&](int i, int, float x) { n.absorb(swept[i], x); }); });
+      BASIN_UNROLL
       for (int i = 0; i < 2; ++i) {
         row_type whole = merged_over_row(m, n, swept[i]);
         if (!again[i]) continue;
@@ -183,6 +191,7 @@ class forward_block {
   BASIN_DEVICE void finish() {
     auto const& n = c.use.normalize;
     int const t = m.thread() % 4;
+    BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
       float factor = 1.0f;
       if constexpr (has_terms<N>) factor = n.factor(row[i]);
@@ -197,7 +206,9 @@ class forward_block {
         if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(n, row[i]);
         watch.sees_row({mine[i].batch, mine[i].head, mine[i].query}, watch.report(state, factor, log_sum, watch.totals(state, n, row[i])));
       }
+      BASIN_UNROLL
       for (int tile = 0; tile < Call::dim / 8; ++tile)
+        BASIN_UNROLL
         for (int e = 0; e < 2; ++e)
           if (index const d = 8 * tile + 2 * t + e; d < c.p.value_dim)
             c.out(mine[i].batch, mine[i].head, mine[i].query, d) = typename Call::output(factor * out[tile][2 * i + e]);
@@ -209,7 +220,6 @@ class forward_block {
   watch_type watch;
   rows_of_block rows;
   row_of_lane mine[2];                                           // rows g and g + 8 of the warp's sixteen, g = lane / 4
-  tile_type queries, keys[2], values[2];
   float visible[2] = {};
   row_type row[2];
   typename watch_type::template rows<float> states[2]{};

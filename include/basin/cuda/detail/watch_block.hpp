@@ -22,11 +22,9 @@ class watch_block {
     index const blocks = (c.p.keys + Call::rows - 1) / Call::rows, head_of_all = block / blocks;
     batch = static_cast<int>(head_of_all / c.p.heads), head = static_cast<int>(head_of_all % c.p.heads);
     first = block % blocks * Call::rows;
+    BASIN_UNROLL
     for (int i = 0; i < 2; ++i) key[i] = first + m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i;
-    E* const at = reinterpret_cast<E*>(m.shared());
-    keys = {at};
-    for (int stage = 0; stage < 2; ++stage) queries[stage] = {at + (Call::rows + stage * columns) * tile_type::step};
-    copy_rows(m, Call::threads, Call::rows, static_cast<int>(c.p.dim), c.k.stride(3), keys,
+    copy_rows(m, Call::threads, Call::rows, static_cast<int>(c.p.dim), c.k.stride(3), keys(),
               [&](int r) { return first + r < c.p.keys ? &c.k(batch, c.p.kv_head(head), first + r, 0) : nullptr; });
   }
 
@@ -47,6 +45,7 @@ class watch_block {
       m.sync();
       at = next, stage = 1 - stage;
     }
+    BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
       auto const add = [](auto a, auto const& b) {
         for (std::size_t n = 0; n < values; ++n) a.given[n] += b.given[n];
@@ -64,6 +63,11 @@ class watch_block {
     double queries = 0;
   };
 
+  /// Shared memory: the keys, two tiles of queries.
+  BASIN_DEVICE tile_type tile_at(int row) const { return {reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; }
+  BASIN_DEVICE tile_type keys() const { return tile_at(0); }
+  BASIN_DEVICE tile_type queries(int stage) const { return tile_at(Call::rows + stage * columns); }
+
   BASIN_DEVICE coverage seen(index from) const {
     index const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < c.p.keys ? first + Call::rows : c.p.keys;
     tile const t{batch, head, c.p.position(from), c.p.position(to - 1) + 1, first, last};
@@ -75,17 +79,19 @@ class watch_block {
     return from;
   }
   BASIN_DEVICE void fetch(index from, int stage) {
-    copy_rows(m, Call::threads, columns, static_cast<int>(c.p.dim), c.q.stride(3), queries[stage],
+    copy_rows(m, Call::threads, columns, static_cast<int>(c.p.dim), c.q.stride(3), queries(stage),
               [&](int r) { return from + r < c.p.queries ? &c.q(batch, head, from + r, 0) : nullptr; });
   }
   /// Scores of a tile, weights from the finished rows, and what they give.
   BASIN_DEVICE void take_in(index from, int stage) {
     typename Call::scores_type s{};
-    multiply_rows<Call::tiles>(m, keys, m.thread() / 32 * 16, queries[stage], s);
+    multiply_rows<Call::tiles>(m, keys(), m.thread() / 32 * 16, queries(stage), s);
     coverage const all = seen(from);
     int const t = m.thread() % 4;
     cuda::std::array<float, values> given[2]{};
+    BASIN_UNROLL
     for (int n = 0; n < Call::tiles; ++n)
+      BASIN_UNROLL
       for (int e = 0; e < 4; ++e) {
         index const query = from + 8 * n + 2 * t + e % 2;
         if (query >= c.p.queries) continue;
@@ -96,6 +102,7 @@ class watch_block {
         auto const one = watch.gives(weight_in<N>(c.use.normalize, c.kept_at(batch, head, query), score));
         for (std::size_t i = 0; i < values; ++i) given[e / 2][i] += one[i];
       }
+    BASIN_UNROLL
     for (int i = 0; i < 2; ++i)
       for (std::size_t n = 0; n < values; ++n) sums[i].given[n] += static_cast<double>(given[i][n]);
   }
@@ -105,7 +112,6 @@ class watch_block {
   watch_type watch;
   int batch, head;
   index first, key[2];                                           // of the block; of the rows g and g + 8 of the warp's sixteen
-  tile_type keys, queries[2];
   totals sums[2];
 };
 

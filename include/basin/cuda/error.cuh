@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "basin/core/error.hpp"
+
+namespace basin {
+
+/// A call of the CUDA runtime that failed.
+struct cuda_error : error {
+  using error::error;
+};
+
+namespace gpu::detail {
+
+/// Errors    cuda_error: names the entry, the call, what CUDA says and the device
+inline void require(char const* who, char const* what, cudaError_t status) {
+  if (status == cudaSuccess) return;
+  int device = -1;
+  cudaGetDevice(&device);
+  throw cuda_error(message(who, ": ", what, " failed on device ", device, ": ", cudaGetErrorName(status), ", ", cudaGetErrorString(status)));
+}
+
+}  // namespace gpu::detail
+
+}  // namespace basin

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <boost/context/fiber.hpp>
+#include <boost/context/fixedsize_stack.hpp>
 #include <cstring>
 #include <deque>
 #include <exception>
@@ -16,6 +17,17 @@
 
 #include "basin/core/half.hpp"
 #include "basin/cuda/machine.hpp"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define BASIN_TEST_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BASIN_TEST_ASAN 1
+#endif
+#endif
+#if defined(BASIN_TEST_ASAN)
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 namespace basin_test {
 
@@ -39,6 +51,44 @@ class host_device {
 
 namespace detail {
 
+/// A stack, and what AddressSanitizer must be told when it is left and entered; where it is not, nothing.
+struct stack_of_fiber {
+  void const* bottom = nullptr;
+  std::size_t size = 0;
+  void* saved = nullptr;
+
+  /// Before `this` is left for `to`.
+  void leave_for(stack_of_fiber const& to) { leave(&saved, to); }
+  void leave_for_good(stack_of_fiber const& to) { leave(nullptr, to); }
+  /// After it was entered from `from`.
+  void enter([[maybe_unused]] stack_of_fiber* from) {
+#if defined(BASIN_TEST_ASAN)
+    __sanitizer_finish_switch_fiber(saved, from ? &from->bottom : nullptr, from ? &from->size : nullptr);
+#endif
+  }
+
+ private:
+  static void leave([[maybe_unused]] void** keep, [[maybe_unused]] stack_of_fiber const& to) {
+#if defined(BASIN_TEST_ASAN)
+    __sanitizer_start_switch_fiber(keep, to.bottom, to.size);
+#endif
+  }
+};
+
+/// Makes a stack and remembers where it lies.
+struct known_stack {
+  stack_of_fiber* at;
+  boost::context::stack_context allocate() {
+    auto const made = boost::context::fixedsize_stack(256 << 10).allocate();
+    at->bottom = static_cast<std::byte const*>(made.sp) - made.size, at->size = made.size;
+    return made;
+  }
+  void deallocate(boost::context::stack_context& made) { boost::context::fixedsize_stack(256 << 10).deallocate(made); }
+};
+
+/// Thrown in threads that wait for one that failed.
+struct abandoned {};
+
 /// What 32 lanes lay out for each other at one meeting. Two sets, as a lane may come to the next meeting while others read.
 struct meeting {
   std::array<std::array<std::array<std::byte, 48>, 32>, 2> laid_out{};
@@ -54,6 +104,8 @@ struct block_state {
   long arrived = 0;
   bool any[2] = {};
   bool moved = false;                                            // whether some thread went on in this round
+  bool abandoned = false;                                        // whether one has failed: the others end, too
+  stack_of_fiber home;
 };
 
 /// Matrices of one product, gathered from the lanes.
@@ -91,7 +143,12 @@ class host_device::thread_of_block {
 
   template <class Ready>
   void wait_until(Ready const& ready) const {
-    while (!ready()) back_ = std::move(back_).resume();
+    while (!ready()) {
+      if (block_.abandoned) throw detail::abandoned{};
+      stack_.leave_for(block_.home);
+      back_ = std::move(back_).resume();
+      stack_.enter(nullptr);
+    }
     block_.moved = true;
   }
   /// Lays out a value, waits for all lanes of the warp, and reads what they laid out: of(lane).
@@ -116,7 +173,8 @@ class host_device::thread_of_block {
   }
 
  public:
-  thread_of_block(detail::block_state& b, int number, boost::context::fiber& back) : block_(b), thread_(number), back_(back) {}
+  thread_of_block(detail::block_state& b, int number, boost::context::fiber& back, detail::stack_of_fiber& stack)
+      : block_(b), thread_(number), back_(back), stack_(stack) {}
 
   int thread() const { return thread_; }
   basin::index block() const { return block_.number; }
@@ -199,6 +257,7 @@ class host_device::thread_of_block {
   detail::block_state& block_;
   int thread_;
   boost::context::fiber& back_;
+  detail::stack_of_fiber& stack_;
   mutable long syncs_ = 0, meetings_ = 0, anys_ = 0;
   mutable std::vector<std::pair<std::byte*, std::byte const*>> open_;
   mutable std::deque<std::vector<std::pair<std::byte*, std::byte const*>>> groups_;
@@ -212,34 +271,40 @@ void host_device::launch(basin::index blocks, Body const& body) {
     detail::block_state block{number, threads_, std::unique_ptr<std::byte[]>(new std::byte[shared_bytes_]), std::vector<detail::meeting>(static_cast<std::size_t>(threads_ / 32))};
     std::memset(block.shared.get(), 0xff, shared_bytes_);        // NaN in every format: what nobody wrote shows
     std::exception_ptr failed;
+    std::vector<detail::stack_of_fiber> stacks(static_cast<std::size_t>(threads_));
     std::vector<boost::context::fiber> fibers;
-    for (int t = 0; t < threads_; ++t)
-      fibers.emplace_back([&, t](boost::context::fiber&& back) {
+    for (int t = 0; t < threads_; ++t) {
+      auto& stack = stacks[static_cast<std::size_t>(t)];
+      fibers.emplace_back(std::allocator_arg, detail::known_stack{&stack}, [&, t](boost::context::fiber&& back) {
+        stack.enter(&block.home);
         boost::context::fiber home = std::move(back);
         try {
-          body(thread_of_block(block, t, home));
-        } catch (boost::context::detail::forced_unwind const&) {
-          throw;
+          body(thread_of_block(block, t, home, stack));
+        } catch (detail::abandoned const&) {
         } catch (...) {
           failed = std::current_exception();
         }
         block.moved = true;
+        block.abandoned = block.abandoned || failed;
+        stack.leave_for_good(block.home);
         return home;
       });
+    }
     for (bool some = true; some;) {
       some = block.moved = false;
-      for (auto& f : fibers)
-        if (f) {
-          f = std::move(f).resume();
-          some = some || f;
+      for (std::size_t t = 0; t < fibers.size(); ++t)
+        if (fibers[t]) {
+          block.home.leave_for(stacks[t]);
+          fibers[t] = std::move(fibers[t]).resume();
+          block.home.enter(nullptr);
+          some = some || fibers[t];
         }
-      if (failed) break;
-      if (some && !block.moved) throw std::logic_error("threads of a block wait for each other: a barrier that not all of them reach");
+      if (some && !block.moved) {
+        failed = std::make_exception_ptr(std::logic_error("threads of a block wait for each other: a barrier that not all of them reach"));
+        block.abandoned = true;
+      }
     }
-    if (failed) {
-      fibers.clear();
-      std::rethrow_exception(failed);
-    }
+    if (failed) std::rethrow_exception(failed);
   }
 }
 

@@ -2,46 +2,10 @@
 // Covers cuda/detail/forward_block.hpp, watch_block.hpp, products.hpp, rows.hpp, call.hpp: the kernels of the forward pass, on the host.
 #include "basin/basin.hpp"
 #include "device/host_engine.hpp"
+#include "device/half_call.hpp"
 #include "parity/compare.hpp"
 
 namespace basin_test {
-
-namespace {
-
-/// One call in numbers of 16 bits, and the same numbers in double.
-template <class S>
-struct half_call {
-  call<double> exact;
-  std::vector<S> q, k, v;
-  tensor<float> out;
-
-  explicit half_call(shape const& s) : exact(s), q(rounded(exact.q)), k(rounded(exact.k)), v(rounded(exact.v)), out({s.batch, s.heads, s.queries, s.value_dim}) {}
-  basin::view<S const, 4> view_of(std::vector<S> const& memory, tensor<double> const& like) const {
-    return basin::contiguous(memory.data(), like.v.extent(0), like.v.extent(1), like.v.extent(2), like.v.extent(3));
-  }
-  template <class Selector, class Attention>
-  void run(Attention const& use) {
-    host_forward<Selector>(use, view_of(q, exact.q), view_of(k, exact.k), view_of(v, exact.v), out.v);
-    basin::reference::forward(use, exact.q.v, exact.k.v, exact.v.v, exact.out.v);
-  }
-
- private:
-  static std::vector<S> rounded(tensor<double>& t) {
-    std::vector<S> all;
-    t.each([&](double& x, auto...) {
-      all.push_back(S(static_cast<float>(x)));
-      x = static_cast<double>(static_cast<float>(all.back()));
-    });
-    return all;
-  }
-};
-
-template <class S>
-constexpr double half_step() {
-  return std::is_same_v<S, basin::bfloat16> ? 0x1p-8 : 0x1p-11;
-}
-
-}  // namespace
 
 TEST_CASE("kernels agree with the reference in every layout and at every length", "[device]") {
   for (shape const& s : {shape{1, 1, 1, 1, 1, 8, 8}, shape{1, 2, 1, 40, 50, 16, 24}, shape{2, 3, 3, 33, 17, 32, 8, layout::dim_first, layout::padded},

@@ -4,6 +4,8 @@
 // The kernels of the CUDA engine, run on the host: the same bodies, one fiber a thread.
 
 #include "basin/cuda/detail/forward_block.hpp"
+#include "basin/cuda/detail/key_gradient_block.hpp"
+#include "basin/cuda/detail/query_gradient_block.hpp"
 #include "basin/cuda/detail/watch_block.hpp"
 #include "support/calls.hpp"
 #include "support/host_machine.hpp"
@@ -17,11 +19,11 @@ struct small_blocks {
 
 template <int Dim, class Selector, class Attention, class E, class Out>
 void host_forward_of(Attention const& use, basin::problem const& p, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<Out, 4> out) {
-  using call_type = basin::gpu::detail::call<std::remove_const_t<E>, Dim, Attention, Out, Selector>;
+  using call_type = basin::gpu::detail::forward_call<std::remove_const_t<E>, Dim, Attention, Out, Selector>;
   using machine = host_device::thread_of_block;
   basin::validate(use, p);
   std::vector<basin::gpu::detail::kept_row<decltype(use.normalize)>> kept(static_cast<std::size_t>(p.batch * p.heads * p.queries));
-  call_type const c{use, p, q, k, v, out, kept.data()};
+  call_type const c(use, {p, q, k, v, out, kept.data()});
   host_device device(call_type::threads, static_cast<std::size_t>(call_type::shared_bytes));
   using forward = basin::gpu::detail::forward_block<machine, call_type>;
   device.launch(forward::blocks(c), [&](machine const& m) { forward(m, c, m.block()).run(); });
@@ -40,6 +42,34 @@ void host_forward(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k
   else host_forward_of<96, Selector>(use, p, q, k, v, out);
 }
 
+template <int Dim, class Selector, class Attention, class E, class G>
+void host_backward_of(Attention const& use, basin::problem const& p, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<E, 4> dout,
+                      basin::view<G, 4> dq, basin::view<G, 4> dk, basin::view<G, 4> dv) {
+  using call_type = basin::gpu::detail::backward_call<std::remove_const_t<E>, Dim, Attention, G, Selector>;
+  using machine = host_device::thread_of_block;
+  basin::validate(use, p);
+  auto const rows = static_cast<std::size_t>(p.batch * p.heads * p.queries);
+  std::vector<basin::gpu::detail::kept_row<decltype(use.normalize)>> kept(rows);
+  std::vector<typename call_type::delta_type> deltas(rows);
+  call_type const c(use, {{p, q, k, v, {}, kept.data()}, dout, dq, dk, dv, deltas.data()});
+  host_device device(call_type::threads, static_cast<std::size_t>(call_type::shared_bytes));
+  using of_queries = basin::gpu::detail::query_gradient_block<machine, call_type>;
+  using of_keys = basin::gpu::detail::key_gradient_block<machine, call_type>;
+  device.launch(of_queries::blocks(c), [&](machine const& m) { of_queries(m, c, m.block()).run(); });
+  device.launch(of_keys::blocks(c), [&](machine const& m) { of_keys(m, c, m.block()).run(); });
+}
+
+/// backward() of the CUDA engine on the host, for heads of up to 96.
+template <class Selector = small_blocks, class Attention, class E, class G>
+void host_backward(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<E, 4> dout, basin::view<G, 4> dq,
+                   basin::view<G, 4> dk, basin::view<G, 4> dv) {
+  basin::problem const p = basin::check_backward("host_backward", q, k, v, dout, dq, dk, dv);
+  index const dim = std::max(p.dim, p.value_dim);
+  if (dim <= 32) host_backward_of<32, Selector>(use, p, q, k, v, dout, dq, dk, dv);
+  else host_backward_of<96, Selector>(use, p, q, k, v, dout, dq, dk, dv);
+}
+
+inline constexpr auto on_host_backward = [](auto const& use, auto& c) { host_backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v); };
 inline constexpr auto on_host = [](auto const& use, auto& c) { host_forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
 
 }  // namespace basin_test

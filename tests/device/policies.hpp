@@ -13,7 +13,7 @@ inline shape const device_shapes[] = {
     {1, 2, 2, 21, 9, 16, 5, layout::reversed, layout::dim_first},
 };
 
-/// Every normalizer of a family that can be taken apart, with every mask, pruner and observer, on the kernels of the CUDA engine.
+/// Every normalizer of a family that can be taken apart, with every mask, pruner and observer, on the kernels of the CUDA engine: forward, and gradients.
 template <class Cases>
 void compare_on_kernels(Cases const& cases, double steep) {
   for_each_case(cases, [&](auto const& c) {
@@ -22,7 +22,9 @@ void compare_on_kernels(Cases const& cases, double steep) {
       for (shape const& s : device_shapes) {
         auto const dropped = dropped_bytes(s);
         for_each_mask_and_pruner(dropped, s, [&](chosen_mask mask, chosen_pruner pruner) {
-          compare_observed<float>(basin::attention<>{}.with(c.normalize).with(mask).with(pruner), s, numbers::grid, steep, on_host);
+          auto const use = basin::attention<>{}.with(c.normalize).with(mask).with(pruner);
+          compare_observed<float>(use, s, numbers::grid, steep, on_host);
+          compare_backward<float>(use, s, numbers::grid, steep, on_host_backward);
         });
       }
     }

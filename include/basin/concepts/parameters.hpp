@@ -57,7 +57,7 @@ struct per_head {
 struct parameter_gradients {
   view<double, 4> rows{};
 
-  void put(row_at at, int which, double gradient) const {
+  BASIN_HD void put(row_at at, int which, double gradient) const {
     if (rows.data_handle() != nullptr) rows(which, at.batch, at.head, at.query) = gradient;
   }
 

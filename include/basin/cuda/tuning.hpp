@@ -21,6 +21,14 @@ struct default_tuning {
   }
 };
 
+/// The same for the backward pass, which keeps a row of dO beside each query and sums of two gradients beside each key.
+struct default_backward_tuning {
+  static constexpr tuning of(int bytes, int dim) {
+    int const row = bytes * dim;
+    return {row <= 512 ? 4 : 1, row <= 128 ? 64 : row <= 256 ? 32 : 16, 2};
+  }
+};
+
 /// The dims that kernels are made for; heads of other dims are padded with zeros up to the next.
 inline constexpr int kernel_dims[] = {64, 128, 256};
 

@@ -99,7 +99,7 @@ struct entmax {
     T const y = above(r, score);
     return {math::select(weight > T(0), dscore * y * r.power * (r.power - math::log(weight)), T(0))};
   }
-  void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
     if (alpha.is_one() && !(alpha.value >= 1.001 && alpha.value <= 2))

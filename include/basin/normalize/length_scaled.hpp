@@ -143,7 +143,7 @@ struct length_scaled {
       for (std::size_t n = 0; n < r.slopes.size(); ++n) all[parameters_of<Normalizer> + n] = r.slopes[n] * (score * dscaled);
     return all;
   }
-  void sees_parameter_gradient(row_at at, int which, double gradient) const
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const
     requires(parameters > 0)
   {
     if constexpr (parameters_of<Normalizer> > 0)

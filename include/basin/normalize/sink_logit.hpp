@@ -67,7 +67,7 @@ struct sink_logit {
   BASIN_HD for_parameters<sink_logit, T> parameter_gradient(row<T> const& r, T, T weight, T dweight, T) const {
     return {T(0) - math::exp(r.logit - r.max) * factor(r) * weight * dweight};
   }
-  void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
     if (logit.is_one() && !(logit.value <= math::largest<float>))

@@ -12,11 +12,38 @@
 
 namespace basin::gpu::detail {
 
-/// The arguments of a call, and all that kernels are templated on. E is what q, k and v are stored in.
-template <class E, int Dim, class Attention, class Out, class Selector = default_tuning>
-struct call {
+/// The arguments of a forward call beside its policies. E is what q, k and v are stored in.
+template <class E, class N, class Out>
+struct forward_arguments {
+  problem p;
+  view<E const, 4> q, k, v;
+  view<Out, 4> out;
+  kept_row<N>* kept = nullptr;                                   // [batch, heads, queries]: finished rows, for those who come after
+
+  BASIN_DEVICE index group() const { return p.heads / p.kv_heads; }
+  BASIN_DEVICE float rsqrt_dim() const { return 1.0f / std::sqrt(static_cast<float>(p.dim)); }
+  BASIN_DEVICE index row(index batch, index head, index query) const { return (batch * p.heads + head) * p.queries + query; }
+  BASIN_DEVICE kept_row<N>& kept_at(index batch, index head, index query) const { return kept[row(batch, head, query)]; }
+};
+
+/// Those of a backward call; G is what gradients are written as.
+template <class E, class N, class G>
+struct backward_arguments : forward_arguments<E, N, G> {
+  using delta_type = cuda::std::array<float, jacobian_of<N, float>::rank>;
+
+  view<E const, 4> dout;
+  view<G, 4> dq, dk, dv;
+  delta_type* deltas = nullptr;                                  // [batch, heads, queries]: sum_k carry_k dw_k
+
+  BASIN_DEVICE delta_type& delta_at(index batch, index head, index query) const { return deltas[this->row(batch, head, query)]; }
+};
+
+/// A call: its arguments, its policies, and all that kernels are templated on. A block holds RowTiles tiles of its own rows and four of
+/// what passes by.
+template <class E, int Dim, class Attention, class Arguments, class Selector, int RowTiles>
+struct call : Arguments {
   using element = E;
-  using output = Out;
+  using arguments = Arguments;
   using attention_type = Attention;
   using normalizer_type = decltype(Attention::normalize);
   using watch_type = observation<decltype(Attention::observe)>;
@@ -26,19 +53,17 @@ struct call {
   using tile_type = shared_tile<E, Dim>;
   using scores_type = sums_of_warp<tiles>;
   static_assert(cut.columns % 16 == 0 && cut.stages == 2);
+  static constexpr int shared_bytes = tile_type::bytes(RowTiles * rows + 2 * cut.stages * cut.columns);
 
   Attention use;
-  problem p;
-  view<E const, 4> q, k, v;
-  view<Out, 4> out;
-  kept_row<normalizer_type>* kept = nullptr;                     // [batch, heads, queries]: finished rows, for those who come after
 
-  BASIN_DEVICE index group() const { return p.heads / p.kv_heads; }
-  BASIN_DEVICE float rsqrt_dim() const { return 1.0f / std::sqrt(static_cast<float>(p.dim)); }
-  BASIN_DEVICE kept_row<normalizer_type>& kept_at(index batch, index head, index query) const { return kept[(batch * p.heads + head) * p.queries + query]; }
-
-  static constexpr int shared_bytes = tile_type::bytes(rows) + 2 * cut.stages * tile_type::bytes(cut.columns);
+  BASIN_HD call(Attention const& with, Arguments const& rest) : Arguments(rest), use(with) {}
 };
+
+template <class E, int Dim, class Attention, class Out, class Selector = default_tuning>
+using forward_call = call<E, Dim, Attention, forward_arguments<E, decltype(Attention::normalize), Out>, Selector, 1>;
+template <class E, int Dim, class Attention, class G, class Selector = default_backward_tuning>
+using backward_call = call<E, Dim, Attention, backward_arguments<E, decltype(Attention::normalize), G>, Selector, 2>;
 
 /// Rows [first, first + rows) of a key head of one sequence: row n is query n / group of head n % group, so that short queries of
 /// many heads fill a block, too.
@@ -88,6 +113,31 @@ BASIN_DEVICE seen_score score_of(Call const& c, row_of_lane const& row, index ke
   if (seen == coverage::all) return {s, true};
   coord const at{row.batch, row.head, c.p.position(row.query), key};
   return c.use.visible.allows(at) && c.use.prune.keeps(at, s) ? seen_score{s, true} : unseen;
+}
+
+/// One pair on its way back: its score, its weight, and the Jacobian there. A pair that is not seen has weight 0.
+template <class N>
+struct weighed_pair {
+  float score = math::minus_inf<float>(), weight = 0.0f;
+  bool seen = false;
+
+  BASIN_DEVICE bool weighs() const { return seen && score != math::minus_inf<float>(); }
+};
+
+template <class Call>
+BASIN_DEVICE auto weighed(Call const& c, kept_row<typename Call::normalizer_type> const& kept, row_of_lane const& row, index key, coverage seen, float dot) {
+  using N = typename Call::normalizer_type;
+  auto const [score, is_seen] = score_of(c, row, key, seen, dot);
+  return weighed_pair<N>{score, weight_in<N>(c.use.normalize, kept, score), is_seen};
+}
+
+/// The gradient of <q, k>, from that of the weight.
+template <class Call>
+BASIN_DEVICE float dot_gradient(Call const& c, kept_row<typename Call::normalizer_type> const& kept, typename Call::delta_type const& delta, row_of_lane const& row, index key,
+                                weighed_pair<typename Call::normalizer_type> const& pair, float dot, float dweight) {
+  if (!pair.weighs()) return 0.0f;
+  float const ds = score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta);
+  return ds * c.use.score.slope(dot, pair_at<float>{row.batch, row.head, row.position, static_cast<float>(key), c.rsqrt_dim()});
 }
 
 }  // namespace basin::gpu::detail

@@ -92,6 +92,17 @@ BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile
   }
 }
 
+/// Row i of a lane's two rows of sums, times `factor`, to where to(column) says; t is lane % 4.
+template <int Tiles, class To>
+BASIN_DEVICE void write_row(sums_of_warp<Tiles> const& sums, int i, int t, index columns, float factor, To const& to) {
+  BASIN_UNROLL
+  for (int tile = 0; tile < Tiles; ++tile) {
+    BASIN_UNROLL
+    for (int e = 0; e < 2; ++e)
+      if (index const d = 8 * tile + 2 * t + e; d < columns) to(d) = std::remove_cvref_t<decltype(to(d))>(factor * sums[tile][2 * i + e]);
+  }
+}
+
 /// Rows of a tensor on their way into a tile: row(r) is where row r begins, or nullptr where there is none and zeros stand.
 template <class E, int Dim, class M, class Row>
 BASIN_DEVICE void copy_rows(M const& m, int threads, int rows, int dim, index element_step, shared_tile<E, Dim> to, Row const& row) {

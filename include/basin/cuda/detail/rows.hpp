@@ -33,6 +33,16 @@ BASIN_DEVICE T over_row(M const& m, T mine, Join const& join) {
   return mine;
 }
 
+/// The sums of numbers that the four lanes of a row hold.
+template <class M, class T, std::size_t Count>
+BASIN_DEVICE cuda::std::array<T, Count> sum_over_row(M const& m, cuda::std::array<T, Count> const& mine) {
+  return over_row(m, mine, [](auto a, auto const& b) {
+    if constexpr (Count > 0)
+      for (std::size_t n = 0; n < Count; ++n) a[n] += b[n];
+    return a;
+  });
+}
+
 template <class M, class N, class Row>
 BASIN_DEVICE Row merged_over_row(M const& m, N const& n, Row const& part) {
   return over_row(m, part, [&](Row a, Row const& b) {

@@ -27,7 +27,7 @@ struct asentmax {
   BASIN_HD for_parameters<asentmax, T> scale_slopes(row_context<T> const& at) const {
     return {power(at), number<T>(beta(at.head)) * power(at) * math::log(log_length(at))};
   }
-  void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
     for (auto const& [name, x] : {std::pair{"delta", delta}, {"beta", beta.is_one() ? beta.value : 0}})

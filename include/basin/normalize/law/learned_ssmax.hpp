@@ -20,7 +20,7 @@ struct learned_ssmax {
   BASIN_HD T scale(row_context<T> const& at) const { return T(static_cast<math::scalar_of<T>>(s(at.head))) * log_length(at); }
   template <class T>
   BASIN_HD for_parameters<learned_ssmax, T> scale_slopes(row_context<T> const& at) const { return {log_length(at)}; }
-  void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
     if (s.is_one() && !(math::abs(s.value) <= math::largest<float>))

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Gradients through attention on a GPU: the entry that checks, and the kernels that it launches.
+
+#include <cstddef>
+#include <span>
+
+#include "basin/cuda/detail/key_gradient_block.hpp"
+#include "basin/cuda/detail/launch.cuh"
+#include "basin/cuda/detail/query_gradient_block.hpp"
+
+namespace basin {
+
+/// How many bytes of the device's memory backward() wants to work in: finished rows, and one number or more of each.
+template <class Attention>
+std::size_t backward_workspace(Attention const&, problem const& p) {
+  using normalizer_type = decltype(Attention::normalize);
+  using arguments = gpu::detail::backward_arguments<float, normalizer_type, float>;
+  return static_cast<std::size_t>(p.batch * p.heads * p.queries) * (sizeof(gpu::detail::kept_row<normalizer_type>) + sizeof(typename arguments::delta_type));
+}
+
+/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. All memory is the device's. Observers see what
+/// they see in forward(), to rounding.
+///
+/// Source      as cpu::backward()
+/// Shapes      as cpu::backward(); dims of up to 256; workspace of backward_workspace() bytes, 16-byte aligned
+/// Precision   as forward(); weights and gradients of scores are rounded to the storage type before they meet rows
+/// Cost        ten products where the normalizer is online: rows are made once more, then met for delta, for dq, and by the keys; the
+///             search's sweeps more for others
+/// Throws      as forward()
+/// Errors      static_assert: no jacobian(), and as forward()
+/// Determinism run_to_run; no atomics. Nothing is allocated and nothing waits for the device
+template <class Selector = gpu::default_backward_tuning, class Attention, class E, class G>
+void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<E, 4> dout, view<G, 4> dq, view<G, 4> dk, view<G, 4> dv, cudaStream_t stream,
+              std::span<std::byte> workspace) {
+  using normalizer_type = decltype(Attention::normalize);
+  static_assert(has_jacobian<normalizer_type>, "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
+  gpu::detail::require_policies_of_a_gpu<Attention>();
+  constexpr char const* who = "basin::backward";
+  problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
+  validate(use, p);
+  gpu::detail::require_workspace(who, "backward_workspace", workspace, backward_workspace(use, p));
+  gpu::detail::for_dim(who, p, [&](auto dim) {
+    using call_type = gpu::detail::backward_call<std::remove_const_t<E>, dim, Attention, G, Selector>;
+    auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data());
+    auto* const deltas = reinterpret_cast<typename call_type::delta_type*>(kept + p.batch * p.heads * p.queries);
+    call_type const c(use, {{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas});
+    gpu::detail::launch<gpu::detail::query_gradient_block>(who, c, stream);
+    gpu::detail::launch<gpu::detail::key_gradient_block>(who, c, stream);
+  });
+}
+
+}  // namespace basin

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// A block of keys meets all queries of a head once more, whose rows are finished. S^T = K Q^T has a key a row, so all sums run along rows,
+// in order, and nothing is added by two threads. What observers of keys and the backward pass share.
+
+#include "basin/cuda/detail/call.hpp"
+
+namespace basin::gpu::detail {
+
+template <class M, class Call>
+struct key_block {
+  using E = typename Call::element;
+  using watch_type = typename Call::watch_type;
+  using tile_type = typename Call::tile_type;
+  static constexpr int columns = Call::cut.columns;
+  static constexpr auto values = watch_type::key_values;
+
+  /// What the two keys of a lane were given by one query head, and how many queries see them.
+  struct totals {
+    cuda::std::array<double, values> given{};
+    double queries = 0;
+  };
+
+  M const& m;
+  Call const& c;
+  watch_type watch;
+  int batch, head = 0;
+  index kv_head, first, key[2];                                  // of the block; of the rows g and g + 8 of the warp's sixteen
+  totals sums[2];
+
+  /// `heads`: how many heads there are blocks for, those of keys or those of queries.
+  BASIN_DEVICE key_block(M const& machine, Call const& call, index block, index heads) : m(machine), c(call), watch(call.use.observe) {
+    index const blocks = (c.p.keys + Call::rows - 1) / Call::rows, of_all = block / blocks;
+    batch = static_cast<int>(of_all / heads), head = static_cast<int>(of_all % heads * (c.p.heads / heads));
+    kv_head = c.p.kv_head(head), first = block % blocks * Call::rows;
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) key[i] = first + first_row_of_warp() + m.thread() % 32 / 4 + 8 * i;
+  }
+
+  static index blocks(Call const& c, index heads) { return c.p.batch * heads * ((c.p.keys + Call::rows - 1) / Call::rows); }
+
+  BASIN_DEVICE tile_type tile_at(int row) const { return {reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; }
+  BASIN_DEVICE int first_row_of_warp() const { return m.thread() / 32 * 16; }
+
+  /// The rows of this block from a tensor shaped as k.
+  BASIN_DEVICE void fetch_keys(view<E const, 4> const& from, tile_type to) const {
+    copy_rows(m, Call::threads, Call::rows, static_cast<int>(from.extent(3)), from.stride(3), to,
+              [&](int r) { return first + r < c.p.keys ? &from(batch, kv_head, first + r, 0) : nullptr; });
+  }
+  /// Rows from query `at` on of the head at hand, from a tensor shaped as q.
+  BASIN_DEVICE void fetch_queries(view<E const, 4> const& from, index at, tile_type to) const {
+    copy_rows(m, Call::threads, columns, static_cast<int>(from.extent(3)), from.stride(3), to,
+              [&](int r) { return at + r < c.p.queries ? &from(batch, head, at + r, 0) : nullptr; });
+  }
+
+  /// Calls meet(first query, how much is seen, stage) for every tile of queries of the head at hand that see something of the block;
+  /// fetch(first query, stage) puts the next tile on its way meanwhile.
+  template <class Fetch, class Meet>
+  BASIN_DEVICE void over_queries(Fetch const& fetch, Meet const& meet) {
+    int stage = 0;
+    index at = next_tile(0);
+    if (at < c.p.queries) fetch(at, stage);
+    m.commit();
+    while (at < c.p.queries) {
+      index const next = next_tile(at + columns);
+      if (next < c.p.queries) fetch(next, 1 - stage);
+      m.commit();
+      m.template wait_for_all_but<1>();
+      m.sync();
+      meet(at, seen(at), stage);
+      m.sync();
+      at = next, stage = 1 - stage;
+    }
+  }
+  /// f(row of the lane, n, e, the query of number e of tile n) for all numbers of a lane that have a query.
+  template <class F>
+  BASIN_DEVICE void each_query(index from, F const& f) const {
+    int const t = m.thread() % 4;
+    BASIN_UNROLL
+    for (int n = 0; n < Call::tiles; ++n) {
+      BASIN_UNROLL
+      for (int e = 0; e < 4; ++e)
+        if (index const query = from + 8 * n + 2 * t + e % 2; query < c.p.queries)
+          f(e / 2, n, e, row_of_lane{batch, head, query, static_cast<float>(c.p.position(query)), row_of_lane::is::present});
+    }
+  }
+
+  /// One weight of key i, for those who watch.
+  BASIN_DEVICE void give(int i, bool seen, float weight) {
+    if constexpr (values > 0)
+      if (seen) {
+        sums[i].queries += 1;
+        auto const one = watch.gives(weight);
+        for (std::size_t n = 0; n < values; ++n) sums[i].given[n] += static_cast<double>(one[n]);
+      }
+  }
+  /// Tells what the keys received from the head at hand, and starts anew.
+  BASIN_DEVICE void tell_keys() {
+    if constexpr (values > 0) {
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        auto const given = sum_over_row(m, sums[i].given);
+        double const queries = over_row(m, sums[i].queries, [](double a, double b) { return a + b; });
+        if (m.thread() % 4 == 0 && key[i] < c.p.keys) watch.sees_key({batch, head, key[i]}, given, queries);
+        sums[i] = {};
+      }
+    }
+  }
+
+ private:
+  BASIN_DEVICE coverage seen(index from) const {
+    index const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < c.p.keys ? first + Call::rows : c.p.keys;
+    tile const t{batch, head, c.p.position(from), c.p.position(to - 1) + 1, first, last};
+    coverage const all = c.use.visible.covers(t);
+    return all == coverage::none ? all : both(all, basin::kept(c.use.prune, t));
+  }
+  BASIN_DEVICE index next_tile(index from) const {
+    while (from < c.p.queries && seen(from) == coverage::none) from += columns;
+    return from;
+  }
+};
+
+}  // namespace basin::gpu::detail

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The backward pass of one block of keys: it meets all queries that read its key head, S^T = K Q^T and dW^T = V dO^T, and adds
+// dV += W^T dO and dK += dS^T Q in order. What the keys receive falls out on the way.
+
+#include "basin/cuda/detail/key_block.hpp"
+
+namespace basin::gpu::detail {
+
+template <class M, class Call>
+class key_gradient_block {
+ public:
+  using block_type = key_block<M, Call>;
+  using E = typename Call::element;
+  using tile_type = typename Call::tile_type;
+
+  BASIN_DEVICE key_gradient_block(M const& m, Call const& call, index block) : at(m, call, block, call.p.kv_heads) {
+    at.fetch_keys(call.k, keys());
+    at.fetch_keys(call.v, values());
+  }
+
+  static index blocks(Call const& c) { return block_type::blocks(c, c.p.kv_heads); }
+
+  BASIN_DEVICE void run() {
+    auto const& c = at.c;
+    for (index member = 0; member < c.group(); ++member) {
+      at.head = static_cast<int>(at.kv_head * c.group() + member);
+      at.over_queries(
+          [&](index from, int stage) {
+            at.fetch_queries(c.q, from, queries(stage));
+            at.fetch_queries(c.dout, from, douts(stage));
+          },
+          [&](index from, coverage seen, int stage) { take_in(from, seen, stage); });
+      at.tell_keys();
+    }
+    int const t = at.m.thread() % 4;
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      if (at.key[i] >= c.p.keys) continue;
+      write_row(dk, i, t, c.p.dim, 1.0f, [&](index d) -> decltype(auto) { return c.dk(at.batch, at.kv_head, at.key[i], d); });
+      write_row(dv, i, t, c.p.value_dim, 1.0f, [&](index d) -> decltype(auto) { return c.dv(at.batch, at.kv_head, at.key[i], d); });
+    }
+  }
+
+ private:
+  /// Shared memory: keys, values, two tiles of queries, two of dO.
+  BASIN_DEVICE tile_type keys() const { return at.tile_at(0); }
+  BASIN_DEVICE tile_type values() const { return at.tile_at(Call::rows); }
+  BASIN_DEVICE tile_type queries(int stage) const { return at.tile_at(2 * Call::rows + stage * Call::cut.columns); }
+  BASIN_DEVICE tile_type douts(int stage) const { return at.tile_at(2 * Call::rows + (2 + stage) * Call::cut.columns); }
+
+  BASIN_DEVICE void take_in(index from, coverage seen, int stage) {
+    auto const& c = at.c;
+    typename Call::scores_type dots{}, dweights{}, w{}, ds{};
+    multiply_rows<Call::tiles>(at.m, keys(), at.first_row_of_warp(), queries(stage), dots);
+    multiply_rows<Call::tiles>(at.m, values(), at.first_row_of_warp(), douts(stage), dweights);
+    at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
+      auto const& kept = c.kept_at(row.batch, row.head, row.query);
+      auto const pair = weighed(c, kept, row, at.key[i], seen, dots[n][e]);
+      w[n][e] = pair.weight;
+      ds[n][e] = dot_gradient(c, kept, c.delta_at(row.batch, row.head, row.query), row, at.key[i], pair, dots[n][e], dweights[n][e]);
+      at.give(i, pair.seen, pair.weight);
+    });
+    mix_rows<E>(at.m, w, douts(stage), dv);
+    mix_rows<E>(at.m, ds, queries(stage), dk);
+  }
+
+  block_type at;
+  sums_of_warp<Call::dim / 8> dk{}, dv{};
+};
+
+}  // namespace basin::gpu::detail

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// How a call becomes kernels: dims that kernels are made for, the boundary that policies cross one by one, and the launch.
+
+#include <cstddef>
+#include <iterator>
+#include <span>
+
+#include "basin/cuda/detail/call.hpp"
+#include "basin/cuda/device.cuh"
+#include "basin/cuda/error.cuh"
+
+namespace basin::gpu::detail {
+
+/// [[no_unique_address]] does not cross the boundary: policies do so one by one, and the rest of the call as `Rest`, without them.
+template <template <class, class> class Block, class Call, class N, class K, class P, class O, class S>
+__global__ void __launch_bounds__(Call::threads) kernel(typename Call::arguments rest, N normalize, K visible, P prune, O observe, S score) {
+  Call const call({normalize, visible, prune, observe, score}, rest);
+  device const m;
+  Block<device, Call>(m, call, m.block()).run();
+}
+
+template <template <class, class> class Block, class Call>
+void launch(char const* who, Call const& c, cudaStream_t stream) {
+  auto const& use = c.use;
+  auto* const run = &kernel<Block, Call, decltype(use.normalize), decltype(use.visible), decltype(use.prune), decltype(use.observe), decltype(use.score)>;
+  require(who, "cudaFuncSetAttribute", cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, Call::shared_bytes));
+  run<<<static_cast<unsigned>(Block<device, Call>::blocks(c)), Call::threads, Call::shared_bytes, stream>>>(c, use.normalize, use.visible, use.prune, use.observe,
+                                                                                                         use.score);
+  require(who, "a kernel", cudaGetLastError());
+}
+
+/// f(std::integral_constant<int, Dim>) with the least dim that kernels are made for and the call fits.
+template <std::size_t N = 0, class F>
+void for_dim(char const* who, problem const& p, F const& f) {
+  constexpr std::size_t last = std::size(kernel_dims) - 1;
+  index const most = p.dim > p.value_dim ? p.dim : p.value_dim;
+  if (most <= kernel_dims[N]) return f(std::integral_constant<int, kernel_dims[N]>{});
+  if constexpr (N < last) return for_dim<N + 1>(who, p, f);
+  else throw unsupported_error(message(who, ": heads have dim ", p.dim, " and value_dim ", p.value_dim, "; kernels are made for dims of up to ", kernel_dims[last]));
+}
+
+/// What a kernel cannot do without.
+template <class Attention>
+constexpr void require_policies_of_a_gpu() {
+  using watch_type = observation<decltype(Attention::observe)>;
+  static_assert(!fits_rows<decltype(Attention::normalize)>,
+                "basin: a GPU needs a normalizer that is streamable or online; one that fits whole rows runs on the host (concepts/normalizer.hpp)");
+  static_assert(!watch_type::wants_whole_rows, "basin: observers of whole rows run on the host; on a GPU use observers of rows or keys (concepts/observer.hpp)");
+  static_assert(watch_type::merges, "basin: a GPU needs merge(into, from) of every row observer, as four threads share a row (concepts/observer.hpp)");
+}
+
+inline void require_workspace(char const* who, char const* ask, std::span<std::byte> workspace, std::size_t needed) {
+  if (workspace.size() < needed)
+    throw shape_error(message(who, ": the workspace has ", workspace.size(), " bytes but the call wants ", needed, "; ask ", ask, "(use, problem)"));
+}
+
+}  // namespace basin::gpu::detail

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The backward pass of one block of queries: rows are finished once more, then delta = sum_k carry_k dw_k of each, then
+// dQ += dS K. Rows and deltas stay for the blocks of keys.
+
+#include "basin/concepts/parameters.hpp"
+#include "basin/cuda/detail/query_block.hpp"
+
+namespace basin::gpu::detail {
+
+template <class M, class Call>
+class query_gradient_block {
+ public:
+  using block_type = query_block<M, Call>;
+  using N = typename Call::normalizer_type;
+  using watch_type = typename Call::watch_type;
+  using scores_type = typename Call::scores_type;
+
+  BASIN_DEVICE query_gradient_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) {
+    at.fetch_rows(call.dout, at.more_rows());
+  }
+
+  static index blocks(Call const& c) { return block_type::blocks(c); }
+
+  BASIN_DEVICE void run() {
+    at.finish_rows();
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) kept[i] = {at.row[i], at.factor(i)};
+    over_pairs([&](int i, auto const& pair, float, float& dw, index) {
+      if constexpr (watch_type::row_values > 0) watch.absorb(states[i], seen_term<float>{pair.weight, math::log(pair.weight)});
+      if (pair.weighs()) gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
+    }, [](scores_type&, int) {});
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) delta[i] = sum_over_row(at.m, delta[i]);
+    over_pairs([&](int i, auto const& pair, float dot, float& dw, index key) {
+      float const dweight = dw;
+      dw = dot_gradient(at.c, kept[i], delta[i], at.mine[i], key, pair, dot, dweight);
+      if constexpr (has_parameters<N>)
+        if (pair.weighs()) add_parameters(i, pair, dweight);
+    }, [&](scores_type& ds, int stage) { mix_rows<typename Call::element>(at.m, ds, at.keys(stage), dq); });
+    finish();
+  }
+
+ private:
+  /// f(row of the lane, pair, <q, k>, dw, key) for all pairs of a lane, then then(what f made of dw, stage) for the tile.
+  template <class F, class Then>
+  BASIN_DEVICE void over_pairs(F const& f, Then const& then) {
+    at.template over_tiles<sweep::values>([&](index first, coverage seen, int stage) {
+      scores_type dots = at.products(stage), dw{};
+      multiply_rows<Call::tiles>(at.m, at.more_rows(), at.first_row_of_warp(), at.values(stage), dw);
+      at.each(dots, dw, [&](int i, int column, float dot, float& one) {
+        index const key = first + column;
+        f(i, weighed(at.c, kept[i], at.mine[i], key, seen, dot), dot, one, key);
+      });
+      then(dw, stage);
+    });
+  }
+  BASIN_DEVICE void add_parameters(int i, weighed_pair<N> const& pair, float dweight) {
+    float const ds = score_gradient(as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dweight, delta[i]);
+    auto const one = at.c.use.normalize.parameter_gradient(kept[i].row, pair.score, pair.weight, dweight, ds);
+    for (std::size_t n = 0; n < one.size(); ++n) dparameters[i][n] += one[n];
+  }
+  BASIN_DEVICE void finish() {
+    auto const& c = at.c;
+    int const t = at.m.thread() % 4;
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      auto const& mine = at.mine[i];
+      auto const state = over_row(at.m, states[i], [&](auto a, auto const& b) {
+        watch.merge(a, b);
+        return a;
+      });
+      auto const parameters = sum_over_row(at.m, dparameters[i]);
+      if (mine.here == row_of_lane::is::absent) continue;
+      if (t == 0) {
+        c.kept_at(mine.batch, mine.head, mine.query) = kept[i];
+        c.delta_at(mine.batch, mine.head, mine.query) = delta[i];
+        if constexpr (has_parameters<N>)
+          for (int n = 0; n < N::parameters; ++n) c.use.normalize.sees_parameter_gradient({mine.batch, mine.head, mine.query}, n, static_cast<double>(parameters[n]));
+        float log_sum = 0.0f;
+        if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(c.use.normalize, at.row[i]);
+        watch.sees_row({mine.batch, mine.head, mine.query}, watch.report(state, 1.0f, log_sum, state.added));
+      }
+      write_row(dq, i, t, c.p.dim, 1.0f, [&](index d) -> decltype(auto) { return c.dq(mine.batch, mine.head, mine.query, d); });
+    }
+  }
+
+  block_type at;
+  watch_type watch;
+  kept_row<N> kept[2];
+  typename Call::delta_type delta[2]{};
+  for_parameters<N, float> dparameters[2]{};
+  typename watch_type::template rows<float> states[2]{};
+  sums_of_warp<Call::dim / 8> dq{};
+};
+
+}  // namespace basin::gpu::detail

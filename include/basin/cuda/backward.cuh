@@ -41,7 +41,7 @@ void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vi
   problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
   validate(use, p);
   gpu::detail::require_workspace(who, "backward_workspace", workspace, backward_workspace(use, p));
-  gpu::detail::for_dim(who, p, [&](auto dim) {
+  gpu::detail::for_dim<Selector>(who, p, [&](auto dim) {
     using call_type = gpu::detail::backward_call<std::remove_const_t<E>, dim, Attention, G, Selector>;
     auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data());
     auto* const deltas = reinterpret_cast<typename call_type::delta_type*>(kept + p.batch * p.heads * p.queries);

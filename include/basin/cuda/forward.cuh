@@ -40,7 +40,7 @@ void forward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vie
   problem const p = check_forward(who, q, k, v, out);
   validate(use, p);
   gpu::detail::require_workspace(who, "forward_workspace", workspace, forward_workspace(use, p));
-  gpu::detail::for_dim(who, p, [&](auto dim) {
+  gpu::detail::for_dim<Selector>(who, p, [&](auto dim) {
     using call_type = gpu::detail::forward_call<std::remove_const_t<E>, dim, Attention, Out, Selector>;
     auto* const kept = watch_type::key_values > 0 ? reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data()) : nullptr;
     call_type const c(use, {p, q, k, v, out, kept});

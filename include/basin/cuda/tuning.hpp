@@ -15,6 +15,9 @@ struct tuning {
 /// The tuning of a kernel for numbers of `bytes` bytes and heads of `dim`: queries and two tiles of keys and of values fit 99 KiB of
 /// shared memory, which every processor from sm_80 on has. Not yet measured on a GPU.
 struct default_tuning {
+  /// The dims that kernels are made for; heads of other dims are padded with zeros up to the next. A selector of your own with fewer of
+  /// them compiles sooner.
+  static constexpr int dims[] = {64, 128, 256};
   static constexpr tuning of(int bytes, int dim) {
     int const row = bytes * dim;
     return {row <= 512 ? 4 : 2, row <= 256 ? 64 : row <= 512 ? 32 : 16, 2};
@@ -23,13 +26,11 @@ struct default_tuning {
 
 /// The same for the backward pass, which keeps a row of dO beside each query and sums of two gradients beside each key.
 struct default_backward_tuning {
+  static constexpr int dims[] = {64, 128, 256};
   static constexpr tuning of(int bytes, int dim) {
     int const row = bytes * dim;
     return {row <= 512 ? 4 : 1, row <= 128 ? 64 : row <= 256 ? 32 : 16, 2};
   }
 };
-
-/// The dims that kernels are made for; heads of other dims are padded with zeros up to the next.
-inline constexpr int kernel_dims[] = {64, 128, 256};
 
 }  // namespace basin::gpu

@@ -32,13 +32,13 @@ void launch(char const* who, Call const& c, cudaStream_t stream) {
 }
 
 /// f(std::integral_constant<int, Dim>) with the least dim that kernels are made for and the call fits.
-template <std::size_t N = 0, class F>
+template <class Selector, std::size_t N = 0, class F>
 void for_dim(char const* who, problem const& p, F const& f) {
-  constexpr std::size_t last = std::size(kernel_dims) - 1;
+  constexpr std::size_t last = std::size(Selector::dims) - 1;
   index const most = p.dim > p.value_dim ? p.dim : p.value_dim;
-  if (most <= kernel_dims[N]) return f(std::integral_constant<int, kernel_dims[N]>{});
-  if constexpr (N < last) return for_dim<N + 1>(who, p, f);
-  else throw unsupported_error(message(who, ": heads have dim ", p.dim, " and value_dim ", p.value_dim, "; kernels are made for dims of up to ", kernel_dims[last]));
+  if (most <= Selector::dims[N]) return f(std::integral_constant<int, Selector::dims[N]>{});
+  if constexpr (N < last) return for_dim<Selector, N + 1>(who, p, f);
+  else throw unsupported_error(message(who, ": heads have dim ", p.dim, " and value_dim ", p.value_dim, "; kernels are made for dims of up to ", Selector::dims[last]));
 }
 
 /// What a kernel cannot do without.

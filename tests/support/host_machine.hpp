@@ -233,6 +233,10 @@ class host_device::thread_of_block {
     });
   }
   template <class E>
+  word pack(float low, float high) const {
+    return static_cast<word>(E(low).bits) | static_cast<word>(E(high).bits) << 16;
+  }
+  template <class E>
   void multiply_add(cuda::std::array<float, 4>& sums, cuda::std::array<word, 4> a, cuda::std::array<word, 2> b) const {
     struct both {
       word a[4], b[2];

@@ -41,6 +41,13 @@ struct device {
   }
 
   template <class E>
+  __device__ word pack(float low, float high) const {
+    word w;
+    if constexpr (std::is_same_v<E, bfloat16>) asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(w) : "f"(high), "f"(low));
+    else asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(w) : "f"(high), "f"(low));
+    return w;
+  }
+  template <class E>
   __device__ void multiply_add(cuda::std::array<float, 4>& c, words4 const& a, words2 const& b) const {
     if constexpr (std::is_same_v<E, bfloat16>)
       asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"

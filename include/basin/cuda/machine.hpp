@@ -9,6 +9,7 @@
 #include <cuda/std/array>
 #include <type_traits>
 
+#include "basin/core/half.hpp"
 #include "basin/core/view.hpp"
 
 namespace basin::gpu {
@@ -27,7 +28,8 @@ using words4 = cuda::std::array<word, 4>;
 ///           all but the last N groups of this thread have arrived, for this thread: others need a sync();
 ///           load_matrices(row): four matrices of 8 rows of 16 bytes, lane l names row l % 8 of matrix l / 8; lane l gets word l % 4
 ///           of row l / 4 of each; load_matrices_transposed(row): numbers of 16 bits, those 2 (l % 4) and its neighbour of column l / 4;
-///           multiply_add<E>(sums, a, b): the product of one instruction, below
+///           pack<E>(low, high): two floats rounded to 16 bits in a word; multiply_add<E>(sums, a, b): the product of one
+///           instruction, below
 /// Laws      every thread of a warp makes the same calls in the same order, and every thread of a block the same sync()s
 template <class M>
 concept machine = requires(M const m, word w, std::byte* shared, std::byte const* from, cuda::std::array<float, 4> sums,
@@ -43,6 +45,7 @@ concept machine = requires(M const m, word w, std::byte* shared, std::byte const
   m.template wait_for_all_but<1>();
   { m.load_matrices(from) } -> std::same_as<words4>;
   { m.load_matrices_transposed(from) } -> std::same_as<words4>;
+  { m.template pack<bfloat16>(0.0f, 0.0f) } -> std::same_as<word>;
   m.template multiply_add<float>(sums, a, b);
 };
 

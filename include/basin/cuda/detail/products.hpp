@@ -28,12 +28,6 @@ struct sums_of_warp {
   BASIN_DEVICE cuda::std::array<float, 4> const& operator[](int tile) const { return of[tile]; }
 };
 
-/// Two floats as one word of 16-bit numbers.
-template <class E>
-BASIN_DEVICE word packed(float a, float b) {
-  return static_cast<word>(E(a).bits) | static_cast<word>(E(b).bits) << 16;
-}
-
 template <class E>
 BASIN_DEVICE std::byte const* bytes_at(E const* p) {
   return reinterpret_cast<std::byte const*>(p);
@@ -57,11 +51,11 @@ BASIN_DEVICE void multiply_rows(M const& m, shared_tile<E, Dim> a, int row, shar
 }
 
 /// The operand A of step k made of the sums of a product before it: a depth of columns from k * depth on.
-template <class E, int Tiles>
-BASIN_DEVICE words4 as_operand(sums_of_warp<Tiles> const& w, int k) {
+template <class E, int Tiles, class M>
+BASIN_DEVICE words4 as_operand(M const& m, sums_of_warp<Tiles> const& w, int k) {
   if constexpr (sizeof(E) == 2) {
     auto const &x = w[2 * k], &y = w[2 * k + 1];
-    return {packed<E>(x[0], x[1]), packed<E>(x[2], x[3]), packed<E>(y[0], y[1]), packed<E>(y[2], y[3])};
+    return {m.template pack<E>(x[0], x[1]), m.template pack<E>(x[2], x[3]), m.template pack<E>(y[0], y[1]), m.template pack<E>(y[2], y[3])};
   } else {                                                       // columns 2 t stand at depth t, columns 2 t + 1 at t + 4
     auto const bits = [&](int n) { return cuda::std::bit_cast<word>(w[k][n]); };
     return {bits(0), bits(2), bits(1), bits(3)};
@@ -75,7 +69,7 @@ BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile
   int const lane = m.thread() % 32, r = lane % 8, part = lane / 8;
   BASIN_UNROLL
   for (int k = 0; k < 8 * Tiles / depth; ++k) {
-    auto const left = as_operand<E>(w, k);
+    auto const left = as_operand<E>(m, w, k);
     BASIN_UNROLL
     for (int n = 0; n < Dim / 8; n += 2) {
       words4 right;

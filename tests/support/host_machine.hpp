@@ -105,7 +105,7 @@ struct block_state {
   bool any[2] = {};
   bool moved = false;                                            // whether some thread went on in this round
   bool abandoned = false;                                        // whether one has failed: the others end, too
-  stack_of_fiber home;
+  stack_of_fiber home{};
 };
 
 /// Matrices of one product, gathered from the lanes.

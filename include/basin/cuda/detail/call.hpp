@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "basin/cuda/detail/keys.hpp"
 #include "basin/cuda/detail/products.hpp"
 #include "basin/cuda/detail/rows.hpp"
 #include "basin/cuda/plan.hpp"
@@ -12,11 +13,12 @@
 
 namespace basin::gpu::detail {
 
-/// The arguments of a forward call beside its policies. E is what q, k and v are stored in.
-template <class E, class N, class Out>
+/// The arguments of a forward call beside its policies. E is what q, k and v are stored in; Keys a view of it or pages.
+template <class E, class N, class Out, class Keys = view<E const, 4>>
 struct forward_arguments {
-  problem p;
-  view<E const, 4> q, k, v;
+  problem p;                                                     // `keys`: of the longest sequence
+  view<E const, 4> q;
+  Keys k, v;
   view<Out, 4> out;
   kept_row<N>* kept = nullptr;                                   // [batch, heads, queries]: finished rows, for those who come after
 
@@ -60,8 +62,8 @@ struct call : Arguments {
   BASIN_HD call(Attention const& with, Arguments const& rest) : Arguments(rest), use(with) {}
 };
 
-template <class E, int Dim, class Attention, class Out, class Selector = default_tuning>
-using forward_call = call<E, Dim, Attention, forward_arguments<E, decltype(Attention::normalize), Out>, Selector, 1>;
+template <class E, int Dim, class Attention, class Out, class Selector = default_tuning, class Keys = view<E const, 4>>
+using forward_call = call<E, Dim, Attention, forward_arguments<E, decltype(Attention::normalize), Out, Keys>, Selector, 1>;
 template <class E, int Dim, class Attention, class G, class Selector = default_backward_tuning>
 using backward_call = call<E, Dim, Attention, backward_arguments<E, decltype(Attention::normalize), G>, Selector, 2>;
 
@@ -74,10 +76,10 @@ struct rows_of_block {
   BASIN_DEVICE index query(index n) const { return (first + n) / group; }
   BASIN_DEVICE int head(index n) const { return static_cast<int>(kv_head * group + (first + n) % group); }
 
-  /// How much of keys [from, to) the queries of the block may see.
+  /// How much of keys [from, to) the queries of the block may see, in a sequence of `keys` keys.
   template <class Call>
-  BASIN_DEVICE coverage seen(Call const& c, index from, index to) const {
-    index const low = c.p.position(query(0)), high = c.p.position(query(count - 1)) + 1, last = to < c.p.keys ? to : c.p.keys;
+  BASIN_DEVICE coverage seen(Call const& c, index keys, index from, index to) const {
+    index const before = keys - c.p.queries, low = query(0) + before, high = query(count - 1) + before + 1, last = to < keys ? to : keys;
     index const heads = query(0) == query(count - 1) ? count : group;
     coverage all = coverage::none;
     for (index n = 0; n < heads; ++n) {
@@ -86,16 +88,17 @@ struct rows_of_block {
       if (one != coverage::none) one = both(one, basin::kept(c.use.prune, t));
       all = n == 0 ? one : all == one ? all : coverage::some;
     }
-    return all == coverage::all && to > c.p.keys ? coverage::some : all;
+    return all == coverage::all && to > keys ? coverage::some : all;
   }
 };
 
-/// One row of a lane: where it stands, and whether there is a query at all.
+/// One row of a lane: where it stands, and how many keys its sequence has; none where there is no query.
 struct row_of_lane {
   int batch = 0, head = 0;
-  index query = 0;
-  float position = 0;
-  enum class is { absent, present } here = is::absent;
+  index query = 0, position = 0, keys = 0;
+
+  static BASIN_DEVICE row_of_lane of(int batch, int head, index query, index queries, index keys) { return {batch, head, query, query + keys - queries, keys}; }
+  BASIN_DEVICE pair_at<float> pair(index key, float rsqrt_dim) const { return {batch, head, static_cast<float>(position), static_cast<float>(key), rsqrt_dim}; }
 };
 
 /// A score, and whether the query sees the key.
@@ -108,10 +111,10 @@ struct seen_score {
 template <class Call>
 BASIN_DEVICE seen_score score_of(Call const& c, row_of_lane const& row, index key, coverage seen, float dot) {
   seen_score const unseen{math::minus_inf<float>(), false};
-  if (row.here == row_of_lane::is::absent || key >= c.p.keys) return unseen;
-  float const s = c.use.score.score(dot, pair_at<float>{row.batch, row.head, row.position, static_cast<float>(key), c.rsqrt_dim()});
+  if (key >= row.keys) return unseen;
+  float const s = c.use.score.score(dot, row.pair(key, c.rsqrt_dim()));
   if (seen == coverage::all) return {s, true};
-  coord const at{row.batch, row.head, c.p.position(row.query), key};
+  coord const at{row.batch, row.head, row.position, key};
   return c.use.visible.allows(at) && c.use.prune.keeps(at, s) ? seen_score{s, true} : unseen;
 }
 
@@ -137,7 +140,7 @@ BASIN_DEVICE float dot_gradient(Call const& c, kept_row<typename Call::normalize
                                 weighed_pair<typename Call::normalizer_type> const& pair, float dot, float dweight) {
   if (!pair.weighs()) return 0.0f;
   float const ds = score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta);
-  return ds * c.use.score.slope(dot, pair_at<float>{row.batch, row.head, row.position, static_cast<float>(key), c.rsqrt_dim()});
+  return ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim()));
 }
 
 }  // namespace basin::gpu::detail

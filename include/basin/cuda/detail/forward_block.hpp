@@ -71,7 +71,7 @@ class forward_block {
         watch.merge(a, b);
         return a;
       });
-      if (mine.here == row_of_lane::is::absent) continue;
+      if (!at.here[i]) continue;
       if (t == 0) {
         if (c.kept != nullptr) c.kept_at(mine.batch, mine.head, mine.query) = {at.row[i], factor};
         float log_sum = 0.0f;

@@ -26,14 +26,14 @@ struct key_block {
   Call const& c;
   watch_type watch;
   int batch, head = 0;
-  index kv_head, first, key[2];                                  // of the block; of the rows g and g + 8 of the warp's sixteen
+  index kv_head, keys, first, key[2];                            // of the sequence; of the block; of the rows g and g + 8 of the warp's sixteen
   totals sums[2];
 
   /// `heads`: how many heads there are blocks for, those of keys or those of queries.
   BASIN_DEVICE key_block(M const& machine, Call const& call, index block, index heads) : m(machine), c(call), watch(call.use.observe) {
     index const blocks = (c.p.keys + Call::rows - 1) / Call::rows, of_all = block / blocks;
     batch = static_cast<int>(of_all / heads), head = static_cast<int>(of_all % heads * (c.p.heads / heads));
-    kv_head = c.p.kv_head(head), first = block % blocks * Call::rows;
+    kv_head = c.p.kv_head(head), keys = length_of(c.k, batch), first = block % blocks * Call::rows;
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) key[i] = first + first_row_of_warp() + m.thread() % 32 / 4 + 8 * i;
   }
@@ -44,9 +44,11 @@ struct key_block {
   BASIN_DEVICE int first_row_of_warp() const { return m.thread() / 32 * 16; }
 
   /// The rows of this block from a tensor shaped as k.
-  BASIN_DEVICE void fetch_keys(view<E const, 4> const& from, tile_type to) const {
-    copy_rows(m, Call::threads, Call::rows, static_cast<int>(from.extent(3)), from.stride(3), to,
-              [&](int r) { return first + r < c.p.keys ? &from(batch, kv_head, first + r, 0) : nullptr; });
+  template <class Keys>
+  BASIN_DEVICE void fetch_keys(Keys const& from, tile_type to) const {
+    auto const& all = rows_of_keys(from);
+    copy_rows(m, Call::threads, Call::rows, static_cast<int>(all.extent(3)), all.stride(3), to,
+              [&](int r) { return first + r < keys ? row_of_key(from, batch, kv_head, first + r) : nullptr; });
   }
   /// Rows from query `at` on of the head at hand, from a tensor shaped as q.
   BASIN_DEVICE void fetch_queries(view<E const, 4> const& from, index at, tile_type to) const {
@@ -82,7 +84,7 @@ struct key_block {
       BASIN_UNROLL
       for (int e = 0; e < 4; ++e)
         if (index const query = from + 8 * n + 2 * t + e % 2; query < c.p.queries)
-          f(e / 2, n, e, row_of_lane{batch, head, query, static_cast<float>(c.p.position(query)), row_of_lane::is::present});
+          f(e / 2, n, e, row_of_lane::of(batch, head, query, c.p.queries, keys));
     }
   }
 
@@ -110,8 +112,9 @@ struct key_block {
 
  private:
   BASIN_DEVICE coverage seen(index from) const {
-    index const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < c.p.keys ? first + Call::rows : c.p.keys;
-    tile const t{batch, head, c.p.position(from), c.p.position(to - 1) + 1, first, last};
+    if (first >= keys) return coverage::none;
+    index const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < keys ? first + Call::rows : keys;
+    tile const t{batch, head, from + keys - c.p.queries, to + keys - c.p.queries, first, last};
     coverage const all = c.use.visible.covers(t);
     return all == coverage::none ? all : both(all, basin::kept(c.use.prune, t));
   }

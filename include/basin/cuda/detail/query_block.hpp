@@ -23,7 +23,9 @@ struct query_block {
   M const& m;
   Call const& c;
   rows_of_block rows;
+  index keys_of_sequence, first_key = 0, last_key;               // the keys that this block meets: all, unless they are split
   row_of_lane mine[2];                                           // rows g and g + 8 of the warp's sixteen, g = lane / 4
+  bool here[2] = {};                                             // whether there is a query
   float visible[2] = {};
   row_type row[2];
 
@@ -32,11 +34,12 @@ struct query_block {
     index const head = block / blocks, tile = blocks - 1 - block % blocks;               // the last queries, who may see most, first
     rows = {static_cast<int>(head / c.p.kv_heads), head % c.p.kv_heads, tile * Call::rows, 0, c.group()};
     rows.count = all - rows.first < Call::rows ? all - rows.first : Call::rows;
+    keys_of_sequence = last_key = length_of(c.k, rows.batch);
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
       index const n = first_row_of_warp() + m.thread() % 32 / 4 + 8 * i;
-      if (n < rows.count)
-        mine[i] = {rows.batch, rows.head(n), rows.query(n), static_cast<float>(c.p.position(rows.query(n))), row_of_lane::is::present};
+      here[i] = n < rows.count;
+      if (here[i]) mine[i] = row_of_lane::of(rows.batch, rows.head(n), rows.query(n), c.p.queries, keys_of_sequence);
     }
     fetch_rows(c.q, queries());
   }
@@ -66,16 +69,16 @@ struct query_block {
   template <sweep For, class Meet>
   BASIN_DEVICE void over_tiles(Meet const& meet) {
     int stage = 0;
-    index at = next_tile(0);
-    if (at < c.p.keys) fetch<For>(at, stage);
+    index at = next_tile(first_key);
+    if (at < last_key) fetch<For>(at, stage);
     m.commit();
-    while (at < c.p.keys) {
+    while (at < last_key) {
       index const next = next_tile(at + columns);
-      if (next < c.p.keys) fetch<For>(next, 1 - stage);
+      if (next < last_key) fetch<For>(next, 1 - stage);
       m.commit();
       m.template wait_for_all_but<1>();
       m.sync();
-      meet(at, rows.seen(c, at, at + columns), stage);
+      meet(at, rows.seen(c, keys_of_sequence, at, at + columns), stage);
       m.sync();
       at = next, stage = 1 - stage;
     }
@@ -120,7 +123,7 @@ struct query_block {
     }
   }
 
-  BASIN_DEVICE row_type started(int i) const { return start_row(c.use.normalize, row_context<float>{mine[i].batch, mine[i].head, mine[i].position, visible[i]}); }
+  BASIN_DEVICE row_type started(int i) const { return start_row(c.use.normalize, row_context<float>{mine[i].batch, mine[i].head, static_cast<float>(mine[i].position), visible[i]}); }
   static BASIN_DEVICE bool hidden(float s) { return s == math::minus_inf<float>(); }
 
   /// A score becomes a term or a weight, and its row takes it in.
@@ -196,14 +199,15 @@ struct query_block {
 
  private:
   BASIN_DEVICE index next_tile(index from) const {
-    while (from < c.p.keys && rows.seen(c, from, from + columns) == coverage::none) from += columns;
+    while (from < last_key && rows.seen(c, keys_of_sequence, from, from + columns) == coverage::none) from += columns;
     return from;
   }
   template <sweep For>
   BASIN_DEVICE void fetch(index first, int stage) const {
-    auto const one = [&](view<E const, 4> const& from, tile_type to) {
-      copy_rows(m, Call::threads, columns, static_cast<int>(from.extent(3)), from.stride(3), to,
-                [&](int r) { return first + r < c.p.keys ? &from(rows.batch, rows.kv_head, first + r, 0) : nullptr; });
+    auto const one = [&](auto const& from, tile_type to) {
+      auto const& all = rows_of_keys(from);
+      copy_rows(m, Call::threads, columns, static_cast<int>(all.extent(3)), all.stride(3), to,
+                [&](int r) { return first + r < keys_of_sequence ? row_of_key(from, rows.batch, rows.kv_head, first + r) : nullptr; });
     };
     one(c.k, keys(stage));
     if constexpr (For == sweep::values) one(c.v, values(stage));

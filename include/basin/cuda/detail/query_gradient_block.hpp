@@ -72,7 +72,7 @@ class query_gradient_block {
         return a;
       });
       auto const parameters = sum_over_row(at.m, dparameters[i]);
-      if (mine.here == row_of_lane::is::absent) continue;
+      if (!at.here[i]) continue;
       if (t == 0) {
         c.kept_at(mine.batch, mine.head, mine.query) = kept[i];
         c.delta_at(mine.batch, mine.head, mine.query) = delta[i];

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Where the rows of keys and values lie: in one view, or in pages.
+
+#include "basin/core/paged.hpp"
+#include "basin/cuda/machine.hpp"
+
+namespace basin::gpu::detail {
+
+/// How many keys a sequence has.
+template <class E>
+BASIN_DEVICE index length_of(view<E, 4> const& keys, int) {
+  return keys.extent(2);
+}
+template <class E>
+BASIN_DEVICE index length_of(paged_view<E> const& keys, int batch) {
+  return keys.lengths(batch);
+}
+
+/// Where the row of a key begins.
+template <class E>
+BASIN_DEVICE E* row_of_key(view<E, 4> const& keys, int batch, index head, index key) {
+  return &keys(batch, head, key, 0);
+}
+template <class E>
+BASIN_DEVICE E* row_of_key(paged_view<E> const& keys, int batch, index head, index key) {
+  index const size = keys.pages.extent(2);
+  return &keys.pages(keys.table(batch, key / size), head, key % size, 0);
+}
+
+/// The numbers of a row, and from one to the next.
+template <class E>
+BASIN_DEVICE view<E, 4> const& rows_of_keys(view<E, 4> const& keys) {
+  return keys;
+}
+template <class E>
+BASIN_DEVICE view<E, 4> const& rows_of_keys(paged_view<E> const& keys) {
+  return keys.pages;
+}
+
+}  // namespace basin::gpu::detail

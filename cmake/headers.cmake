@@ -107,11 +107,13 @@ set(basin_headers
   include/basin/cuda/detail/call.hpp
   include/basin/cuda/detail/forward_block.hpp
   include/basin/cuda/detail/key_block.hpp
+  include/basin/cuda/detail/keys.hpp
   include/basin/cuda/detail/key_gradient_block.hpp
   include/basin/cuda/detail/products.hpp
   include/basin/cuda/detail/query_block.hpp
   include/basin/cuda/detail/query_gradient_block.hpp
   include/basin/cuda/detail/rows.hpp
+  include/basin/cuda/detail/split_block.hpp
   include/basin/cuda/detail/watch_block.hpp
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp
@@ -153,6 +155,7 @@ set(basin_nn_headers
 # basin::cuda needs nvcc.
 set(basin_cuda_headers
   include/basin/cuda/backward.cuh
+  include/basin/cuda/decode.cuh
   include/basin/cuda/detail/launch.cuh
   include/basin/cuda/device.cuh
   include/basin/cuda/error.cuh

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Host and CUDA: forward() and backward() on a stream, and every policy of basin.hpp as __host__ __device__, so that it may be called from kernels of
+// Host and CUDA: forward(), backward() and decode() on a stream, and every policy of basin.hpp as __host__ __device__, so that it may be called from kernels of
 // your own.
 
 #if !defined(__CUDACC__)
@@ -10,6 +10,7 @@
 
 #include "basin/attention.hpp"
 #include "basin/cuda/backward.cuh"
+#include "basin/cuda/decode.cuh"
 #include "basin/cuda/forward.cuh"
 #include "basin/mask/all_of.hpp"
 #include "basin/mask/block_causal.hpp"

@@ -6,6 +6,7 @@
 #include "basin/cuda/detail/forward_block.hpp"
 #include "basin/cuda/detail/key_gradient_block.hpp"
 #include "basin/cuda/detail/query_gradient_block.hpp"
+#include "basin/cuda/detail/split_block.hpp"
 #include "basin/cuda/detail/watch_block.hpp"
 #include "support/calls.hpp"
 #include "support/host_machine.hpp"
@@ -67,6 +68,29 @@ void host_backward(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> 
   index const dim = std::max(p.dim, p.value_dim);
   if (dim <= 32) host_backward_of<32, Selector>(use, p, q, k, v, dout, dq, dk, dv);
   else if constexpr (MostDim > 32) host_backward_of<96, Selector>(use, p, q, k, v, dout, dq, dk, dv);
+}
+
+/// decode() of the CUDA engine on the host, for heads of up to 32: keys in parts, in one view or in pages.
+template <class Attention, class E, class Keys, class Out>
+void host_decode(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index keys_per_split) {
+  using S = std::remove_const_t<E>;
+  using N = decltype(use.normalize);
+  using call_type = basin::gpu::detail::split_call<S, 32, Attention, Out, Keys, small_blocks>;
+  using machine = host_device::thread_of_block;
+  basin::validate(use, p);
+  index const splits = (p.keys + keys_per_split - 1) / keys_per_split, rows = p.batch * p.heads * p.queries;
+  std::vector<basin::gpu::detail::kept_row<N>> kept(static_cast<std::size_t>(rows));
+  std::vector<basin::gpu::detail::row_part<N, typename call_type::watch_type>> parts(static_cast<std::size_t>(rows * splits));
+  std::vector<float> outputs(static_cast<std::size_t>(rows * splits * p.value_dim), std::numeric_limits<float>::quiet_NaN());
+  call_type const c(use, {{p, q, k, v, out, kept.data()}, splits, keys_per_split, parts.data(), outputs.data()});
+  host_device device(call_type::threads, static_cast<std::size_t>(call_type::shared_bytes));
+  auto const launch = [&]<template <class, class> class Block>() {
+    using block = Block<machine, call_type>;
+    device.launch(block::blocks(c), [&](machine const& m) { block(m, c, m.block()).run(); });
+  };
+  launch.template operator()<basin::gpu::detail::split_block>();
+  launch.template operator()<basin::gpu::detail::join_block>();
+  if constexpr (call_type::watch_type::key_values > 0) launch.template operator()<basin::gpu::detail::watch_block>();
 }
 
 inline constexpr auto on_host = [](auto const& use, auto& c) { host_forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };

@@ -22,6 +22,13 @@ class forward_block {
   static index blocks(Call const& c) { return block_type::blocks(c); }
 
   BASIN_DEVICE void run() {
+    make_rows();
+    finish();
+  }
+
+ protected:
+  /// Rows and outputs that are not yet normalised.
+  BASIN_DEVICE void make_rows() {
     if constexpr (plan_forward<typename Call::attention_type>() == way::stream) {
       at.start();
       at.template over_scores<sweep::values>([&](scores_type& s, int stage) {
@@ -34,8 +41,19 @@ class forward_block {
       at.template over_scores<sweep::values>([&](scores_type& s, int stage) { take_in(s, stage); });
       if constexpr (has_terms<N>) at.merge_lanes();
     }
-    finish();
   }
+  /// What the four lanes of a row gathered for observers.
+  BASIN_DEVICE auto merged_states(int i) const {
+    return over_row(at.m, states[i], [&](auto a, auto const& b) {
+      watch.merge(a, b);
+      return a;
+    });
+  }
+
+  block_type at;
+  watch_type watch;
+  typename watch_type::template rows<float> states[2]{};
+  sums_of_warp<Call::dim / 8> out{};
 
  private:
   /// Rows are raised by a tile; what was added up before is rescaled.
@@ -67,10 +85,7 @@ class forward_block {
     for (int i = 0; i < 2; ++i) {
       auto const& mine = at.mine[i];
       float const factor = at.factor(i);
-      auto const state = over_row(at.m, states[i], [&](auto a, auto const& b) {
-        watch.merge(a, b);
-        return a;
-      });
+      auto const state = merged_states(i);
       if (!at.here[i]) continue;
       if (t == 0) {
         if (c.kept != nullptr) c.kept_at(mine.batch, mine.head, mine.query) = {at.row[i], factor};
@@ -81,11 +96,6 @@ class forward_block {
       write_row(out, i, t, c.p.value_dim, factor, [&](index d) -> decltype(auto) { return c.out(mine.batch, mine.head, mine.query, d); });
     }
   }
-
-  block_type at;
-  watch_type watch;
-  typename watch_type::template rows<float> states[2]{};
-  sums_of_warp<Call::dim / 8> out{};
 };
 
 }  // namespace basin::gpu::detail

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// A step of generation on a GPU: few queries against many keys, in one view or in pages.
+
+#include <cstddef>
+#include <span>
+
+#include "basin/cuda/detail/launch.cuh"
+#include "basin/cuda/detail/split_block.hpp"
+#include "basin/cuda/detail/watch_block.hpp"
+
+namespace basin {
+
+namespace gpu::detail {
+
+/// Keys of one part: a number of the problem alone, so that the bits do not depend on the device.
+inline constexpr index keys_per_split = 1024;
+
+template <class Attention>
+using part_of = row_part<decltype(Attention::normalize), observation<decltype(Attention::observe)>>;
+
+/// Bytes of each piece of the workspace, a multiple of 16.
+constexpr std::size_t padded_bytes(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
+
+template <class Attention>
+constexpr index splits_of(problem const& p) {
+  return plan_forward<Attention>() == way::stream ? (p.keys + keys_per_split - 1) / keys_per_split : 1;
+}
+
+template <class E>
+problem decode_problem(char const* who, view<E, 4> const& q, view<E, 4> const& k, view<E, 4> const& v) {
+  return check_inputs(who, q, k, v);
+}
+/// Of pages only what the host can see is checked: their table and lengths are the device's.
+template <class E>
+problem decode_problem(char const* who, view<E, 4> const& q, paged_view<E> const& k, paged_view<E> const& v) {
+  basin::detail::require_extents(who, "q", q);
+  basin::detail::require_extents(who, "the pool of k", k.pages);
+  basin::detail::require_extents(who, "the pool of v", v.pages);
+  basin::detail::require_equal(who, "the number of lengths of k", k.lengths.extent(0), "the batch of q", q.extent(0));
+  basin::detail::require_equal(who, "the number of rows of the table of k", k.table.extent(0), "the batch of q", q.extent(0));
+  basin::detail::require_equal(who, "the number of rows of the table of v", v.table.extent(0), "the batch of q", q.extent(0));
+  basin::detail::require_equal(who, "the number of heads of v", v.heads(), "that of k", k.heads());
+  basin::detail::require_equal(who, "the dim of k", k.dim(), "the dim of q", q.extent(3));
+  if (q.extent(1) % k.heads() != 0)
+    throw shape_error(message(who, ": q has ", q.extent(1), " heads and k has ", k.heads(), "; query heads must be a multiple of key heads"));
+  return {q.extent(0), q.extent(1), k.heads(), q.extent(2), k.table.extent(1) * k.page_size(), q.extent(3), v.dim()};
+}
+
+}  // namespace gpu::detail
+
+/// How many bytes of the device's memory decode() wants to work in: the parts of every row, and finished rows where somebody watches the keys.
+/// `keys` of the problem: with pages, as many as fit the table.
+template <class Attention>
+std::size_t decode_workspace(Attention const&, problem const& p) {
+  using namespace gpu::detail;
+  auto const rows = static_cast<std::size_t>(p.batch * p.heads * p.queries), parts = rows * static_cast<std::size_t>(splits_of<Attention>(p));
+  std::size_t const kept = observation<decltype(Attention::observe)>::key_values > 0 ? padded_bytes(rows * sizeof(kept_row<decltype(Attention::normalize)>)) : 0;
+  return kept + (splits_of<Attention>(p) > 1 ? padded_bytes(parts * sizeof(part_of<Attention>)) + parts * static_cast<std::size_t>(p.value_dim) * sizeof(float) : 0);
+}
+
+/// forward() for few queries against many keys. Keys are split in parts of 1024, each for a block, where the normalizer is online; others
+/// meet all keys in one block a group of heads.
+///
+/// Shapes      as forward(), or k and v as paged_view of the device's memory; the queries are the last Nq of the positions of their own
+///             sequence. With pages the problem that masks, pruners and observers are told of has as many keys as fit the table
+/// Edges       as forward(); a sequence of length 0 gives 0. That pages exist is not checked: table and lengths are the device's
+/// Cost        reads k and v once a key head
+/// Throws      as forward()
+/// Determinism as forward(); the bits do not depend on the device
+template <class Selector = gpu::default_tuning, class Attention, class E, class Keys, class Out>
+void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out, cudaStream_t stream, std::span<std::byte> workspace) {
+  using namespace gpu::detail;
+  using normalizer_type = decltype(Attention::normalize);
+  constexpr auto watches_keys = observation<decltype(Attention::observe)>::key_values > 0;
+  require_policies_of_a_gpu<Attention>();
+  constexpr char const* who = "basin::decode";
+  problem const p = decode_problem(who, q, k, v);
+  check_output(who, "out", out, p.batch, p.heads, p.queries, p.value_dim);
+  validate(use, p);
+  require_workspace(who, "decode_workspace", workspace, decode_workspace(use, p));
+  auto* const kept = watches_keys ? reinterpret_cast<kept_row<normalizer_type>*>(workspace.data()) : nullptr;
+  for_dim<Selector>(who, p, [&](auto dim) {
+    forward_arguments<std::remove_const_t<E>, normalizer_type, Out, Keys> const plain{p, q, k, v, out, kept};
+    if constexpr (gpu::plan_forward<Attention>() == gpu::way::stream) {
+      index const splits = splits_of<Attention>(p), rows = p.batch * p.heads * p.queries;
+      if (splits > 1) {
+        std::byte* const room = workspace.data() + (watches_keys ? padded_bytes(static_cast<std::size_t>(rows) * sizeof(kept_row<normalizer_type>)) : 0);
+        auto* const parts = reinterpret_cast<part_of<Attention>*>(room);
+        auto* const outputs = reinterpret_cast<float*>(room + padded_bytes(static_cast<std::size_t>(rows * splits) * sizeof(part_of<Attention>)));
+        split_call<std::remove_const_t<E>, dim, Attention, Out, Keys, Selector> const c(use, {plain, splits, gpu::detail::keys_per_split, parts, outputs});
+        launch<split_block>(who, c, stream);
+        launch<join_block>(who, c, stream);
+        if constexpr (watches_keys) launch<watch_block>(who, c, stream);
+        return;
+      }
+    }
+    forward_call<std::remove_const_t<E>, dim, Attention, Out, Selector, Keys> const c(use, plain);
+    launch<forward_block>(who, c, stream);
+    if constexpr (watches_keys) launch<watch_block>(who, c, stream);
+  });
+}
+
+}  // namespace basin

@@ -8,7 +8,7 @@
 #   --sanitize   compute-sanitizer (memcheck, racecheck, synccheck) on the comparison as well
 #   REPORT       where everything that is printed goes, too (default build/gpu/report.txt)
 #
-# Needs nvcc, a C++20 compiler, Catch2 and xsimd; CUDACXX names nvcc, CXX the compiler; BASIN_INCLUDE lists more folders with headers,
+# Needs nvcc, a C++20 compiler, Catch2 2 (its single header) and xsimd; CUDACXX names nvcc, CXX the compiler; BASIN_INCLUDE lists more folders with headers,
 # separated by ':' (for a machine where Catch2 and xsimd are not installed); ARCH the target, such as 90a (default: this GPU's).
 set -euo pipefail
 
@@ -18,21 +18,24 @@ case ${1:-} in
   -h|--help) sed -n '4,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
   -*)        echo "tests/gpu.sh: '$1' is not an option; see tests/gpu.sh --help" >&2; exit 2 ;;
 esac
+report=${1:+$(realpath -m "$1")}
+includes=()
+IFS=: read -ra more <<<"${BASIN_INCLUDE:-}"
+for folder in "${more[@]}"; do includes+=("-I$(realpath "$folder")"); done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-nvcc=${CUDACXX:-nvcc} compiler=${CXX:-g++} build=build/gpu report=${1:-build/gpu/report.txt}
+includes+=(-Iinclude -Itests)
+nvcc=${CUDACXX:-nvcc} compiler=${CXX:-g++} build=build/gpu
+report=${report:-$PWD/$build/report.txt}
 command -v "$nvcc" >/dev/null || { echo "tests/gpu.sh: there is no '$nvcc'; install the CUDA Toolkit or name nvcc by CUDACXX" >&2; exit 1; }
 command -v nvidia-smi >/dev/null || { echo "tests/gpu.sh: there is no nvidia-smi, so no GPU to run on; tests/run.sh runs the kernels on the host" >&2; exit 1; }
 
-capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
+capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | sed -n 1p | tr -d .)
 arch=${ARCH:-$([[ $capability == 90 ]] && echo 90a || echo "$capability")}
-includes=(-Iinclude -Itests)
-IFS=: read -ra more <<<"${BASIN_INCLUDE:-}"
-for folder in "${more[@]}"; do includes+=("-I$folder"); done
 toolkit=$(dirname "$(dirname "$(readlink -f "$(command -v "$nvcc")")")")
 cccl=$toolkit/include/cccl
 [[ -d $cccl ]] || cccl=$(dirname "$(find "$toolkit" -path '*cuda/std/mdspan' -print -quit)")/../..
 
-mkdir -p "$build"
+mkdir -p "$build" "$(dirname "$report")"
 exec > >(tee "$report") 2>&1
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 "$nvcc" --version | tail -2 | head -1

@@ -4,6 +4,7 @@
 #include "device/host_engine.hpp"
 #include "device/half_call.hpp"
 #include "parity/compare.hpp"
+#include "support/rows.hpp"
 
 namespace basin_test {
 
@@ -51,6 +52,25 @@ TEST_CASE("kernels give the same bits again, and watching changes none of them",
   CHECK(same_elements(blind.out, again.out));
   CHECK(same_elements(blind.out, watched.out));
   CHECK(seen.received == repeated.received);
+}
+
+/// A row observer that cannot be rescaled, but merged.
+struct mergeable_concentration : concentration {
+  template <class T>
+  void merge(row<T>& into, row<T> const& from) const { into.sum = into.sum + from.sum; }
+};
+
+TEST_CASE("an observer that cannot follow a rescaled row sees it finished, and changes no bit", "[device]") {
+  shape const s{1, 2, 1, 40, 200, 16, 16};
+  call<float> blind(s), watched(s);
+  call<double> exact(s);
+  std::vector<double> seen(80, nan), expected(80, nan);
+  auto const use = basin::attention<>{}.with(basin::causal{});
+  on_host(use, blind);
+  on_host(use.with(mergeable_concentration{basin::contiguous(seen.data(), 1, 2, 40)}), watched);
+  basin::reference::forward(use.with(concentration{basin::contiguous(expected.data(), 1, 2, 40)}), exact.q.v, exact.k.v, exact.v.v, exact.out.v);
+  CHECK(same_elements(blind.out, watched.out));
+  CHECK(distance(seen, expected) <= 1e-4);
 }
 
 TEST_CASE("rows without a key give 0, and what nobody sees has no say", "[device]") {

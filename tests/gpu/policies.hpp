@@ -63,7 +63,7 @@ void run_on_device(host_call<E> const& c);
 
 /// What calls of policy N in bf16 take, in milliseconds: the median of `repeats`, by events.
 struct timed {
-  double forward_ms, backward_ms, with_received_ms, with_entropy_ms;
+  double forward_ms, backward_ms, with_received_ms, with_entropy_ms, backward_with_received_ms;
 };
 template <int N>
 timed time_on_device(basin::problem const& p, int repeats);

@@ -26,6 +26,7 @@ std::size_t backward_workspace(Attention const&, problem const& p) {
 /// Source      as cpu::backward()
 /// Shapes      as cpu::backward(); dims of up to 256; workspace of backward_workspace() bytes, 16-byte aligned
 /// Precision   as forward(); weights and gradients of scores are rounded to the storage type before they meet rows
+/// Edges       a NaN in k, q or dout reaches all gradients of the blocks that meet its tile, seen or not, as in forward()
 /// Cost        ten products where the normalizer is online: rows are made once more, then met for delta, for dq, and by the keys; the
 ///             search's sweeps more for others
 /// Throws      as forward()

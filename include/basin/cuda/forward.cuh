@@ -23,10 +23,12 @@ std::size_t forward_workspace(Attention const&, problem const& p) {
 /// o_i = sum_j w_ij v_j on a GPU, and what the observers see. All memory is the device's: q, k, v, out, what policies point to, and the
 /// workspace.
 ///
-/// Shapes      as cpu::forward(); dims of up to 256
-/// Precision   bf16 and fp16: products on tensor cores, sums in fp32, terms rounded to the storage type before they meet the values;
-///             fp32 exactly, without TF32, and slowly
-/// Edges       a query that sees nothing gives 0; a NaN in v reaches every query of a block of 64 that shares its tile of keys
+/// Shapes      as cpu::forward(); dims of up to 256; workspace of forward_workspace() bytes, 16-byte aligned
+/// Precision   bf16 and fp16: products on tensor cores, sums in fp32, terms rounded to the storage type before they meet the values,
+///             as they go, before they are normalised: in fp16 a term above 65504 overflows (relu, squared_relu, self_adjusted_plain of
+///             large scores), in bf16 none does; fp32 exactly, without TF32, and slowly
+/// Edges       a query that sees nothing gives 0. A NaN or an infinity in v reaches every row of a block (64 queries of all heads of a group)
+///             that meets its tile of keys, seen or not: 0 times it is a NaN here, unlike on the host
 /// Cost        one sweep over the keys for online normalizers; 2 to 4 and the search's for others; half a sweep more where somebody watches keys
 /// Throws      shape_error, value_error, unsupported_error before anything is launched; cuda_error
 /// Errors      static_assert: a normalizer that wants whole rows, observers of whole rows or without merge(), q, k and v of several types

@@ -12,12 +12,12 @@ enum class way {
   sweeps                                // count, measure and search in sweeps of their own, then weights and outputs in a last one
 };
 
-/// The choice, from the policies alone. Observers of keys change nothing here: they are shown finished rows afterwards.
+/// The choice, from the normalizer alone: who observes must change no bit of the output. Observers of keys, and those of rows that cannot
+/// follow a row that is rescaled on the way, are shown finished rows afterwards.
 template <class Attention>
 BASIN_HD constexpr way plan_forward() {
   using normalizer_type = decltype(Attention::normalize);
-  using watch_type = observation<decltype(Attention::observe)>;
-  return online_normalizer<normalizer_type> && starts_uncounted<normalizer_type> && watch_type::rescales ? way::stream : way::sweeps;
+  return online_normalizer<normalizer_type> && starts_uncounted<normalizer_type> ? way::stream : way::sweeps;
 }
 
 }  // namespace basin::gpu

@@ -21,9 +21,9 @@ struct forward_arguments {
   Keys k, v;
   view<Out, 4> out;
   kept_row<N>* kept = nullptr;                                   // [batch, heads, queries]: finished rows, for those who come after
+  float rsqrt_dim = 0;                                           // set once, on the host
 
   BASIN_DEVICE index group() const { return p.heads / p.kv_heads; }
-  BASIN_DEVICE float rsqrt_dim() const { return 1.0f / std::sqrt(static_cast<float>(p.dim)); }
   BASIN_DEVICE index row(index batch, index head, index query) const { return (batch * p.heads + head) * p.queries + query; }
   BASIN_DEVICE kept_row<N>& kept_at(index batch, index head, index query) const { return kept[row(batch, head, query)]; }
 };
@@ -59,7 +59,9 @@ struct call : Arguments {
 
   Attention use;
 
-  BASIN_HD call(Attention const& with, Arguments const& rest) : Arguments(rest), use(with) {}
+  BASIN_HD call(Attention const& with, Arguments const& rest) : Arguments(rest), use(with) {
+    if (this->rsqrt_dim == 0.0f) this->rsqrt_dim = 1.0f / std::sqrt(static_cast<float>(this->p.dim));
+  }
 };
 
 template <class E, int Dim, class Attention, class Out, class Selector = default_tuning, class Keys = view<E const, 4>>
@@ -112,7 +114,7 @@ template <class Call>
 BASIN_DEVICE seen_score score_of(Call const& c, row_of_lane const& row, index key, coverage seen, float dot) {
   seen_score const unseen{math::minus_inf<float>(), false};
   if (key >= row.keys) return unseen;
-  float const s = c.use.score.score(dot, row.pair(key, c.rsqrt_dim()));
+  float const s = c.use.score.score(dot, row.pair(key, c.rsqrt_dim));
   if (seen == coverage::all) return {s, true};
   coord const at{row.batch, row.head, row.position, key};
   return c.use.visible.allows(at) && c.use.prune.keeps(at, s) ? seen_score{s, true} : unseen;
@@ -140,7 +142,7 @@ BASIN_DEVICE float dot_gradient(Call const& c, kept_row<typename Call::normalize
                                 weighed_pair<typename Call::normalizer_type> const& pair, float dot, float dweight) {
   if (!pair.weighs()) return 0.0f;
   float const ds = score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta);
-  return ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim()));
+  return ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim));
 }
 
 }  // namespace basin::gpu::detail

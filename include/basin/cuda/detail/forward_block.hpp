@@ -16,6 +16,7 @@ class forward_block {
   using watch_type = typename Call::watch_type;
   using row_type = typename block_type::row_type;
   using scores_type = typename Call::scores_type;
+  static constexpr auto streams = plan_forward<typename Call::attention_type>() == way::stream;
 
   BASIN_DEVICE forward_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) {}
 
@@ -23,13 +24,14 @@ class forward_block {
 
   BASIN_DEVICE void run() {
     make_rows();
+    if constexpr (streams && watch_type::row_values > 0 && !watch_type::rescales) watch_again();
     finish();
   }
 
  protected:
   /// Rows and outputs that are not yet normalised.
   BASIN_DEVICE void make_rows() {
-    if constexpr (plan_forward<typename Call::attention_type>() == way::stream) {
+    if constexpr (streams) {
       at.start();
       at.template over_scores<sweep::values>([&](scores_type& s, int stage) {
         raise(s);
@@ -61,7 +63,7 @@ class forward_block {
     auto const& n = at.c.use.normalize;
     at.raise(s, [&](int i, row_type const& old) {
       float const by = n.rescale(old, at.row[i]);
-      watch.rescale(states[i], by, watch.totals(states[i], n, old));
+      if constexpr (watch_type::rescales) watch.rescale(states[i], by, watch.totals(states[i], n, old));
       BASIN_UNROLL
       for (int tile = 0; tile < Call::dim / 8; ++tile) out[tile][2 * i] *= by, out[tile][2 * i + 1] *= by;
     });
@@ -71,10 +73,18 @@ class forward_block {
     at.each(s, [&](int i, int, float& x) {
       float const score = x;
       x = at.take_in(i, score);
-      if constexpr (watch_type::row_values > 0)
-        watch.template absorb<N>(states[i], seen_term<float>{x, at.hidden(score) ? score : log_of_term(at.c.use.normalize, at.row[i], score, x)});
+      if constexpr (watch_type::row_values > 0 && (!streams || watch_type::rescales)) show(i, score, x);
     });
     mix_rows<typename Call::element>(at.m, s, at.values(stage), out);
+  }
+  BASIN_DEVICE void show(int i, float score, float term) {
+    watch.template absorb<N>(states[i], seen_term<float>{term, at.hidden(score) ? score : log_of_term(at.c.use.normalize, at.row[i], score, term)});
+  }
+  /// Another sweep with the rows complete.
+  BASIN_DEVICE void watch_again() {
+    at.template over_scores<sweep::scores>([&](scores_type& s, int) {
+      at.each(s, [&](int i, int, float score) { show(i, score, at.hidden(score) ? 0.0f : at.c.use.normalize.term(at.row[i], score)); });
+    });
   }
   /// Outputs, rows for those who come after, and what observers of rows are shown.
   BASIN_DEVICE void finish() {

@@ -28,6 +28,8 @@ struct key_block {
   int batch, head = 0;
   index kv_head, keys, first, key[2];                            // of the sequence; of the block; of the rows g and g + 8 of the warp's sixteen
   totals sums[2];
+  float seen_of_tile[2] = {};
+  cuda::std::array<float, values> given_of_tile[2]{};
 
   /// `heads`: how many heads there are blocks for, those of keys or those of queries.
   BASIN_DEVICE key_block(M const& machine, Call const& call, index block, index heads) : m(machine), c(call), watch(call.use.observe) {
@@ -71,9 +73,11 @@ struct key_block {
       m.template wait_for_all_but<1>();
       m.sync();
       meet(at, seen(at), stage);
+      take_tile();
       m.sync();
       at = next, stage = 1 - stage;
     }
+    m.template wait_for_all_but<0>();
   }
   /// f(row of the lane, n, e, the query of number e of tile n) for all numbers of a lane that have a query.
   template <class F>
@@ -92,9 +96,9 @@ struct key_block {
   BASIN_DEVICE void give(int i, bool seen, float weight) {
     if constexpr (values > 0)
       if (seen) {
-        sums[i].queries += 1;
+        seen_of_tile[i] += 1.0f;
         auto const one = watch.gives(weight);
-        for (std::size_t n = 0; n < values; ++n) sums[i].given[n] += static_cast<double>(one[n]);
+        for (std::size_t n = 0; n < values; ++n) given_of_tile[i][n] += one[n];
       }
   }
   /// Tells what the keys received from the head at hand, and starts anew.
@@ -111,6 +115,17 @@ struct key_block {
   }
 
  private:
+  /// What a tile gave, in single precision, joins the sums in double.
+  BASIN_DEVICE void take_tile() {
+    if constexpr (values > 0) {
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        sums[i].queries += static_cast<double>(seen_of_tile[i]);
+        for (std::size_t n = 0; n < values; ++n) sums[i].given[n] += static_cast<double>(given_of_tile[i][n]);
+        seen_of_tile[i] = 0.0f, given_of_tile[i] = {};
+      }
+    }
+  }
   BASIN_DEVICE coverage seen(index from) const {
     if (first >= keys) return coverage::none;
     index const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < keys ? first + Call::rows : keys;

@@ -4,6 +4,7 @@
 // How a call becomes kernels: dims that kernels are made for, the boundary that policies cross one by one, and the launch.
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <span>
 
@@ -26,9 +27,13 @@ void launch(char const* who, Call const& c, cudaStream_t stream) {
   auto const& use = c.use;
   auto* const run = &kernel<Block, Call, decltype(use.normalize), decltype(use.visible), decltype(use.prune), decltype(use.observe), decltype(use.score)>;
   require(who, "cudaFuncSetAttribute", cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, Call::shared_bytes));
-  run<<<static_cast<unsigned>(Block<device, Call>::blocks(c)), Call::threads, Call::shared_bytes, stream>>>(c, use.normalize, use.visible, use.prune, use.observe,
-                                                                                                         use.score);
-  require(who, "a kernel", cudaGetLastError());
+  cudaLaunchConfig_t config{};
+  config.gridDim = static_cast<unsigned>(Block<device, Call>::blocks(c));
+  config.blockDim = Call::threads;
+  config.dynamicSmemBytes = Call::shared_bytes;
+  config.stream = stream;
+  require(who, "cudaLaunchKernelEx",
+          cudaLaunchKernelEx(&config, run, static_cast<typename Call::arguments const&>(c), use.normalize, use.visible, use.prune, use.observe, use.score));
 }
 
 /// f(std::integral_constant<int, Dim>) with the least dim that kernels are made for and the call fits.
@@ -54,6 +59,8 @@ constexpr void require_policies_of_a_gpu() {
 inline void require_workspace(char const* who, char const* ask, std::span<std::byte> workspace, std::size_t needed) {
   if (workspace.size() < needed)
     throw shape_error(message(who, ": the workspace has ", workspace.size(), " bytes but the call wants ", needed, "; ask ", ask, "(use, problem)"));
+  if (needed > 0 && reinterpret_cast<std::uintptr_t>(workspace.data()) % 16 != 0)
+    throw shape_error(message(who, ": the workspace begins at an address that is no multiple of 16; memory from cudaMalloc is one of 256"));
 }
 
 }  // namespace basin::gpu::detail

@@ -82,6 +82,7 @@ struct query_block {
       m.sync();
       at = next, stage = 1 - stage;
     }
+    m.template wait_for_all_but<0>();
   }
   /// The same with the scores of the tile: meet(scores, stage).
   template <sweep For, class Meet>

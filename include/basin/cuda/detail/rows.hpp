@@ -28,7 +28,8 @@ template <class M, class T, class Join>
 BASIN_DEVICE T over_row(M const& m, T mine, Join const& join) {
   for (int mask = 1; mask < 4; mask *= 2) {
     T const other = from_lane_xor(m, mine, mask);
-    mine = m.thread() & mask ? join(other, mine) : join(mine, other);
+    bool const higher = (m.thread() & mask) != 0;
+    mine = join(higher ? other : mine, higher ? mine : other);
   }
   return mine;
 }

@@ -41,6 +41,8 @@ class split_block : forward_block<M, Call> {
   static index blocks(Call const& c) { return base::blocks(c) * c.splits; }
 
   BASIN_DEVICE void run() {
+    static_assert(base::watch_type::row_values == 0 || base::watch_type::rescales,
+                  "basin: decode on a GPU needs rescale(row, by) of every row observer, as parts of a row are joined (concepts/observer.hpp)");
     this->make_rows();
     auto const& c = this->at.c;
     int const t = this->at.m.thread() % 4;

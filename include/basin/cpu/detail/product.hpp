@@ -126,7 +126,8 @@ void packed_product(packed_columns<T> a, index rows, Terms terms, T const* b, in
 template <into How, class T, class RowStep, class TermStep>
 void wide_product(T const* a, RowStep row_step, TermStep term_step, index rows, index terms, T const* b, index columns, T* c) {
   constexpr int most = sizeof(simd<T>) >= 64 ? 4 : 2;
-  for (index left = columns / lanes<T>, at = 0; left > 0;) {
+  index left = columns / lanes<T>, at = 0;
+  while (left > 0) {
     auto const part = [&](auto vectors) {
       product<vectors, How>(a, row_step, term_step, rows, all_terms{terms}, b + at * lanes<T>, columns, c + at * lanes<T>, columns);
       left -= vectors, at += vectors;

@@ -76,10 +76,13 @@ for file in model.safetensors training.safetensors; do
 done
 
 # A disk that is full when the checkpoint is due: exit code 2, a message, and the checkpoint of before.
-sum=$(cat straight/* | sha256sum)
-code=0
-(ulimit -f 4; "$train" "${small[@]}" --steps 8 --out straight > /dev/null 2> full.err) || code=$?
-[[ $code == 2 ]] || fail "a full disk ended with $code, not 2: $(cat full.err)"
-grep -q 'what was there before is unchanged' full.err || fail "a full disk said: $(cat full.err)"
-[[ $sum == "$(cat straight/* | sha256sum)" && $(ls -A straight | wc -l) == 3 ]] || fail "a full disk changed the checkpoint"
+# Not under ThreadSanitizer, whose runtime keeps files of its own.
+if ! grep -q __tsan_init "$train"; then
+  sum=$(cat straight/* | sha256sum)
+  code=0
+  (ulimit -f 4; "$train" "${small[@]}" --steps 8 --out straight > /dev/null 2> full.err) || code=$?
+  [[ $code == 2 ]] || fail "a full disk ended with $code, not 2: $(cat full.err)"
+  grep -q 'what was there before is unchanged' full.err || fail "a full disk said: $(cat full.err)"
+  [[ $sum == "$(cat straight/* | sha256sum)" && $(ls -A straight | wc -l) == 3 ]] || fail "a full disk changed the checkpoint"
+fi
 echo "all passed"

@@ -338,15 +338,17 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
   if constexpr (panel<T, Vectors, Attention>::watch_type::key_values > 0) {
     batch const zero(T(0));
     typename batch::batch_bool_type absent[Vectors];
+    batch own[Vectors];                                          // stays in registers, which what `factor` points to might not
+    std::copy_n(factor, Vectors, own);
     auto plain = has_terms<decltype(Attention::normalize)> && who.at.count == who.width;
     for (int u = 0; u < Vectors; ++u) {
       absent[u] = lane_numbers<T>() >= batch(static_cast<T>(who.at.count - u * lanes<T>));
       plain = plain && !math::any(!(factor[u] * zero == zero));
     }
-    if (plain) return add_weights(who, block, terms, totals, [&](int u, batch term) { return factor[u] * term; });
+    if (plain) return add_weights(who, block, terms, totals, [&](int u, batch term) { return own[u] * term; });
     add_weights(who, block, terms, totals, [&](int u, batch term) {  // also a product last, so that both are contracted or neither
       auto const nothing_given = absent[u] || term == zero;
-      return math::select(nothing_given, zero, factor[u]) * math::select(nothing_given, zero, term);
+      return math::select(nothing_given, zero, own[u]) * math::select(nothing_given, zero, term);
     });
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "device/host_engine.hpp"
+#include "support/halves.hpp"
 
 namespace basin_test {
 
@@ -14,10 +15,10 @@ struct half_call {
 
   explicit half_call(shape const& s)
       : exact(s),
-        q(rounded(exact.q)),
-        k(rounded(exact.k)),
-        v(rounded(exact.v)),
-        dout(rounded(exact.dout)),
+        q(rounded<S>(exact.q)),
+        k(rounded<S>(exact.k)),
+        v(rounded<S>(exact.v)),
+        dout(rounded<S>(exact.dout)),
         out({s.batch, s.heads, s.queries, s.value_dim}),
         dq({s.batch, s.heads, s.queries, s.dim}),
         dk({s.batch, s.kv_heads, s.keys, s.dim}),
@@ -35,21 +36,6 @@ struct half_call {
     host_backward<Selector>(use, view_of(q, exact.q), view_of(k, exact.k), view_of(v, exact.v), view_of(dout, exact.dout), dq.v, dk.v, dv.v);
     basin::reference::backward(use, exact.q.v, exact.k.v, exact.v.v, exact.dout.v, exact.dq.v, exact.dk.v, exact.dv.v);
   }
-
- private:
-  static std::vector<S> rounded(tensor<double>& t) {
-    std::vector<S> all;
-    t.each([&](double& x, auto...) {
-      all.push_back(S(static_cast<float>(x)));
-      x = static_cast<double>(static_cast<float>(all.back()));
-    });
-    return all;
-  }
 };
-
-template <class S>
-constexpr double half_step() {
-  return std::is_same_v<S, basin::bfloat16> ? 0x1p-8 : 0x1p-11;
-}
 
 }  // namespace basin_test

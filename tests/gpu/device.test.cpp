@@ -4,26 +4,12 @@
 #include "basin/basin.hpp"
 #include "gpu/policies.hpp"
 #include "parity/compare.hpp"
+#include "support/halves.hpp"
 #include "support/rows.hpp"
 
 namespace basin_test {
 
 namespace {
-
-template <class E>
-constexpr double rounding() {
-  return std::is_same_v<E, float> ? 0.0 : std::is_same_v<E, basin::bfloat16> ? 0x1p-8 : 0x1p-11;
-}
-
-template <class E>
-std::vector<E> rounded(tensor<double>& t) {
-  std::vector<E> all;
-  t.each([&](double& x, auto...) {
-    all.push_back(E(static_cast<float>(x)));
-    x = static_cast<double>(static_cast<float>(all.back()));
-  });
-  return all;
-}
 
 std::vector<float> outputs(tensor<double> const& like) { return std::vector<float>(like.memory.size(), 12345.0f); }
 
@@ -61,7 +47,7 @@ TEMPLATE_TEST_CASE("a device agrees with the reference under every policy", "[gp
                                                          seen.nats.data(), seen.heaviest.data(), again.data()});
       basin::reference::forward(use.with(expected.watch_all()), exact.q.v, exact.k.v, exact.v.v, exact.out.v);
       basin::reference::backward(use, exact.q.v, exact.k.v, exact.v.v, exact.dout.v, exact.dq.v, exact.dk.v, exact.dv.v);
-      double const allowed = 4 * rounding<TestType>() + 1e-4;    // operands rounded once or twice, sums in fp32
+      double const allowed = 4 * half_step<TestType>() + 1e-4;    // operands rounded once or twice, sums in fp32
       CHECK(relative_distance(out, exact.out.memory) <= allowed);
       CHECK(relative_distance(dq, exact.dq.memory) <= 2 * allowed);
       CHECK(relative_distance(dk, exact.dk.memory) <= 2 * allowed);

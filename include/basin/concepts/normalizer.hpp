@@ -167,6 +167,10 @@ BASIN_HD row_of<N, T> start_row(N const& n, row_context<T> at) {
 template <class P>
 concept starts_uncounted = !requires(P const p, row_context<double> at) { p.start(at); } || requires { requires P::starts_uncounted::value; };
 
+/// A row that needs neither a count of visible keys nor a search: engines can take it in one sweep.
+template <class N>
+concept takes_one_sweep = online_normalizer<N> && starts_uncounted<N>;
+
 /// The weight of one score in a finished row.
 template <class N, class T>
 BASIN_HD T weigh(N const& n, row_of<N, T> const& row, T score) {

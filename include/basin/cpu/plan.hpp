@@ -13,7 +13,7 @@ namespace basin::cpu {
 /// Whether the rows can be made in one sweep: they need no count of visible keys first. It does not depend on who observes, as
 /// that must change no bit of the output.
 template <class Attention>
-inline constexpr bool one_sweep = online_normalizer<decltype(Attention::normalize)> && starts_uncounted<decltype(Attention::normalize)>;
+inline constexpr bool one_sweep = takes_one_sweep<decltype(Attention::normalize)>;
 
 /// How a forward call is worked.
 enum class way {

@@ -43,6 +43,8 @@ problem decode_problem(char const* who, view<E, 4> const& q, paged_view<E> const
   basin::detail::require_equal(who, "the number of rows of the table of v", v.table.extent(0), "the batch of q", q.extent(0));
   basin::detail::require_equal(who, "the number of heads of v", v.heads(), "that of k", k.heads());
   basin::detail::require_equal(who, "the dim of k", k.dim(), "the dim of q", q.extent(3));
+  basin::detail::require_equal(who, "how many values fit the table of v", v.table.extent(1) * v.page_size(), "how many keys fit that of k",
+                               k.table.extent(1) * k.page_size());
   if (q.extent(1) % k.heads() != 0)
     throw shape_error(message(who, ": q has ", q.extent(1), " heads and k has ", k.heads(), "; query heads must be a multiple of key heads"));
   return {q.extent(0), q.extent(1), k.heads(), q.extent(2), k.table.extent(1) * k.page_size(), q.extent(3), v.dim()};
@@ -78,6 +80,9 @@ void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out
   constexpr char const* who = "basin::decode";
   problem const p = decode_problem(who, q, k, v);
   check_output(who, "out", out, p.batch, p.heads, p.queries, p.value_dim);
+  check_apart(who, "q", q, "out", out);
+  check_apart(who, "k", rows_of_keys(k), "out", out);
+  check_apart(who, "v", rows_of_keys(v), "out", out);
   validate(use, p);
   require_workspace(who, "decode_workspace", workspace, decode_workspace(use, p));
   auto* const kept = watches_keys ? reinterpret_cast<kept_row<normalizer_type>*>(workspace.data()) : nullptr;

@@ -16,8 +16,7 @@ enum class way {
 /// follow a row that is rescaled on the way, are shown finished rows afterwards.
 template <class Attention>
 BASIN_HD constexpr way plan_forward() {
-  using normalizer_type = decltype(Attention::normalize);
-  return online_normalizer<normalizer_type> && starts_uncounted<normalizer_type> ? way::stream : way::sweeps;
+  return takes_one_sweep<decltype(Attention::normalize)> ? way::stream : way::sweeps;
 }
 
 }  // namespace basin::gpu

@@ -136,13 +136,17 @@ BASIN_DEVICE auto weighed(Call const& c, kept_row<typename Call::normalizer_type
   return weighed_pair<N>{score, weight_in<N>(c.use.normalize, kept, score), is_seen};
 }
 
-/// The gradient of <q, k>, from that of the weight.
+/// The gradient of the score, from that of the weight: ds.
 template <class Call>
-BASIN_DEVICE float dot_gradient(Call const& c, kept_row<typename Call::normalizer_type> const& kept, typename Call::delta_type const& delta, row_of_lane const& row, index key,
-                                weighed_pair<typename Call::normalizer_type> const& pair, float dot, float dweight) {
-  if (!pair.weighs()) return 0.0f;
-  float const ds = score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta);
-  return ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim));
+BASIN_DEVICE float score_gradient_of(Call const& c, kept_row<typename Call::normalizer_type> const& kept, typename Call::delta_type const& delta,
+                                     weighed_pair<typename Call::normalizer_type> const& pair, float dweight) {
+  return pair.weighs() ? score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta) : 0.0f;
+}
+
+/// The gradient of <q, k>, from ds.
+template <class Call>
+BASIN_DEVICE float dot_gradient(Call const& c, row_of_lane const& row, index key, float dot, float ds) {
+  return ds == 0.0f ? ds : ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim));  // where nobody sees it, whatever the product is
 }
 
 }  // namespace basin::gpu::detail

@@ -59,7 +59,7 @@ class key_gradient_block {
       auto const& kept = c.kept_at(row.batch, row.head, row.query);
       auto const pair = weighed(c, kept, row, at.key[i], seen, dots[n][e]);
       w[n][e] = pair.weight;
-      ds[n][e] = dot_gradient(c, kept, c.delta_at(row.batch, row.head, row.query), row, at.key[i], pair, dots[n][e], dweights[n][e]);
+      ds[n][e] = dot_gradient(c, row, at.key[i], dots[n][e], score_gradient_of(c, kept, c.delta_at(row.batch, row.head, row.query), pair, dweights[n][e]));
       at.give(i, pair.seen, pair.weight);
     });
     mix_rows<E>(at.m, w, douts(stage), dv);

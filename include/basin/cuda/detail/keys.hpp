@@ -31,11 +31,11 @@ BASIN_DEVICE E* row_of_key(paged_view<E> const& keys, int batch, index head, ind
 
 /// The numbers of a row, and from one to the next.
 template <class E>
-BASIN_DEVICE view<E, 4> const& rows_of_keys(view<E, 4> const& keys) {
+BASIN_HD view<E, 4> const& rows_of_keys(view<E, 4> const& keys) {
   return keys;
 }
 template <class E>
-BASIN_DEVICE view<E, 4> const& rows_of_keys(paged_view<E> const& keys) {
+BASIN_HD view<E, 4> const& rows_of_keys(paged_view<E> const& keys) {
   return keys.pages;
 }
 

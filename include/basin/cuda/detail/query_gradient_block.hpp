@@ -34,10 +34,10 @@ class query_gradient_block {
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) delta[i] = sum_over_row(at.m, delta[i]);
     over_pairs([&](int i, auto const& pair, float dot, float& dw, index key) {
-      float const dweight = dw;
-      dw = dot_gradient(at.c, kept[i], delta[i], at.mine[i], key, pair, dot, dweight);
+      float const ds = score_gradient_of(at.c, kept[i], delta[i], pair, dw);
       if constexpr (has_parameters<N>)
-        if (pair.weighs()) add_parameters(i, pair, dweight);
+        if (pair.weighs()) add_parameters(i, pair, dw, ds);
+      dw = dot_gradient(at.c, at.mine[i], key, dot, ds);
     }, [&](scores_type& ds, int stage) { mix_rows<typename Call::element>(at.m, ds, at.keys(stage), dq); });
     finish();
   }
@@ -56,8 +56,7 @@ class query_gradient_block {
       then(dw, stage);
     });
   }
-  BASIN_DEVICE void add_parameters(int i, weighed_pair<N> const& pair, float dweight) {
-    float const ds = score_gradient(as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dweight, delta[i]);
+  BASIN_DEVICE void add_parameters(int i, weighed_pair<N> const& pair, float dweight, float ds) {
     auto const one = at.c.use.normalize.parameter_gradient(kept[i].row, pair.score, pair.weight, dweight, ds);
     for (std::size_t n = 0; n < one.size(); ++n) dparameters[i][n] += one[n];
   }

@@ -111,9 +111,11 @@ set(basin_headers
   include/basin/cuda/detail/key_gradient_block.hpp
   include/basin/cuda/detail/products.hpp
   include/basin/cuda/detail/query_block.hpp
+  include/basin/cuda/detail/query_rows.hpp
   include/basin/cuda/detail/query_gradient_block.hpp
   include/basin/cuda/detail/rows.hpp
   include/basin/cuda/detail/split_block.hpp
+  include/basin/cuda/detail/tiles.hpp
   include/basin/cuda/detail/watch_block.hpp
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp

@@ -18,7 +18,7 @@ class forward_block {
   using scores_type = typename Call::scores_type;
   static constexpr auto streams = plan_forward<typename Call::attention_type>() == way::stream;
 
-  BASIN_DEVICE forward_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) {}
+  BASIN_DEVICE forward_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) { at.fetch_rows(0, call.q); }
 
   static index blocks(Call const& c) { return block_type::blocks(c); }
 
@@ -75,7 +75,7 @@ class forward_block {
       x = at.take_in(i, score);
       if constexpr (watch_type::row_values > 0 && (!streams || watch_type::rescales)) show(i, score, x);
     });
-    mix_rows<typename Call::element>(at.m, s, at.values(stage), out);
+    at.tiles.mix(1, s, stage, out);
   }
   BASIN_DEVICE void show(int i, float score, float term) {
     watch.template absorb<N>(states[i], seen_term<float>{term, at.hidden(score) ? score : log_of_term(at.c.use.normalize, at.row[i], score, term)});

@@ -18,7 +18,8 @@ class query_gradient_block {
   using scores_type = typename Call::scores_type;
 
   BASIN_DEVICE query_gradient_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) {
-    at.fetch_rows(call.dout, at.more_rows());
+    at.fetch_rows(0, call.q);
+    at.fetch_rows(1, call.dout);
   }
 
   static index blocks(Call const& c) { return block_type::blocks(c); }
@@ -38,7 +39,7 @@ class query_gradient_block {
       if constexpr (has_parameters<N>)
         if (pair.weighs()) add_parameters(i, pair, dw, ds);
       dw = dot_gradient(at.c, at.mine[i], key, dot, ds);
-    }, [&](scores_type& ds, int stage) { mix_rows<typename Call::element>(at.m, ds, at.keys(stage), dq); });
+    }, [&](scores_type& ds, int stage) { at.tiles.mix(0, ds, stage, dq); });
     finish();
   }
 
@@ -47,8 +48,7 @@ class query_gradient_block {
   template <class F, class Then>
   BASIN_DEVICE void over_pairs(F const& f, Then const& then) {
     at.template over_tiles<sweep::values>([&](index first, coverage seen, int stage) {
-      scores_type dots = at.products(stage), dw{};
-      multiply_rows<Call::tiles>(at.m, at.more_rows(), at.first_row_of_warp(), at.values(stage), dw);
+      scores_type dots = at.tiles.product(0, stage), dw = at.tiles.product(1, stage);
       at.each(dots, dw, [&](int i, int column, float dot, float& one) {
         index const key = first + column;
         f(i, weighed(at.c, kept[i], at.mine[i], key, seen, dot), dot, one, key);

@@ -33,14 +33,14 @@ class forward_block {
   BASIN_DEVICE void make_rows() {
     if constexpr (streams) {
       at.start();
-      at.template over_scores<sweep::values>([&](scores_type& s, int stage) {
+      at.template over_scores<sweep::values>([&](scores_type& s) {
         raise(s);
-        take_in(s, stage);
+        take_in(s);
       });
       at.merge_lanes();
     } else {
       at.count_measure_and_search();
-      at.template over_scores<sweep::values>([&](scores_type& s, int stage) { take_in(s, stage); });
+      at.template over_scores<sweep::values>([&](scores_type& s) { take_in(s); });
       if constexpr (has_terms<N>) at.merge_lanes();
     }
   }
@@ -69,20 +69,20 @@ class forward_block {
     });
   }
   /// Scores become terms, and the rows, their observers and the outputs take them in.
-  BASIN_DEVICE void take_in(scores_type& s, int stage) {
+  BASIN_DEVICE void take_in(scores_type& s) {
     at.each(s, [&](int i, int, float& x) {
       float const score = x;
       x = at.take_in(i, score);
       if constexpr (watch_type::row_values > 0 && (!streams || watch_type::rescales)) show(i, score, x);
     });
-    at.tiles.mix(1, s, stage, out);
+    at.tiles.mix(1, s, out);
   }
   BASIN_DEVICE void show(int i, float score, float term) {
     watch.template absorb<N>(states[i], seen_term<float>{term, at.hidden(score) ? score : log_of_term(at.c.use.normalize, at.row[i], score, term)});
   }
   /// Another sweep with the rows complete.
   BASIN_DEVICE void watch_again() {
-    at.template over_scores<sweep::scores>([&](scores_type& s, int) {
+    at.template over_scores<sweep::scores>([&](scores_type& s) {
       at.each(s, [&](int i, int, float score) { show(i, score, at.hidden(score) ? 0.0f : at.c.use.normalize.term(at.row[i], score)); });
     });
   }

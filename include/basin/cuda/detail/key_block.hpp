@@ -48,7 +48,7 @@ struct key_block {
     tiles.fetch_own(n, from, [&](int r) { return first + r < keys ? row_of_key(from, batch, kv_head, first + r) : nullptr; });
   }
 
-  /// Calls meet(first query, how much is seen, stage) for every tile of queries of the head at hand that see something of the block, with the
+  /// Calls meet(first query, how much is seen) for every tile of queries of the head at hand that see something of the block, with the
   /// first Count of q and `beside` in shared memory.
   template <int Count, class Meet>
   BASIN_DEVICE void over_queries(view<E const, 4> const& beside, Meet const& meet) {
@@ -56,8 +56,8 @@ struct key_block {
       while (from < c.p.queries && seen(from) == coverage::none) from += columns;
       return from;
     };
-    tiles.template over<Count>(c.q, beside, {batch, head, c.p.queries}, 0, c.p.queries, next, [&](index at, int stage) {
-      meet(at, seen(at), stage);
+    tiles.template over<Count>(c.q, beside, {batch, head, c.p.queries}, 0, c.p.queries, next, [&](index at) {
+      meet(at, seen(at));
       take_tile();
     });
   }

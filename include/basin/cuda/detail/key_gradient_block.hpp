@@ -24,7 +24,7 @@ class key_gradient_block {
     auto const& c = at.c;
     for (index member = 0; member < c.group(); ++member) {
       at.head = static_cast<int>(at.kv_head * c.group() + member);
-      at.template over_queries<2>(c.dout, [&](index from, coverage seen, int stage) { take_in(from, seen, stage); });
+      at.template over_queries<2>(c.dout, [&](index from, coverage seen) { take_in(from, seen); });
       at.tell_keys();
     }
     int const t = at.m.thread() % 4;
@@ -37,9 +37,9 @@ class key_gradient_block {
   }
 
  private:
-  BASIN_DEVICE void take_in(index from, coverage seen, int stage) {
+  BASIN_DEVICE void take_in(index from, coverage seen) {
     auto const& c = at.c;
-    typename Call::scores_type const dots = at.tiles.product(0, stage), dweights = at.tiles.product(1, stage);
+    typename Call::scores_type const dots = at.tiles.product(0), dweights = at.tiles.product(1);
     typename Call::scores_type w{}, ds{};
     at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
       auto const& kept = c.kept_at(row.batch, row.head, row.query);
@@ -48,8 +48,8 @@ class key_gradient_block {
       ds[n][e] = dot_gradient(c, row, at.key[i], dots[n][e], score_gradient_of(c, kept, c.delta_at(row.batch, row.head, row.query), pair, dweights[n][e]));
       at.give(i, pair.seen, pair.weight);
     });
-    at.tiles.mix(1, w, stage, dv);
-    at.tiles.mix(0, ds, stage, dk);
+    at.tiles.mix(1, w, dv);
+    at.tiles.mix(0, ds, dk);
   }
 
   block_type at;

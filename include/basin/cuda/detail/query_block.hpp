@@ -34,28 +34,28 @@ struct query_block : query_rows<M, Call> {
     tiles.fetch_own(n, from, [&](int r) { return r < rows.count ? &from(rows.batch, rows.head(r), rows.query(r), 0) : nullptr; });
   }
 
-  /// Calls meet(first key, how much of the tile is seen, stage) for every tile of keys that somebody of the block sees.
+  /// Calls meet(first key, how much of the tile is seen) for every tile of keys that somebody of the block sees.
   template <sweep For, class Meet>
   BASIN_DEVICE void over_tiles(Meet const& meet) {
     auto const next = [&](index from) {
       while (from < last_key && rows.seen(c, keys_of_sequence, from, from + Call::cut.columns) == coverage::none) from += Call::cut.columns;
       return from;
     };
-    tiles.template over<For == sweep::values ? 2 : 1>(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, next, [&](index at, int stage) {
-      meet(at, rows.seen(c, keys_of_sequence, at, at + Call::cut.columns), stage);
+    tiles.template over<For == sweep::values ? 2 : 1>(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, next, [&](index at) {
+      meet(at, rows.seen(c, keys_of_sequence, at, at + Call::cut.columns));
     });
   }
-  /// The same with the scores of the tile: meet(scores, stage).
+  /// The same with the scores of the tile: meet(scores).
   template <sweep For, class Meet>
   BASIN_DEVICE void over_scores(Meet const& meet) {
-    over_tiles<For>([&](index first, coverage seen, int stage) {
-      scores_type s = tiles.product(0, stage);
+    over_tiles<For>([&](index first, coverage seen) {
+      scores_type s = tiles.product(0);
       each(s, [&](int i, int column, float& x) {
         auto const [score, is_seen] = score_of(c, mine[i], first + column, seen, x);
         if constexpr (For == sweep::counts) visible[i] += is_seen ? 1.0f : 0.0f;
         x = score;
       });
-      meet(s, stage);
+      meet(s);
     });
   }
 
@@ -63,13 +63,13 @@ struct query_block : query_rows<M, Call> {
   BASIN_DEVICE void count_measure_and_search() {
     auto const& n = c.use.normalize;
     if constexpr (!starts_uncounted<N>) {
-      over_scores<sweep::counts>([](scores_type const&, int) {});
+      over_scores<sweep::counts>([](scores_type const&) {});
       BASIN_UNROLL
       for (int i = 0; i < 2; ++i) visible[i] = over_row(m, visible[i], [](float a, float b) { return a + b; });
     }
     start();
     if constexpr (raises_rows<N>) {
-      over_scores<sweep::scores>([&](scores_type& s, int) { each(s, [&](int i, int, float x) { n.raise(row[i], x); }); });
+      over_scores<sweep::scores>([&](scores_type& s) { each(s, [&](int i, int, float x) { n.raise(row[i], x); }); });
       merge_lanes();
     }
     if constexpr (sweeps_rows<N>) search();
@@ -78,7 +78,7 @@ struct query_block : query_rows<M, Call> {
   BASIN_DEVICE void finish_rows() {
     if constexpr (plan_forward<typename Call::attention_type>() == way::stream) {
       start();
-      over_scores<sweep::scores>([&](scores_type& s, int) {
+      over_scores<sweep::scores>([&](scores_type& s) {
         raise(s, [](int, row_type const&) {});
         each(s, [&](int i, int, float x) { take_in(i, x); });
       });
@@ -86,7 +86,7 @@ struct query_block : query_rows<M, Call> {
     } else {
       count_measure_and_search();
       if constexpr (has_terms<N>) {
-        over_scores<sweep::scores>([&](scores_type& s, int) { each(s, [&](int i, int, float x) { take_in(i, x); }); });
+        over_scores<sweep::scores>([&](scores_type& s) { each(s, [&](int i, int, float x) { take_in(i, x); }); });
         merge_lanes();
       }
     }
@@ -99,7 +99,7 @@ struct query_block : query_rows<M, Call> {
     bool again[2] = {tiles.computes, tiles.computes};
     do {
       row_type swept[2] = {row[0], row[1]};
-      over_scores<sweep::scores>([&](scores_type& s, int) { each(s, [&](int i, int, float x) { n.absorb(swept[i], x); }); });
+      over_scores<sweep::scores>([&](scores_type& s) { each(s, [&](int i, int, float x) { n.absorb(swept[i], x); }); });
       BASIN_UNROLL
       for (int i = 0; i < 2; ++i) {
         row_type whole = merged_over_row(m, n, swept[i]);

@@ -31,7 +31,7 @@ class query_gradient_block {
     over_pairs([&](int i, auto const& pair, float, float& dw, index) {
       if constexpr (watch_type::row_values > 0) watch.absorb(states[i], seen_term<float>{pair.weight, math::log(pair.weight)});
       if (pair.weighs()) gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
-    }, [](scores_type&, int) {});
+    }, [](scores_type&) {});
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) delta[i] = sum_over_row(at.m, delta[i]);
     over_pairs([&](int i, auto const& pair, float dot, float& dw, index key) {
@@ -39,21 +39,21 @@ class query_gradient_block {
       if constexpr (has_parameters<N>)
         if (pair.weighs()) add_parameters(i, pair, dw, ds);
       dw = dot_gradient(at.c, at.mine[i], key, dot, ds);
-    }, [&](scores_type& ds, int stage) { at.tiles.mix(0, ds, stage, dq); });
+    }, [&](scores_type& ds) { at.tiles.mix(0, ds, dq); });
     finish();
   }
 
  private:
-  /// f(row of the lane, pair, <q, k>, dw, key) for all pairs of a lane, then then(what f made of dw, stage) for the tile.
+  /// f(row of the lane, pair, <q, k>, dw, key) for all pairs of a lane, then then(what f made of dw) for the tile.
   template <class F, class Then>
   BASIN_DEVICE void over_pairs(F const& f, Then const& then) {
-    at.template over_tiles<sweep::values>([&](index first, coverage seen, int stage) {
-      scores_type dots = at.tiles.product(0, stage), dw = at.tiles.product(1, stage);
+    at.template over_tiles<sweep::values>([&](index first, coverage seen) {
+      scores_type dots = at.tiles.product(0), dw = at.tiles.product(1);
       at.each(dots, dw, [&](int i, int column, float dot, float& one) {
         index const key = first + column;
         f(i, weighed(at.c, kept[i], at.mine[i], key, seen, dot), dot, one, key);
       });
-      then(dw, stage);
+      then(dw);
     });
   }
   BASIN_DEVICE void add_parameters(int i, weighed_pair<N> const& pair, float dweight, float ds) {

@@ -33,21 +33,22 @@ class copied_tiles {
     auto const& all = rows_of_keys(from);
     copy_rows(m, Call::threads, Call::rows, static_cast<int>(all.extent(3)), all.stride(3), own(n), row);
   }
-  /// Calls meet(first row, stage) for every tile from `at` on that next(row) leaves, with the first Count tensors of it in shared memory.
+  /// Calls meet(first row) for every tile from `at` on that next(row) leaves, with the first Count tensors of it in shared memory.
   /// The next tile is on its way meanwhile.
   template <int Count, class First, class Second, class Next, class Meet>
-  BASIN_DEVICE void over(First const& first, Second const& second, passing_rows const& from, index start, index last, Next const& next, Meet const& meet) const {
-    int stage = 0;
+  BASIN_DEVICE void over(First const& first, Second const& second, passing_rows const& from, index start, index last, Next const& next, Meet const& meet) {
     index at = next(start);
-    if (at < last) fetch<Count>(first, second, from, at, stage);
+    if (at < last) fetch<Count>(first, second, from, at);
     m.commit();
     while (at < last) {
       index const after = next(at + Call::cut.columns);
-      if (after < last) fetch<Count>(first, second, from, after, 1 - stage);
+      stage = 1 - stage;
+      if (after < last) fetch<Count>(first, second, from, after);
+      stage = 1 - stage;
       m.commit();
       m.template wait_for_all_but<1>();
       m.sync();
-      meet(at, stage);
+      meet(at);
       m.sync();
       at = after, stage = 1 - stage;
     }
@@ -55,23 +56,23 @@ class copied_tiles {
   }
 
   /// Own rows of tensor n against those that pass by.
-  BASIN_DEVICE scores_type product(int n, int stage) const {
+  BASIN_DEVICE scores_type product(int n) const {
     scores_type s{};
-    multiply_rows<Call::tiles>(m, own(n), m.thread() / 32 * 16, passing(n, stage), s);
+    multiply_rows<Call::tiles>(m, own(n), m.thread() / 32 * 16, passing(n), s);
     return s;
   }
   /// sums += W B, B the rows of tensor n that pass by.
-  BASIN_DEVICE void mix(int n, scores_type const& w, int stage, sums_of_warp<Call::dim / 8>& sums) const { mix_rows<E>(m, w, passing(n, stage), sums); }
+  BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const { mix_rows<E>(m, w, passing(n), sums); }
 
  private:
   BASIN_DEVICE typename Call::tile_type tile_at(int row) const { return {reinterpret_cast<E*>(m.shared()) + row * Call::tile_type::step}; }
   BASIN_DEVICE typename Call::tile_type own(int n) const { return tile_at(n * Call::rows); }
-  BASIN_DEVICE typename Call::tile_type passing(int n, int stage) const { return tile_at(Call::own_tiles * Call::rows + (2 * n + stage) * Call::cut.columns); }
+  BASIN_DEVICE typename Call::tile_type passing(int n) const { return tile_at(Call::own_tiles * Call::rows + (2 * n + stage) * Call::cut.columns); }
 
   template <int Count, class First, class Second>
-  BASIN_DEVICE void fetch(First const& first, Second const& second, passing_rows const& from, index at, int stage) const {
-    copy(first, from, at, passing(0, stage));
-    if constexpr (Count > 1) copy(second, from, at, passing(1, stage));
+  BASIN_DEVICE void fetch(First const& first, Second const& second, passing_rows const& from, index at) const {
+    copy(first, from, at, passing(0));
+    if constexpr (Count > 1) copy(second, from, at, passing(1));
   }
   template <class Keys>
   BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index at, typename Call::tile_type to) const {
@@ -82,6 +83,7 @@ class copied_tiles {
 
   M const& m;
   Call const& c;
+  int stage = 0;
 };
 
 /// The generation of kernels that every processor from sm_80 on runs.

@@ -17,8 +17,8 @@ class watch_block {
   static index blocks(Call const& c) { return block_type::blocks(c, c.p.heads); }
 
   BASIN_DEVICE void run() {
-    at.template over_queries<1>(at.c.q, [&](index from, coverage seen, int stage) {
-      typename Call::scores_type const s = at.tiles.product(0, stage);
+    at.template over_queries<1>(at.c.q, [&](index from, coverage seen) {
+      typename Call::scores_type const s = at.tiles.product(0);
       at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
         auto const pair = weighed(at.c, at.c.kept_at(row.batch, row.head, row.query), row, at.key[i], seen, s[n][e]);
         at.give(i, pair.seen, pair.weight);

@@ -64,7 +64,7 @@ struct call : Arguments {
   static constexpr int threads = 32 * cut.warps, rows = 16 * cut.warps, tiles = cut.columns / 8;
   using tile_type = shared_tile<E, Dim>;
   using scores_type = sums_of_warp<tiles>;
-  static_assert(cut.columns % 16 == 0 && cut.stages == 2);
+  static_assert(cut.columns % 16 == 0);
   static constexpr int shared_bytes = generation::template shared_bytes<call>;
 
   Attention use;

@@ -85,7 +85,7 @@ struct key_block {
   }
   /// Tells what the keys received from the head at hand, and starts anew.
   BASIN_DEVICE void tell_keys() {
-    if constexpr (values > 0) {
+    if constexpr (values > 0 && tiles_of<M, Call>::computes) {
       BASIN_UNROLL
       for (int i = 0; i < 2; ++i) {
         auto const given = sum_over_row(m, sums[i].given);

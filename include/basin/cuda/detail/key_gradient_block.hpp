@@ -27,6 +27,12 @@ class key_gradient_block {
       at.template over_queries<2>(c.dout, [&](index from, coverage seen) { take_in(from, seen); });
       at.tell_keys();
     }
+    if constexpr (tiles_of<M, Call>::computes) finish();
+  }
+
+ private:
+  BASIN_DEVICE void finish() {
+    auto const& c = at.c;
     int const t = at.m.thread() % 4;
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
@@ -35,8 +41,6 @@ class key_gradient_block {
       write_row(dv, i, t, c.p.value_dim, 1.0f, [&](index d) -> decltype(auto) { return c.dv(at.batch, at.kv_head, at.key[i], d); });
     }
   }
-
- private:
   BASIN_DEVICE void take_in(index from, coverage seen) {
     auto const& c = at.c;
     typename Call::scores_type const dots = at.tiles.product(0), dweights = at.tiles.product(1);

@@ -37,12 +37,8 @@ struct query_block : query_rows<M, Call> {
   /// Calls meet(first key, how much of the tile is seen) for every tile of keys that somebody of the block sees.
   template <sweep For, class Meet>
   BASIN_DEVICE void over_tiles(Meet const& meet) {
-    auto const next = [&](index from) {
-      while (from < last_key && rows.seen(c, keys_of_sequence, from, from + Call::cut.columns) == coverage::none) from += Call::cut.columns;
-      return from;
-    };
-    tiles.template over<For == sweep::values ? 2 : 1>(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, next, [&](index at) {
-      meet(at, rows.seen(c, keys_of_sequence, at, at + Call::cut.columns));
+    tiles.template over<For == sweep::values ? 2 : 1>(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, [&](index at) { return next(at); }, [&](index at) {
+      meet(at, seen(at));
     });
   }
   /// The same with the scores of the tile: meet(scores).
@@ -50,13 +46,17 @@ struct query_block : query_rows<M, Call> {
   BASIN_DEVICE void over_scores(Meet const& meet) {
     over_tiles<For>([&](index first, coverage seen) {
       scores_type s = tiles.product(0);
-      each(s, [&](int i, int column, float& x) {
-        auto const [score, is_seen] = score_of(c, mine[i], first + column, seen, x);
-        if constexpr (For == sweep::counts) visible[i] += is_seen ? 1.0f : 0.0f;
-        x = score;
-      });
+      become_scores<For>(first, seen, s);
       meet(s);
     });
+  }
+  /// The sweep that makes outputs: weigh(scores) makes weights of them, lower() rescales `sums`, to which the values are added in proportion.
+  template <class Weigh, class Lower>
+  BASIN_DEVICE void over_mixing(sums_of_warp<Call::dim / 8>& sums, Weigh const& weigh, Lower const& lower) {
+    tiles.over_mixing(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, [&](index at) { return next(at); }, sums, [&](index at, scores_type& s) {
+      become_scores<sweep::values>(at, seen(at), s);
+      weigh(s);
+    }, lower);
   }
 
   /// All stages but the sum, each in sweeps of its own.
@@ -93,10 +93,24 @@ struct query_block : query_rows<M, Call> {
   }
 
  private:
+  BASIN_DEVICE coverage seen(index at) const { return rows.seen(c, keys_of_sequence, at, at + Call::cut.columns); }
+  /// The first tile from `at` on of which something is seen.
+  BASIN_DEVICE index next(index at) const {
+    while (at < last_key && seen(at) == coverage::none) at += Call::cut.columns;
+    return at;
+  }
+  template <sweep For>
+  BASIN_DEVICE void become_scores(index first, coverage seen, scores_type& s) {
+    each(s, [&](int i, int column, float& x) {
+      auto const [score, is_seen] = score_of(c, mine[i], first + column, seen, x);
+      if constexpr (For == sweep::counts) visible[i] += is_seen ? 1.0f : 0.0f;
+      x = score;
+    });
+  }
   /// Sweeps until every row of the block is content; those that are take no part in the sweeps of others.
   BASIN_DEVICE void search() {
     auto const& n = c.use.normalize;
-    bool again[2] = {tiles.computes, tiles.computes};
+    bool again[2] = {tiles_of<M, Call>::computes, tiles_of<M, Call>::computes};
     do {
       row_type swept[2] = {row[0], row[1]};
       over_scores<sweep::scores>([&](scores_type& s) { each(s, [&](int i, int, float x) { n.absorb(swept[i], x); }); });

@@ -40,7 +40,7 @@ class query_gradient_block {
         if (pair.weighs()) add_parameters(i, pair, dw, ds);
       dw = dot_gradient(at.c, at.mine[i], key, dot, ds);
     }, [&](scores_type& ds) { at.tiles.mix(0, ds, dq); });
-    finish();
+    if constexpr (tiles_of<M, Call>::computes) finish();
   }
 
  private:

@@ -17,13 +17,14 @@ struct passing_rows {
 
 /// Tiles that all threads of the block copy together, in the background; mma.sync.
 ///
-/// Requires    of any kind of tiles: computes, fetch_own, over, product, mix
+/// Requires    of any kind of tiles: computes, fetch_own, over, over_mixing, product, mix
 template <class M, class Call>
 class copied_tiles {
  public:
   using E = typename Call::element;
   using scores_type = typename Call::scores_type;
   static constexpr bool computes = true;                         // whether the threads that hold these tiles do the work of the block
+  static_assert(Call::cut.stages == 2);
 
   BASIN_DEVICE copied_tiles(M const& machine, Call const& call) : m(machine), c(call) {}
 
@@ -31,7 +32,7 @@ class copied_tiles {
   template <class Keys, class Row>
   BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
     auto const& all = rows_of_keys(from);
-    copy_rows(m, Call::threads, Call::rows, static_cast<int>(all.extent(3)), all.stride(3), own(n), row);
+    copy_rows(m, Call::threads, Call::rows, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), own(n), row);
   }
   /// Calls meet(first row) for every tile from `at` on that next(row) leaves, with the first Count tensors of it in shared memory.
   /// The next tile is on its way meanwhile.
@@ -53,6 +54,19 @@ class copied_tiles {
       at = after, stage = 1 - stage;
     }
     m.template wait_for_all_but<0>();
+  }
+
+  /// A sweep that makes outputs: weigh(first row, scores) makes weights of the scores of a tile, then lower() rescales `sums`, then
+  /// sums += W B with the rows of the second tensor.
+  template <class First, class Second, class Next, class Weigh, class Lower>
+  BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index start, index last, Next const& next, sums_of_warp<Call::dim / 8>& sums,
+                                Weigh const& weigh, Lower const& lower) {
+    over<2>(first, second, from, start, last, next, [&](index at) {
+      scores_type s = product(0);
+      weigh(at, s);
+      lower();
+      mix(1, s, sums);
+    });
   }
 
   /// Own rows of tensor n against those that pass by.
@@ -77,7 +91,7 @@ class copied_tiles {
   template <class Keys>
   BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index at, typename Call::tile_type to) const {
     auto const& all = rows_of_keys(tensor);
-    copy_rows(m, Call::threads, Call::cut.columns, static_cast<int>(all.extent(3)), all.stride(3), to,
+    copy_rows(m, Call::threads, Call::cut.columns, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), to,
               [&](int r) { return at + r < from.count ? row_of_key(tensor, from.batch, from.head, at + r) : nullptr; });
   }
 

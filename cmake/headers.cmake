@@ -101,9 +101,11 @@ set(basin_headers
   include/basin/cpu/detail/weigh.hpp
   include/basin/cpu/detail/whole_rows.hpp
   include/basin/cpu/detail/workspace.hpp
+  include/basin/cuda/group_machine.hpp
   include/basin/cuda/machine.hpp
   include/basin/cuda/plan.hpp
   include/basin/cuda/tuning.hpp
+  include/basin/cuda/detail/bulk_tiles.hpp
   include/basin/cuda/detail/call.hpp
   include/basin/cuda/detail/forward_block.hpp
   include/basin/cuda/detail/key_block.hpp

@@ -72,6 +72,7 @@ class host_group : public host_device::thread_of_block {
     block_.moved = true;
     wait_until([&] { return state().arrived_at[Id] >= until; });
   }
+  void sync_warp() const { meet("sync_warp", 0, [](auto const&) { return 0; }); }
 
   void begin_products() const { meet("begin_products", 0, [](auto const&) { return 0; }); }
   template <class E, int N>

@@ -7,10 +7,23 @@
 #include <span>
 
 #include "basin/cuda/detail/key_gradient_block.hpp"
-#include "basin/cuda/detail/launch.cuh"
+#include "basin/cuda/detail/launch_bulk.cuh"
 #include "basin/cuda/detail/query_gradient_block.hpp"
 
 namespace basin {
+
+namespace gpu::detail {
+
+/// A backward call in both generations.
+template <class E, int Dim, class Attention, class G, class Selector>
+struct backward_calls {
+  template <class S>
+  using of = backward_call<E, Dim, Attention, G, S>;
+  using portable = of<Selector>;
+  using hopper = typename hopper_call<of, E, Dim, Selector>::type;
+};
+
+}  // namespace gpu::detail
 
 /// How many bytes of the device's memory backward() wants to work in: finished rows, and one number or more of each.
 template <class Attention>
@@ -43,12 +56,12 @@ void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vi
   validate(use, p);
   gpu::detail::require_workspace(who, "backward_workspace", workspace, backward_workspace(use, p));
   gpu::detail::for_dim<Selector>(who, p, [&](auto dim) {
-    using call_type = gpu::detail::backward_call<std::remove_const_t<E>, dim, Attention, G, Selector>;
+    using call = gpu::detail::backward_calls<std::remove_const_t<E>, dim, Attention, G, Selector>;
     auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data());
-    auto* const deltas = reinterpret_cast<typename call_type::delta_type*>(kept + p.batch * p.heads * p.queries);
-    call_type const c(use, {{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas});
-    gpu::detail::launch<gpu::detail::query_gradient_block>(who, c, stream);
-    gpu::detail::launch<gpu::detail::key_gradient_block>(who, c, stream);
+    auto* const deltas = reinterpret_cast<typename call::portable::delta_type*>(kept + p.batch * p.heads * p.queries);
+    typename call::portable::arguments const rest{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas};
+    gpu::detail::launch_best<gpu::detail::query_gradient_block, typename call::portable, typename call::hopper>(who, use, rest, k, v, stream);
+    gpu::detail::launch_best<gpu::detail::key_gradient_block, typename call::portable, typename call::hopper>(who, use, rest, q, dout, stream);
   });
 }
 

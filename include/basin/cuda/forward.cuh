@@ -7,10 +7,23 @@
 #include <span>
 
 #include "basin/cuda/detail/forward_block.hpp"
-#include "basin/cuda/detail/launch.cuh"
+#include "basin/cuda/detail/launch_bulk.cuh"
 #include "basin/cuda/detail/watch_block.hpp"
 
 namespace basin {
+
+namespace gpu::detail {
+
+/// A forward call in both generations.
+template <class E, int Dim, class Attention, class Out, class Selector>
+struct forward_calls {
+  template <class S>
+  using of = forward_call<E, Dim, Attention, Out, S>;
+  using portable = of<Selector>;
+  using hopper = typename hopper_call<of, E, Dim, Selector>::type;
+};
+
+}  // namespace gpu::detail
 
 /// How many bytes of the device's memory forward() wants to work in: finished rows, where somebody watches the keys.
 template <class Attention>
@@ -43,11 +56,11 @@ void forward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vie
   validate(use, p);
   gpu::detail::require_workspace(who, "forward_workspace", workspace, forward_workspace(use, p));
   gpu::detail::for_dim<Selector>(who, p, [&](auto dim) {
-    using call_type = gpu::detail::forward_call<std::remove_const_t<E>, dim, Attention, Out, Selector>;
+    using call = gpu::detail::forward_calls<std::remove_const_t<E>, dim, Attention, Out, Selector>;
     auto* const kept = watch_type::key_values > 0 ? reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data()) : nullptr;
-    call_type const c(use, {p, q, k, v, out, kept});
-    gpu::detail::launch<gpu::detail::forward_block>(who, c, stream);
-    if constexpr (watch_type::key_values > 0) gpu::detail::launch<gpu::detail::watch_block>(who, c, stream);
+    typename call::portable::arguments const rest{p, q, k, v, out, kept};
+    gpu::detail::launch_best<gpu::detail::forward_block, typename call::portable, typename call::hopper>(who, use, rest, k, v, stream);
+    if constexpr (watch_type::key_values > 0) gpu::detail::launch_best<gpu::detail::watch_block, typename call::portable, typename call::hopper>(who, use, rest, q, q, stream);
   });
 }
 

@@ -50,6 +50,7 @@ struct hopper : device {
   __device__ void sync_some() const {
     asm volatile("bar.sync %0, %1;" ::"n"(Id), "n"(Threads) : "memory");
   }
+  __device__ void sync_warp() const { __syncwarp(); }
 
   __device__ void begin_products() const { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
   __device__ void end_products() const { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
@@ -77,11 +78,11 @@ struct hopper : device {
   /// A block of `Threads` that compute and 128 that fetch: registers go from these to those, as far as 64 Ki of them reach.
   template <int Threads>
   __device__ void raise_registers() const {
-    if constexpr (Threads > 128) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Threads == 256 ? 240 : 160));
+    if constexpr (Threads > 128) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Threads == 256 ? 232 : 152));
   }
   template <int Threads>
   __device__ void lower_registers() const {
-    if constexpr (Threads > 128) asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Threads == 256 ? 24 : 32));
+    if constexpr (Threads > 128) asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(40));
   }
 };
 

@@ -111,10 +111,19 @@ class bulk_tiles {
     await(0);
     scores_type s = product(0);
     leave(0);
-    weigh(at, s);
-    lower();
-    for (at = next(at + Call::cut.columns); at < last; at = next(at + Call::cut.columns)) {
+    for (bool mixing = false;; mixing = true) {
+      weigh(at, s);
+      m.template wait_for_all_products_but<0>();
+      hold(sums);
+      if (mixing) leave(1);
+      lower();
       auto const weights = as_words(s);
+      at = next(at + Call::cut.columns);
+      if (at >= last) {
+        await(1);
+        start_mix(1, weights, sums);
+        break;
+      }
       await(0);
       start_product(0, s);
       await(1);
@@ -122,14 +131,9 @@ class bulk_tiles {
       m.template wait_for_all_products_but<1>();
       hold(s);
       leave(0);
-      weigh(at, s);
-      m.template wait_for_all_products_but<0>();
-      hold(sums);
-      leave(1);
-      lower();
     }
-    await(1);
-    mix(1, s, sums);
+    m.template wait_for_all_products_but<0>();
+    hold(sums);
     leave(1);
   }
 
@@ -218,11 +222,12 @@ class bulk_fetcher {
 
   template <int Count, class First, class Second, class Next, class Meet>
   BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index start, index last, Next const& next, Meet const&) {
-    if (m.thread() != Call::threads) return;
-    for (index at = next(start); at < last; at = next(at + Call::cut.columns)) {
-      BASIN_UNROLL
-      for (int n = 0; n < Count; ++n) fetch(n, from, at);
-    }
+    if (m.thread() == Call::threads)
+      for (index at = next(start); at < last; at = next(at + Call::cut.columns)) {
+        BASIN_UNROLL
+        for (int n = 0; n < Count; ++n) fetch(n, from, at);
+      }
+    m.sync_warp();
   }
   template <class First, class Second, class Next, class Weigh, class Lower>
   BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index start, index last, Next const& next, sums_of_warp<Call::dim / 8>&,

@@ -160,9 +160,12 @@ set(basin_nn_headers
 set(basin_cuda_headers
   include/basin/cuda/backward.cuh
   include/basin/cuda/decode.cuh
+  include/basin/cuda/detail/group_products.cuh
   include/basin/cuda/detail/launch.cuh
+  include/basin/cuda/detail/launch_bulk.cuh
   include/basin/cuda/device.cuh
   include/basin/cuda/error.cuh
   include/basin/cuda/forward.cuh
+  include/basin/cuda/hopper.cuh
   include/basin/basin.cuh
 )

@@ -35,7 +35,8 @@ namespace basin_test {
 
 using basin::gpu::word;
 
-/// Runs blocks of threads one after the other. Threads take turns in order, each until it waits for others.
+/// Runs blocks of threads one after the other. Threads take turns, each until it waits for others: from the first on in every other block, from
+/// the last on in those between, so that what only the order of threads kept right goes wrong.
 class host_device {
  public:
   class thread_of_block;
@@ -326,8 +327,8 @@ void host_device::launch(basin::index blocks, Body const& body) {
     }
     for (bool some = true; some;) {
       some = block.moved = false;
-      for (std::size_t t = 0; t < fibers.size(); ++t)
-        if (fibers[t]) {
+      for (std::size_t n = 0; n < fibers.size(); ++n)
+        if (std::size_t const t = number % 2 == 0 ? n : fibers.size() - 1 - n; fibers[t]) {
           block.home.leave_for(stacks[t]);
           fibers[t] = std::move(fibers[t]).resume();
           block.home.enter(nullptr);

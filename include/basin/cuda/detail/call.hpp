@@ -50,6 +50,12 @@ struct generation_named<Selector> {
   using type = typename Selector::generation;
 };
 
+/// Those of a backward call whose forward call kept its rows; `kept` are those, and `made` is what it wrote.
+template <class E, class N, class G>
+struct saved_backward_arguments : backward_arguments<E, N, G> {
+  view<E const, 4> made;
+};
+
 /// A call: its arguments, its policies, and all that kernels are templated on. A block holds OwnTiles tiles of its own rows.
 template <class E, int Dim, class Attention, class Arguments, class Selector, int OwnTiles>
 struct call : Arguments {
@@ -78,6 +84,8 @@ template <class E, int Dim, class Attention, class Out, class Selector = default
 using forward_call = call<E, Dim, Attention, forward_arguments<E, decltype(Attention::normalize), Out, Keys>, Selector, 1>;
 template <class E, int Dim, class Attention, class G, class Selector = default_backward_tuning>
 using backward_call = call<E, Dim, Attention, backward_arguments<E, decltype(Attention::normalize), G>, Selector, 2>;
+template <class E, int Dim, class Attention, class G, class Selector = default_backward_tuning>
+using saved_backward_call = call<E, Dim, Attention, saved_backward_arguments<E, decltype(Attention::normalize), G>, Selector, 2>;
 
 /// Rows [first, first + rows) of a key head of one sequence: row n is query n / group of head n % group, so that short queries of
 /// many heads fill a block, too.

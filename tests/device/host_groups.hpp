@@ -10,10 +10,10 @@
 namespace basin_test {
 
 /// As few threads and columns as the generation allows; the number of groups, of stages.
-template <int Groups, int Columns, int Stages>
+template <int Groups, int Columns, int Stages, bool InTurns = false>
 struct groups_of {
   using generation = basin::gpu::detail::bulk;
-  static constexpr basin::gpu::tuning of(int, int) { return {4 * Groups, Columns, Stages}; }
+  static constexpr basin::gpu::tuning of(int, int) { return {4 * Groups, Columns, Stages, InTurns}; }
 };
 
 template <template <class, class> class Block, class Call, class First, class Second>

@@ -64,13 +64,14 @@ class host_group : public host_device::thread_of_block {
     state().boxes.push_back({b, [&block = block_, &from = tensors_[tensor], column, row, head, batch, to] { return copy(block, from, column, row, head, batch, to); }});
   }
   void show_writes() const {}
-  template <int Id, int Threads>
-  void sync_some() const {
-    long& arrived = state().arrived_at[Id];
-    long const until = (arrived / Threads + 1) * Threads;
-    ++arrived;
+  void sync_some(int number, int threads) const {
+    long const until = (state().arrived_at[number] / threads + 1) * threads;
+    arrive_some(number, threads);
+    wait_until([&] { return state().arrived_at[number] >= until; });
+  }
+  void arrive_some(int number, int) const {
+    ++state().arrived_at[number];
     block_.moved = true;
-    wait_until([&] { return state().arrived_at[Id] >= until; });
   }
   void sync_warp() const { meet("sync_warp", 0, [](auto const&) { return 0; }); }
 

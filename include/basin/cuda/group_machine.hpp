@@ -39,7 +39,8 @@ struct alignas(8) arrival_barrier {
 ///           wait(barrier, parity): until the phase of this parity has ended; the phase before the first counts as ended;
 ///           copy_box(tensor, panel of the row, row, head, batch, to, barrier): a box of 64 numbers of some rows, zeros beyond the tensor;
 ///           show_writes(): what this thread wrote to shared memory is seen by products and copies that start after the next sync;
-///           sync_some<Id, Threads>(): those threads of the block alone; sync_warp(): those of the warp;
+///           sync_some(barrier number, threads), arrive_some(likewise): some threads of the block meet, or are not waited for beyond their
+///           coming; sync_warp(): those of the warp;
 ///           begin_products(): registers and memory are ready; multiply<E, N>(sums, a, b, add): [64, 16] by [N, 16]^T, both in shared memory,
 ///           along their rows; mix<E, N>(sums, a, b): [64, 16] in registers by [16, N] in shared memory; end_products(): closes a set of them;
 ///           wait_for_all_products_but<Sets>(); hold(sums): not to be touched before here
@@ -53,7 +54,8 @@ concept group_machine = machine<M> && requires(M const m, arrival_barrier* barri
   m.wait(barrier, 0);
   m.copy_box(0, 0, 0, 0, 0, shared, barrier);
   m.show_writes();
-  m.template sync_some<1, 128>();
+  m.sync_some(1, 128);
+  m.arrive_some(1, 128);
   m.sync_warp();
   m.begin_products();
   m.template multiply<bfloat16, 64>(sums, b, b, true);

@@ -46,10 +46,8 @@ struct hopper : device {
                  : "memory");
   }
   __device__ void show_writes() const { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-  template <int Id, int Threads>
-  __device__ void sync_some() const {
-    asm volatile("bar.sync %0, %1;" ::"n"(Id), "n"(Threads) : "memory");
-  }
+  __device__ void sync_some(int number, int threads) const { asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
+  __device__ void arrive_some(int number, int threads) const { asm volatile("bar.arrive %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
   __device__ void sync_warp() const { __syncwarp(); }
 
   __device__ void begin_products() const { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }

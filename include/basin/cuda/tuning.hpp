@@ -12,6 +12,7 @@ struct tuning {
   int warps = 4;                        // of a block, 16 rows each
   int columns = 64;                     // keys (or queries) that a block takes in at once
   int stages = 2;                       // tiles of each tensor in shared memory: one at work, the others on their way
+  bool in_turns = false;                // Hopper: groups start their products in turn, so that one multiplies while another weighs
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 };
@@ -21,7 +22,7 @@ struct tuning {
 struct hopper_tuning {
   using generation = detail::bulk;
   static constexpr int most_dim = 256;
-  static constexpr tuning of(int, int dim) { return {8, dim <= 128 ? 128 : 64, 2}; }
+  static constexpr tuning of(int, int dim) { return {8, dim <= 128 ? 128 : 64, 2, dim <= 128}; }
 };
 /// In the backward pass sums of two gradients stand in registers; those of wider heads do not fit.
 struct hopper_backward_tuning {

@@ -108,6 +108,7 @@ class bulk_tiles {
     show_own();
     index at = next(start);
     if (at >= last) return;
+    if (takes_turns && m.thread() / 128 == groups - 1) give_turn();
     await(0);
     scores_type s = product(0);
     leave(0);
@@ -125,9 +126,11 @@ class bulk_tiles {
         break;
       }
       await(0);
+      if (takes_turns) m.sync_some(turn_of(m.thread() / 128), 256);
       start_product(0, s);
       await(1);
       start_mix(1, weights, sums);
+      if (takes_turns) give_turn();
       m.template wait_for_all_products_but<1>();
       hold(s);
       leave(0);
@@ -151,6 +154,13 @@ class bulk_tiles {
   }
 
  private:
+  static constexpr int groups = Call::threads / 128;
+  static constexpr bool takes_turns = Call::cut.in_turns && groups > 1;
+
+  /// The barrier at which a group waits for its turn, which the group before it gives.
+  static BASIN_DEVICE int turn_of(int group) { return 2 + group; }
+  BASIN_DEVICE void give_turn() const { m.arrive_some(turn_of((m.thread() / 128 + 1) % groups), 256); }
+
   static constexpr int steps = Call::cut.columns / product_depth<E>;
   struct weights_type {
     words4 of[steps];
@@ -161,7 +171,7 @@ class bulk_tiles {
     m.commit();
     m.template wait_for_all_but<0>();
     m.show_writes();
-    m.template sync_some<1, Call::threads>();
+    m.sync_some(1, Call::threads);
   }
   BASIN_DEVICE void await(int n) const { m.wait(layout::arrived(m, n, stage(n)), met[n].template parity<layout::stages>()); }
   BASIN_DEVICE void leave(int n) {

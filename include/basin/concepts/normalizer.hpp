@@ -213,6 +213,7 @@ BASIN_HD T log_sum_of(N const& n, row_of<N, T> const& row) {
 }
 
 /// Takes a row that is not fitted whole through its stages. `for_each(f)` calls f(score) for every score of the row.
+BASIN_WHERE_ITS_ARGUMENTS_DO
 template <class N, class Row, class ForEach>
 BASIN_HD void run_stages(N const& n, Row& row, ForEach&& for_each) {
   if constexpr (raises_rows<N>) for_each([&](auto s) { n.raise(row, s); });

@@ -81,7 +81,7 @@ class bulk_tiles {
   using scores_type = typename Call::scores_type;
   static constexpr bool computes = true;
 
-  BASIN_DEVICE bulk_tiles(M const& machine, Call const&) : m(machine) {}
+  BASIN_DEVICE bulk_tiles(M const& machine, Call const&) : m(machine), group(machine.same_in_warp(machine.thread() / 128)) {}
 
   template <class Keys, class Row>
   BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
@@ -108,7 +108,7 @@ class bulk_tiles {
     show_own();
     index at = next(start);
     if (at >= last) return;
-    if (takes_turns && m.thread() / 128 == groups - 1) give_turn();
+    if (takes_turns && group == groups - 1) give_turn();
     await(0);
     scores_type s = product(0);
     leave(0);
@@ -126,7 +126,7 @@ class bulk_tiles {
         break;
       }
       await(0);
-      if (takes_turns) m.sync_some(turn_of(m.thread() / 128), 256);
+      if (takes_turns) m.sync_some(turn_of(group), 256);
       start_product(0, s);
       await(1);
       start_mix(1, weights, sums);
@@ -158,8 +158,8 @@ class bulk_tiles {
   static constexpr bool takes_turns = Call::cut.in_turns && groups > 1;
 
   /// The barrier at which a group waits for its turn, which the group before it gives.
-  static BASIN_DEVICE int turn_of(int group) { return 2 + group; }
-  BASIN_DEVICE void give_turn() const { m.arrive_some(turn_of((m.thread() / 128 + 1) % groups), 256); }
+  static BASIN_DEVICE int turn_of(int whose) { return 2 + whose; }
+  BASIN_DEVICE void give_turn() const { m.arrive_some(turn_of((group + 1) % groups), 256); }
 
   static constexpr int steps = Call::cut.columns / product_depth<E>;
   struct weights_type {
@@ -185,7 +185,7 @@ class bulk_tiles {
   }
   BASIN_DEVICE void start_product(int n, scores_type& s) const {
     using own_tile = typename layout::own_tile;
-    auto const own = shared_matrix::at(m.address(layout::own(m, n).start) + static_cast<std::uint32_t>(m.thread() / 128 * 64 * own_tile::row_bytes), own_tile::panel_bytes);
+    auto const own = shared_matrix::at(m.address(layout::own(m, n).start) + static_cast<std::uint32_t>(group * 64 * own_tile::row_bytes), own_tile::panel_bytes);
     auto const by = passing(n);
     m.begin_products();
     BASIN_UNROLL
@@ -214,6 +214,7 @@ class bulk_tiles {
   }
 
   M const& m;
+  int group;                                                     // of four warps, in the block
   met_tiles met[layout::tensors];
 };
 

@@ -115,6 +115,7 @@ struct functions<xsimd::batch<T, Arch>> {
     if constexpr (std::is_same_v<T, float>) return basin::detail::exp_nonpositive_by_polynomial(x);
     else return xsimd::exp(x);
   }
+  static BASIN_INLINE batch exp2(batch x) { return xsimd::exp2(x); }
   static BASIN_INLINE batch expm1(batch x) { return xsimd::expm1(x); }
   static BASIN_INLINE batch floor(batch x) { return xsimd::floor(x); }
   static BASIN_INLINE batch fma(batch x, batch y, batch z) { return basin::detail::fused(x, y, z); }

@@ -117,6 +117,13 @@ struct length_scaled {
   BASIN_HD T log_term(row<T> const& r, T score) const { return normalize.log_term(r.inner, times(r.scale, score)); }
 
   template <class T>
+    requires exponential_normalizer<Normalizer>
+  BASIN_HD exponent_line<T> exponent(row<T> const& r) const {
+    auto const line = normalize.exponent(r.inner);
+    return {line.slope * r.scale, line.offset};
+  }
+
+  template <class T>
     requires knows_term_sum<Normalizer>
   BASIN_HD T term_sum(row<T> const& r) const { return normalize.term_sum(r.inner); }
   template <class T>

@@ -101,7 +101,7 @@ TEST_CASE("the host's machine sees what goes wrong between threads", "[device]")
     bool arrived = true;
     device.launch(1, [&](machine const& m) {
       if (m.thread() != 0) return;
-      m.copy_async(m.shared(), from.data());
+      m.copy_async(m.shared(), from.data(), true);
       m.commit();
       m.wait_for_all_but<1>();
       arrived = m.shared()[0] == std::byte{0};

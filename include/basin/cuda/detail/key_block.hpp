@@ -111,9 +111,7 @@ struct key_block {
   BASIN_DEVICE coverage seen(index from) const {
     if (first >= keys) return coverage::none;
     index const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < keys ? first + Call::rows : keys;
-    tile const t{batch, head, from + keys - c.p.queries, to + keys - c.p.queries, first, last};
-    coverage const all = c.use.visible.covers(t);
-    return all == coverage::none ? all : both(all, basin::kept(c.use.prune, t));
+    return left_of(m, c, {batch, head, from + keys - c.p.queries, to + keys - c.p.queries, first, last}, 1, [&](index) { return head; });
   }
 };
 

@@ -103,20 +103,39 @@ BASIN_DEVICE void write_row(sums_of_warp<Tiles> const& sums, int i, int t, index
   }
 }
 
-/// Rows of a tensor on their way into a tile `width` numbers wide: row(r) is where row r begins, or nullptr where there is none and zeros stand.
-template <class M, class Tile, class Row>
-BASIN_DEVICE void copy_rows(M const& m, int threads, int rows, int width, int dim, index element_step, Tile to, Row const& row) {
-  using E = std::remove_pointer_t<decltype(to.chunk(0, 0))>;
-  constexpr int chunk = 16 / static_cast<int>(sizeof(E));
-  int const chunks = width / chunk;
-  for (int n = m.thread(); n < rows * chunks; n += threads) {
-    int const r = n / chunks, at = n % chunks * chunk;
-    E const* const from = row(r);
-    E* const here = to.chunk(r, at);
-    if (from != nullptr && element_step == 1 && at + chunk <= dim && reinterpret_cast<std::uintptr_t>(from + at) % 16 == 0) {
-      m.copy_async(reinterpret_cast<std::byte*>(here), bytes_at(from + at));
+/// Whether all rows of a tensor can be copied 16 bytes at a time.
+template <class E>
+BASIN_DEVICE bool copies_whole(view<E, 4> const& from) {
+  constexpr index chunk = 16 / static_cast<index>(sizeof(E));
+  return from.stride(3) == 1 && (from.extent(3) | from.stride(0) | from.stride(1) | from.stride(2)) % chunk == 0 &&
+         reinterpret_cast<std::uintptr_t>(from.data_handle()) % 16 == 0;
+}
+
+/// Rows of a tensor on their way into a tile `Width` numbers wide: row(r) is where row r begins, if there(r); zeros stand where there is none,
+/// and behind it.
+template <int Threads, int Rows, int Width, class E, class M, class Tile, class There, class Row>
+BASIN_DEVICE void copy_rows(M const& m, view<E, 4> const& from, Tile to, There const& there, Row const& row) {
+  constexpr int chunk = 16 / static_cast<int>(sizeof(E)), chunks = Width / chunk;
+  int const dim = static_cast<int>(from.extent(3));
+  if (copies_whole(from)) {
+    constexpr int at_once = Threads / chunks;                    // rows that the threads copy together
+    if constexpr (Threads % chunks == 0 && Rows % at_once == 0) {
+      int const column = m.thread() % chunks * chunk;
+      BASIN_UNROLL
+      for (int first = 0; first < Rows; first += at_once) {
+        int const r = first + m.thread() / chunks;
+        m.copy_async(reinterpret_cast<std::byte*>(to.chunk(r, column)), bytes_at(row(r) + column), there(r) && column < dim);
+      }
     } else {
-      for (int e = 0; e < chunk; ++e) here[e] = from != nullptr && at + e < dim ? from[(at + e) * element_step] : E(0.0f);
+      for (int n = m.thread(); n < Rows * chunks; n += Threads) {
+        int const r = n / chunks, column = n % chunks * chunk;
+        m.copy_async(reinterpret_cast<std::byte*>(to.chunk(r, column)), bytes_at(row(r) + column), there(r) && column < dim);
+      }
+    }
+  } else {
+    for (int n = m.thread(); n < Rows * Width; n += Threads) {
+      int const r = n / Width, column = n % Width;
+      to.chunk(r, column / chunk * chunk)[column % chunk] = there(r) && column < dim ? row(r)[column * from.stride(3)] : std::remove_const_t<E>(0.0f);
     }
   }
 }

@@ -31,8 +31,7 @@ class copied_tiles {
   /// Rows of tensor n of the block's own; row(r) is where row r begins, or nullptr. They are there when the first tile passes by.
   template <class Keys, class Row>
   BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
-    auto const& all = rows_of_keys(from);
-    copy_rows(m, Call::threads, Call::rows, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), own(n), row);
+    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), own(n), [&](int r) { return row(r) != nullptr; }, row);
   }
   /// Calls meet(first row) for every tile from `at` on that next(row) leaves, with the first Count tensors of it in shared memory.
   /// The next tile is on its way meanwhile.
@@ -90,9 +89,9 @@ class copied_tiles {
   }
   template <class Keys>
   BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index at, typename Call::tile_type to) const {
-    auto const& all = rows_of_keys(tensor);
-    copy_rows(m, Call::threads, Call::cut.columns, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), to,
-              [&](int r) { return at + r < from.count ? row_of_key(tensor, from.batch, from.head, at + r) : nullptr; });
+    int const left = static_cast<int>(from.count - at < Call::cut.columns ? from.count - at : Call::cut.columns);
+    copy_rows<Call::threads, Call::cut.columns, Call::dim>(m, rows_of_keys(tensor), to, [&](int r) { return r < left; },
+                                                [&](int r) { return row_of_key(tensor, from.batch, from.head, at + r); });
   }
 
   M const& m;

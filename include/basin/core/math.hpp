@@ -24,6 +24,7 @@ struct functions {
   BASIN_HD static T floor(T x) { return std::floor(x); }
   BASIN_HD static T fma(T x, T y, T z) { return std::fma(x, y, z); }
   BASIN_HD static T log(T x) { return std::log(x); }
+  BASIN_HD static T log2(T x) { return std::log2(x); }
   BASIN_HD static T sqrt(T x) { return std::sqrt(x); }
   BASIN_HD static T tanh(T x) { return std::tanh(x); }
   BASIN_HD static T max(T a, T b) { return detail::ptx::max(a, b); }  // a NaN on either side is kept
@@ -95,6 +96,10 @@ BASIN_HD BASIN_INLINE T fma(T x, T y, T z) {
 template <class T>
 BASIN_HD BASIN_INLINE T log(T x) {
   return functions<T>::log(x);
+}
+template <class T>
+BASIN_HD BASIN_INLINE T log2(T x) {
+  return functions<T>::log2(x);
 }
 template <class T>
 BASIN_HD BASIN_INLINE T floor(T x) {

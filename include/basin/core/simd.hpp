@@ -120,6 +120,7 @@ struct functions<xsimd::batch<T, Arch>> {
   static BASIN_INLINE batch floor(batch x) { return xsimd::floor(x); }
   static BASIN_INLINE batch fma(batch x, batch y, batch z) { return basin::detail::fused(x, y, z); }
   static BASIN_INLINE batch log(batch x) { return xsimd::log(x); }
+  static BASIN_INLINE batch log2(batch x) { return xsimd::log2(x); }
   static BASIN_INLINE batch sqrt(batch x) { return xsimd::sqrt(x); }
   static BASIN_INLINE batch tanh(batch x) { return xsimd::tanh(x); }
   // The machine's max and min keep a NaN of one side only.

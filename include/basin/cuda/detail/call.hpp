@@ -172,24 +172,41 @@ struct weighed_pair {
   BASIN_DEVICE bool weighs() const { return seen && score != math::minus_inf<float>(); }
 };
 
+/// In a tile that is seen as a whole terms are made of products without a look at the score: one of -inf gives a weight of 0, and a Jacobian
+/// of weights is 0 there.
 template <class Call>
 BASIN_DEVICE auto weighed(Call const& c, kept_row<typename Call::normalizer_type> const& kept, row_of_lane const& row, index key, coverage seen, float dot) {
   using N = typename Call::normalizer_type;
-  auto const [score, is_seen] = score_of(c, row, key, seen, dot);
-  return weighed_pair<N>{score, weight_in<N>(c.use.normalize, kept, score), is_seen};
+  if constexpr (Call::terms_of_products && has_jacobian_of_weights<N>) {
+    float const score = c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), slope = kept.line.slope * c.use.score.factor(c.rsqrt_dim);
+    float const weight = math::exp2(math::fma(slope, dot, -kept.line.offset));
+    if (seen == coverage::all || score_of(c, row, key, seen, dot).seen) return weighed_pair<N>{score, weight, true};
+    return weighed_pair<N>{};
+  } else {
+    auto const [score, is_seen] = score_of(c, row, key, seen, dot);
+    return weighed_pair<N>{score, weight_in<N>(c.use.normalize, kept, score), is_seen};
+  }
 }
 
 /// The gradient of the score, from that of the weight: ds.
 template <class Call>
 BASIN_DEVICE float score_gradient_of(Call const& c, kept_row<typename Call::normalizer_type> const& kept, typename Call::delta_type const& delta,
                                      weighed_pair<typename Call::normalizer_type> const& pair, float dweight) {
-  return pair.weighs() ? score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta) : 0.0f;
+  bool const weighs = Call::terms_of_products && has_jacobian_of_weights<typename Call::normalizer_type> ? pair.seen : pair.weighs();
+  return weighs ? score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta) : 0.0f;
 }
 
-/// The gradient of <q, k>, from ds.
+/// The gradient of <q, k> from ds, but for the factor below.
 template <class Call>
 BASIN_DEVICE float dot_gradient(Call const& c, row_of_lane const& row, index key, float dot, float ds) {
-  return ds == 0.0f ? ds : ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim));  // where nobody sees it, whatever the product is
+  if constexpr (linear_scorer<decltype(c.use.score)>) return ds;
+  else return ds == 0.0f ? ds : ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim));  // where nobody sees it, whatever the product is
+}
+/// What all gradients of <q, k> are multiplied by, once sums are made of them.
+template <class Call>
+BASIN_DEVICE float factor_of_dots(Call const& c) {
+  if constexpr (linear_scorer<decltype(c.use.score)>) return c.use.score.factor(c.rsqrt_dim);
+  else return 1.0f;
 }
 
 }  // namespace basin::gpu::detail

@@ -108,12 +108,12 @@ class forward_block {
       auto const state = merged_states(i);
       if (!at.here[i]) continue;
       if (t == 0) {
-        if (c.kept != nullptr) c.kept_at(mine.batch, mine.head, mine.query) = {at.row[i], factor};
+        if (c.kept != nullptr) c.kept_at(mine.batch, mine.head, mine.query) = keep_row(n, at.row[i], factor);
         float log_sum = 0.0f;
         if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(n, at.row[i]);
         watch.sees_row({mine.batch, mine.head, mine.query}, watch.report(state, factor, log_sum, watch.totals(state, n, at.row[i])));
       }
-      write_row(out, i, t, c.p.value_dim, factor, [&](index d) -> decltype(auto) { return c.out(mine.batch, mine.head, mine.query, d); });
+      write_row(at.m, out, i, c.p.value_dim, factor, &c.out(mine.batch, mine.head, mine.query, 0), c.out.stride(3));
     }
   }
 };

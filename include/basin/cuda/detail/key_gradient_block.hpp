@@ -33,27 +33,37 @@ class key_gradient_block {
  private:
   BASIN_DEVICE void finish() {
     auto const& c = at.c;
-    int const t = at.m.thread() % 4;
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
       if (at.key[i] >= c.p.keys) continue;
-      write_row(dk, i, t, c.p.dim, 1.0f, [&](index d) -> decltype(auto) { return c.dk(at.batch, at.kv_head, at.key[i], d); });
-      write_row(dv, i, t, c.p.value_dim, 1.0f, [&](index d) -> decltype(auto) { return c.dv(at.batch, at.kv_head, at.key[i], d); });
+      write_row(at.m, dk, i, c.p.dim, factor_of_dots(c), &c.dk(at.batch, at.kv_head, at.key[i], 0), c.dk.stride(3));
+      write_row(at.m, dv, i, c.p.value_dim, 1.0f, &c.dv(at.batch, at.kv_head, at.key[i], 0), c.dv.stride(3));
     }
   }
   BASIN_DEVICE void take_in(index from, coverage seen) {
-    auto const& c = at.c;
-    typename Call::scores_type const dots = at.tiles.product(0), dweights = at.tiles.product(1);
-    typename Call::scores_type w{}, ds{};
-    at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
-      auto const& kept = c.kept_at(row.batch, row.head, row.query);
-      auto const pair = weighed(c, kept, row, at.key[i], seen, dots[n][e]);
-      w[n][e] = pair.weight;
-      ds[n][e] = dot_gradient(c, row, at.key[i], dots[n][e], score_gradient_of(c, kept, c.delta_at(row.batch, row.head, row.query), pair, dweights[n][e]));
-      at.give(i, pair.seen, pair.weight);
-    });
+    typename Call::scores_type w = at.tiles.product(0), ds = at.tiles.product(1);
+    if (seen == coverage::all) weigh<coverage::all>(from, w, ds);
+    else weigh<coverage::some>(from, w, ds);
     at.tiles.mix(1, w, dv);
     at.tiles.mix(0, ds, dk);
+  }
+  /// Products become weights, and gradients of weights become those of products.
+  template <coverage Seen>
+  BASIN_DEVICE void weigh(index from, typename Call::scores_type& w, typename Call::scores_type& ds) {
+    auto const& c = at.c;
+    struct known {
+      kept_row<typename Call::normalizer_type> kept;
+      typename Call::delta_type delta;
+    };
+    at.each_query(from, Seen, [&](row_of_lane const& row) { return known{c.kept_at(row.batch, row.head, row.query), c.delta_at(row.batch, row.head, row.query)}; },
+                  [&](int i, int n, int e, row_of_lane const& row, known const& of) {
+                    float const dot = w[n][e];
+                    auto const pair = weighed(c, of.kept, row, at.key[i], Seen, dot);
+                    w[n][e] = pair.weight;
+                    ds[n][e] = dot_gradient(c, row, at.key[i], dot, score_gradient_of(c, of.kept, of.delta, pair, ds[n][e]));
+                    at.give(i, pair.seen, pair.weight);
+                  },
+                  [&](int n, int e) { w[n][e] = ds[n][e] = 0.0f; });
   }
 
   block_type at;

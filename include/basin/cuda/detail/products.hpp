@@ -4,6 +4,7 @@
 // Tiles in shared memory, and the two products of attention on matrix units: rows of A against rows of B (scores), and sums of
 // rows (outputs).
 
+#include <cstring>
 #include <cuda/std/bit>
 
 #include "basin/core/half.hpp"
@@ -92,14 +93,32 @@ BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile
   }
 }
 
-/// Row i of a lane's two rows of sums, times `factor`, to where to(column) says; t is lane % 4.
-template <int Tiles, class To>
-BASIN_DEVICE void write_row(sums_of_warp<Tiles> const& sums, int i, int t, index columns, float factor, To const& to) {
+/// Two neighbouring numbers in one store.
+template <class M, class To>
+BASIN_DEVICE void write_pair(M const& m, To* to, float first, float second) {
+  struct alignas(2 * sizeof(To)) pair {
+    To first, second;
+  };
+  pair& both = *reinterpret_cast<pair*>(to);
+  if constexpr (sizeof(To) == 2) both = cuda::std::bit_cast<pair>(m.template pack<To>(first, second));
+  else both = {To(first), To(second)};
+}
+
+/// Row i of a lane's two rows of sums, times `factor`, to a row of `columns` numbers, `step` from one to the next.
+template <int Tiles, class M, class To>
+BASIN_DEVICE void write_row(M const& m, sums_of_warp<Tiles> const& sums, int i, index columns, float factor, To* row, index step) {
+  int const t = m.thread() % 4, count = static_cast<int>(columns);
+  if (sizeof(To) <= 4 && step == 1 && count % 2 == 0 && reinterpret_cast<std::uintptr_t>(row) % (2 * sizeof(To)) == 0) {
+    BASIN_UNROLL
+    for (int tile = 0; tile < Tiles; ++tile)
+      if (int const d = 8 * tile + 2 * t; d < count) write_pair(m, row + d, factor * sums[tile][2 * i], factor * sums[tile][2 * i + 1]);
+    return;
+  }
   BASIN_UNROLL
   for (int tile = 0; tile < Tiles; ++tile) {
     BASIN_UNROLL
     for (int e = 0; e < 2; ++e)
-      if (index const d = 8 * tile + 2 * t + e; d < columns) to(d) = std::remove_cvref_t<decltype(to(d))>(factor * sums[tile][2 * i + e]);
+      if (int const d = 8 * tile + 2 * t + e; d < count) row[d * step] = To(factor * sums[tile][2 * i + e]);
   }
 }
 

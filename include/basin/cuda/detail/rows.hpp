@@ -62,18 +62,36 @@ BASIN_DEVICE Row merged_over_row(M const& m, N const& n, Row const& part) {
   });
 }
 
-/// A finished row, as later kernels read it.
+/// A finished row, as later kernels read it; where terms are exponentials, log2 of a weight is a line in the score.
 template <class N>
 struct kept_row {
   row_of<N, float> row;
   float factor;
 };
+template <exponential_normalizer N>
+struct kept_row<N> {
+  row_of<N, float> row;
+  float factor;
+  exponent_line<float> line;
+};
+
+template <class N>
+BASIN_DEVICE kept_row<N> keep_row(N const& n, row_of<N, float> const& row, float factor) {
+  if constexpr (exponential_normalizer<N>) {
+    auto const line = n.exponent(row);
+    return {row, factor, {line.slope, line.offset - math::log2(factor)}};
+  } else {
+    return {row, factor};
+  }
+}
 
 /// The weight of one score in a kept row, 0 where a key is not seen, even in a row that a NaN has spoiled.
 template <class N>
 BASIN_DEVICE float weight_in(N const& n, kept_row<N> const& kept, float score) {
   if (score == math::minus_inf<float>()) return 0.0f;
-  if constexpr (has_terms<N>) {
+  if constexpr (exponential_normalizer<N>) {
+    return math::exp2(math::fma(kept.line.slope, score, -kept.line.offset));
+  } else if constexpr (has_terms<N>) {
     float const term = n.term(kept.row, score);
     return term == 0.0f ? 0.0f : kept.factor * term;
   } else {

@@ -134,6 +134,11 @@ concept has_jacobian_of_weights = requires { requires N::jacobian_of_weights::va
 template <class N>
 concept carries_weights = requires { requires N::carries_weights::value; };
 
+/// A normalizer that gives many keys a weight of exactly 0, as top_k does, says so by `using gives_zeros = std::true_type`. Engines then look for
+/// tiles without a weight and leave out what would be made of them.
+template <class N>
+concept gives_zeros = requires { requires N::gives_zeros::value; };
+
 template <class N>
 concept whole_row_normalizer = policy<N> && has_row<N> && fits_rows<N> && weighs_scores<N>;
 

@@ -79,6 +79,7 @@ class bulk_tiles {
   using layout = bulk_layout<Call>;
   using E = typename Call::element;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = false;
   static constexpr bool computes = true;
 
   BASIN_DEVICE bulk_tiles(M const& machine, Call const&) : m(machine) {}
@@ -222,6 +223,7 @@ class bulk_fetcher {
  public:
   using layout = bulk_layout<Call>;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = false;
   static constexpr bool computes = false;
 
   BASIN_DEVICE bulk_fetcher(M const& machine, Call const&) : m(machine) {}

@@ -12,6 +12,9 @@ template <class M, class Call>
 class key_gradient_block {
  public:
   using block_type = key_block<M, Call>;
+  using N = typename Call::normalizer_type;
+  /// Whether tiles of a warp without a weight are left out: where products are the warp's own business, and nobody counts who sees a key.
+  static constexpr bool leaves_out = gives_zeros<N> && has_jacobian_of_weights<N> && block_type::values == 0 && tiles_of<M, Call>::products_of_warps;
 
   BASIN_DEVICE key_gradient_block(M const& m, Call const& call, index block) : at(m, call, block, call.p.kv_heads) {
     at.fetch_keys(0, call.k);
@@ -41,11 +44,24 @@ class key_gradient_block {
     }
   }
   BASIN_DEVICE void take_in(index from, coverage seen) {
-    typename Call::scores_type w = at.tiles.product(0), ds = at.tiles.product(1);
+    typename Call::scores_type w = at.tiles.product(0);
+    if constexpr (leaves_out) {
+      if (!weighs(from, seen, w)) return;
+    }
+    typename Call::scores_type ds = at.tiles.product(1);
     if (seen == coverage::all) weigh<coverage::all>(from, w, ds);
     else weigh<coverage::some>(from, w, ds);
     at.tiles.mix(1, w, dv);
     at.tiles.mix(0, ds, dk);
+  }
+  /// Whether there is a weight among the products of the warp. Where it is 0, a key has no part in the Jacobian.
+  BASIN_DEVICE bool weighs(index from, coverage seen, typename Call::scores_type const& dots) const {
+    using kept_type = kept_row<N>;
+    bool mine = false;
+    at.each_query(from, seen, [&](row_of_lane const& row) { return at.c.kept_at(row.batch, row.head, row.query); },
+                  [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) { mine = mine || weighed(at.c, kept, row, at.key[i], seen, dots[n][e]).weight != 0.0f; },
+                  [](int, int) {});
+    return at.m.any_of_warp(mine);
   }
   /// Products become weights, and gradients of weights become those of products.
   template <coverage Seen>

@@ -69,14 +69,21 @@ BASIN_DEVICE words4 as_operand(M const& m, sums_of_warp<Tiles> const& w, int k) 
   }
 }
 
+/// Which steps of a product are made: all, or only those whose weights are not all 0 in a warp.
+enum class steps { all, with_weights };
+
 /// out[n] += W B: weights [16, 8 Tiles] as sums of a product, against rows of `b`; columns [8 n, 8 n + 8) of them.
-template <class E, int Tiles, int Dim, class M>
+template <class E, steps Made, int Tiles, int Dim, class M>
 BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile<E, Dim> b, sums_of_warp<Dim / 8>& out) {
   constexpr int depth = product_depth<E>;
   int const lane = m.thread() % 32, r = lane % 8, part = lane / 8;
   BASIN_UNROLL
   for (int k = 0; k < 8 * Tiles / depth; ++k) {
     auto const left = as_operand<E>(m, w, k);
+    if constexpr (Made == steps::with_weights) {
+      constexpr word all_but_signs = sizeof(E) == 2 ? 0x7fff7fffu : 0x7fffffffu;
+      if (!m.any_of_warp(((left[0] | left[1] | left[2] | left[3]) & all_but_signs) != 0)) continue;
+    }
     BASIN_UNROLL
     for (int n = 0; n < Dim / 8; n += 2) {
       words4 right;

@@ -4,6 +4,7 @@
 // What a block holds in shared memory: one or two tiles of rows of its own, and tiles that pass by, one of each of two tensors. So it is
 // with queries that meet keys and values, and with keys and values that meet queries and dO.
 
+#include "basin/concepts/normalizer.hpp"
 #include "basin/cuda/detail/keys.hpp"
 #include "basin/cuda/detail/products.hpp"
 
@@ -23,6 +24,7 @@ class copied_tiles {
  public:
   using E = typename Call::element;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = true;                // whether a warp may leave out a product that others make
   static constexpr bool computes = true;                         // whether the threads that hold these tiles do the work of the block
   static_assert(Call::cut.stages == 2);
 
@@ -75,7 +77,10 @@ class copied_tiles {
     return s;
   }
   /// sums += W B, B the rows of tensor n that pass by.
-  BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const { mix_rows<E>(m, w, passing(n), sums); }
+  BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
+    constexpr auto made = gives_zeros<typename Call::normalizer_type> ? steps::with_weights : steps::all;
+    mix_rows<E, made>(m, w, passing(n), sums);
+  }
 
  private:
   BASIN_DEVICE typename Call::tile_type tile_at(int row) const { return {reinterpret_cast<E*>(m.shared()) + row * Call::tile_type::step}; }

@@ -79,14 +79,14 @@ class bulk_tiles {
   using layout = bulk_layout<Call>;
   using E = typename Call::element;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = false;
   static constexpr bool computes = true;
 
   BASIN_DEVICE bulk_tiles(M const& machine, Call const&) : m(machine), group(machine.same_in_warp(machine.thread() / 128)) {}
 
   template <class Keys, class Row>
   BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
-    auto const& all = rows_of_keys(from);
-    copy_rows(m, Call::threads, Call::rows, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), layout::own(m, n), row);
+    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), layout::own(m, n), [&](int r) { return row(r) != nullptr; }, row);
   }
 
   template <int Count, class First, class Second, class Next, class Meet>
@@ -224,6 +224,7 @@ class bulk_fetcher {
  public:
   using layout = bulk_layout<Call>;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = false;
   static constexpr bool computes = false;
 
   BASIN_DEVICE bulk_fetcher(M const& machine, Call const&) : m(machine) {}
@@ -233,8 +234,9 @@ class bulk_fetcher {
 
   template <int Count, class First, class Second, class Next, class Meet>
   BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index start, index last, Next const& next, Meet const&) {
-    if (m.thread() == Call::threads)
+    if (m.thread() / 32 == Call::threads / 32)                   // next() may ask all lanes of a warp
       for (index at = next(start); at < last; at = next(at + Call::cut.columns)) {
+        if (m.thread() % 32 != 0) continue;
         BASIN_UNROLL
         for (int n = 0; n < Count; ++n) fetch(n, from, at);
       }

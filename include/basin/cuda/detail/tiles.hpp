@@ -4,6 +4,7 @@
 // What a block holds in shared memory: one or two tiles of rows of its own, and tiles that pass by, one of each of two tensors. So it is
 // with queries that meet keys and values, and with keys and values that meet queries and dO.
 
+#include "basin/concepts/normalizer.hpp"
 #include "basin/cuda/detail/keys.hpp"
 #include "basin/cuda/detail/products.hpp"
 
@@ -23,6 +24,7 @@ class copied_tiles {
  public:
   using E = typename Call::element;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = true;                // whether a warp may leave out a product that others make
   static constexpr bool computes = true;                         // whether the threads that hold these tiles do the work of the block
   static_assert(Call::cut.stages == 2);
 
@@ -31,8 +33,7 @@ class copied_tiles {
   /// Rows of tensor n of the block's own; row(r) is where row r begins, or nullptr. They are there when the first tile passes by.
   template <class Keys, class Row>
   BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
-    auto const& all = rows_of_keys(from);
-    copy_rows(m, Call::threads, Call::rows, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), own(n), row);
+    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), own(n), [&](int r) { return row(r) != nullptr; }, row);
   }
   /// Calls meet(first row) for every tile from `at` on that next(row) leaves, with the first Count tensors of it in shared memory.
   /// The next tile is on its way meanwhile.
@@ -76,7 +77,10 @@ class copied_tiles {
     return s;
   }
   /// sums += W B, B the rows of tensor n that pass by.
-  BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const { mix_rows<E>(m, w, passing(n), sums); }
+  BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
+    constexpr auto made = gives_zeros<typename Call::normalizer_type> ? steps::with_weights : steps::all;
+    mix_rows<E, made>(m, w, passing(n), sums);
+  }
 
  private:
   BASIN_DEVICE typename Call::tile_type tile_at(int row) const { return {reinterpret_cast<E*>(m.shared()) + row * Call::tile_type::step}; }
@@ -90,9 +94,9 @@ class copied_tiles {
   }
   template <class Keys>
   BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index at, typename Call::tile_type to) const {
-    auto const& all = rows_of_keys(tensor);
-    copy_rows(m, Call::threads, Call::cut.columns, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), to,
-              [&](int r) { return at + r < from.count ? row_of_key(tensor, from.batch, from.head, at + r) : nullptr; });
+    int const left = static_cast<int>(from.count - at < Call::cut.columns ? from.count - at : Call::cut.columns);
+    copy_rows<Call::threads, Call::cut.columns, Call::dim>(m, rows_of_keys(tensor), to, [&](int r) { return r < left; },
+                                                [&](int r) { return row_of_key(tensor, from.batch, from.head, at + r); });
   }
 
   M const& m;

@@ -147,10 +147,26 @@ class bulk_tiles {
     hold(s);
     return s;
   }
+  BASIN_DEVICE two_products<scores_type> both_products() const {
+    two_products<scores_type> s{scores_type(no_numbers{}), scores_type(no_numbers{})};
+    start_product(0, s.first);
+    start_product(1, s.second);
+    m.template wait_for_all_products_but<0>();
+    hold(s.first);
+    hold(s.second);
+    return s;
+  }
   BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
     start_mix(n, as_words(w), sums);
     m.template wait_for_all_products_but<0>();
     hold(sums);
+  }
+  BASIN_DEVICE void mix_both(scores_type const& first, sums_of_warp<Call::dim / 8>& first_sums, scores_type const& second, sums_of_warp<Call::dim / 8>& second_sums) const {
+    start_mix(0, as_words(first), first_sums);
+    start_mix(1, as_words(second), second_sums);
+    m.template wait_for_all_products_but<0>();
+    hold(first_sums);
+    hold(second_sums);
   }
 
  private:
@@ -248,7 +264,9 @@ class bulk_fetcher {
     over<2>(first, second, from, start, last, next, weigh);
   }
   BASIN_DEVICE scores_type product(int) const { return {}; }
+  BASIN_DEVICE two_products<scores_type> both_products() const { return {}; }
   BASIN_DEVICE void mix(int, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
+  BASIN_DEVICE void mix_both(scores_type const&, sums_of_warp<Call::dim / 8>&, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
 
  private:
   BASIN_DEVICE void fetch(int n, passing_rows const& from, index at) {

@@ -44,15 +44,20 @@ class key_gradient_block {
     }
   }
   BASIN_DEVICE void take_in(index from, coverage seen) {
-    typename Call::scores_type w = at.tiles.product(0);
     if constexpr (leaves_out) {
+      typename Call::scores_type w = at.tiles.product(0);
       if (!weighs(from, seen, w)) return;
+      typename Call::scores_type ds = at.tiles.product(1);
+      take_in(from, seen, w, ds);
+    } else {
+      auto made = at.tiles.both_products();
+      take_in(from, seen, made.first, made.second);
     }
-    typename Call::scores_type ds = at.tiles.product(1);
+  }
+  BASIN_DEVICE void take_in(index from, coverage seen, typename Call::scores_type& w, typename Call::scores_type& ds) {
     if (seen == coverage::all) weigh<coverage::all>(from, w, ds);
     else weigh<coverage::some>(from, w, ds);
-    at.tiles.mix(1, w, dv);
-    at.tiles.mix(0, ds, dk);
+    at.tiles.mix_both(ds, dk, w, dv);
   }
   /// Whether there is a weight among the products of the warp. Where it is 0, a key has no part in the Jacobian.
   BASIN_DEVICE bool weighs(index from, coverage seen, typename Call::scores_type const& dots) const {

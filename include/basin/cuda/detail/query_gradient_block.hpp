@@ -75,7 +75,9 @@ class query_gradient_block {
   template <class F, class Then>
   BASIN_DEVICE void over_pairs(F const& f, Then const& then) {
     at.template over_tiles<sweep::values>([&](index first, coverage seen) {
-      scores_type dots = at.tiles.product(0), dw = at.tiles.product(1);
+      auto made = at.tiles.both_products();
+      auto& dots = made.first;
+      auto& dw = made.second;
       auto const judged = [&](coverage known) {
         at.each(dots, dw, [&](int i, int column, float dot, float& one) {
           index const key = first + column;

@@ -16,9 +16,15 @@ struct passing_rows {
   index head, count;
 };
 
+/// Own rows of both tensors against those that pass by.
+template <class Scores>
+struct two_products {
+  Scores first, second;
+};
+
 /// Tiles that all threads of the block copy together, in the background; mma.sync.
 ///
-/// Requires    of any kind of tiles: computes, fetch_own, over, over_mixing, product, mix
+/// Requires    of any kind of tiles: computes, fetch_own, over, over_mixing, product, both_products, mix, mix_both
 template <class M, class Call>
 class copied_tiles {
  public:
@@ -76,10 +82,16 @@ class copied_tiles {
     multiply_rows<Call::tiles>(m, own(n), m.thread() / 32 * 16, passing(n), s);
     return s;
   }
+  BASIN_DEVICE two_products<scores_type> both_products() const { return {product(0), product(1)}; }
   /// sums += W B, B the rows of tensor n that pass by.
   BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
     constexpr auto made = gives_zeros<typename Call::normalizer_type> ? steps::with_weights : steps::all;
     mix_rows<E, made>(m, w, passing(n), sums);
+  }
+  /// For both tensors, each with weights and sums of its own.
+  BASIN_DEVICE void mix_both(scores_type const& first, sums_of_warp<Call::dim / 8>& first_sums, scores_type const& second, sums_of_warp<Call::dim / 8>& second_sums) const {
+    mix(0, first, first_sums);
+    mix(1, second, second_sums);
   }
 
  private:

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Policy BASIN_CASE / 3 of shape_policies() in storage BASIN_CASE % 3, at every dim that kernels are made for: unobserved, and watched.
+
+#include "gpu/device_call.cuh"
+#include "gpu/policies.hpp"
+
+namespace basin_test {
+
+template <class Attention, class E, class Out>
+void forward_on_device(Attention const& use, host_call<E, Out> const& c) {
+  run_forward<basin::gpu::default_tuning>(use, c);
+}
+template <class Attention, class E, class Out>
+void backward_on_device(Attention const& use, host_call<E, Out> const& c) {
+  run_backward<basin::gpu::default_backward_tuning>(use, c);
+}
+
+using blind_type = shape_policy_at<BASIN_CASE / storage_count>;
+using call_type = host_call<input_at<BASIN_CASE % storage_count>, output_at<BASIN_CASE % storage_count>>;
+template void forward_on_device(blind_type const&, call_type const&);
+template void forward_on_device(watched<blind_type> const&, call_type const&);
+template void backward_on_device(blind_type const&, call_type const&);
+template void backward_on_device(watched<blind_type> const&, call_type const&);
+
+}  // namespace basin_test

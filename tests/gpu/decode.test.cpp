@@ -100,19 +100,19 @@ void for_each_kind(F const& f) {
 
 }  // namespace
 
-TEST_CASE("a device decodes keys in parts as the reference does, watched or not", "[gpu]") {
+TEST_CASE("a device decodes keys in parts as the reference does, watched or not", "[gpu][decode]") {
   for (shape const& s : {shape{2, 8, 2, 1, 3000, 64, 64}, shape{1, 6, 2, 3, 1025, 128, 128, layout::length_first, layout::padded}, shape{1, 4, 4, 1, 1024, 40, 72},
                          shape{3, 4, 1, 7, 77, 64, 64, layout::padded, layout::length_first}, shape{1, 2, 2, 5, 3, 96, 8}, shape{1, 1, 1, 1, 1, 16, 16}})
     for_each_kind([&](auto n, auto storage) { compare_view<n, storage>(s); });
 }
 
-TEST_CASE("a device decodes sequences of their own lengths in pages as the reference does", "[gpu]") {
+TEST_CASE("a device decodes sequences of their own lengths in pages as the reference does", "[gpu][decode]") {
   for (index const queries : {1, 3})
     for (index const dim : {64, 128})
       for_each_kind([&](auto n, auto storage) { compare_pages<n, storage>({2500, 0, 1, 1024, 77}, queries, dim); });
 }
 
-TEST_CASE("reduced: a few steps of decoding", "[gpu][reduced]") {
+TEST_CASE("reduced: a few steps of decoding", "[gpu][decode][reduced]") {
   for_each_kind([&](auto n, auto storage) {
     compare_view<n, storage>({1, 4, 2, 1, 1100, 64, 64});
     compare_pages<n, storage>({1090, 0, 33}, 1, 64);

@@ -6,7 +6,7 @@
 
 namespace basin_test {
 
-TEST_CASE("forward, backward and decode are captured into a graph and give the bits of direct calls when it is replayed", "[gpu][reduced]") {
+TEST_CASE("forward, backward and decode are captured into a graph and give the bits of direct calls when it is replayed", "[gpu][graph][reduced]") {
   for (capture_mode const mode : {capture_mode::global, capture_mode::relaxed}) {
     replay const found = replay_in_graph(mode);
     CHECK(found.nodes >= 6);                                     // forward and what keys receive; two of backward; parts and their join
@@ -17,6 +17,6 @@ TEST_CASE("forward, backward and decode are captured into a graph and give the b
   }
 }
 
-TEST_CASE("a stream that is captured refuses an allocation", "[gpu]") { CHECK(capture_refuses_allocation()); }
+TEST_CASE("a stream that is captured refuses an allocation", "[gpu][graph]") { CHECK(capture_refuses_allocation()); }
 
 }  // namespace basin_test

@@ -35,7 +35,7 @@ void compare_catalogue(N const& normalize, shape const& s) {
 
 }  // namespace
 
-TEST_CASE("a device agrees with the reference under every mask, pruner and scorer", "[gpu]") {
+TEST_CASE("a device agrees with the reference under every mask, pruner and scorer", "[gpu][masks]") {
   for (shape const& s : mask_shapes)
     for_each_number<2>([&](auto n) {
       INFO("normalizer " << static_cast<int>(n));

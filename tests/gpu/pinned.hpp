@@ -7,10 +7,17 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <map>
 #include <new>
 #include <vector>
 
 namespace basin_test {
+
+/// Memory that was given back, by its size: to lock pages takes longer than a test.
+inline std::map<std::size_t, std::vector<void*>>& pinned_memory_to_spare() {
+  static std::map<std::size_t, std::vector<void*>> spare;
+  return spare;
+}
 
 template <class T>
 struct pinned_allocator {
@@ -21,11 +28,15 @@ struct pinned_allocator {
   pinned_allocator(pinned_allocator<U> const&) {}
 
   T* allocate(std::size_t count) const {
+    auto& spare = pinned_memory_to_spare()[count * sizeof(T)];
     void* memory = nullptr;
-    if (cudaMallocHost(&memory, count * sizeof(T)) != cudaSuccess) throw std::bad_alloc();
+    if (!spare.empty()) {
+      memory = spare.back();
+      spare.pop_back();
+    } else if (cudaMallocHost(&memory, count * sizeof(T)) != cudaSuccess) throw std::bad_alloc();
     return static_cast<T*>(memory);
   }
-  void deallocate(T* memory, std::size_t) const { cudaFreeHost(memory); }
+  void deallocate(T* memory, std::size_t count) const { pinned_memory_to_spare()[count * sizeof(T)].push_back(memory); }
 
   friend bool operator==(pinned_allocator const&, pinned_allocator const&) { return true; }
 };

@@ -39,16 +39,16 @@ void compare_shapes(std::uint64_t first, std::uint64_t last) {
 
 }  // namespace
 
-TEST_CASE("a device agrees with the reference in shapes drawn at random", "[gpu]") { compare_shapes(1, 13); }
+TEST_CASE("a device agrees with the reference in shapes drawn at random", "[gpu][shapes]") { compare_shapes(1, 13); }
 
-TEST_CASE("a device agrees with the reference at the edges of its tiles", "[gpu]") {
+TEST_CASE("a device agrees with the reference at the edges of its tiles", "[gpu][shapes]") {
   for (shape s : {shape{1, 1, 1, 1, 1, 64, 64}, shape{1, 2, 1, 64, 64, 64, 64}, shape{1, 1, 1, 128, 128, 128, 128}, shape{1, 2, 2, 129, 127, 128, 128}, shape{1, 4, 1, 65, 63, 64, 64},
                   shape{1, 1, 1, 257, 255, 256, 256}, shape{2, 2, 2, 192, 192, 64, 64}}) {
     for_each_number<shape_policy_count>([&](auto n) { for_each_number<storage_count>([&](auto storage) { compare_shape<n, storage>(s, 3); }); });
   }
 }
 
-TEST_CASE("reduced: a few shapes", "[gpu][reduced]") {
+TEST_CASE("reduced: a few shapes", "[gpu][shapes][reduced]") {
   shape const of_dims[] = {{1, 2, 1, 70, 90, 40, 64, layout::padded, layout::padded}, {1, 1, 1, 33, 65, 128, 128}, {1, 2, 2, 17, 40, 200, 256, layout::dim_first, layout::length_first}};
   for (shape const& s : of_dims)
     for_each_number<shape_policy_count>([&](auto n) { for_each_number<storage_count>([&](auto storage) { compare_shape<n, storage>(s, 5); }); });

@@ -101,9 +101,11 @@ set(basin_headers
   include/basin/cpu/detail/weigh.hpp
   include/basin/cpu/detail/whole_rows.hpp
   include/basin/cpu/detail/workspace.hpp
+  include/basin/cuda/group_machine.hpp
   include/basin/cuda/machine.hpp
   include/basin/cuda/plan.hpp
   include/basin/cuda/tuning.hpp
+  include/basin/cuda/detail/bulk_tiles.hpp
   include/basin/cuda/detail/call.hpp
   include/basin/cuda/detail/forward_block.hpp
   include/basin/cuda/detail/key_block.hpp
@@ -111,9 +113,11 @@ set(basin_headers
   include/basin/cuda/detail/key_gradient_block.hpp
   include/basin/cuda/detail/products.hpp
   include/basin/cuda/detail/query_block.hpp
+  include/basin/cuda/detail/query_rows.hpp
   include/basin/cuda/detail/query_gradient_block.hpp
   include/basin/cuda/detail/rows.hpp
   include/basin/cuda/detail/split_block.hpp
+  include/basin/cuda/detail/tiles.hpp
   include/basin/cuda/detail/watch_block.hpp
   include/basin/sinks/ranking.hpp
   include/basin/sinks/rule.hpp
@@ -156,9 +160,12 @@ set(basin_nn_headers
 set(basin_cuda_headers
   include/basin/cuda/backward.cuh
   include/basin/cuda/decode.cuh
+  include/basin/cuda/detail/group_products.cuh
   include/basin/cuda/detail/launch.cuh
+  include/basin/cuda/detail/launch_bulk.cuh
   include/basin/cuda/device.cuh
   include/basin/cuda/error.cuh
   include/basin/cuda/forward.cuh
+  include/basin/cuda/hopper.cuh
   include/basin/basin.cuh
 )

@@ -36,6 +36,15 @@ TEST_CASE("the backward kernels show rows and keys what the reference shows, and
   compare_reports(seen, expected, tolerances_of<float>(s, blind.magnitudes()));
 }
 
+TEST_CASE("rows that the forward pass kept give the same gradients", "[device]") {
+  auto const causal = basin::attention<>{}.with(basin::causal{});
+  shape const s{1, 4, 2, 35, 50, 16, 24};
+  compare_backward<float>(causal, s, numbers::normal, 1, on_host_saved_backward);
+  compare_backward<float>(causal.with(basin::length_scaled<basin::softmax>{}), s, numbers::normal, 4, on_host_saved_backward);
+  compare_backward<float>(causal.with(basin::sigmoid{}), s, numbers::normal, 1, on_host_saved_backward);      // no delta
+  compare_backward<float>(causal.with(basin::sparsemax{}), s, numbers::grid, 1, on_host_saved_backward);      // a delta that takes a sweep
+}
+
 TEST_CASE("what rows give to learned numbers agrees with the host's engine", "[device]") {
   shape const s{1, 2, 1, 21, 40, 16, 16};
   auto const gradients = [&](auto engine) {

@@ -70,6 +70,29 @@ void host_backward(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> 
   else if constexpr (MostDim > 32) host_backward_of<96, Selector>(use, p, q, k, v, dout, dq, dk, dv);
 }
 
+/// forward() that keeps its rows and writes `out`, then backward() with both, for heads of up to 32.
+template <class Attention, class E, class S, class G>
+void host_saved_backward(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<S, 4> out, basin::view<E, 4> dout, basin::view<G, 4> dq,
+                         basin::view<G, 4> dk, basin::view<G, 4> dv) {
+  namespace gpu = basin::gpu::detail;
+  basin::problem const p = basin::check_backward("host_saved_backward", q, k, v, dout, dq, dk, dv);
+  basin::validate(use, p);
+  auto const launch = [&]<template <class, class> class Block>(auto const& c) {
+    using call_type = std::remove_cvref_t<decltype(c)>;
+    using block = Block<host_device::thread_of_block, call_type>;
+    host_device device(call_type::threads, static_cast<std::size_t>(call_type::shared_bytes));
+    device.launch(block::blocks(c), [&](host_device::thread_of_block const& m) { block(m, c, m.block()).run(); });
+  };
+  auto const rows = static_cast<std::size_t>(p.batch * p.heads * p.queries);
+  std::vector<gpu::kept_row<decltype(use.normalize)>> kept(rows);
+  launch.template operator()<gpu::forward_block>(gpu::forward_call<S, 32, Attention, S, small_blocks>(use, {p, q, k, v, out, kept.data()}));
+  using call_type = gpu::saved_backward_call<S, 32, Attention, G, small_blocks>;
+  std::vector<typename call_type::delta_type> deltas(rows);
+  call_type const c(use, {{{p, q, k, v, {}, kept.data()}, dout, dq, dk, dv, deltas.data()}, out});
+  launch.template operator()<gpu::query_gradient_block>(c);
+  launch.template operator()<gpu::key_gradient_block>(c);
+}
+
 /// decode() of the CUDA engine on the host, for heads of up to 32: keys in parts, in one view or in pages.
 template <class Attention, class E, class Keys, class Out>
 void host_decode(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index keys_per_split) {
@@ -94,6 +117,7 @@ void host_decode(Attention const& use, basin::problem const& p, basin::view<E, 4
 }
 
 inline constexpr auto on_host = [](auto const& use, auto& c) { host_forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+inline constexpr auto on_host_saved_backward = [](auto const& use, auto& c) { host_saved_backward(use, c.q.v, c.k.v, c.v.v, c.out.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v); };
 inline constexpr auto on_host_backward = [](auto const& use, auto& c) { host_backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v); };
 
 }  // namespace basin_test

@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Compiled where nvcc is found, for every generation: the kernels of forward and backward, one dim each.
+// Compiled where nvcc is found, for every generation: the kernels of forward and backward, one dim each; for sm_90a those of Hopper's
+// generation as well.
 
 #include "basin/basin.cuh"
 
 using namespace basin;
-using namespace basin::gpu::detail;
 
-template <class E, int Dim, class Attention>
-void launch_forward(Attention const& use, cudaStream_t stream) {
-  using call_type = forward_call<E, Dim, Attention, E>;
-  call_type const c(use, {});
-  launch<forward_block>("test", c, stream);
-  if constexpr (call_type::watch_type::key_values > 0) launch<watch_block>("test", c, stream);
+/// The tuning of a GPU for heads of one dim.
+template <class Selector, int Dim>
+struct of_dim : Selector {
+  static constexpr int dims[] = {Dim};
+};
+
+template <int Dim, class E, class Attention>
+void run_forward(Attention const& use, view<E const, 4> q, view<E, 4> out, cudaStream_t stream) {
+  forward<of_dim<gpu::default_tuning, Dim>>(use, q, q, q, out, stream, {});
 }
 
-template <class E, int Dim, class Attention>
-void launch_backward(Attention const& use, cudaStream_t stream) {
-  backward_call<E, Dim, Attention, float> const c(use, {});
-  launch<query_gradient_block>("test", c, stream);
-  launch<key_gradient_block>("test", c, stream);
-}
-
-void run(received_attention sums, entropy nats, sink_logit sink, cudaStream_t stream) {
-  launch_forward<bfloat16, 128>(attention<>{}, stream);
-  launch_forward<float16, 64>(attention<>{}.with(causal{}).with(top_k{64}).with(sums), stream);
-  launch_backward<bfloat16, 64>(attention<>{}.with(sink).with(together(sums, nats)), stream);
+void run(view<bfloat16 const, 4> q, view<bfloat16, 4> out, view<float16 const, 4> half, view<float16, 4> half_out, view<float, 4> gradient, received_attention sums,
+         entropy nats, sink_logit sink, cudaStream_t stream) {
+  run_forward<128>(attention<>{}, q, out, stream);
+  run_forward<64>(attention<>{}.with(causal{}).with(top_k{64}).with(sums), half, half_out, stream);
+  backward<of_dim<gpu::default_backward_tuning, 64>>(attention<>{}.with(sink).with(together(sums, nats)), q, q, q, q, gradient, gradient, gradient, stream, {});
 }

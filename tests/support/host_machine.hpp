@@ -11,12 +11,14 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <vector>
 
 #include "basin/core/half.hpp"
-#include "basin/cuda/machine.hpp"
+#include "basin/cuda/group_machine.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define BASIN_TEST_ASAN 1
@@ -33,7 +35,8 @@ namespace basin_test {
 
 using basin::gpu::word;
 
-/// Runs blocks of threads one after the other. Threads take turns in order, each until it waits for others.
+/// Runs blocks of threads one after the other. Threads take turns, each until it waits for others: from the first on in every other block, from
+/// the last on in those between, so that what only the order of threads kept right goes wrong.
 class host_device {
  public:
   class thread_of_block;
@@ -96,16 +99,41 @@ struct meeting {
   std::array<long, 2> arrived{};
 };
 
+/// What a machine of Hopper's generation keeps for a block: barriers that count bytes, boxes on their way, barriers of some threads.
+struct group_state {
+  struct barrier {
+    int arrivals, pending, phase = 0;
+    long bytes = 0;
+
+    void end_phase_if_complete() {
+      if (pending == 0 && bytes == 0) ++phase, pending = arrivals;
+    }
+  };
+  struct box {
+    basin::gpu::arrival_barrier* barrier;
+    std::function<int()> copy;                                   // gives how many bytes
+  };
+  std::map<basin::gpu::arrival_barrier*, barrier> barriers;
+  std::deque<box> boxes;
+  std::map<int, long> arrived_at;                                // barriers of some threads, by number
+};
+
+struct free_aligned {
+  void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{1024}); }
+};
+
 struct block_state {
   basin::index number;
   int threads;
-  std::unique_ptr<std::byte[]> shared;                           // of its exact size: a sanitizer sees the byte behind it
+  std::size_t shared_bytes;
+  std::unique_ptr<std::byte[], free_aligned> shared;             // of its exact size: a sanitizer sees the byte behind it
   std::vector<meeting> warps;
   long arrived = 0;
   bool any[2] = {};
   bool moved = false;                                            // whether some thread went on in this round
   bool abandoned = false;                                        // whether one has failed: the others end, too
   stack_of_fiber home{};
+  group_state group{};                                           // support/host_group.hpp
 };
 
 /// Matrices of one product, gathered from the lanes.
@@ -139,6 +167,7 @@ struct operands {
 
 /// The machine as one thread sees it.
 class host_device::thread_of_block {
+ protected:
   int lane() const { return thread_ % 32; }
 
   template <class Ready>
@@ -257,7 +286,7 @@ class host_device::thread_of_block {
     }
   }
 
- private:
+ protected:
   detail::block_state& block_;
   int thread_;
   boost::context::fiber& back_;
@@ -272,7 +301,9 @@ static_assert(basin::gpu::machine<host_device::thread_of_block>);
 template <class Body>
 void host_device::launch(basin::index blocks, Body const& body) {
   for (basin::index number = 0; number < blocks; ++number) {
-    detail::block_state block{number, threads_, std::unique_ptr<std::byte[]>(new std::byte[shared_bytes_]), std::vector<detail::meeting>(static_cast<std::size_t>(threads_ / 32))};
+    detail::block_state block{number, threads_, shared_bytes_,
+                              std::unique_ptr<std::byte[], detail::free_aligned>(static_cast<std::byte*>(::operator new[](shared_bytes_, std::align_val_t{1024}))),
+                              std::vector<detail::meeting>(static_cast<std::size_t>(threads_ / 32))};
     std::memset(block.shared.get(), 0xff, shared_bytes_);        // NaN in every format: what nobody wrote shows
     std::exception_ptr failed;
     std::vector<detail::stack_of_fiber> stacks(static_cast<std::size_t>(threads_));
@@ -296,8 +327,8 @@ void host_device::launch(basin::index blocks, Body const& body) {
     }
     for (bool some = true; some;) {
       some = block.moved = false;
-      for (std::size_t t = 0; t < fibers.size(); ++t)
-        if (fibers[t]) {
+      for (std::size_t n = 0; n < fibers.size(); ++n)
+        if (std::size_t const t = number % 2 == 0 ? n : fibers.size() - 1 - n; fibers[t]) {
           block.home.leave_for(stacks[t]);
           fibers[t] = std::move(fibers[t]).resume();
           block.home.enter(nullptr);

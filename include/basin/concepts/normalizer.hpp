@@ -129,6 +129,11 @@ concept has_jacobian = requires(N const n, row_of<N> const row, double s) { as_l
 template <class N>
 concept has_jacobian_of_weights = requires { requires N::jacobian_of_weights::value; };
 
+/// A normalizer whose carry is the weight, as softmax's is, says so by `using carries_weights = std::true_type`. Then
+/// delta = sum_k w_k dw_k = <do, o>, and who has the outputs need not meet the keys for it.
+template <class N>
+concept carries_weights = requires { requires N::carries_weights::value; };
+
 template <class N>
 concept whole_row_normalizer = policy<N> && has_row<N> && fits_rows<N> && weighs_scores<N>;
 

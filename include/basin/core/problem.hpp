@@ -163,13 +163,19 @@ problem check_forward(std::string_view who, Q const& q, K const& k, V const& v, 
   return p;
 }
 
+/// Checks what a call reads beside q, k and v, of the shape of its output.
+template <class In>
+void check_like_output(std::string_view who, char const* name, In const& in, problem const& p) {
+  detail::require_extents(who, name, in);
+  index const out_extents[] = {p.batch, p.heads, p.queries, p.value_dim};
+  for (int r = 0; r < 4; ++r) detail::require_equal(who, message("extent ", r, " of ", name).c_str(), in.extent(r), "that of the output", out_extents[r]);
+}
+
 /// All that a backward call must satisfy.
 template <class Q, class K, class V, class DOut, class DQ, class DK, class DV>
 problem check_backward(std::string_view who, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk, DV const& dv) {
   problem const p = check_inputs(who, q, k, v);
-  detail::require_extents(who, "dout", dout);
-  index const out_extents[] = {p.batch, p.heads, p.queries, p.value_dim};
-  for (int r = 0; r < 4; ++r) detail::require_equal(who, message("extent ", r, " of dout").c_str(), dout.extent(r), "that of the output", out_extents[r]);
+  check_like_output(who, "dout", dout, p);
   check_output(who, "dq", dq, p.batch, p.heads, p.queries, p.dim);
   check_output(who, "dk", dk, p.batch, p.kv_heads, p.keys, p.dim);
   check_output(who, "dv", dv, p.batch, p.kv_heads, p.keys, p.value_dim);

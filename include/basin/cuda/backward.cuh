@@ -7,10 +7,33 @@
 #include <span>
 
 #include "basin/cuda/detail/key_gradient_block.hpp"
-#include "basin/cuda/detail/launch.cuh"
+#include "basin/cuda/detail/launch_bulk.cuh"
 #include "basin/cuda/detail/query_gradient_block.hpp"
 
 namespace basin {
+
+namespace gpu::detail {
+
+/// A backward call in both generations.
+template <class E, int Dim, class Attention, class Arguments, class Selector>
+struct backward_calls {
+  template <class S>
+  using of = call<E, Dim, Attention, Arguments, S, 2>;
+  using portable = of<Selector>;
+  using hopper = typename hopper_call<of, E, Dim, Selector>::type;
+};
+
+/// Blocks of queries, then blocks of keys.
+template <class Selector, class E, class Attention, class Arguments>
+void launch_backward(char const* who, Attention const& use, Arguments const& rest, cudaStream_t stream) {
+  for_dim<Selector>(who, rest.p, [&](auto dim) {
+    using calls = backward_calls<E, dim, Attention, Arguments, Selector>;
+    launch_best<query_gradient_block, typename calls::portable, typename calls::hopper>(who, use, rest, rest.k, rest.v, stream);
+    launch_best<key_gradient_block, typename calls::portable, typename calls::hopper>(who, use, rest, rest.q, rest.dout, stream);
+  });
+}
+
+}  // namespace gpu::detail
 
 /// How many bytes of the device's memory backward() wants to work in: finished rows, and one number or more of each.
 template <class Attention>
@@ -41,15 +64,35 @@ void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vi
   constexpr char const* who = "basin::backward";
   problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
   validate(use, p);
-  gpu::detail::require_workspace(who, "backward_workspace", workspace, backward_workspace(use, p));
-  gpu::detail::for_dim<Selector>(who, p, [&](auto dim) {
-    using call_type = gpu::detail::backward_call<std::remove_const_t<E>, dim, Attention, G, Selector>;
-    auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data());
-    auto* const deltas = reinterpret_cast<typename call_type::delta_type*>(kept + p.batch * p.heads * p.queries);
-    call_type const c(use, {{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas});
-    gpu::detail::launch<gpu::detail::query_gradient_block>(who, c, stream);
-    gpu::detail::launch<gpu::detail::key_gradient_block>(who, c, stream);
-  });
+  gpu::detail::require_workspace(who, "workspace", "backward_workspace", workspace, backward_workspace(use, p));
+  using arguments = gpu::detail::backward_arguments<std::remove_const_t<E>, normalizer_type, G>;
+  auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data());
+  auto* const deltas = reinterpret_cast<typename arguments::delta_type*>(kept + p.batch * p.heads * p.queries);
+  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(who, use, arguments{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas}, stream);
+}
+
+/// The same after a forward() that kept its rows in `saved` and wrote `out`: seven products, where the carry of the Jacobian is the weight
+/// (carries_weights, concepts/normalizer.hpp: softmax and its kin, top_k) or there is none (sigmoid, relu); nine for others.
+///
+/// Shapes      as above; out as forward() wrote it, in the type of q; saved as forward() left it
+/// Precision   as above; delta is made of the outputs as they were rounded
+/// Throws      as above
+template <class Selector = gpu::default_backward_tuning, class Attention, class E, class G>
+void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<std::type_identity_t<E>, 4> out, view<E, 4> dout, view<G, 4> dq, view<G, 4> dk,
+              view<G, 4> dv, cudaStream_t stream, std::span<std::byte> workspace, std::span<std::byte> saved) {
+  using normalizer_type = decltype(Attention::normalize);
+  static_assert(has_jacobian<normalizer_type>, "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
+  gpu::detail::require_policies_of_a_gpu<Attention>();
+  constexpr char const* who = "basin::backward";
+  problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
+  check_like_output(who, "out", out, p);
+  validate(use, p);
+  using arguments = gpu::detail::saved_backward_arguments<std::remove_const_t<E>, normalizer_type, G>;
+  gpu::detail::require_workspace(who, "workspace", "backward_workspace", workspace, backward_workspace(use, p));
+  gpu::detail::require_workspace(who, "memory of saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
+  auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(saved.data());
+  auto* const deltas = reinterpret_cast<typename arguments::delta_type*>(workspace.data());
+  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(who, use, arguments{{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas}, out}, stream);
 }
 
 }  // namespace basin

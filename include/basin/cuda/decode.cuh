@@ -84,7 +84,7 @@ void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out
   check_apart(who, "k", rows_of_keys(k), "out", out);
   check_apart(who, "v", rows_of_keys(v), "out", out);
   validate(use, p);
-  require_workspace(who, "decode_workspace", workspace, decode_workspace(use, p));
+  require_workspace(who, "workspace", "decode_workspace", workspace, decode_workspace(use, p));
   auto* const kept = watches_keys ? reinterpret_cast<kept_row<normalizer_type>*>(workspace.data()) : nullptr;
   for_dim<Selector>(who, p, [&](auto dim) {
     forward_arguments<std::remove_const_t<E>, normalizer_type, Out, Keys> const plain{p, q, k, v, out, kept};

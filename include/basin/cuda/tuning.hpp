@@ -3,18 +3,39 @@
 
 namespace basin::gpu {
 
+namespace detail {
+struct bulk;
+}
+
 /// How a kernel is cut up. It changes speed and rounding, never what is computed.
 struct tuning {
   int warps = 4;                        // of a block, 16 rows each
   int columns = 64;                     // keys (or queries) that a block takes in at once
-  int stages = 2;                       // tiles of keys in shared memory: one at work, the others on their way
+  int stages = 2;                       // tiles of each tensor in shared memory: one at work, the others on their way
+  bool in_turns = false;                // Hopper: groups start their products in turn, so that one multiplies while another weighs
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 };
 
+/// Tunings of Hopper's generation (cuda/group_machine.hpp) for numbers of 16 bits: two groups of four warps that compute, one that fetches, and
+/// what of tiles fits 227 KiB. Not yet measured on a GPU.
+struct hopper_tuning {
+  using generation = detail::bulk;
+  static constexpr int most_dim = 256;
+  static constexpr tuning of(int, int dim) { return {8, dim <= 128 ? 128 : 64, 2, dim <= 128}; }
+};
+/// In the backward pass sums of two gradients stand in registers; those of wider heads do not fit.
+struct hopper_backward_tuning {
+  using generation = detail::bulk;
+  static constexpr int most_dim = 128;
+  static constexpr tuning of(int, int) { return {8, 64, 2}; }
+};
+
 /// The tuning of a kernel for numbers of `bytes` bytes and heads of `dim`: queries and two tiles of keys and of values fit 99 KiB of
-/// shared memory, which every processor from sm_80 on has. Not yet measured on a GPU.
+/// shared memory, which every processor from sm_80 on has. Not yet measured on a GPU. `hopper`: what is taken instead on such a GPU, for
+/// numbers of 16 bits in tensors that boxes can be copied from; a selector of your own without it takes portable kernels everywhere.
 struct default_tuning {
+  using hopper = hopper_tuning;
   /// The dims that kernels are made for; heads of other dims are padded with zeros up to the next. A selector of your own with fewer of
   /// them compiles sooner.
   static constexpr int dims[] = {64, 128, 256};
@@ -26,6 +47,7 @@ struct default_tuning {
 
 /// The same for the backward pass, which keeps a row of dO beside each query and sums of two gradients beside each key.
 struct default_backward_tuning {
+  using hopper = hopper_backward_tuning;
   static constexpr int dims[] = {64, 128, 256};
   static constexpr tuning of(int bytes, int dim) {
     int const row = bytes * dim;

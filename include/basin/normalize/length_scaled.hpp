@@ -56,6 +56,7 @@ struct log_n {
 template <normalizer Normalizer, class Law = ssmax>
 struct length_scaled {
   using jacobian_of_weights = std::bool_constant<has_jacobian_of_weights<Normalizer>>;
+  using carries_weights = std::bool_constant<basin::carries_weights<Normalizer>>;
 
   BASIN_EMPTY Normalizer normalize{};
   BASIN_EMPTY Law law{};

@@ -20,6 +20,7 @@ namespace basin {
 /// Example   examples/02_normalizers.cpp
 struct sink_logit {
   using jacobian_of_weights = std::true_type;
+  using carries_weights = std::true_type;
 
   static constexpr int parameters = 1;
   using starts_uncounted = std::true_type;

@@ -19,6 +19,7 @@ namespace basin {
 /// Example   examples/01_hello.cpp
 struct softmax {
   using jacobian_of_weights = std::true_type;
+  using carries_weights = std::true_type;
 
   double temperature = 1.0;
 

@@ -19,6 +19,7 @@ namespace basin {
 /// Example   examples/02_normalizers.cpp
 struct softmax_n {
   using jacobian_of_weights = std::true_type;
+  using carries_weights = std::true_type;
 
   double n = 1;
 

@@ -23,6 +23,7 @@ namespace basin {
 /// Example   examples/02_normalizers.cpp
 struct top_k {
   using jacobian_of_weights = std::true_type;
+  using carries_weights = std::true_type;
 
   int k = 64;
 

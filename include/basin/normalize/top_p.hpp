@@ -21,6 +21,7 @@ namespace basin {
 /// Example   examples/02_normalizers.cpp
 struct top_p {
   using jacobian_of_weights = std::true_type;
+  using carries_weights = std::true_type;
 
   double p = 0.85;
 

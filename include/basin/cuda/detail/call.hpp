@@ -5,9 +5,8 @@
 
 #include <cmath>
 
-#include "basin/cuda/detail/keys.hpp"
-#include "basin/cuda/detail/products.hpp"
 #include "basin/cuda/detail/rows.hpp"
+#include "basin/cuda/detail/tiles.hpp"
 #include "basin/cuda/plan.hpp"
 #include "basin/cuda/tuning.hpp"
 
@@ -40,22 +39,39 @@ struct backward_arguments : forward_arguments<E, N, G> {
   BASIN_DEVICE delta_type& delta_at(index batch, index head, index query) const { return deltas[this->row(batch, head, query)]; }
 };
 
-/// A call: its arguments, its policies, and all that kernels are templated on. A block holds RowTiles tiles of its own rows and four of
-/// what passes by.
-template <class E, int Dim, class Attention, class Arguments, class Selector, int RowTiles>
+/// The generation that a selector names: portable where it names none.
+template <class Selector>
+struct generation_named {
+  using type = portable;
+};
+template <class Selector>
+  requires requires { typename Selector::generation; }
+struct generation_named<Selector> {
+  using type = typename Selector::generation;
+};
+
+/// Those of a backward call whose forward call kept its rows; `kept` are those, and `made` is what it wrote.
+template <class E, class N, class G>
+struct saved_backward_arguments : backward_arguments<E, N, G> {
+  view<E const, 4> made;
+};
+
+/// A call: its arguments, its policies, and all that kernels are templated on. A block holds OwnTiles tiles of its own rows.
+template <class E, int Dim, class Attention, class Arguments, class Selector, int OwnTiles>
 struct call : Arguments {
   using element = E;
   using arguments = Arguments;
   using attention_type = Attention;
   using normalizer_type = decltype(Attention::normalize);
   using watch_type = observation<decltype(Attention::observe)>;
-  static constexpr int dim = Dim;
+  using generation = typename generation_named<Selector>::type;
+  static constexpr int dim = Dim, own_tiles = OwnTiles;
   static constexpr tuning cut = Selector::of(sizeof(E), Dim);
   static constexpr int threads = 32 * cut.warps, rows = 16 * cut.warps, tiles = cut.columns / 8;
   using tile_type = shared_tile<E, Dim>;
   using scores_type = sums_of_warp<tiles>;
-  static_assert(cut.columns % 16 == 0 && cut.stages == 2);
-  static constexpr int shared_bytes = tile_type::bytes(RowTiles * rows + 2 * cut.stages * cut.columns);
+  static_assert(cut.columns % 16 == 0);
+  static constexpr int shared_bytes = generation::template shared_bytes<call>;
 
   Attention use;
 
@@ -68,6 +84,8 @@ template <class E, int Dim, class Attention, class Out, class Selector = default
 using forward_call = call<E, Dim, Attention, forward_arguments<E, decltype(Attention::normalize), Out, Keys>, Selector, 1>;
 template <class E, int Dim, class Attention, class G, class Selector = default_backward_tuning>
 using backward_call = call<E, Dim, Attention, backward_arguments<E, decltype(Attention::normalize), G>, Selector, 2>;
+template <class E, int Dim, class Attention, class G, class Selector = default_backward_tuning>
+using saved_backward_call = call<E, Dim, Attention, saved_backward_arguments<E, decltype(Attention::normalize), G>, Selector, 2>;
 
 /// Rows [first, first + rows) of a key head of one sequence: row n is query n / group of head n % group, so that short queries of
 /// many heads fill a block, too.

@@ -18,14 +18,14 @@ class forward_block {
   using scores_type = typename Call::scores_type;
   static constexpr auto streams = plan_forward<typename Call::attention_type>() == way::stream;
 
-  BASIN_DEVICE forward_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) {}
+  BASIN_DEVICE forward_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) { at.fetch_rows(0, call.q); }
 
   static index blocks(Call const& c) { return block_type::blocks(c); }
 
   BASIN_DEVICE void run() {
     make_rows();
     if constexpr (streams && watch_type::row_values > 0 && !watch_type::rescales) watch_again();
-    finish();
+    if constexpr (tiles_of<M, Call>::computes) finish();
   }
 
  protected:
@@ -33,14 +33,14 @@ class forward_block {
   BASIN_DEVICE void make_rows() {
     if constexpr (streams) {
       at.start();
-      at.template over_scores<sweep::values>([&](scores_type& s, int stage) {
+      at.over_mixing(out, [&](scores_type& s) {
         raise(s);
-        take_in(s, stage);
-      });
+        take_in(s);
+      }, [&] { lower(); });
       at.merge_lanes();
     } else {
       at.count_measure_and_search();
-      at.template over_scores<sweep::values>([&](scores_type& s, int stage) { take_in(s, stage); });
+      at.over_mixing(out, [&](scores_type& s) { take_in(s); }, [] {});
       if constexpr (has_terms<N>) at.merge_lanes();
     }
   }
@@ -55,34 +55,41 @@ class forward_block {
   block_type at;
   watch_type watch;
   typename watch_type::template rows<float> states[2]{};
-  sums_of_warp<Call::dim / 8> out{};
+  sums_of_warp<Call::dim / 8> out;
 
  private:
-  /// Rows are raised by a tile; what was added up before is rescaled.
+  float lowered[2] = {1.0f, 1.0f};
+
+  /// Rows are raised by a tile; what was added up before is rescaled, outputs later.
   BASIN_DEVICE void raise(scores_type& s) {
     auto const& n = at.c.use.normalize;
     at.raise(s, [&](int i, row_type const& old) {
       float const by = n.rescale(old, at.row[i]);
       if constexpr (watch_type::rescales) watch.rescale(states[i], by, watch.totals(states[i], n, old));
-      BASIN_UNROLL
-      for (int tile = 0; tile < Call::dim / 8; ++tile) out[tile][2 * i] *= by, out[tile][2 * i + 1] *= by;
+      lowered[i] = by;
     });
   }
-  /// Scores become terms, and the rows, their observers and the outputs take them in.
-  BASIN_DEVICE void take_in(scores_type& s, int stage) {
+  BASIN_DEVICE void lower() {
+    BASIN_UNROLL
+    for (int tile = 0; tile < Call::dim / 8; ++tile) {
+      BASIN_UNROLL
+      for (int e = 0; e < 4; ++e) out[tile][e] *= lowered[e / 2];
+    }
+  }
+  /// Scores become terms, and the rows and their observers take them in.
+  BASIN_DEVICE void take_in(scores_type& s) {
     at.each(s, [&](int i, int, float& x) {
       float const score = x;
       x = at.take_in(i, score);
       if constexpr (watch_type::row_values > 0 && (!streams || watch_type::rescales)) show(i, score, x);
     });
-    mix_rows<typename Call::element>(at.m, s, at.values(stage), out);
   }
   BASIN_DEVICE void show(int i, float score, float term) {
     watch.template absorb<N>(states[i], seen_term<float>{term, at.hidden(score) ? score : log_of_term(at.c.use.normalize, at.row[i], score, term)});
   }
   /// Another sweep with the rows complete.
   BASIN_DEVICE void watch_again() {
-    at.template over_scores<sweep::scores>([&](scores_type& s, int) {
+    at.template over_scores<sweep::scores>([&](scores_type& s) {
       at.each(s, [&](int i, int, float score) { show(i, score, at.hidden(score) ? 0.0f : at.c.use.normalize.term(at.row[i], score)); });
     });
   }

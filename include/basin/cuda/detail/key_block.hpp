@@ -12,7 +12,6 @@ template <class M, class Call>
 struct key_block {
   using E = typename Call::element;
   using watch_type = typename Call::watch_type;
-  using tile_type = typename Call::tile_type;
   static constexpr int columns = Call::cut.columns;
   static constexpr auto values = watch_type::key_values;
 
@@ -26,58 +25,41 @@ struct key_block {
   Call const& c;
   watch_type watch;
   int batch, head = 0;
+  tiles_of<M, Call> tiles;
   index kv_head, keys, first, key[2];                            // of the sequence; of the block; of the rows g and g + 8 of the warp's sixteen
   totals sums[2];
   float seen_of_tile[2] = {};
   cuda::std::array<float, values> given_of_tile[2]{};
 
   /// `heads`: how many heads there are blocks for, those of keys or those of queries.
-  BASIN_DEVICE key_block(M const& machine, Call const& call, index block, index heads) : m(machine), c(call), watch(call.use.observe) {
+  BASIN_DEVICE key_block(M const& machine, Call const& call, index block, index heads) : m(machine), c(call), watch(call.use.observe), tiles(machine, call) {
     index const blocks = (c.p.keys + Call::rows - 1) / Call::rows, of_all = block / blocks;
     batch = static_cast<int>(of_all / heads), head = static_cast<int>(of_all % heads * (c.p.heads / heads));
     kv_head = c.p.kv_head(head), keys = length_of(c.k, batch), first = block % blocks * Call::rows;
     BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) key[i] = first + first_row_of_warp() + m.thread() % 32 / 4 + 8 * i;
+    for (int i = 0; i < 2; ++i) key[i] = first + m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i;
   }
 
   static index blocks(Call const& c, index heads) { return c.p.batch * heads * ((c.p.keys + Call::rows - 1) / Call::rows); }
 
-  BASIN_DEVICE tile_type tile_at(int row) const { return {reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; }
-  BASIN_DEVICE int first_row_of_warp() const { return m.thread() / 32 * 16; }
-
   /// The rows of this block from a tensor shaped as k.
   template <class Keys>
-  BASIN_DEVICE void fetch_keys(Keys const& from, tile_type to) const {
-    auto const& all = rows_of_keys(from);
-    copy_rows(m, Call::threads, Call::rows, static_cast<int>(all.extent(3)), all.stride(3), to,
-              [&](int r) { return first + r < keys ? row_of_key(from, batch, kv_head, first + r) : nullptr; });
-  }
-  /// Rows from query `at` on of the head at hand, from a tensor shaped as q.
-  BASIN_DEVICE void fetch_queries(view<E const, 4> const& from, index at, tile_type to) const {
-    copy_rows(m, Call::threads, columns, static_cast<int>(from.extent(3)), from.stride(3), to,
-              [&](int r) { return at + r < c.p.queries ? &from(batch, head, at + r, 0) : nullptr; });
+  BASIN_DEVICE void fetch_keys(int n, Keys const& from) const {
+    tiles.fetch_own(n, from, [&](int r) { return first + r < keys ? row_of_key(from, batch, kv_head, first + r) : nullptr; });
   }
 
-  /// Calls meet(first query, how much is seen, stage) for every tile of queries of the head at hand that see something of the block;
-  /// fetch(first query, stage) puts the next tile on its way meanwhile.
-  template <class Fetch, class Meet>
-  BASIN_DEVICE void over_queries(Fetch const& fetch, Meet const& meet) {
-    int stage = 0;
-    index at = next_tile(0);
-    if (at < c.p.queries) fetch(at, stage);
-    m.commit();
-    while (at < c.p.queries) {
-      index const next = next_tile(at + columns);
-      if (next < c.p.queries) fetch(next, 1 - stage);
-      m.commit();
-      m.template wait_for_all_but<1>();
-      m.sync();
-      meet(at, seen(at), stage);
+  /// Calls meet(first query, how much is seen) for every tile of queries of the head at hand that see something of the block, with the
+  /// first Count of q and `beside` in shared memory.
+  template <int Count, class Meet>
+  BASIN_DEVICE void over_queries(view<E const, 4> const& beside, Meet const& meet) {
+    auto const next = [&](index from) {
+      while (from < c.p.queries && seen(from) == coverage::none) from += columns;
+      return from;
+    };
+    tiles.template over<Count>(c.q, beside, {batch, head, c.p.queries}, 0, c.p.queries, next, [&](index at) {
+      meet(at, seen(at));
       take_tile();
-      m.sync();
-      at = next, stage = 1 - stage;
-    }
-    m.template wait_for_all_but<0>();
+    });
   }
   /// f(row of the lane, n, e, the query of number e of tile n) for all numbers of a lane that have a query.
   template <class F>
@@ -103,7 +85,7 @@ struct key_block {
   }
   /// Tells what the keys received from the head at hand, and starts anew.
   BASIN_DEVICE void tell_keys() {
-    if constexpr (values > 0) {
+    if constexpr (values > 0 && tiles_of<M, Call>::computes) {
       BASIN_UNROLL
       for (int i = 0; i < 2; ++i) {
         auto const given = sum_over_row(m, sums[i].given);
@@ -132,10 +114,6 @@ struct key_block {
     tile const t{batch, head, from + keys - c.p.queries, to + keys - c.p.queries, first, last};
     coverage const all = c.use.visible.covers(t);
     return all == coverage::none ? all : both(all, basin::kept(c.use.prune, t));
-  }
-  BASIN_DEVICE index next_tile(index from) const {
-    while (from < c.p.queries && seen(from) == coverage::none) from += columns;
-    return from;
   }
 };
 

@@ -12,12 +12,10 @@ template <class M, class Call>
 class key_gradient_block {
  public:
   using block_type = key_block<M, Call>;
-  using E = typename Call::element;
-  using tile_type = typename Call::tile_type;
 
   BASIN_DEVICE key_gradient_block(M const& m, Call const& call, index block) : at(m, call, block, call.p.kv_heads) {
-    at.fetch_keys(call.k, keys());
-    at.fetch_keys(call.v, values());
+    at.fetch_keys(0, call.k);
+    at.fetch_keys(1, call.v);
   }
 
   static index blocks(Call const& c) { return block_type::blocks(c, c.p.kv_heads); }
@@ -26,14 +24,15 @@ class key_gradient_block {
     auto const& c = at.c;
     for (index member = 0; member < c.group(); ++member) {
       at.head = static_cast<int>(at.kv_head * c.group() + member);
-      at.over_queries(
-          [&](index from, int stage) {
-            at.fetch_queries(c.q, from, queries(stage));
-            at.fetch_queries(c.dout, from, douts(stage));
-          },
-          [&](index from, coverage seen, int stage) { take_in(from, seen, stage); });
+      at.template over_queries<2>(c.dout, [&](index from, coverage seen) { take_in(from, seen); });
       at.tell_keys();
     }
+    if constexpr (tiles_of<M, Call>::computes) finish();
+  }
+
+ private:
+  BASIN_DEVICE void finish() {
+    auto const& c = at.c;
     int const t = at.m.thread() % 4;
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
@@ -42,19 +41,10 @@ class key_gradient_block {
       write_row(dv, i, t, c.p.value_dim, 1.0f, [&](index d) -> decltype(auto) { return c.dv(at.batch, at.kv_head, at.key[i], d); });
     }
   }
-
- private:
-  /// Shared memory: keys, values, two tiles of queries, two of dO.
-  BASIN_DEVICE tile_type keys() const { return at.tile_at(0); }
-  BASIN_DEVICE tile_type values() const { return at.tile_at(Call::rows); }
-  BASIN_DEVICE tile_type queries(int stage) const { return at.tile_at(2 * Call::rows + stage * Call::cut.columns); }
-  BASIN_DEVICE tile_type douts(int stage) const { return at.tile_at(2 * Call::rows + (2 + stage) * Call::cut.columns); }
-
-  BASIN_DEVICE void take_in(index from, coverage seen, int stage) {
+  BASIN_DEVICE void take_in(index from, coverage seen) {
     auto const& c = at.c;
-    typename Call::scores_type dots{}, dweights{}, w{}, ds{};
-    multiply_rows<Call::tiles>(at.m, keys(), at.first_row_of_warp(), queries(stage), dots);
-    multiply_rows<Call::tiles>(at.m, values(), at.first_row_of_warp(), douts(stage), dweights);
+    typename Call::scores_type const dots = at.tiles.product(0), dweights = at.tiles.product(1);
+    typename Call::scores_type w{}, ds{};
     at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
       auto const& kept = c.kept_at(row.batch, row.head, row.query);
       auto const pair = weighed(c, kept, row, at.key[i], seen, dots[n][e]);
@@ -62,8 +52,8 @@ class key_gradient_block {
       ds[n][e] = dot_gradient(c, row, at.key[i], dots[n][e], score_gradient_of(c, kept, c.delta_at(row.batch, row.head, row.query), pair, dweights[n][e]));
       at.give(i, pair.seen, pair.weight);
     });
-    mix_rows<E>(at.m, w, douts(stage), dv);
-    mix_rows<E>(at.m, ds, queries(stage), dk);
+    at.tiles.mix(1, w, dv);
+    at.tiles.mix(0, ds, dk);
   }
 
   block_type at;

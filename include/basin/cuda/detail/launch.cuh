@@ -56,11 +56,10 @@ constexpr void require_policies_of_a_gpu() {
   static_assert(watch_type::merges, "basin: a GPU needs merge(into, from) of every row observer, as four threads share a row (concepts/observer.hpp)");
 }
 
-inline void require_workspace(char const* who, char const* ask, std::span<std::byte> workspace, std::size_t needed) {
-  if (workspace.size() < needed)
-    throw shape_error(message(who, ": the workspace has ", workspace.size(), " bytes but the call wants ", needed, "; ask ", ask, "(use, problem)"));
-  if (needed > 0 && reinterpret_cast<std::uintptr_t>(workspace.data()) % 16 != 0)
-    throw shape_error(message(who, ": the workspace begins at an address that is no multiple of 16; memory from cudaMalloc is one of 256"));
+inline void require_workspace(char const* who, char const* what, char const* ask, std::span<std::byte const> memory, std::size_t needed) {
+  if (memory.size() < needed) throw shape_error(message(who, ": the ", what, " has ", memory.size(), " bytes but the call wants ", needed, "; ask ", ask, "(use, problem)"));
+  if (needed > 0 && reinterpret_cast<std::uintptr_t>(memory.data()) % 16 != 0)
+    throw shape_error(message(who, ": the ", what, " begins at an address that is no multiple of 16; memory from cudaMalloc is one of 256"));
 }
 
 }  // namespace basin::gpu::detail

@@ -17,13 +17,19 @@ struct shared_tile {
   static constexpr int step = Dim + 16 / static_cast<int>(sizeof(E));
   E* start;
   BASIN_DEVICE E* row(int r) const { return start + r * step; }
+  BASIN_DEVICE E* chunk(int r, int column) const { return row(r) + column; }
   static constexpr int bytes(int rows) { return rows * step * static_cast<int>(sizeof(E)); }
 };
+
+/// For sums that a product writes without reading them.
+struct no_numbers {};
 
 /// Sums of a warp: 16 rows, 8 columns for each of Tiles.
 template <int Tiles>
 struct sums_of_warp {
-  cuda::std::array<float, 4> of[Tiles] = {};
+  cuda::std::array<float, 4> of[Tiles];
+  BASIN_DEVICE sums_of_warp() : of{} {}
+  BASIN_DEVICE explicit sums_of_warp(no_numbers) {}
   BASIN_DEVICE cuda::std::array<float, 4>& operator[](int tile) { return of[tile]; }
   BASIN_DEVICE cuda::std::array<float, 4> const& operator[](int tile) const { return of[tile]; }
 };
@@ -97,14 +103,16 @@ BASIN_DEVICE void write_row(sums_of_warp<Tiles> const& sums, int i, int t, index
   }
 }
 
-/// Rows of a tensor on their way into a tile: row(r) is where row r begins, or nullptr where there is none and zeros stand.
-template <class E, int Dim, class M, class Row>
-BASIN_DEVICE void copy_rows(M const& m, int threads, int rows, int dim, index element_step, shared_tile<E, Dim> to, Row const& row) {
-  constexpr int chunk = 16 / static_cast<int>(sizeof(E)), chunks = Dim / chunk;
+/// Rows of a tensor on their way into a tile `width` numbers wide: row(r) is where row r begins, or nullptr where there is none and zeros stand.
+template <class M, class Tile, class Row>
+BASIN_DEVICE void copy_rows(M const& m, int threads, int rows, int width, int dim, index element_step, Tile to, Row const& row) {
+  using E = std::remove_pointer_t<decltype(to.chunk(0, 0))>;
+  constexpr int chunk = 16 / static_cast<int>(sizeof(E));
+  int const chunks = width / chunk;
   for (int n = m.thread(); n < rows * chunks; n += threads) {
     int const r = n / chunks, at = n % chunks * chunk;
     E const* const from = row(r);
-    E* const here = to.row(r) + at;
+    E* const here = to.chunk(r, at);
     if (from != nullptr && element_step == 1 && at + chunk <= dim && reinterpret_cast<std::uintptr_t>(from + at) % 16 == 0) {
       m.copy_async(reinterpret_cast<std::byte*>(here), bytes_at(from + at));
     } else {

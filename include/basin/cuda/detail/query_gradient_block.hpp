@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The backward pass of one block of queries: rows are finished once more, then delta = sum_k carry_k dw_k of each, then
-// dQ += dS K. Rows and deltas stay for the blocks of keys.
+// The backward pass of one block of queries: rows are finished once more unless the forward pass kept them, then
+// delta = sum_k carry_k dw_k of each, then dQ += dS K. Rows and deltas stay for the blocks of keys.
 
 #include "basin/concepts/parameters.hpp"
 #include "basin/cuda/detail/query_block.hpp"
@@ -18,42 +18,69 @@ class query_gradient_block {
   using scores_type = typename Call::scores_type;
 
   BASIN_DEVICE query_gradient_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) {
-    at.fetch_rows(call.dout, at.more_rows());
+    at.fetch_rows(0, call.q);
+    at.fetch_rows(1, call.dout);
   }
 
   static index blocks(Call const& c) { return block_type::blocks(c); }
 
   BASIN_DEVICE void run() {
-    at.finish_rows();
-    BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) kept[i] = {at.row[i], at.factor(i)};
-    over_pairs([&](int i, auto const& pair, float, float& dw, index) {
-      if constexpr (watch_type::row_values > 0) watch.absorb(states[i], seen_term<float>{pair.weight, math::log(pair.weight)});
-      if (pair.weighs()) gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
-    }, [](scores_type&, int) {});
-    BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) delta[i] = sum_over_row(at.m, delta[i]);
+    make_rows();
+    make_deltas();
     over_pairs([&](int i, auto const& pair, float dot, float& dw, index key) {
+      if constexpr (watch_type::row_values > 0) watch.absorb(states[i], seen_term<float>{pair.weight, math::log(pair.weight)});
       float const ds = score_gradient_of(at.c, kept[i], delta[i], pair, dw);
       if constexpr (has_parameters<N>)
         if (pair.weighs()) add_parameters(i, pair, dw, ds);
       dw = dot_gradient(at.c, at.mine[i], key, dot, ds);
-    }, [&](scores_type& ds, int stage) { mix_rows<typename Call::element>(at.m, ds, at.keys(stage), dq); });
-    finish();
+    }, [&](scores_type& ds) { at.tiles.mix(0, ds, dq); });
+    if constexpr (tiles_of<M, Call>::computes) finish();
   }
 
  private:
-  /// f(row of the lane, pair, <q, k>, dw, key) for all pairs of a lane, then then(what f made of dw, stage) for the tile.
+  static constexpr bool rows_are_saved = requires(Call const& c) { c.made; };
+  static constexpr std::size_t rank = jacobian_of<N, float>::rank;
+
+  BASIN_DEVICE void make_rows() {
+    if constexpr (!rows_are_saved) at.finish_rows();
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      auto const& mine = at.mine[i];
+      if constexpr (!rows_are_saved) kept[i] = {at.row[i], at.factor(i)};
+      else if (at.here[i]) kept[i] = at.c.kept_at(mine.batch, mine.head, mine.query);
+    }
+  }
+  BASIN_DEVICE void make_deltas() {
+    if constexpr (rank == 0) return;
+    if constexpr (rows_are_saved && carries_weights<N>) {
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i)
+        if (at.here[i]) delta[i][0] = part_of_output_product(at.mine[i]);
+    } else {
+      over_pairs([&](int i, auto const& pair, float, float& dw, index) {
+        if (pair.weighs()) gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
+      }, [](scores_type&) {});
+    }
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) delta[i] = sum_over_row(at.m, delta[i]);
+  }
+  /// Of <do, o> the part of this lane: every fourth column.
+  BASIN_DEVICE float part_of_output_product(row_of_lane const& mine) const {
+    float sum = 0.0f;
+    for (index d = at.m.thread() % 4; d < at.c.p.value_dim; d += 4)
+      sum = math::fma(static_cast<float>(at.c.dout(mine.batch, mine.head, mine.query, d)), static_cast<float>(at.c.made(mine.batch, mine.head, mine.query, d)), sum);
+    return sum;
+  }
+  /// f(row of the lane, pair, <q, k>, dw, key) for all pairs of a lane, then then(what f made of dw) for the tile.
   template <class F, class Then>
   BASIN_DEVICE void over_pairs(F const& f, Then const& then) {
-    at.template over_tiles<sweep::values>([&](index first, coverage seen, int stage) {
-      scores_type dots = at.products(stage), dw{};
-      multiply_rows<Call::tiles>(at.m, at.more_rows(), at.first_row_of_warp(), at.values(stage), dw);
+    at.template over_tiles<sweep::values>([&](index first, coverage seen) {
+      scores_type dots = at.tiles.product(0), dw = at.tiles.product(1);
       at.each(dots, dw, [&](int i, int column, float dot, float& one) {
         index const key = first + column;
         f(i, weighed(at.c, kept[i], at.mine[i], key, seen, dot), dot, one, key);
       });
-      then(dw, stage);
+      then(dw);
     });
   }
   BASIN_DEVICE void add_parameters(int i, weighed_pair<N> const& pair, float dweight, float ds) {
@@ -73,12 +100,12 @@ class query_gradient_block {
       auto const parameters = sum_over_row(at.m, dparameters[i]);
       if (!at.here[i]) continue;
       if (t == 0) {
-        c.kept_at(mine.batch, mine.head, mine.query) = kept[i];
+        if constexpr (!rows_are_saved) c.kept_at(mine.batch, mine.head, mine.query) = kept[i];
         c.delta_at(mine.batch, mine.head, mine.query) = delta[i];
         if constexpr (has_parameters<N>)
           for (int n = 0; n < N::parameters; ++n) c.use.normalize.sees_parameter_gradient({mine.batch, mine.head, mine.query}, n, static_cast<double>(parameters[n]));
         float log_sum = 0.0f;
-        if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(c.use.normalize, at.row[i]);
+        if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(c.use.normalize, kept[i].row);
         watch.sees_row({mine.batch, mine.head, mine.query}, watch.report(state, 1.0f, log_sum, state.added));
       }
       write_row(dq, i, t, c.p.dim, 1.0f, [&](index d) -> decltype(auto) { return c.dq(mine.batch, mine.head, mine.query, d); });
@@ -87,7 +114,7 @@ class query_gradient_block {
 
   block_type at;
   watch_type watch;
-  kept_row<N> kept[2];
+  kept_row<N> kept[2]{};
   typename Call::delta_type delta[2]{};
   for_parameters<N, float> dparameters[2]{};
   typename watch_type::template rows<float> states[2]{};

@@ -12,21 +12,18 @@ class watch_block {
  public:
   using block_type = key_block<M, Call>;
 
-  BASIN_DEVICE watch_block(M const& m, Call const& call, index block) : at(m, call, block, call.p.heads) { at.fetch_keys(call.k, at.tile_at(0)); }
+  BASIN_DEVICE watch_block(M const& m, Call const& call, index block) : at(m, call, block, call.p.heads) { at.fetch_keys(0, call.k); }
 
   static index blocks(Call const& c) { return block_type::blocks(c, c.p.heads); }
 
   BASIN_DEVICE void run() {
-    auto const queries = [&](int stage) { return at.tile_at(Call::rows + stage * Call::cut.columns); };
-    at.over_queries([&](index from, int stage) { at.fetch_queries(at.c.q, from, queries(stage)); },
-                    [&](index from, coverage seen, int stage) {
-                      typename Call::scores_type s{};
-                      multiply_rows<Call::tiles>(at.m, at.tile_at(0), at.first_row_of_warp(), queries(stage), s);
-                      at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
-                        auto const pair = weighed(at.c, at.c.kept_at(row.batch, row.head, row.query), row, at.key[i], seen, s[n][e]);
-                        at.give(i, pair.seen, pair.weight);
-                      });
-                    });
+    at.template over_queries<1>(at.c.q, [&](index from, coverage seen) {
+      typename Call::scores_type const s = at.tiles.product(0);
+      at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
+        auto const pair = weighed(at.c, at.c.kept_at(row.batch, row.head, row.query), row, at.key[i], seen, s[n][e]);
+        at.give(i, pair.seen, pair.weight);
+      });
+    });
     at.tell_keys();
   }
 

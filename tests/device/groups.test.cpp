@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers cuda/group_machine.hpp, cuda/detail/bulk_tiles.hpp: kernels of Hopper's generation, on the host.
+#include "basin/basin.hpp"
+#include "device/host_groups.hpp"
+#include "parity/compare.hpp"
+#include "support/rows.hpp"
+
+namespace basin_test {
+
+namespace {
+
+template <class Selector, int Dim, class S, class Attention>
+void compare_in_groups(Attention const& use, shape const& s) {
+  INFO(description(s));
+  half_call<S> c(s);
+  host_forward_in_groups<Dim, Selector>(use, c.view_of(c.q, c.exact.q), c.view_of(c.k, c.exact.k), c.view_of(c.v, c.exact.v), c.out.v);
+  basin::reference::forward(use, c.exact.q.v, c.exact.k.v, c.exact.v.v, c.exact.out.v);
+  CHECK(c.out.all_written());
+  CHECK(distance(c.out, c.exact.out) <= half_step<S>() * largest(c.exact.v) + 1e-4);
+}
+
+}  // namespace
+
+TEST_CASE("kernels of Hopper's generation agree with the reference at every length", "[device]") {
+  basin::attention<> const full;
+  for (shape const& s : {shape{1, 1, 1, 1, 1, 64, 64}, shape{1, 2, 1, 40, 150, 64, 64}, shape{2, 2, 2, 20, 33, 40, 24}, shape{1, 1, 1, 64, 16, 64, 64}}) {
+    compare_in_groups<groups_of<1, 16, 2>, 64, basin::bfloat16>(full, s);
+    compare_in_groups<groups_of<1, 16, 2>, 64, basin::bfloat16>(full.with(basin::causal{}), s);
+  }
+  compare_in_groups<groups_of<3, 16, 2, true>, 64, basin::bfloat16>(full, {1, 1, 1, 190, 70, 64, 64});
+  compare_in_groups<groups_of<2, 32, 3, true>, 128, basin::float16>(full.with(basin::causal{}), {1, 2, 1, 70, 110, 128, 100});
+}
+
+TEST_CASE("who fetches keeps step with who searches for thresholds, sweep for sweep", "[device]") {
+  shape const s{1, 2, 1, 40, 150, 64, 64};
+  auto const causal = basin::attention<>{}.with(basin::causal{});
+  compare_in_groups<groups_of<1, 16, 2>, 64, basin::bfloat16>(causal.with(basin::sparsemax{}), s);
+  compare_in_groups<groups_of<1, 16, 3>, 64, basin::bfloat16>(causal.with(basin::entmax15{}), s);
+  compare_in_groups<groups_of<2, 16, 2>, 64, basin::bfloat16>(causal.with(basin::top_k{5}), s);
+  compare_in_groups<groups_of<1, 16, 2>, 64, basin::bfloat16>(causal.with(basin::length_scaled<basin::softmax>{}), s);
+}
+
+TEST_CASE("keys that watch and gradients are the reference's in Hopper's generation", "[device]") {
+  shape const s{1, 4, 2, 70, 90, 64, 64};
+  auto const check = [&](auto const& use) {
+    half_call<basin::bfloat16> c(s);
+    reports seen(s), expected(s);
+    auto const view_of = [&](auto const& memory, auto const& like) { return c.view_of(memory, like); };
+    host_forward_in_groups<64, groups_of<1, 16, 2>>(use.with(seen.watch_all()), view_of(c.q, c.exact.q), view_of(c.k, c.exact.k), view_of(c.v, c.exact.v), c.out.v);
+    basin::reference::forward(use.with(expected.watch_all()), c.exact.q.v, c.exact.k.v, c.exact.v.v, c.exact.out.v);
+    CHECK(distance(c.out, c.exact.out) <= half_step<basin::bfloat16>() * largest(c.exact.v) + 1e-4);
+    CHECK(distance(seen.received, expected.received) <= 1e-4);
+    host_backward_in_groups<64, groups_of<1, 16, 2>>(use, view_of(c.q, c.exact.q), view_of(c.k, c.exact.k), view_of(c.v, c.exact.v), view_of(c.dout, c.exact.dout),
+                                                     c.dq.v, c.dk.v, c.dv.v);
+    basin::reference::backward(use, c.exact.q.v, c.exact.k.v, c.exact.v.v, c.exact.dout.v, c.exact.dq.v, c.exact.dk.v, c.exact.dv.v);
+    double const step = half_step<basin::bfloat16>();
+    CHECK(distance(c.dq, c.exact.dq) <= 8 * step * largest(c.exact.dq) + 1e-3);
+    CHECK(distance(c.dk, c.exact.dk) <= 8 * step * largest(c.exact.dk) + 1e-3);
+    CHECK(distance(c.dv, c.exact.dv) <= 8 * step * largest(c.exact.dv) + 1e-3);
+  };
+  auto const causal = basin::attention<>{}.with(basin::causal{});
+  check(basin::attention<>{});
+  check(causal);
+  check(causal.with(basin::sparsemax{}));
+}
+
+}  // namespace basin_test

@@ -87,22 +87,9 @@ write_report() {
 }
 trap write_report EXIT
 
-# --- build: units and what each is compiled from. The longest come first.
-list_units() {
-  local normalizers shape_policies decode_policies n
-  normalizers=$(grep -c 'normalizer_case{"' tests/support/policies.hpp)
-  shape_policies=4 decode_policies=3
-  for ((n = 3 * shape_policies - 1; n >= 0; n -= 3)); do echo "tests/gpu/shapes.cu $n"; done
-  echo "tests/gpu/masks.cu 1"; echo "tests/gpu/masks.cu 0"
-  for ((n = 3 * shape_policies - 2; n >= 0; n -= 3)); do echo "tests/gpu/shapes.cu $n"; echo "tests/gpu/shapes.cu $((n - 1))"; done
-  for n in 0 1 2 3 4 5; do echo "bench/cuda/calls.cu $n"; done
-  for test in normalizers masks shapes decode graph; do echo "tests/gpu/$test.test.cpp -"; done
-  for ((n = 3 * decode_policies - 1; n >= 0; --n)); do echo "tests/gpu/decode.cu $n"; done
-  for ((n = normalizers - 1; n >= 0; --n)); do echo "tests/gpu/normalizers.cu $n"; done
-  echo "tests/gpu/graph.cu -"
-  echo "tests/support/main.cpp -"
-  echo "bench/cuda/library.cpp -"; echo "bench/cuda/figures.cpp -"
-}
+# --- build
+compile_host=("$compiler" -std=c++20 -O2 -fPIC -w -fopenmp -march=native "${includes[@]}" -isystem "$cccl" -I"$toolkit/include" '-DBASIN_DEFAULT_SHARED_DATA=""')
+list_units() { "${compile_host[@]}" -O0 tests/gpu/units.cpp -o "$build/units" && "$build/units"; }
 object_of() { local of=${1//\//_}; echo "$build/${of%.*}_$2.o"; }
 compile_unit() {  # SOURCE CASE
   local object began=$SECONDS command define=()
@@ -111,10 +98,11 @@ compile_unit() {  # SOURCE CASE
   if [[ $1 == *.cu ]]; then
     command=("$nvcc" -std=c++20 -O3 -lineinfo -Xcompiler -fPIC -gencode "arch=compute_$arch,code=sm_$arch" "${includes[@]}" -isystem "$cccl")
   else
-    command=("$compiler" -std=c++20 -O2 -fPIC -w -fopenmp -march=native "${includes[@]}" -isystem "$cccl" -I"$toolkit/include" '-DBASIN_DEFAULT_SHARED_DATA=""')
+    command=("${compile_host[@]}")
   fi
   rm -f "$object"
   if "${command[@]}" "${define[@]}" -c "$1" -o "$object" >"$object.log" 2>&1; then
+    echo "$sources" >"$object.of"
     echo "$((SECONDS - began)) s: $1${define:+ ${define[0]}}" >>"$build/times"
   else
     rm -f "$object"
@@ -122,16 +110,18 @@ compile_unit() {  # SOURCE CASE
   fi
 }
 build_all() {
-  local source number object began=$SECONDS objects=() missing=0
+  local source number object began=$SECONDS objects=() missing=0 sources
+  # Objects of the same sources, compilers and target are kept, so that a build that was stopped goes on.
+  sources=$({ find include tests/support tests/parity tests/gpu bench/cuda -type f -exec sha256sum {} + | sort; "$nvcc" --version; "$compiler" --version; echo "$arch"; } | sha256sum)
   : >"$build/times"
+  list_units >"$build/units.txt" || return 1
   while read -r source number; do
     object=$(object_of "$source" "$number")
     objects+=("$object")
-    # An object that is younger than all sources is kept.
-    [[ ! -f $object || $object -ot $build/arch || -n $(find include tests/support tests/parity tests/gpu bench/cuda -newer "$object" -type f -print -quit) ]] || continue
+    [[ ! -f $object || ! -f $object.of || $(<"$object.of") != "$sources" ]] || continue
     while [[ $(jobs -rp | wc -l) -ge $jobs ]]; do wait -n || true; done
     compile_unit "$source" "$number" &
-  done < <(list_units)
+  done <"$build/units.txt"
   wait
   for object in "${objects[@]}"; do [[ -f $object ]] || missing=$((missing + 1)); done
   echo "compiled $(wc -l <"$build/times") of ${#objects[@]} units for sm_$arch in $((SECONDS - began)) s, $jobs at once; the longest:"
@@ -232,7 +222,6 @@ run_part() {  # NAME COMMAND
   return "$status"
 }
 
-[[ -f $build/arch && $(<"$build/arch") == "$arch" ]] || echo "$arch" >"$build/arch"
 status=0
 run_part build build_all || exit 1
 run_part parity run_parity || status=1

@@ -46,6 +46,7 @@ basin::problem problem_of(basin_cuda_tensor const& q, basin_cuda_tensor const& k
   return {q.extents[0], q.extents[1], k.extents[1], q.extents[2], k.extents[2], q.extents[3], v.extents[3]};
 }
 std::span<std::byte> span_of(basin_cuda_room const& room) { return {static_cast<std::byte*>(room.workspace), static_cast<std::size_t>(room.bytes)}; }
+std::span<std::byte> saved_of(basin_cuda_room const& room) { return {static_cast<std::byte*>(room.saved), static_cast<std::size_t>(room.saved_bytes)}; }
 cudaStream_t stream_of(basin_cuda_room const& room) { return static_cast<cudaStream_t>(room.stream); }
 
 /// f(attention, watched as asked).
@@ -66,17 +67,17 @@ void watched(std::int32_t watch, basin::problem const& p, basin_cuda_room const&
 template <int Policy>
 void calls_of<Policy>::forward(std::int32_t watch, tensor const& q, tensor const& k, tensor const& v, tensor const& out, basin_cuda_room const& room) {
   watched<Policy>(watch, problem_of(q, k, v), room, [&](auto const& use) {
-    basin::forward<forward_tuning<Policy>>(use, view_of<E const>(q), view_of<E const>(k), view_of<E const>(v), view_of<E>(out), stream_of(room), span_of(room));
+    basin::forward<forward_tuning<Policy>>(use, view_of<E const>(q), view_of<E const>(k), view_of<E const>(v), view_of<E>(out), stream_of(room), span_of(room), saved_of(room));
   });
 }
 
 template <int Policy>
-void calls_of<Policy>::backward(std::int32_t watch, tensor const& q, tensor const& k, tensor const& v, tensor const& dout, tensor const& dq, tensor const& dk,
+void calls_of<Policy>::backward(std::int32_t watch, tensor const& q, tensor const& k, tensor const& v, tensor const& out, tensor const& dout, tensor const& dq, tensor const& dk,
                                 tensor const& dv, basin_cuda_room const& room) {
   if constexpr (Policy != basin_cuda_own_normalizer)
     watched<Policy>(watch, problem_of(q, k, v), room, [&](auto const& use) {
-      basin::backward<one_dim_backward>(use, view_of<E const>(q), view_of<E const>(k), view_of<E const>(v), view_of<E const>(dout), view_of<E>(dq), view_of<E>(dk),
-                                        view_of<E>(dv), stream_of(room), span_of(room));
+      basin::backward<one_dim_backward>(use, view_of<E const>(q), view_of<E const>(k), view_of<E const>(v), view_of<E const>(out), view_of<E const>(dout), view_of<E>(dq),
+                                        view_of<E>(dk), view_of<E>(dv), stream_of(room), span_of(room), saved_of(room));
     });
   else throw basin::unsupported_error("basin_cuda: own_normalizer has no Jacobian; it is there for its forward");
 }
@@ -95,6 +96,11 @@ std::uint64_t calls_of<Policy>::workspace(tensor const& q, tensor const& k, tens
   std::size_t bytes = std::max(basin::forward_workspace(use.with(basin::received_attention{}), p), basin::decode_workspace(use, p));
   if constexpr (Policy != basin_cuda_own_normalizer) bytes = std::max(bytes, basin::backward_workspace(use.with(basin::received_attention{}), p));
   return bytes;
+}
+
+template <int Policy>
+std::uint64_t calls_of<Policy>::saved(tensor const& q, tensor const& k, tensor const& v) {
+  return basin::saved_rows_bytes(policy<Policy>(), problem_of(q, k, v));
 }
 
 template struct calls_of<BASIN_CASE>;

@@ -59,24 +59,30 @@ struct operands {
     device_tensor q, k, v, dout;
   };
   std::vector<std::unique_ptr<inputs>> sets;
-  device_tensor out, dq, dk, dv;
-  std::uint64_t workspace_bytes;
-  device_bytes workspace, received, nats, heaviest;
-  basin_cuda_room room;
+  device_tensor out, saved_out, dq, dk, dv;
+  std::uint64_t workspace_bytes, saved_bytes;
+  device_bytes workspace, saved, received, nats, heaviest;
+  basin_cuda_room room, saving;
   std::size_t round = 0;
 
   operands(std::int64_t batch, std::int64_t heads, std::int64_t kv_heads, std::int64_t queries, std::int64_t keys, std::int64_t dim, int count)
       : sets(made(batch, heads, kv_heads, queries, keys, dim, count)),
         out(batch, heads, queries, dim, 1),
+        saved_out(batch, heads, queries, dim, 1),
         dq(batch, heads, queries, dim, 2),
         dk(batch, kv_heads, keys, dim, 3),
         dv(batch, kv_heads, keys, dim, 4),
-        workspace_bytes(most_workspace()),
+        workspace_bytes(most(basin_cuda_workspace)),
+        saved_bytes(most(basin_cuda_saved)),
         workspace(workspace_bytes + 16),
+        saved(saved_bytes + 16),
         received(static_cast<std::size_t>(batch * heads * keys) * 8),
         nats(static_cast<std::size_t>(batch * heads * queries) * 8),
         heaviest(static_cast<std::size_t>(batch * heads * queries) * 8),
-        room{workspace.memory, workspace_bytes, static_cast<double*>(received.memory), static_cast<double*>(nats.memory), static_cast<double*>(heaviest.memory), nullptr} {}
+        room{workspace.memory, workspace_bytes, nullptr, 0, static_cast<double*>(received.memory), static_cast<double*>(nats.memory), static_cast<double*>(heaviest.memory), nullptr},
+        saving(room) {
+    saving.saved = saved.memory, saving.saved_bytes = saved_bytes;
+  }
 
   static std::vector<std::unique_ptr<inputs>> made(std::int64_t batch, std::int64_t heads, std::int64_t kv_heads, std::int64_t queries, std::int64_t keys, std::int64_t dim,
                                                    int count) {
@@ -88,18 +94,20 @@ struct operands {
     }
     return all;
   }
-  std::uint64_t most_workspace() const {
-    std::uint64_t most = 0;
-    for (std::int32_t policy = 0; policy < basin_cuda_policies; ++policy)
-      most = std::max(most, basin_cuda_workspace(policy, &sets[0]->q.t, &sets[0]->k.t, &sets[0]->v.t));
-    return most;
+  template <class Bytes>
+  std::uint64_t most(Bytes const& bytes) const {
+    std::uint64_t found = 0;
+    for (std::int32_t policy = 0; policy < basin_cuda_policies; ++policy) found = std::max(found, bytes(policy, &sets[0]->q.t, &sets[0]->k.t, &sets[0]->v.t));
+    return found;
   }
   inputs const& now() const { return *sets[round % sets.size()]; }
   void forward(std::int32_t policy, std::int32_t watch) const {
     require(basin_cuda_forward(policy, watch, &now().q.t, &now().k.t, &now().v.t, &out.t, &room));
   }
+  /// A forward that keeps its rows, and the backward that takes them; to be called in this order on a set of inputs.
+  void saving_forward(std::int32_t policy) const { require(basin_cuda_forward(policy, basin_cuda_nobody, &now().q.t, &now().k.t, &now().v.t, &saved_out.t, &saving)); }
   void backward(std::int32_t policy, std::int32_t watch) const {
-    require(basin_cuda_backward(policy, watch, &now().q.t, &now().k.t, &now().v.t, &now().dout.t, &dq.t, &dk.t, &dv.t, &room));
+    require(basin_cuda_backward(policy, watch, &now().q.t, &now().k.t, &now().v.t, &saved_out.t, &now().dout.t, &dq.t, &dk.t, &dv.t, &saving));
   }
   void decode() const { require(basin_cuda_decode(&now().q.t, &now().k.t, &now().v.t, &out.t, &room)); }
 };
@@ -150,26 +158,34 @@ void say(char const* name, double value) {
   std::fflush(stdout);
 }
 
+constexpr double product_of_8k = 2.0 * 2 * 16 * 8192 * 8192 * 128 * 1e-9;                    // teraflop, of milliseconds
+
 /// What observers and normalizers cost, at d = 128 and 8k keys; batch 2 of 16 heads.
-void say_forward_and_backward(int rounds) {
+void say_full(int rounds) {
   operands data(2, 16, 16, 8192, 8192, 128, 3);
-  enum : std::size_t { full, keys, rows, own, causal, backward, backward_keys, backward_causal };
+  enum : std::size_t { full, keys, rows, own, saving, backward, backward_keys };
   times const t = in_turn(data, rounds,
                           {[&] { data.forward(basin_cuda_full, basin_cuda_nobody); }, [&] { data.forward(basin_cuda_full, basin_cuda_keys); },
                            [&] { data.forward(basin_cuda_full, basin_cuda_rows); }, [&] { data.forward(basin_cuda_own_normalizer, basin_cuda_nobody); },
-                           [&] { data.forward(basin_cuda_causal, basin_cuda_nobody); }, [&] { data.backward(basin_cuda_full, basin_cuda_nobody); },
-                           [&] { data.backward(basin_cuda_full, basin_cuda_keys); }, [&] { data.backward(basin_cuda_causal, basin_cuda_nobody); }});
-  double const product = 2.0 * 2 * 16 * 8192 * 8192 * 128 * 1e-9;                              // teraflop, of milliseconds
-  say("cuda_forward_bf16_d128_l8k_tflops", 2 * product / t.ms(full));
-  say("cuda_backward_bf16_d128_l8k_tflops", 5 * product / t.ms(backward));
-  say("cuda_causal_over_full_d128_l8k", t.ratio(causal, full));
-  say("cuda_backward_causal_over_full_d128_l8k", t.ratio(backward_causal, backward));
+                           [&] { data.saving_forward(basin_cuda_full); }, [&] { data.backward(basin_cuda_full, basin_cuda_nobody); },
+                           [&] { data.backward(basin_cuda_full, basin_cuda_keys); }});
+  say("cuda_forward_bf16_d128_l8k_tflops", 2 * product_of_8k / t.ms(full));
+  say("cuda_backward_bf16_d128_l8k_tflops", 5 * product_of_8k / t.ms(backward));
   say("cuda_received_attention_overhead", t.ratio(keys, full));
-  say("cuda_training_received_attention_overhead", t.over_rounds([](auto ms) { return (ms(full) + ms(backward_keys)) / (ms(full) + ms(backward)); }));
+  say("cuda_training_received_attention_overhead", t.over_rounds([](auto ms) { return (ms(saving) + ms(backward_keys)) / (ms(saving) + ms(backward)); }));
   say("cuda_entropy_overhead", t.ratio(rows, full));
   say("cuda_custom_normalizer_over_softmax", t.ratio(own, full));
-  std::printf("# d 128, L 8k: forward %.4g ms, with received attention %.4g, backward %.4g, with received attention %.4g\n", t.ms(full), t.ms(keys), t.ms(backward),
-              t.ms(backward_keys));
+  std::printf("# d 128, L 8k: forward %.4g ms, keeping rows %.4g, with received attention %.4g; backward %.4g, with received attention %.4g\n", t.ms(full), t.ms(saving),
+              t.ms(keys), t.ms(backward), t.ms(backward_keys));
+}
+
+void say_causal(int rounds) {
+  operands data(2, 16, 16, 8192, 8192, 128, 3);
+  times const t = in_turn(data, rounds,
+                          {[&] { data.forward(basin_cuda_full, basin_cuda_nobody); }, [&] { data.saving_forward(basin_cuda_causal); },
+                           [&] { data.backward(basin_cuda_causal, basin_cuda_nobody); }});
+  say("cuda_causal_over_full_d128_l8k", t.ratio(1, 0));
+  say("cuda_backward_causal_bf16_d128_l8k_tflops", 2.5 * product_of_8k / t.ms(2));
 }
 
 void say_other_normalizers(int rounds) {
@@ -180,7 +196,7 @@ void say_other_normalizers(int rounds) {
   } const all[] = {{"top_k", basin_cuda_top_k}, {"sparsemax", basin_cuda_sparsemax}, {"entmax15", basin_cuda_entmax15}};
   std::vector<std::function<void()>> calls{[&] { data.forward(basin_cuda_full, basin_cuda_nobody); }};
   for (auto const& one : all) {
-    calls.push_back([&] { data.forward(one.policy, basin_cuda_nobody); });
+    calls.push_back([&] { data.saving_forward(one.policy); });
     calls.push_back([&] { data.backward(one.policy, basin_cuda_nobody); });
   }
   times const t = in_turn(data, rounds, calls);
@@ -226,7 +242,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   int failed = 0;
-  for (auto const say_some : {say_forward_and_backward, say_decode, say_other_dims, say_other_normalizers})
+  for (auto const say_some : {say_full, say_decode, say_causal, say_other_dims, say_other_normalizers})
     try {
       say_some(rounds);
     } catch (std::exception const& e) {                          // the others may still be measured

@@ -20,11 +20,13 @@ struct basin_cuda_tensor {
   std::int64_t extents[4], strides[4];
 };
 
-/// The device's memory that a call works in, and the stream it is put on. Observers write what they see: received [batch, heads, keys],
+/// The device's memory that a call works in, what a forward keeps its rows in for a backward (or nowhere), and the stream. Observers write what they see: received [batch, heads, keys],
 /// nats and heaviest [batch, heads, queries], dense.
 struct basin_cuda_room {
   void* workspace;
   std::uint64_t bytes;
+  void* saved;
+  std::uint64_t saved_bytes;
   double *received, *nats, *heaviest;
   void* stream;
 };
@@ -34,11 +36,15 @@ char const* basin_cuda_problem();
 /// How many bytes of workspace every entry can do with, for a call of this policy.
 std::uint64_t basin_cuda_workspace(std::int32_t policy, basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v);
 
+/// How many bytes the rows take that a forward keeps.
+std::uint64_t basin_cuda_saved(std::int32_t policy, basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v);
+
 /// Dims of up to 256 for full softmax, 128 for all others and for gradients.
 std::int32_t basin_cuda_forward(std::int32_t policy, std::int32_t watch, basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v,
                                 basin_cuda_tensor const* out, basin_cuda_room const* room);
+/// After a forward that kept its rows and wrote `out`.
 std::int32_t basin_cuda_backward(std::int32_t policy, std::int32_t watch, basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v,
-                                 basin_cuda_tensor const* dout, basin_cuda_tensor const* dq, basin_cuda_tensor const* dk, basin_cuda_tensor const* dv,
+                                 basin_cuda_tensor const* out, basin_cuda_tensor const* dout, basin_cuda_tensor const* dq, basin_cuda_tensor const* dk, basin_cuda_tensor const* dv,
                                  basin_cuda_room const* room);
 /// Full softmax.
 std::int32_t basin_cuda_decode(basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v, basin_cuda_tensor const* out,

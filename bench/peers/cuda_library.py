@@ -12,7 +12,8 @@ POLICIES = {name: number for number, name in enumerate(("full", "causal", "top_k
 
 
 class Room(ctypes.Structure):
-    _fields_ = [("workspace", ctypes.c_void_p), ("bytes", ctypes.c_uint64), ("received", ctypes.c_void_p), ("nats", ctypes.c_void_p),
+    _fields_ = [("workspace", ctypes.c_void_p), ("bytes", ctypes.c_uint64), ("saved", ctypes.c_void_p), ("saved_bytes", ctypes.c_uint64),
+                ("received", ctypes.c_void_p), ("nats", ctypes.c_void_p),
                 ("heaviest", ctypes.c_void_p), ("stream", ctypes.c_void_p)]
 
 
@@ -20,17 +21,22 @@ class BasinOnDevice:
     def __init__(self, path):
         self.library = ctypes.CDLL(str(path))
         self.library.basin_cuda_problem.restype = ctypes.c_char_p
-        self.library.basin_cuda_workspace.restype = ctypes.c_uint64
+        self.library.basin_cuda_workspace.restype = self.library.basin_cuda_saved.restype = ctypes.c_uint64
 
-    def workspace_bytes(self, policy, q, k, v):
+    def bytes_of_workspace(self, policy, q, k, v):
         return self.library.basin_cuda_workspace(POLICIES[policy], *(ctypes.byref(Tensor.of(x)) for x in (q, k, v)))
 
-    def _call(self, entry, policy, *tensors):
+    def bytes_of_rows(self, policy, q, k, v):
+        return self.library.basin_cuda_saved(POLICIES[policy], *(ctypes.byref(Tensor.of(x)) for x in (q, k, v)))
+
+    def _call(self, entry, policy, *tensors, saved=None):
         if any(x.dtype != torch.bfloat16 for x in tensors):
             raise TypeError("basin_cuda: tensors are bfloat16")
-        bytes_needed = self.workspace_bytes(policy, *tensors[:3])
-        workspace = torch.empty(bytes_needed, dtype=torch.uint8, device=tensors[0].device)
-        room = Room(workspace=workspace.data_ptr(), bytes=bytes_needed, stream=torch.cuda.current_stream().cuda_stream)
+        needed = self.bytes_of_workspace(policy, *tensors[:3])
+        workspace = torch.empty(needed, dtype=torch.uint8, device=tensors[0].device)
+        room = Room(workspace=workspace.data_ptr(), bytes=needed, stream=torch.cuda.current_stream().cuda_stream)
+        if saved is not None:
+            room.saved, room.saved_bytes = saved.data_ptr(), saved.numel()
         nobody = 0
         if getattr(self.library, entry)(POLICIES[policy], nobody, *(ctypes.byref(Tensor.of(x)) for x in tensors), ctypes.byref(room)):
             raise RuntimeError(self.library.basin_cuda_problem().decode())
@@ -40,7 +46,13 @@ class BasinOnDevice:
         self._call("basin_cuda_forward", policy, q, k, v, out)
         return out
 
-    def backward(self, policy, q, k, v, dout):
+    def forward_for_training(self, policy, q, k, v):
+        """The output, and the rows that backward() takes."""
+        out, saved = torch.empty_like(q), torch.empty(self.bytes_of_rows(policy, q, k, v), dtype=torch.uint8, device=q.device)
+        self._call("basin_cuda_forward", policy, q, k, v, out, saved=saved)
+        return out, saved
+
+    def backward(self, policy, q, k, v, out, saved, dout):
         gradients = [torch.empty_like(x) for x in (q, k, v)]
-        self._call("basin_cuda_backward", policy, q, k, v, dout, *gradients)
+        self._call("basin_cuda_backward", policy, q, k, v, out, dout, *gradients, saved=saved)
         return tuple(gradients)

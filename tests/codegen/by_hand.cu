@@ -54,14 +54,14 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   auto const tile_at = [&](int row) { return tile_type{reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; };
   auto const fetch = [&](index at, int stage) {
     auto const one = [&](view<E const, 4> const& from, tile_type to) {
-      copy_rows(m, threads, columns, static_cast<int>(from.extent(3)), from.stride(3), to,
+      copy_rows(m, threads, columns, dim, static_cast<int>(from.extent(3)), from.stride(3), to,
                 [&](int r) { return at + r < p.keys ? &from(batch, kv_head, at + r, 0) : nullptr; });
     };
     one(c.k, tile_at(rows + stage * columns));
     one(c.v, tile_at(rows + (2 + stage) * columns));
   };
 
-  copy_rows(m, threads, rows, static_cast<int>(c.q.extent(3)), c.q.stride(3), tile_at(0),
+  copy_rows(m, threads, rows, dim, static_cast<int>(c.q.extent(3)), c.q.stride(3), tile_at(0),
             [&](int r) { return r < count ? &c.q(batch, head(r), query(r), 0) : nullptr; });
   float max[2] = {math::lowest<float>(), math::lowest<float>()}, sum[2] = {};
   sums_of_warp<dim / 8> out{};

@@ -5,8 +5,10 @@
 
 namespace {
 
-struct one_dim : basin::gpu::default_tuning {
+/// One dim, and no kernels of another generation.
+struct one_dim {
   static constexpr int dims[] = {64};
+  static constexpr basin::gpu::tuning of(int bytes, int dim) { return basin::gpu::default_tuning::of(bytes, dim); }
 };
 
 }  // namespace

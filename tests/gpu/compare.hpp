@@ -52,10 +52,11 @@ struct device_comparison {
   call<Out> first, again;
   device_reports seen, seen_again, seen_backward;
   reports expected;
+  double steep;
   call_tolerances allowed;
 
-  device_comparison(Attention const& with, shape const& at, numbers of, double steep, double bend, std::uint64_t seed)
-      : use(with), s(at), in(at, of, seed), exact(at), first(at), again(at), seen(at), seen_again(at), seen_backward(at), expected(at) {
+  device_comparison(Attention const& with, shape const& at, numbers of, double steepness, double bend, std::uint64_t seed)
+      : use(with), s(at), in(at, of, seed), exact(at), first(at), again(at), seen(at), seen_again(at), seen_backward(at), expected(at), steep(steepness) {
     exact.copy_inputs(in);
     auto m = exact.magnitudes();
     m.steep = steep, m.support = support_of_errors(use.normalize, s), m.bend = bend;
@@ -81,12 +82,34 @@ struct device_comparison {
     backward_on_device(use.with(seen_backward.watch_all()), into(first));
     backward_on_device(use.with(seen_again.watch_all()), into(again));
     basin::reference::backward(use, exact.q.v, exact.k.v, exact.v.v, exact.dout.v, exact.dq.v, exact.dk.v, exact.dv.v);
-    CHECK(first.gradients_are_whole());
-    check_close<E>("dq", first.dq, exact.dq, allowed.dq, 4);
-    check_close<E>("dk", first.dk, exact.dk, allowed.dk, 4);
-    check_close<E>("dv", first.dv, exact.dv, allowed.dv, 2);
+    check_gradients(first, allowed);
     compare_reports(seen_backward, expected, allowed);
     check_same_gradients(again);
+  }
+  template <class T>
+  void check_gradients(call<T> const& of, call_tolerances const& off) const {
+    CHECK(of.gradients_are_whole());
+    check_close<E>("dq", of.dq, exact.dq, off.dq, 4);
+    check_close<E>("dk", of.dk, exact.dk, off.dk, 4);
+    check_close<E>("dv", of.dv, exact.dv, off.dv, 2);
+  }
+  /// After backward(): a forward that keeps its rows, whose output has the same bits, and a backward that takes them. Its delta = <do, o> is
+  /// made of outputs that were rounded: off by half a step of |do| |v|, which a gradient of a score has times its weight.
+  template <class With>
+  void training(With const& with) {
+    call<E> kept(s);
+    train_on_device(with, host_call<E, E>::of(in, kept));
+    if constexpr (std::is_same_v<E, Out>) CHECK(same_elements(first.out, kept.out));
+    check_close<E>("out", kept.out, exact.out, allowed.out, 2);
+    auto const m = exact.magnitudes();
+    double const delta = half_step<E>() * m.dout_norm * m.v_norm * steep / std::sqrt(static_cast<double>(s.dim));
+    auto off = allowed;
+    off.dq += delta * m.k, off.dk += delta * m.q * static_cast<double>(s.heads / s.kv_heads) * *std::max_element(expected.received.begin(), expected.received.end());
+    check_gradients(kept, off);
+  }
+  void training_watched() {
+    training(use.with(seen_backward.watch_all()));
+    compare_reports(seen_backward, expected, allowed);
   }
   void check_same_gradients(call<Out> const& other) const {
     for (auto const of : {&call<Out>::dq, &call<Out>::dk, &call<Out>::dv}) CHECK(same_elements(first.*of, other.*of));
@@ -101,12 +124,15 @@ struct device_comparison {
   }
 };
 
-template <class E, class Out, class Attention>
+enum class passes { separate, and_together };                    // is a backward that takes the rows of a forward compiled, too?
+
+template <class E, passes Which, class Attention>
 void compare_on_device(Attention const& use, shape const& s, numbers of, double steep, double bend = 0) {
   INFO(description(s));
-  device_comparison<E, Out, Attention> c(use, s, of, steep, bend, 1);
+  device_comparison<E, E, Attention> c(use, s, of, steep, bend, 1);
   c.forward();
   c.backward();
+  if constexpr (Which == passes::and_together) c.training_watched();
 }
 
 }  // namespace basin_test

@@ -86,6 +86,17 @@ void run_backward(Attention const& use, host_call<E, Out> const& c) {
   dq.fetch(), dk.fetch(), dv.fetch();
 }
 
+template <class Forward, class Backward, class Attention, class E>
+void run_training(Attention const& use, host_call<E, E> const& c) {
+  device_tensor<E> const q(c.q), k(c.k), v(c.v), dout(c.dout), out(c.out), dq(c.dq), dk(c.dk), dv(c.dv);
+  auto const p = problem_of(c.q, c.k, c.v);
+  workspace const room(basin::backward_workspace(use, p)), saved(basin::saved_rows_bytes(use, p));
+  basin::forward<Forward>(use, q.read(), k.read(), v.read(), out.view(), nullptr, {}, saved.span());
+  basin::backward<Backward>(use, q.read(), k.read(), v.read(), out.read(), dout.read(), dq.view(), dk.view(), dv.view(), nullptr, room.span(), saved.span());
+  require("cudaDeviceSynchronize", cudaDeviceSynchronize());
+  for (auto const* of : {&out, &dq, &dk, &dv}) of->fetch();
+}
+
 template <class Selector, class Attention, class E, class Out>
 void run_decode(Attention const& use, host_call<E, Out> const& c) {
   device_tensor<E> const q(c.q), k(c.k), v(c.v);

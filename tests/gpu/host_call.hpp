@@ -55,13 +55,16 @@ struct host_pages {
 };
 
 /// Each copies its operands to the device, poison in outputs included, runs one call there and copies the outputs back. The workspace
-/// is filled with NaN. Instantiated in the .cu files of this folder, for the policies of policies.hpp.
+/// and what rows are kept in begin as NaN. Instantiated in the .cu files of this folder, for the policies of policies.hpp.
 ///
 /// Errors    cuda_error, and those of the entry
 template <class Attention, class E, class Out>
 void forward_on_device(Attention const& use, host_call<E, Out> const& c);
 template <class Attention, class E, class Out>
 void backward_on_device(Attention const& use, host_call<E, Out> const& c);
+/// A forward that keeps its rows, and a backward that takes them.
+template <class Attention, class E>
+void train_on_device(Attention const& use, host_call<E, E> const& c);
 template <class Attention, class E, class Out>
 void decode_on_device(Attention const& use, host_call<E, Out> const& c);
 template <class Attention, class E, class Out>

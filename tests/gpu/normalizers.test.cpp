@@ -24,7 +24,7 @@ void compare_normalizer(shape const& s) {
   auto const bytes = dropped_bytes(s);
   pinned<std::uint8_t> const dropped(bytes.begin(), bytes.end());
   for_each_mask_and_pruner(dropped, s, [&](chosen_mask mask, chosen_pruner pruner) {
-    compare_on_device<E, E>(basin::attention<>{}.with(normalize).with(mask).with(pruner), s, numbers::grid, steep);
+    compare_on_device<E, passes::and_together>(basin::attention<>{}.with(normalize).with(mask).with(pruner), s, numbers::grid, steep);
   });
 }
 
@@ -50,7 +50,7 @@ TEMPLATE_TEST_CASE("reduced: every normalizer", "[gpu][normalizers][reduced]", f
   for_each_number<normalizer_count>([&](auto n) {
     if constexpr (!basin::fits_rows<normalizer_at<n>>) {
       INFO(std::get<n>(all_normalizers()).name);
-      compare_on_device<TestType, TestType>(causal.with(std::get<n>(all_normalizers()).normalize), s, numbers::grid, steep);
+      compare_on_device<TestType, passes::and_together>(causal.with(std::get<n>(all_normalizers()).normalize), s, numbers::grid, steep);
     }
   });
 }

@@ -14,12 +14,18 @@ template <class Attention, class E, class Out>
 void backward_on_device(Attention const& use, host_call<E, Out> const& c) {
   run_backward<basin::gpu::default_backward_tuning>(use, c);
 }
+template <class Attention, class E>
+void train_on_device(Attention const& use, host_call<E, E> const& c) {
+  run_training<basin::gpu::default_tuning, basin::gpu::default_backward_tuning>(use, c);
+}
 
 using blind_type = shape_policy_at<BASIN_CASE / storage_count>;
-using call_type = host_call<input_at<BASIN_CASE % storage_count>, output_at<BASIN_CASE % storage_count>>;
+using input_type = input_at<BASIN_CASE % storage_count>;
+using call_type = host_call<input_type, output_at<BASIN_CASE % storage_count>>;
 template void forward_on_device(blind_type const&, call_type const&);
 template void forward_on_device(watched<blind_type> const&, call_type const&);
 template void backward_on_device(blind_type const&, call_type const&);
 template void backward_on_device(watched<blind_type> const&, call_type const&);
+template void train_on_device(blind_type const&, host_call<input_type, input_type> const&);
 
 }  // namespace basin_test

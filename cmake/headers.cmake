@@ -6,6 +6,7 @@ set(basin_headers
   include/basin/config.hpp
   include/basin/version.hpp
   include/basin/core/coord.hpp
+  include/basin/core/detail/ptx.hpp
   include/basin/core/detail/x86.hpp
   include/basin/core/error.hpp
   include/basin/core/half.hpp

@@ -14,6 +14,13 @@
 #define BASIN_HD
 #endif
 
+// Before a BASIN_HD function that calls what it is given: it runs where that does.
+#if defined(__CUDACC__)
+#define BASIN_WHERE_ITS_ARGUMENTS_DO _Pragma("nv_exec_check_disable")
+#else
+#define BASIN_WHERE_ITS_ARGUMENTS_DO
+#endif
+
 // The body of a kernel: on a GPU, or on the host where a machine of another kind runs it (cuda/machine.hpp).
 #if defined(__CUDACC__)
 #define BASIN_DEVICE __device__ __forceinline__

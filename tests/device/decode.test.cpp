@@ -17,6 +17,13 @@ TEST_CASE("keys in parts agree with the reference, watched, at every size of a p
     }
 }
 
+TEST_CASE("few rows are decoded by one warp", "[device]") {
+  shape const s{2, 6, 2, 3, 70, 32, 8};
+  compare_observed<float>(basin::attention<>{}.with(basin::causal{}), s, numbers::normal, 1, [](auto const& use, auto& c) {
+    host_decode_of<basin::gpu::few_rows_tuning>(use, c.s, c.q.v, c.k.v, c.v.v, c.out.v, 32);
+  });
+}
+
 TEST_CASE("sequences of their own lengths, in pages, are decoded as the host's engine does", "[device]") {
   basin::cpu::key_value_cache<float> cache({.kv_heads = 2, .dim = 16, .value_dim = 8, .page_size = 8});
   std::vector<basin::cpu::sequence> step;

@@ -94,11 +94,11 @@ void host_saved_backward(Attention const& use, basin::view<E, 4> q, basin::view<
 }
 
 /// decode() of the CUDA engine on the host, for heads of up to 32: keys in parts, in one view or in pages.
-template <class Attention, class E, class Keys, class Out>
-void host_decode(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index keys_per_split) {
+template <class Selector, class Attention, class E, class Keys, class Out>
+void host_decode_of(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index keys_per_split) {
   using S = std::remove_const_t<E>;
   using N = decltype(use.normalize);
-  using call_type = basin::gpu::detail::split_call<S, 32, Attention, Out, Keys, small_blocks>;
+  using call_type = basin::gpu::detail::split_call<S, 32, Attention, Out, Keys, Selector>;
   using machine = host_device::thread_of_block;
   basin::validate(use, p);
   index const splits = (p.keys + keys_per_split - 1) / keys_per_split, rows = p.batch * p.heads * p.queries;
@@ -114,6 +114,11 @@ void host_decode(Attention const& use, basin::problem const& p, basin::view<E, 4
   launch.template operator()<basin::gpu::detail::split_block>();
   launch.template operator()<basin::gpu::detail::join_block>();
   if constexpr (call_type::watch_type::key_values > 0) launch.template operator()<basin::gpu::detail::watch_block>();
+}
+
+template <class Attention, class E, class Keys, class Out>
+void host_decode(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index keys_per_split) {
+  host_decode_of<small_blocks>(use, p, q, k, v, out, keys_per_split);
 }
 
 inline constexpr auto on_host = [](auto const& use, auto& c) { host_forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };

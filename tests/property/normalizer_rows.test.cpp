@@ -228,4 +228,28 @@ TEST_CASE("the logarithm of a term agrees with the term", "[property][normalizer
   });
 }
 
+TEMPLATE_TEST_CASE("the exponent of an exponential normalizer is that of its terms, and its largest score raises a row alone", "[property][normalizer]", float, double) {
+  for_each_case(all_normalizers(), [](auto const& c) {
+    using N = std::remove_cvref_t<decltype(c.normalize)>;
+    if constexpr (basin::exponential_normalizer<N>)
+      for (std::size_t const n : {1u, 7u, 64u}) {
+        CAPTURE(c.name, n);
+        auto const scores = in_type<TestType>(row_of_scores(row_kind::smooth, n, n));
+        auto const row = basin::fit_row(c.normalize, std::span<TestType const>(scores), basin::row_context<TestType>{0, 0, TestType(n - 1), TestType(n)});
+        auto alone = basin::start_row(c.normalize, basin::row_context<TestType>{0, 0, TestType(n - 1), TestType(n)});
+        auto const line = c.normalize.exponent(row);
+        TestType steepest = scores[0];
+        for (TestType const s : scores)
+          if (line.slope * s > line.slope * steepest) steepest = s;
+        c.normalize.raise(alone, steepest);
+        CHECK(c.normalize.exponent(alone).slope == line.slope);
+        for (TestType const s : scores) {
+          double const term = static_cast<double>(c.normalize.term(row, s)), exponent = static_cast<double>(line.slope) * static_cast<double>(s) - static_cast<double>(line.offset);
+          CHECK(std::fabs(std::exp2(exponent) - term) <= (4 + 4 * std::fabs(static_cast<double>(line.slope)) * magnitude_of({static_cast<double>(steepest), static_cast<double>(s)})) * eps_of<TestType>);
+          CHECK(c.normalize.term(alone, s) == c.normalize.term(row, s));
+        }
+      }
+  });
+}
+
 }  // namespace basin_test

@@ -16,6 +16,7 @@ __device__ float use_every_hook(N n, float const* scores, int keys) {
   float total = w + log_of_term(n, row, scores[0], w);
   if constexpr (knows_log_sum<N>) total += n.log_sum_exp(row);
   if constexpr (rescales_rows<N>) total += n.rescale(row, merged);
+  if constexpr (exponential_normalizer<N>) total += n.exponent(row).slope;
   auto const j = as_low_rank(n.jacobian(row, scores[0], w));
   cuda::std::array<float, jacobian_of<N, float>::rank> delta{};
   gather(delta, j, 0.5f);

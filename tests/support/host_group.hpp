@@ -75,6 +75,14 @@ class host_group : public host_device::thread_of_block {
   }
   void sync_warp() const { meet("sync_warp", 0, [](auto const&) { return 0; }); }
 
+  int same_in_warp(int n) const {
+    return meet("same_in_warp", n, [&](auto const& of) {
+      for (int l = 0; l < 32; ++l)
+        if (of(l) != n) throw std::logic_error("lanes of a warp hold different numbers, and say that they are the same");
+      return n;
+    });
+  }
+
   void begin_products() const { meet("begin_products", 0, [](auto const&) { return 0; }); }
   template <class E, int N>
   void multiply(cuda::std::array<float, 4> (&sums)[N / 8], basin::gpu::shared_matrix a, basin::gpu::shared_matrix b, bool add) const {
@@ -169,8 +177,8 @@ class host_group : public host_device::thread_of_block {
 
   struct fields {
     std::size_t start, leading, stride;
-    explicit fields(basin::gpu::shared_matrix m) : start((m.bits & 0x3fff) << 4), leading((m.bits >> 16 & 0x3fff) << 4), stride((m.bits >> 32 & 0x3fff) << 4) {
-      if (m.bits >> 62 != 1) throw std::logic_error("a matrix that is not swizzled by 128 bytes");
+    explicit fields(basin::gpu::shared_matrix m) : start((m.low & 0x3fff) << 4), leading((m.low >> 16 & 0x3fff) << 4), stride((m.high & 0x3fff) << 4) {
+      if (m.high >> 30 != 1) throw std::logic_error("a matrix that is not swizzled by 128 bytes");
     }
   };
   template <class E>

@@ -225,13 +225,22 @@ class host_device::thread_of_block {
     sync();
     return result;
   }
+  bool any_of_warp(bool mine) const {
+    return meet("any_of_warp", mine, [](auto const& of) {
+      bool some = false;
+      for (int l = 0; l < 32; ++l) some = some || of(l);
+      return some;
+    });
+  }
   word from_lane_xor(word mine, int mask) const {
     return meet("from_lane_xor", mine, [&](auto const& of) { return of(lane() ^ mask); });
   }
 
   /// The bytes arrive when they are waited for, and not before.
-  void copy_async(std::byte* to, std::byte const* from) const {
-    if (reinterpret_cast<std::uintptr_t>(to) % 16 != 0 || reinterpret_cast<std::uintptr_t>(from) % 16 != 0) throw std::logic_error("copy_async: not 16-byte aligned");
+  void copy_async(std::byte* to, std::byte const* from, bool there) const {
+    static constexpr std::byte zeros[16]{};
+    if (!there) from = zeros;
+    if (reinterpret_cast<std::uintptr_t>(to) % 16 != 0 || (there && reinterpret_cast<std::uintptr_t>(from) % 16 != 0)) throw std::logic_error("copy_async: not 16-byte aligned");
     open_.push_back({to, from});
   }
   void commit() const { groups_.push_back(std::move(open_)), open_.clear(); }

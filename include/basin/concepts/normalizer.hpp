@@ -134,6 +134,11 @@ concept has_jacobian_of_weights = requires { requires N::jacobian_of_weights::va
 template <class N>
 concept carries_weights = requires { requires N::carries_weights::value; };
 
+/// A normalizer that gives many keys a weight of exactly 0, as top_k does, says so by `using gives_zeros = std::true_type`. Engines then look for
+/// tiles without a weight and leave out what would be made of them.
+template <class N>
+concept gives_zeros = requires { requires N::gives_zeros::value; };
+
 template <class N>
 concept whole_row_normalizer = policy<N> && has_row<N> && fits_rows<N> && weighs_scores<N>;
 
@@ -152,6 +157,31 @@ concept streamable_normalizer =
 template <class N>
 concept online_normalizer =
     policy<N> && has_row<N> && raises_rows<N> && has_terms<N> && rescales_rows<N> && merges_rows<N>;
+
+/// log2 of a term as a line in the score: slope s - offset.
+template <class T>
+struct exponent_line {
+  T slope, offset;
+};
+
+/// That of exp(steepness (s - max)). A row without a score is measured against 0, so that -inf stands for 2^-inf there, too.
+template <class T>
+BASIN_HD exponent_line<T> exponent_below(T max, T steepness) {
+  T const slope = T(static_cast<math::scalar_of<T>>(math::log2_of_e)) * steepness;
+  return {slope, math::select(max == math::lowest<T>(), T(0), slope * max)};
+}
+
+/// A normalizer whose terms are exponentials of the scores, and whose rows are raised by the largest of them (the least, where the slope is
+/// negative) and sum their terms up. Engines may then make a term from a product <q, k> in one multiply-add and one exponential, where scores
+/// are its multiples, take a maximum over products, and raise a row by it alone.
+///
+/// Requires  exponent(row): log2 of term(row, s) as a line in s
+/// Laws      2^(slope s - offset) = term(row, s) to rounding; a raise does not change the slope; raise(row, s) of several scores = raise of
+///           the one with the largest slope s; add() does not read the score
+template <class N>
+concept exponential_normalizer = online_normalizer<N> && requires(N const n, row_of<N> const row) {
+  { n.exponent(row) } -> std::same_as<exponent_line<double>>;
+};
 
 template <class N>
 concept normalizer = whole_row_normalizer<N> || streamable_normalizer<N> || online_normalizer<N>;
@@ -213,6 +243,7 @@ BASIN_HD T log_sum_of(N const& n, row_of<N, T> const& row) {
 }
 
 /// Takes a row that is not fitted whole through its stages. `for_each(f)` calls f(score) for every score of the row.
+BASIN_WHERE_ITS_ARGUMENTS_DO
 template <class N, class Row, class ForEach>
 BASIN_HD void run_stages(N const& n, Row& row, ForEach&& for_each) {
   if constexpr (raises_rows<N>) for_each([&](auto s) { n.raise(row, s); });

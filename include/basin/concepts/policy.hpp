@@ -13,6 +13,11 @@ namespace basin {
 template <class P>
 concept policy = std::semiregular<P> && std::is_trivially_copyable_v<P>;
 
+/// A mask or a pruner that treats all heads alike says so by `using alike_for_heads = std::true_type`. Engines then ask it once for all heads
+/// that read the same keys.
+template <class P>
+concept heads_are_alike = requires { requires P::alike_for_heads::value; };
+
 /// Calls p.validate() where there is one: are its own numbers in range?
 template <class P>
 void validate(P const& p) {

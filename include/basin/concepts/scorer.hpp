@@ -16,7 +16,10 @@ struct pair_at {
 /// Turns the product <q_i, k_j> into a score.
 ///
 /// Requires  score(dot, pair_at); slope(dot, pair_at): its derivative in dot;
-///           optional: factor(rsqrt_dim), which promises score = factor * dot, so that an engine can scale q once
+///           optional: factor(rsqrt_dim), which promises score = factor * dot, so that an engine can scale q once, or scale what
+///           it makes of the products
+/// Laws      the same dot and place give the same bits wherever a score is made, as normalizers compare scores of different sweeps:
+///           products that a sum may follow are written as math::fma, so that no compiler fuses them here and there not
 template <class S>
 concept scorer = policy<S> && requires(S const s, double dot, pair_at<double> at) {
   { s.score(dot, at) } -> std::same_as<double>;

@@ -115,10 +115,12 @@ struct functions<xsimd::batch<T, Arch>> {
     if constexpr (std::is_same_v<T, float>) return basin::detail::exp_nonpositive_by_polynomial(x);
     else return xsimd::exp(x);
   }
+  static BASIN_INLINE batch exp2(batch x) { return xsimd::exp2(x); }
   static BASIN_INLINE batch expm1(batch x) { return xsimd::expm1(x); }
   static BASIN_INLINE batch floor(batch x) { return xsimd::floor(x); }
   static BASIN_INLINE batch fma(batch x, batch y, batch z) { return basin::detail::fused(x, y, z); }
   static BASIN_INLINE batch log(batch x) { return xsimd::log(x); }
+  static BASIN_INLINE batch log2(batch x) { return xsimd::log2(x); }
   static BASIN_INLINE batch sqrt(batch x) { return xsimd::sqrt(x); }
   static BASIN_INLINE batch tanh(batch x) { return xsimd::tanh(x); }
   // The machine's max and min keep a NaN of one side only.

@@ -50,6 +50,30 @@ problem decode_problem(char const* who, view<E, 4> const& q, paged_view<E> const
   return {q.extent(0), q.extent(1), k.heads(), q.extent(2), k.table.extent(1) * k.page_size(), q.extent(3), v.dim()};
 }
 
+/// Parts of the keys and their joining, or one block for all keys; then the keys that are watched.
+template <int Dim, class Selector, class Attention, class E, class N, class Out, class Keys>
+void launch_decode(char const* who, Attention const& use, forward_arguments<E, N, Out, Keys> plain, cudaStream_t stream, std::span<std::byte> workspace) {
+  constexpr auto watches_keys = observation<decltype(Attention::observe)>::key_values > 0;
+  static_assert(keys_per_split % Selector::of(sizeof(E), Dim).columns == 0, "basin: keys of a part are met in whole tiles");
+  problem const& p = plain.p;
+  index const rows = p.batch * p.heads * p.queries, splits = splits_of<Attention>(p);
+  if constexpr (watches_keys) plain.kept = reinterpret_cast<kept_row<N>*>(workspace.data());
+  if constexpr (plan_forward<Attention>() == way::stream)
+    if (splits > 1) {
+      std::byte* const room = workspace.data() + (watches_keys ? padded_bytes(static_cast<std::size_t>(rows) * sizeof(kept_row<N>)) : 0);
+      auto* const parts = reinterpret_cast<part_of<Attention>*>(room);
+      auto* const outputs = reinterpret_cast<float*>(room + padded_bytes(static_cast<std::size_t>(rows * splits) * sizeof(part_of<Attention>)));
+      split_call<E, Dim, Attention, Out, Keys, Selector> const c(use, {plain, splits, keys_per_split, parts, outputs});
+      launch<split_block>(who, c, stream);
+      launch<join_block>(who, c, stream);
+      if constexpr (watches_keys) launch<watch_block>(who, c, stream);
+      return;
+    }
+  forward_call<E, Dim, Attention, Out, Selector, Keys> const c(use, plain);
+  launch<forward_block>(who, c, stream);
+  if constexpr (watches_keys) launch<watch_block>(who, c, stream);
+}
+
 }  // namespace gpu::detail
 
 /// How many bytes of the device's memory decode() wants to work in: the parts of every row, and finished rows where somebody watches the keys.
@@ -74,8 +98,6 @@ std::size_t decode_workspace(Attention const&, problem const& p) {
 template <class Selector = gpu::default_tuning, class Attention, class E, class Keys, class Out>
 void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out, cudaStream_t stream, std::span<std::byte> workspace) {
   using namespace gpu::detail;
-  using normalizer_type = decltype(Attention::normalize);
-  constexpr auto watches_keys = observation<decltype(Attention::observe)>::key_values > 0;
   require_policies_of_a_gpu<Attention>();
   constexpr char const* who = "basin::decode";
   problem const p = decode_problem(who, q, k, v);
@@ -85,25 +107,11 @@ void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out
   check_apart(who, "v", rows_of_keys(v), "out", out);
   validate(use, p);
   require_workspace(who, "workspace", "decode_workspace", workspace, decode_workspace(use, p));
-  auto* const kept = watches_keys ? reinterpret_cast<kept_row<normalizer_type>*>(workspace.data()) : nullptr;
   for_dim<Selector>(who, p, [&](auto dim) {
-    forward_arguments<std::remove_const_t<E>, normalizer_type, Out, Keys> const plain{p, q, k, v, out, kept};
-    if constexpr (gpu::plan_forward<Attention>() == gpu::way::stream) {
-      index const splits = splits_of<Attention>(p), rows = p.batch * p.heads * p.queries;
-      if (splits > 1) {
-        std::byte* const room = workspace.data() + (watches_keys ? padded_bytes(static_cast<std::size_t>(rows) * sizeof(kept_row<normalizer_type>)) : 0);
-        auto* const parts = reinterpret_cast<part_of<Attention>*>(room);
-        auto* const outputs = reinterpret_cast<float*>(room + padded_bytes(static_cast<std::size_t>(rows * splits) * sizeof(part_of<Attention>)));
-        split_call<std::remove_const_t<E>, dim, Attention, Out, Keys, Selector> const c(use, {plain, splits, gpu::detail::keys_per_split, parts, outputs});
-        launch<split_block>(who, c, stream);
-        launch<join_block>(who, c, stream);
-        if constexpr (watches_keys) launch<watch_block>(who, c, stream);
-        return;
-      }
-    }
-    forward_call<std::remove_const_t<E>, dim, Attention, Out, Selector, Keys> const c(use, plain);
-    launch<forward_block>(who, c, stream);
-    if constexpr (watches_keys) launch<watch_block>(who, c, stream);
+    forward_arguments<std::remove_const_t<E>, decltype(Attention::normalize), Out, Keys> plain{p, q, k, v, out};
+    if constexpr (requires { typename Selector::few_rows; })
+      if (p.queries * (p.heads / p.kv_heads) <= Selector::few_rows::rows) return launch_decode<dim, typename Selector::few_rows>(who, use, plain, stream, workspace);
+    launch_decode<dim, Selector>(who, use, plain, stream, workspace);
   });
 }
 

@@ -18,10 +18,11 @@ struct device {
 
   __device__ void sync() const { __syncthreads(); }
   __device__ bool any(bool mine) const { return __syncthreads_or(mine) != 0; }
+  __device__ bool any_of_warp(bool mine) const { return __any_sync(0xffffffffu, mine) != 0; }
   __device__ word from_lane_xor(word mine, int mask) const { return __shfl_xor_sync(0xffffffffu, mine, mask); }
 
-  __device__ void copy_async(std::byte* to, std::byte const* from) const {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address(to)), "l"(from) : "memory");
+  __device__ void copy_async(std::byte* to, std::byte const* from, bool there) const {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address(to)), "l"(from), "r"(there ? 16 : 0) : "memory");
   }
   __device__ void commit() const { asm volatile("cp.async.commit_group;" ::: "memory"); }
   template <int N>

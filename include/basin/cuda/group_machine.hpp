@@ -12,18 +12,17 @@ namespace basin::gpu {
 /// in panels of 64 numbers, 128 bytes, a row; in a panel chunk c of 16 bytes of row r stands at chunk c ^ (r % 8). Panels begin at multiples of
 /// 1024 bytes.
 struct shared_matrix {
-  std::uint64_t bits;
-
   static constexpr int panel = 64, atom = 1024;                  // numbers of a row of a panel; bytes of 8 such rows
+
+  std::uint32_t low;                                             // where it begins, and from panel to panel
+  static constexpr std::uint32_t high = atom / 16 | 1u << 30;    // from 8 rows to the next 8; chunks of 128 bytes trade places
 
   /// `address` in shared memory; `from_panel_to_panel` in bytes, where the product reads several side by side.
   static BASIN_HD constexpr shared_matrix at(std::uint32_t address, int from_panel_to_panel) {
-    auto const field = [](std::uint64_t bytes) { return (bytes & 0x3ffff) >> 4; };
-    std::uint64_t const swizzle_of_128_bytes = 1;
-    return {field(address) | field(static_cast<std::uint64_t>(from_panel_to_panel)) << 16 | field(atom) << 32 | swizzle_of_128_bytes << 62};
+    return {(address & 0x3ffff) >> 4 | static_cast<std::uint32_t>(from_panel_to_panel) / 16 << 16};
   }
   /// The same matrix some bytes on.
-  BASIN_HD constexpr shared_matrix operator+(int bytes) const { return {bits + static_cast<std::uint64_t>(bytes >> 4)}; }
+  BASIN_HD constexpr shared_matrix operator+(int bytes) const { return {low + static_cast<std::uint32_t>(bytes / 16)}; }
 };
 
 /// What a barrier in shared memory is to those who do not look inside.
@@ -40,7 +39,7 @@ struct alignas(8) arrival_barrier {
 ///           copy_box(tensor, panel of the row, row, head, batch, to, barrier): a box of 64 numbers of some rows, zeros beyond the tensor;
 ///           show_writes(): what this thread wrote to shared memory is seen by products and copies that start after the next sync;
 ///           sync_some(barrier number, threads), arrive_some(likewise): some threads of the block meet, or are not waited for beyond their
-///           coming; sync_warp(): those of the warp;
+///           coming; sync_warp(): those of the warp; same_in_warp(number): what all lanes hold, known as such to the compiler;
 ///           begin_products(): registers and memory are ready; multiply<E, N>(sums, a, b, add): [64, 16] by [N, 16]^T, both in shared memory,
 ///           along their rows; mix<E, N>(sums, a, b): [64, 16] in registers by [16, N] in shared memory; end_products(): closes a set of them;
 ///           wait_for_all_products_but<Sets>(); hold(sums): not to be touched before here
@@ -57,6 +56,7 @@ concept group_machine = machine<M> && requires(M const m, arrival_barrier* barri
   m.sync_some(1, 128);
   m.arrive_some(1, 128);
   m.sync_warp();
+  { m.same_in_warp(1) } -> std::same_as<int>;
   m.begin_products();
   m.template multiply<bfloat16, 64>(sums, b, b, true);
   m.template mix<bfloat16, 64>(sums, a, b);

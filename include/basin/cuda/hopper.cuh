@@ -49,6 +49,7 @@ struct hopper : device {
   __device__ void sync_some(int number, int threads) const { asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
   __device__ void arrive_some(int number, int threads) const { asm volatile("bar.arrive %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
   __device__ void sync_warp() const { __syncwarp(); }
+  __device__ int same_in_warp(int n) const { return __shfl_sync(0xffffffffu, n, 0); }
 
   __device__ void begin_products() const { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
   __device__ void end_products() const { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }

@@ -23,8 +23,9 @@ using words4 = cuda::std::array<word, 4>;
 ///
 /// Requires  thread(): number in the block; block(): number of the block; shared(): memory of the block, 16-byte aligned; sync():
 ///           all threads of the block; any(bool): whether it is true in a thread of the block, a sync as well;
+///           any_of_warp(bool): whether it is true in a lane of the warp;
 ///           from_lane_xor(word, mask): what another lane of the warp holds;
-///           copy_async(shared, global): 16 bytes, in the background; commit(): ends a group of copies; wait_for_all_but<N>(): until
+///           copy_async(shared, global, there): 16 bytes, or zeros where they are not there, in the background; commit(): ends a group of copies; wait_for_all_but<N>(): until
 ///           all but the last N groups of this thread have arrived, for this thread: others need a sync();
 ///           load_matrices(row): four matrices of 8 rows of 16 bytes, lane l names row l % 8 of matrix l / 8; lane l gets word l % 4
 ///           of row l / 4 of each; load_matrices_transposed(row): numbers of 16 bits, those 2 (l % 4) and its neighbour of column l / 4;
@@ -39,8 +40,9 @@ concept machine = requires(M const m, word w, std::byte* shared, std::byte const
   { m.shared() } -> std::same_as<std::byte*>;
   m.sync();
   { m.any(true) } -> std::same_as<bool>;
+  { m.any_of_warp(true) } -> std::same_as<bool>;
   { m.from_lane_xor(w, 1) } -> std::same_as<word>;
-  m.copy_async(shared, from);
+  m.copy_async(shared, from, true);
   m.commit();
   m.template wait_for_all_but<1>();
   { m.load_matrices(from) } -> std::same_as<words4>;

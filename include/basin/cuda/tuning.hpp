@@ -31,11 +31,19 @@ struct hopper_backward_tuning {
   static constexpr tuning of(int, int) { return {8, 64, 2}; }
 };
 
+/// For decode() of so few rows (queries times heads of a group) that one warp holds them all: what is read decides, so many small blocks.
+struct few_rows_tuning {
+  static constexpr int rows = 16;
+  static constexpr tuning of(int bytes, int dim) { return {1, bytes * dim <= 512 ? 32 : 16, 2}; }
+};
+
 /// The tuning of a kernel for numbers of `bytes` bytes and heads of `dim`: queries and two tiles of keys and of values fit 99 KiB of
 /// shared memory, which every processor from sm_80 on has. Not yet measured on a GPU. `hopper`: what is taken instead on such a GPU, for
 /// numbers of 16 bits in tensors that boxes can be copied from; a selector of your own without it takes portable kernels everywhere.
+/// `few_rows`: what decode() takes where there are few.
 struct default_tuning {
   using hopper = hopper_tuning;
+  using few_rows = few_rows_tuning;
   /// The dims that kernels are made for; heads of other dims are padded with zeros up to the next. A selector of your own with fewer of
   /// them compiles sooner.
   static constexpr int dims[] = {64, 128, 256};

@@ -15,6 +15,8 @@ namespace basin {
 /// Errors    those of its parts
 template <mask... Masks>
 struct all_of_masks {
+  using alike_for_heads = std::bool_constant<(heads_are_alike<Masks> && ...)>;
+
   cuda::std::tuple<Masks...> masks{};
 
   BASIN_HD constexpr bool allows(coord c) const {

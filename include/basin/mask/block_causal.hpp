@@ -14,6 +14,8 @@ namespace basin {
 /// Edges     block = 1 is causal, block >= Nk unmasked; the last block may be short; a query before the first key sees nothing
 /// Errors    value_error from validate(): block < 1
 struct block_causal {
+  using alike_for_heads = std::true_type;
+
   index block = 32;
 
   BASIN_HD constexpr bool allows(coord c) const { return c.query >= 0 && c.key < (c.query / block + 1) * block; }

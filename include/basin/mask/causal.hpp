@@ -7,6 +7,8 @@ namespace basin {
 
 /// A query sees itself and what came before. With Nq != Nk the last query stands at the last key (coord).
 struct causal {
+  using alike_for_heads = std::true_type;
+
   BASIN_HD constexpr bool allows(coord c) const { return c.key <= c.query; }
   BASIN_HD constexpr coverage covers(tile t) const {
     if (t.first_key > t.last_query - 1) return coverage::none;

@@ -20,6 +20,8 @@ namespace basin {
 /// Cost      4 binary searches a tile, 2 a cell of a tile that is seen in part
 /// Errors    shape_error from validate(): another batch, no document
 struct document_starts {
+  using alike_for_heads = std::true_type;
+
   view<std::int32_t const, 2> starts{};
 
   BASIN_HD bool allows(coord c) const {

@@ -20,6 +20,8 @@ namespace basin {
 ///           which in a packed row is always
 /// Errors    shape_error from validate(): another batch, fewer ids than keys
 struct documents {
+  using alike_for_heads = std::true_type;
+
   view<std::int32_t const, 2> ids{};
 
   BASIN_HD bool allows(coord c) const { return c.query >= 0 && ids(c.batch, c.query) == ids(c.batch, c.key); }

@@ -19,6 +19,8 @@ namespace basin {
 /// Edges     the last block may be short; a query before the first key sees nothing
 /// Errors    value_error from validate(): block or length < 1; shape_error: the call has not 2 length keys
 struct doubled_block_causal {
+  using alike_for_heads = std::true_type;
+
   index block = 32, length = 1;
 
   BASIN_HD constexpr bool allows(coord c) const {

@@ -17,6 +17,8 @@ namespace basin {
 ///           other: they see the keys that are no padding
 /// Errors    shape_error from validate(): another number of lengths than the batch
 struct key_padding {
+  using alike_for_heads = std::true_type;
+
   view<std::int32_t const, 1> lengths{};
 
   BASIN_HD bool allows(coord c) const { return c.key < lengths(c.batch); }

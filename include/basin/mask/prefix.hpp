@@ -14,6 +14,8 @@ namespace basin {
 ///           before the first key (Nq > Nk) likewise
 /// Errors    value_error from validate(): a negative length
 struct prefix {
+  using alike_for_heads = std::true_type;
+
   index length = 0;
 
   BASIN_HD constexpr bool allows(coord c) const { return c.key < length || c.key <= c.query; }

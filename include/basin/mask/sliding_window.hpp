@@ -15,6 +15,8 @@ namespace basin {
 /// Edges     right = 0 is causal; `unlimited` on a side leaves that side open
 /// Errors    value_error from validate(): a negative extent
 struct sliding_window {
+  using alike_for_heads = std::true_type;
+
   static constexpr index unlimited = std::numeric_limits<index>::max();
   index left = 127, right = 0;
 

@@ -7,6 +7,8 @@ namespace basin {
 
 /// Every query sees every key.
 struct unmasked {
+  using alike_for_heads = std::true_type;
+
   BASIN_HD constexpr bool allows(coord) const { return true; }
   BASIN_HD constexpr coverage covers(tile) const { return coverage::all; }
 };

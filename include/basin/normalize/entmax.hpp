@@ -23,6 +23,8 @@ namespace basin {
 /// Errors    value_error: alpha not in [1.001, 2] (values of a view are not looked at); shape_error: fewer alphas than heads, gradients of another call
 /// Example   examples/02_normalizers.cpp
 struct entmax {
+  using gives_zeros = std::true_type;
+
   static constexpr int parameters = 1;
   using starts_uncounted = std::true_type;
 

@@ -20,6 +20,8 @@ namespace basin {
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct entmax15 {
+  using gives_zeros = std::true_type;
+
   template <class T>
   struct row {
     T max = math::lowest<T>();

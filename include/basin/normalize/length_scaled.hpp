@@ -56,6 +56,7 @@ struct log_n {
 template <normalizer Normalizer, class Law = ssmax>
 struct length_scaled {
   using jacobian_of_weights = std::bool_constant<has_jacobian_of_weights<Normalizer>>;
+  using gives_zeros = std::bool_constant<basin::gives_zeros<Normalizer>>;
   using carries_weights = std::bool_constant<basin::carries_weights<Normalizer>>;
 
   BASIN_EMPTY Normalizer normalize{};
@@ -115,6 +116,13 @@ struct length_scaled {
   template <class T>
     requires requires(Normalizer n, row_of<Normalizer, T> i, T s) { n.log_term(i, s); }
   BASIN_HD T log_term(row<T> const& r, T score) const { return normalize.log_term(r.inner, times(r.scale, score)); }
+
+  template <class T>
+    requires exponential_normalizer<Normalizer>
+  BASIN_HD exponent_line<T> exponent(row<T> const& r) const {
+    auto const line = normalize.exponent(r.inner);
+    return {line.slope * r.scale, line.offset};
+  }
 
   template <class T>
     requires knows_term_sum<Normalizer>

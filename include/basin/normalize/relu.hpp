@@ -18,6 +18,8 @@ namespace basin {
 /// Errors    value_error from validate(): a power that is not finite
 /// Example   examples/02_normalizers.cpp
 struct relu {
+  using gives_zeros = std::true_type;
+
   double power = 1;
 
   template <class T>

@@ -45,6 +45,8 @@ struct sink_logit {
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return score - r.max; }
   template <class T>
+  BASIN_HD exponent_line<T> exponent(row<T> const& r) const { return exponent_below(r.max, T(1)); }
+  template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
   BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp(old.max - now.max); }
@@ -80,6 +82,6 @@ struct sink_logit {
   }
 };
 
-static_assert(online_normalizer<sink_logit> && starts_uncounted<sink_logit> && has_parameters<sink_logit>);
+static_assert(exponential_normalizer<sink_logit> && starts_uncounted<sink_logit> && has_parameters<sink_logit>);
 
 }  // namespace basin

@@ -47,6 +47,8 @@ struct softmax {
 
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return (score - r.max) * per_temperature<T>(); }
+  template <class T>
+  BASIN_HD exponent_line<T> exponent(row<T> const& r) const { return exponent_below(r.max, per_temperature<T>()); }
 
   template <class T>
   BASIN_HD T term_sum(row<T> const& r) const { return r.sum; }
@@ -75,6 +77,6 @@ struct softmax {
   }
 };
 
-static_assert(online_normalizer<softmax> && differentiable_normalizer<softmax>);
+static_assert(exponential_normalizer<softmax> && differentiable_normalizer<softmax>);
 
 }  // namespace basin

@@ -35,6 +35,8 @@ struct softmax_n {
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return score - r.max; }
   template <class T>
+  BASIN_HD exponent_line<T> exponent(row<T> const& r) const { return exponent_below(r.max, T(1)); }
+  template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
   BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp(old.max - now.max); }
@@ -60,6 +62,6 @@ struct softmax_n {
   }
 };
 
-static_assert(online_normalizer<softmax_n> && starts_uncounted<softmax_n> && differentiable_normalizer<softmax_n>);
+static_assert(exponential_normalizer<softmax_n> && starts_uncounted<softmax_n> && differentiable_normalizer<softmax_n>);
 
 }  // namespace basin

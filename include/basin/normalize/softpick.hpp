@@ -19,6 +19,8 @@ namespace basin {
 /// Errors    value_error from validate(): epsilon is negative or not finite
 /// Example   examples/02_normalizers.cpp
 struct softpick {
+  using gives_zeros = std::true_type;
+
   double epsilon = 1e-8;
 
   template <class T>

@@ -19,6 +19,7 @@ namespace basin {
 /// Example   examples/02_normalizers.cpp
 struct sparsemax {
   using jacobian_of_weights = std::true_type;
+  using gives_zeros = std::true_type;
 
   template <class T>
   struct row {

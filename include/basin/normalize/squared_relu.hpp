@@ -17,6 +17,8 @@ namespace basin {
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct squared_relu {
+  using gives_zeros = std::true_type;
+
   template <class T>
   struct row {
     T count = T(0);

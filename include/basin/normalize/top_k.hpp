@@ -22,6 +22,8 @@ namespace basin {
 /// Errors    value_error from validate(): k < 1
 /// Example   examples/02_normalizers.cpp
 struct top_k {
+  using gives_zeros = std::true_type;
+
   using jacobian_of_weights = std::true_type;
   using carries_weights = std::true_type;
 

@@ -20,6 +20,8 @@ namespace basin {
 /// Errors    value_error from validate(): p is not in (0, 1]
 /// Example   examples/02_normalizers.cpp
 struct top_p {
+  using gives_zeros = std::true_type;
+
   using jacobian_of_weights = std::true_type;
   using carries_weights = std::true_type;
 

@@ -15,6 +15,8 @@ namespace basin {
 /// Errors    those of its parts
 template <pruner... Pruners>
 struct all_of_pruners {
+  using alike_for_heads = std::bool_constant<(heads_are_alike<Pruners> && ...)>;
+
   cuda::std::tuple<Pruners...> pruners{};
 
   template <class T>

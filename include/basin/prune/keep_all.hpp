@@ -7,6 +7,8 @@ namespace basin {
 
 /// Keeps whatever the mask allows.
 struct keep_all {
+  using alike_for_heads = std::true_type;
+
   template <class T>
   BASIN_HD constexpr bool keeps(coord, T) const { return true; }
   BASIN_HD constexpr coverage covers(tile) const { return coverage::all; }

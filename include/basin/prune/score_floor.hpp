@@ -15,6 +15,8 @@ namespace basin {
 /// Cost      every cell is asked, as no tile can be judged before its scores are there
 /// Errors    value_error from validate(): a floor that is NaN
 struct score_floor {
+  using alike_for_heads = std::true_type;
+
   float least = 0.0f;
 
   template <class T>

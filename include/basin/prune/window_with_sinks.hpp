@@ -15,6 +15,8 @@ namespace basin {
 /// Edges     every query keeps itself; positions are those of the whole text: keys are not renumbered inside the window
 /// Errors    value_error from validate(): sinks or ahead below 0, recent below 1
 struct window_with_sinks {
+  using alike_for_heads = std::true_type;
+
   index sinks = 4, recent = 512, ahead = 0;
 
   template <class T>

@@ -30,7 +30,7 @@ struct alibi {
   template <class T>
   BASIN_HD T score(T dot, pair_at<T> at) const {
     T const slope_of_head = T(static_cast<math::scalar_of<T>>(slopes(at.head)));
-    return inner.score(dot, at) - slope_of_head * math::abs(at.query - at.key);
+    return math::fma(T(0) - slope_of_head, math::abs(at.query - at.key), inner.score(dot, at));
   }
   template <class T>
   BASIN_HD T slope(T dot, pair_at<T> at) const { return inner.slope(dot, at); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "basin/concepts/scorer.hpp"
+#include "basin/core/math.hpp"
 
 namespace basin {
 
@@ -15,7 +16,7 @@ struct scaled {
   template <class T>
   BASIN_HD T factor(T rsqrt_dim) const { return scale == 0.0f ? rsqrt_dim : T(scale); }
   template <class T>
-  BASIN_HD T score(T dot, pair_at<T> at) const { return factor(at.rsqrt_dim) * dot; }
+  BASIN_HD T score(T dot, pair_at<T> at) const { return math::fma(factor(at.rsqrt_dim), dot, T(0)); }
   template <class T>
   BASIN_HD T slope(T, pair_at<T> at) const { return factor(at.rsqrt_dim); }
 };

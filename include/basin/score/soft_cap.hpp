@@ -19,7 +19,7 @@ struct soft_cap {
   float scale = 0.0f;                                            // 0 stands for 1/sqrt(dim)
 
   template <class T>
-  BASIN_HD T score(T dot, pair_at<T> at) const { return T(cap) * bent(dot, at); }
+  BASIN_HD T score(T dot, pair_at<T> at) const { return math::fma(T(cap), bent(dot, at), T(0)); }
   template <class T>
   BASIN_HD T slope(T dot, pair_at<T> at) const {
     T const t = bent(dot, at);
@@ -34,7 +34,7 @@ struct soft_cap {
   template <class T>
   BASIN_HD T factor(pair_at<T> at) const { return scale == 0.0f ? at.rsqrt_dim : T(scale); }
   template <class T>
-  BASIN_HD T bent(T dot, pair_at<T> at) const { return math::tanh(factor(at) * dot / T(cap)); }
+  BASIN_HD T bent(T dot, pair_at<T> at) const { return math::tanh(math::fma(factor(at), dot, T(0)) / T(cap)); }
 };
 
 static_assert(scorer<soft_cap> && !linear_scorer<soft_cap>);

@@ -356,7 +356,8 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
 template <int Vectors, class T, class Attention, class States, class Fit>
 void report_rows(panel<T, Vectors, Attention> const& who, States const& states, Fit const& fit) {
   using watch_type = typename panel<T, Vectors, Attention>::watch_type;
-  if constexpr (constexpr auto count = watch_type::row_values; count > 0) {
+  constexpr std::size_t count = watch_type::row_values;
+  if constexpr (count > 0) {
     for (int v = 0; v < Vectors; ++v) {
       simd<T> log_sum(T(0));
       if constexpr (watch_type::needs_log_sum) log_sum = fit.log_sum(who, v);

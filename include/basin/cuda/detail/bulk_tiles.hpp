@@ -79,14 +79,14 @@ class bulk_tiles {
   using layout = bulk_layout<Call>;
   using E = typename Call::element;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = false;
   static constexpr bool computes = true;
 
-  BASIN_DEVICE bulk_tiles(M const& machine, Call const&) : m(machine) {}
+  BASIN_DEVICE bulk_tiles(M const& machine, Call const&) : m(machine), group(machine.same_in_warp(machine.thread() / 128)) {}
 
   template <class Keys, class Row>
   BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
-    auto const& all = rows_of_keys(from);
-    copy_rows(m, Call::threads, Call::rows, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), layout::own(m, n), row);
+    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), layout::own(m, n), [&](int r) { return row(r) != nullptr; }, row);
   }
 
   template <int Count, class First, class Second, class Next, class Meet>
@@ -108,7 +108,7 @@ class bulk_tiles {
     show_own();
     index at = next(start);
     if (at >= last) return;
-    if (takes_turns && m.thread() / 128 == groups - 1) give_turn();
+    if (takes_turns && group == groups - 1) give_turn();
     await(0);
     scores_type s = product(0);
     leave(0);
@@ -126,7 +126,7 @@ class bulk_tiles {
         break;
       }
       await(0);
-      if (takes_turns) m.sync_some(turn_of(m.thread() / 128), 256);
+      if (takes_turns) m.sync_some(turn_of(group), 256);
       start_product(0, s);
       await(1);
       start_mix(1, weights, sums);
@@ -147,10 +147,26 @@ class bulk_tiles {
     hold(s);
     return s;
   }
+  BASIN_DEVICE two_products<scores_type> both_products() const {
+    two_products<scores_type> s{scores_type(no_numbers{}), scores_type(no_numbers{})};
+    start_product(0, s.first);
+    start_product(1, s.second);
+    m.template wait_for_all_products_but<0>();
+    hold(s.first);
+    hold(s.second);
+    return s;
+  }
   BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
     start_mix(n, as_words(w), sums);
     m.template wait_for_all_products_but<0>();
     hold(sums);
+  }
+  BASIN_DEVICE void mix_both(scores_type const& first, sums_of_warp<Call::dim / 8>& first_sums, scores_type const& second, sums_of_warp<Call::dim / 8>& second_sums) const {
+    start_mix(0, as_words(first), first_sums);
+    start_mix(1, as_words(second), second_sums);
+    m.template wait_for_all_products_but<0>();
+    hold(first_sums);
+    hold(second_sums);
   }
 
  private:
@@ -158,8 +174,8 @@ class bulk_tiles {
   static constexpr bool takes_turns = Call::cut.in_turns && groups > 1;
 
   /// The barrier at which a group waits for its turn, which the group before it gives.
-  static BASIN_DEVICE int turn_of(int group) { return 2 + group; }
-  BASIN_DEVICE void give_turn() const { m.arrive_some(turn_of((m.thread() / 128 + 1) % groups), 256); }
+  static BASIN_DEVICE int turn_of(int whose) { return 2 + whose; }
+  BASIN_DEVICE void give_turn() const { m.arrive_some(turn_of((group + 1) % groups), 256); }
 
   static constexpr int steps = Call::cut.columns / product_depth<E>;
   struct weights_type {
@@ -185,7 +201,7 @@ class bulk_tiles {
   }
   BASIN_DEVICE void start_product(int n, scores_type& s) const {
     using own_tile = typename layout::own_tile;
-    auto const own = shared_matrix::at(m.address(layout::own(m, n).start) + static_cast<std::uint32_t>(m.thread() / 128 * 64 * own_tile::row_bytes), own_tile::panel_bytes);
+    auto const own = shared_matrix::at(m.address(layout::own(m, n).start) + static_cast<std::uint32_t>(group * 64 * own_tile::row_bytes), own_tile::panel_bytes);
     auto const by = passing(n);
     m.begin_products();
     BASIN_UNROLL
@@ -214,6 +230,7 @@ class bulk_tiles {
   }
 
   M const& m;
+  int group;                                                     // of four warps, in the block
   met_tiles met[layout::tensors];
 };
 
@@ -223,6 +240,7 @@ class bulk_fetcher {
  public:
   using layout = bulk_layout<Call>;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = false;
   static constexpr bool computes = false;
 
   BASIN_DEVICE bulk_fetcher(M const& machine, Call const&) : m(machine) {}
@@ -232,8 +250,9 @@ class bulk_fetcher {
 
   template <int Count, class First, class Second, class Next, class Meet>
   BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index start, index last, Next const& next, Meet const&) {
-    if (m.thread() == Call::threads)
+    if (m.thread() / 32 == Call::threads / 32)                   // next() may ask all lanes of a warp
       for (index at = next(start); at < last; at = next(at + Call::cut.columns)) {
+        if (m.thread() % 32 != 0) continue;
         BASIN_UNROLL
         for (int n = 0; n < Count; ++n) fetch(n, from, at);
       }
@@ -245,7 +264,9 @@ class bulk_fetcher {
     over<2>(first, second, from, start, last, next, weigh);
   }
   BASIN_DEVICE scores_type product(int) const { return {}; }
+  BASIN_DEVICE two_products<scores_type> both_products() const { return {}; }
   BASIN_DEVICE void mix(int, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
+  BASIN_DEVICE void mix_both(scores_type const&, sums_of_warp<Call::dim / 8>&, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
 
  private:
   BASIN_DEVICE void fetch(int n, passing_rows const& from, index at) {

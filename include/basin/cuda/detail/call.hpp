@@ -70,6 +70,8 @@ struct call : Arguments {
   static constexpr int threads = 32 * cut.warps, rows = 16 * cut.warps, tiles = cut.columns / 8;
   using tile_type = shared_tile<E, Dim>;
   using scores_type = sums_of_warp<tiles>;
+  /// Whether a tile of products becomes terms as it is, each by one multiply-add and one exponential, and not by way of scores.
+  static constexpr bool terms_of_products = exponential_normalizer<normalizer_type> && linear_scorer<decltype(Attention::score)>;
   static_assert(cut.columns % 16 == 0);
   static constexpr int shared_bytes = generation::template shared_bytes<call>;
 
@@ -87,27 +89,48 @@ using backward_call = call<E, Dim, Attention, backward_arguments<E, decltype(Att
 template <class E, int Dim, class Attention, class G, class Selector = default_backward_tuning>
 using saved_backward_call = call<E, Dim, Attention, saved_backward_arguments<E, decltype(Attention::normalize), G>, Selector, 2>;
 
+/// What mask and pruner leave of a tile of `heads` heads, head_of(n) each. All lanes of a warp ask together: where heads are not alike, each
+/// judges a part of the keys.
+template <class M, class Call, class Head>
+BASIN_DEVICE coverage left_of(M const& m, Call const& c, tile t, index heads, Head const& head_of) {
+  auto const judge = [&](tile const& at) {
+    coverage const seen = c.use.visible.covers(at);
+    return seen == coverage::none ? seen : both(seen, basin::kept(c.use.prune, at));
+  };
+  if constexpr (heads_are_alike<decltype(c.use.visible)> && heads_are_alike<decltype(c.use.prune)>) {
+    t.head = head_of(0);
+    return judge(t);
+  } else {
+    index const each = (t.last_key - t.first_key + 31) / 32, end = t.last_key;
+    t.first_key += m.thread() % 32 * each;
+    t.last_key = t.first_key + each < end ? t.first_key + each : end;
+    bool sees = false, misses = false;
+    for (index n = 0; n < heads && t.first_key < t.last_key; ++n) {
+      t.head = head_of(n);
+      coverage const one = judge(t);
+      sees = sees || one != coverage::none, misses = misses || one != coverage::all;
+    }
+    bool const some = m.any_of_warp(misses);
+    return !m.any_of_warp(sees) ? coverage::none : some ? coverage::some : coverage::all;
+  }
+}
+
 /// Rows [first, first + rows) of a key head of one sequence: row n is query n / group of head n % group, so that short queries of
 /// many heads fill a block, too.
 struct rows_of_block {
   int batch = 0;
   index kv_head = 0, first = 0, count = 0, group = 1;
+  index low = 0, high = 0;                                       // the queries of the first row and of the last
 
   BASIN_DEVICE index query(index n) const { return (first + n) / group; }
   BASIN_DEVICE int head(index n) const { return static_cast<int>(kv_head * group + (first + n) % group); }
 
   /// How much of keys [from, to) the queries of the block may see, in a sequence of `keys` keys.
-  template <class Call>
-  BASIN_DEVICE coverage seen(Call const& c, index keys, index from, index to) const {
-    index const before = keys - c.p.queries, low = query(0) + before, high = query(count - 1) + before + 1, last = to < keys ? to : keys;
-    index const heads = query(0) == query(count - 1) ? count : group;
-    coverage all = coverage::none;
-    for (index n = 0; n < heads; ++n) {
-      tile const t{batch, query(0) == query(count - 1) ? head(n) : static_cast<int>(kv_head * group + n), low, high, from, last};
-      coverage one = c.use.visible.covers(t);
-      if (one != coverage::none) one = both(one, basin::kept(c.use.prune, t));
-      all = n == 0 ? one : all == one ? all : coverage::some;
-    }
+  template <class M, class Call>
+  BASIN_DEVICE coverage seen(M const& m, Call const& c, index keys, index from, index to) const {
+    index const before = keys - c.p.queries, last = to < keys ? to : keys;
+    coverage const all = left_of(m, c, {batch, 0, low + before, high + before + 1, from, last}, low == high ? count : group,
+                                 [&](index n) { return low == high ? head(n) : static_cast<int>(kv_head * group + n); });
     return all == coverage::all && to > keys ? coverage::some : all;
   }
 };
@@ -127,15 +150,17 @@ struct seen_score {
   bool seen;
 };
 
-/// <q, k> -> s, -inf where the query does not see the key.
+/// <q, k> -> s, -inf where the query does not see the key. Of a tile that is seen as a whole nothing is asked; its score may be -inf all the
+/// same, where the product or the scorer makes it so.
 template <class Call>
 BASIN_DEVICE seen_score score_of(Call const& c, row_of_lane const& row, index key, coverage seen, float dot) {
+  if (seen == coverage::all) return {c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), true};
   seen_score const unseen{math::minus_inf<float>(), false};
   if (key >= row.keys) return unseen;
-  float const s = c.use.score.score(dot, row.pair(key, c.rsqrt_dim));
-  if (seen == coverage::all) return {s, true};
   coord const at{row.batch, row.head, row.position, key};
-  return c.use.visible.allows(at) && c.use.prune.keeps(at, s) ? seen_score{s, true} : unseen;
+  if (!c.use.visible.allows(at)) return unseen;
+  float const s = c.use.score.score(dot, row.pair(key, c.rsqrt_dim));
+  return c.use.prune.keeps(at, s) ? seen_score{s, true} : unseen;
 }
 
 /// One pair on its way back: its score, its weight, and the Jacobian there. A pair that is not seen has weight 0.
@@ -147,24 +172,41 @@ struct weighed_pair {
   BASIN_DEVICE bool weighs() const { return seen && score != math::minus_inf<float>(); }
 };
 
+/// In a tile that is seen as a whole terms are made of products without a look at the score: one of -inf gives a weight of 0, and a Jacobian
+/// of weights is 0 there.
 template <class Call>
 BASIN_DEVICE auto weighed(Call const& c, kept_row<typename Call::normalizer_type> const& kept, row_of_lane const& row, index key, coverage seen, float dot) {
   using N = typename Call::normalizer_type;
-  auto const [score, is_seen] = score_of(c, row, key, seen, dot);
-  return weighed_pair<N>{score, weight_in<N>(c.use.normalize, kept, score), is_seen};
+  if constexpr (Call::terms_of_products && has_jacobian_of_weights<N>) {
+    float const score = c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), slope = kept.line.slope * c.use.score.factor(c.rsqrt_dim);
+    float const weight = math::exp2(math::fma(slope, dot, -kept.line.offset));
+    if (seen == coverage::all || score_of(c, row, key, seen, dot).seen) return weighed_pair<N>{score, weight, true};
+    return weighed_pair<N>{};
+  } else {
+    auto const [score, is_seen] = score_of(c, row, key, seen, dot);
+    return weighed_pair<N>{score, weight_in<N>(c.use.normalize, kept, score), is_seen};
+  }
 }
 
 /// The gradient of the score, from that of the weight: ds.
 template <class Call>
 BASIN_DEVICE float score_gradient_of(Call const& c, kept_row<typename Call::normalizer_type> const& kept, typename Call::delta_type const& delta,
                                      weighed_pair<typename Call::normalizer_type> const& pair, float dweight) {
-  return pair.weighs() ? score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta) : 0.0f;
+  bool const weighs = Call::terms_of_products && has_jacobian_of_weights<typename Call::normalizer_type> ? pair.seen : pair.weighs();
+  return weighs ? score_gradient(as_low_rank(c.use.normalize.jacobian(kept.row, pair.score, pair.weight)), dweight, delta) : 0.0f;
 }
 
-/// The gradient of <q, k>, from ds.
+/// The gradient of <q, k> from ds, but for the factor below.
 template <class Call>
 BASIN_DEVICE float dot_gradient(Call const& c, row_of_lane const& row, index key, float dot, float ds) {
-  return ds == 0.0f ? ds : ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim));  // where nobody sees it, whatever the product is
+  if constexpr (linear_scorer<decltype(c.use.score)>) return ds;
+  else return ds == 0.0f ? ds : ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim));  // where nobody sees it, whatever the product is
+}
+/// What all gradients of <q, k> are multiplied by, once sums are made of them.
+template <class Call>
+BASIN_DEVICE float factor_of_dots(Call const& c) {
+  if constexpr (linear_scorer<decltype(c.use.score)>) return c.use.score.factor(c.rsqrt_dim);
+  else return 1.0f;
 }
 
 }  // namespace basin::gpu::detail

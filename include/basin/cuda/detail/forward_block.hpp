@@ -59,17 +59,20 @@ class forward_block {
 
  private:
   float lowered[2] = {1.0f, 1.0f};
+  bool rose = false;                                             // whether a row of the warp did so by the tile at hand
 
   /// Rows are raised by a tile; what was added up before is rescaled, outputs later.
   BASIN_DEVICE void raise(scores_type& s) {
     auto const& n = at.c.use.normalize;
+    rose = false;
     at.raise(s, [&](int i, row_type const& old) {
       float const by = n.rescale(old, at.row[i]);
       if constexpr (watch_type::rescales) watch.rescale(states[i], by, watch.totals(states[i], n, old));
-      lowered[i] = by;
+      lowered[i] = by, rose = true;
     });
   }
   BASIN_DEVICE void lower() {
+    if (!rose) return;
     BASIN_UNROLL
     for (int tile = 0; tile < Call::dim / 8; ++tile) {
       BASIN_UNROLL
@@ -85,12 +88,12 @@ class forward_block {
     });
   }
   BASIN_DEVICE void show(int i, float score, float term) {
-    watch.template absorb<N>(states[i], seen_term<float>{term, at.hidden(score) ? score : log_of_term(at.c.use.normalize, at.row[i], score, term)});
+    watch.template absorb<N>(states[i], seen_term<float>{term, at.log_of(i, score, term)});
   }
   /// Another sweep with the rows complete.
   BASIN_DEVICE void watch_again() {
     at.template over_scores<sweep::scores>([&](scores_type& s) {
-      at.each(s, [&](int i, int, float score) { show(i, score, at.hidden(score) ? 0.0f : at.c.use.normalize.term(at.row[i], score)); });
+      at.each(s, [&](int i, int, float score) { show(i, score, at.term(i, score)); });
     });
   }
   /// Outputs, rows for those who come after, and what observers of rows are shown.
@@ -105,12 +108,12 @@ class forward_block {
       auto const state = merged_states(i);
       if (!at.here[i]) continue;
       if (t == 0) {
-        if (c.kept != nullptr) c.kept_at(mine.batch, mine.head, mine.query) = {at.row[i], factor};
+        if (c.kept != nullptr) c.kept_at(mine.batch, mine.head, mine.query) = keep_row(n, at.row[i], factor);
         float log_sum = 0.0f;
         if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(n, at.row[i]);
         watch.sees_row({mine.batch, mine.head, mine.query}, watch.report(state, factor, log_sum, watch.totals(state, n, at.row[i])));
       }
-      write_row(out, i, t, c.p.value_dim, factor, [&](index d) -> decltype(auto) { return c.out(mine.batch, mine.head, mine.query, d); });
+      write_row(at.m, out, i, c.p.value_dim, factor, &c.out(mine.batch, mine.head, mine.query, 0), c.out.stride(3));
     }
   }
 };

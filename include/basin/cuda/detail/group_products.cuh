@@ -30,12 +30,12 @@
 
 // Both operands in shared memory, along their rows; then A in registers and B across its rows. `count` is N / 2, the number of accumulators;
 // a, b and c the places of the operands after them.
-#define BASIN_MULTIPLY(type, n, count, first, second, add) \
-  asm volatile("{.reg .pred p; setp.ne.b32 p, " add ", 0; wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" BASIN_TEXT_##count "}, " first ", " second ", p, 1, 1, 0, 0;}" \
-               : BASIN_SUMS_##count : "l"(left.bits), "l"(right.bits), "r"(static_cast<int>(more)))
-#define BASIN_MIX(type, n, count, a0, a1, a2, a3, second) \
-  asm volatile("wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" BASIN_TEXT_##count "}, {" a0 ", " a1 ", " a2 ", " a3 "}, " second ", 1, 1, 1, 1;" \
-               : BASIN_SUMS_##count : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "l"(right.bits))
+#define BASIN_MULTIPLY(type, n, count, first, second, add, upper) \
+  asm volatile("{.reg .pred p; .reg .b64 a, b; setp.ne.b32 p, " add ", 0; mov.b64 a, {" first ", " upper "}; mov.b64 b, {" second ", " upper "}; wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" BASIN_TEXT_##count "}, a, b, p, 1, 1, 0, 0;}" \
+               : BASIN_SUMS_##count : "r"(left.low), "r"(right.low), "r"(static_cast<int>(more)), "n"(shared_matrix::high))
+#define BASIN_MIX(type, n, count, a0, a1, a2, a3, second, upper) \
+  asm volatile("{.reg .b64 b; mov.b64 b, {" second ", " upper "}; wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" BASIN_TEXT_##count "}, {" a0 ", " a1 ", " a2 ", " a3 "}, b, 1, 1, 1, 1;}" \
+               : BASIN_SUMS_##count : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right.low), "n"(shared_matrix::high))
 
 namespace basin::gpu::detail {
 
@@ -44,12 +44,12 @@ template <class E, int N>
 __device__ __forceinline__ void multiply_group(cuda::std::array<float, 4> (&c)[N / 8], shared_matrix left, shared_matrix right, bool more) {
   static_assert(N == 64 || N == 128 || N == 256, "basin: products of four warps are made for 64, 128 and 256 columns");
   constexpr bool brain = std::is_same_v<E, bfloat16>;
-  if constexpr (brain && N == 64) BASIN_MULTIPLY("bf16", 64, 32, "%32", "%33", "%34");
-  else if constexpr (brain && N == 128) BASIN_MULTIPLY("bf16", 128, 64, "%64", "%65", "%66");
-  else if constexpr (brain) BASIN_MULTIPLY("bf16", 256, 128, "%128", "%129", "%130");
-  else if constexpr (N == 64) BASIN_MULTIPLY("f16", 64, 32, "%32", "%33", "%34");
-  else if constexpr (N == 128) BASIN_MULTIPLY("f16", 128, 64, "%64", "%65", "%66");
-  else BASIN_MULTIPLY("f16", 256, 128, "%128", "%129", "%130");
+  if constexpr (brain && N == 64) BASIN_MULTIPLY("bf16", 64, 32, "%32", "%33", "%34", "%35");
+  else if constexpr (brain && N == 128) BASIN_MULTIPLY("bf16", 128, 64, "%64", "%65", "%66", "%67");
+  else if constexpr (brain) BASIN_MULTIPLY("bf16", 256, 128, "%128", "%129", "%130", "%131");
+  else if constexpr (N == 64) BASIN_MULTIPLY("f16", 64, 32, "%32", "%33", "%34", "%35");
+  else if constexpr (N == 128) BASIN_MULTIPLY("f16", 128, 64, "%64", "%65", "%66", "%67");
+  else BASIN_MULTIPLY("f16", 256, 128, "%128", "%129", "%130", "%131");
 }
 
 /// c += A B: [64, 16] in registers by [16, N].
@@ -57,12 +57,12 @@ template <class E, int N>
 __device__ __forceinline__ void mix_group(cuda::std::array<float, 4> (&c)[N / 8], words4 const& left, shared_matrix right) {
   static_assert(N == 64 || N == 128 || N == 256, "basin: products of four warps are made for 64, 128 and 256 columns");
   constexpr bool brain = std::is_same_v<E, bfloat16>;
-  if constexpr (brain && N == 64) BASIN_MIX("bf16", 64, 32, "%32", "%33", "%34", "%35", "%36");
-  else if constexpr (brain && N == 128) BASIN_MIX("bf16", 128, 64, "%64", "%65", "%66", "%67", "%68");
-  else if constexpr (brain) BASIN_MIX("bf16", 256, 128, "%128", "%129", "%130", "%131", "%132");
-  else if constexpr (N == 64) BASIN_MIX("f16", 64, 32, "%32", "%33", "%34", "%35", "%36");
-  else if constexpr (N == 128) BASIN_MIX("f16", 128, 64, "%64", "%65", "%66", "%67", "%68");
-  else BASIN_MIX("f16", 256, 128, "%128", "%129", "%130", "%131", "%132");
+  if constexpr (brain && N == 64) BASIN_MIX("bf16", 64, 32, "%32", "%33", "%34", "%35", "%36", "%37");
+  else if constexpr (brain && N == 128) BASIN_MIX("bf16", 128, 64, "%64", "%65", "%66", "%67", "%68", "%69");
+  else if constexpr (brain) BASIN_MIX("bf16", 256, 128, "%128", "%129", "%130", "%131", "%132", "%133");
+  else if constexpr (N == 64) BASIN_MIX("f16", 64, 32, "%32", "%33", "%34", "%35", "%36", "%37");
+  else if constexpr (N == 128) BASIN_MIX("f16", 128, 64, "%64", "%65", "%66", "%67", "%68", "%69");
+  else BASIN_MIX("f16", 256, 128, "%128", "%129", "%130", "%131", "%132", "%133");
 }
 
 }  // namespace basin::gpu::detail

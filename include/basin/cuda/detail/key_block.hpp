@@ -61,16 +61,23 @@ struct key_block {
       take_tile();
     });
   }
-  /// f(row of the lane, n, e, the query of number e of tile n) for all numbers of a lane that have a query.
-  template <class F>
-  BASIN_DEVICE void each_query(index from, F const& f) const {
+  /// f(row of the lane, n, e, the query of number e of tile n, what of(query) gave) for all numbers of a lane that have a query; of() is asked once
+  /// for both rows. without(n, e) for the others.
+  template <class Of, class F, class Without>
+  BASIN_DEVICE void each_query(index from, coverage seen, Of const& of, F const& f, Without const& without) const {
     int const t = m.thread() % 4;
     BASIN_UNROLL
     for (int n = 0; n < Call::tiles; ++n) {
       BASIN_UNROLL
-      for (int e = 0; e < 4; ++e)
-        if (index const query = from + 8 * n + 2 * t + e % 2; query < c.p.queries)
-          f(e / 2, n, e, row_of_lane::of(batch, head, query, c.p.queries, keys));
+      for (int e = 0; e < 2; ++e)
+        if (index const query = from + 8 * n + 2 * t + e; seen == coverage::all || query < c.p.queries) {
+          auto const row = row_of_lane::of(batch, head, query, c.p.queries, keys);
+          auto const known = of(row);
+          f(0, n, e, row, known);
+          f(1, n, e + 2, row, known);
+        } else {
+          without(n, e), without(n, e + 2);
+        }
     }
   }
 
@@ -108,12 +115,12 @@ struct key_block {
       }
     }
   }
+  /// How much of a tile is seen; never `all` where queries or keys end in it.
   BASIN_DEVICE coverage seen(index from) const {
     if (first >= keys) return coverage::none;
     index const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < keys ? first + Call::rows : keys;
-    tile const t{batch, head, from + keys - c.p.queries, to + keys - c.p.queries, first, last};
-    coverage const all = c.use.visible.covers(t);
-    return all == coverage::none ? all : both(all, basin::kept(c.use.prune, t));
+    coverage const all = left_of(m, c, {batch, head, from + keys - c.p.queries, to + keys - c.p.queries, first, last}, 1, [&](index) { return head; });
+    return all == coverage::all && (from + columns > to || first + Call::rows > last) ? coverage::some : all;
   }
 };
 

@@ -12,6 +12,9 @@ template <class M, class Call>
 class key_gradient_block {
  public:
   using block_type = key_block<M, Call>;
+  using N = typename Call::normalizer_type;
+  /// Whether tiles of a warp without a weight are left out: where products are the warp's own business, and nobody counts who sees a key.
+  static constexpr bool leaves_out = gives_zeros<N> && has_jacobian_of_weights<N> && block_type::values == 0 && tiles_of<M, Call>::products_of_warps;
 
   BASIN_DEVICE key_gradient_block(M const& m, Call const& call, index block) : at(m, call, block, call.p.kv_heads) {
     at.fetch_keys(0, call.k);
@@ -33,27 +36,55 @@ class key_gradient_block {
  private:
   BASIN_DEVICE void finish() {
     auto const& c = at.c;
-    int const t = at.m.thread() % 4;
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
       if (at.key[i] >= c.p.keys) continue;
-      write_row(dk, i, t, c.p.dim, 1.0f, [&](index d) -> decltype(auto) { return c.dk(at.batch, at.kv_head, at.key[i], d); });
-      write_row(dv, i, t, c.p.value_dim, 1.0f, [&](index d) -> decltype(auto) { return c.dv(at.batch, at.kv_head, at.key[i], d); });
+      write_row(at.m, dk, i, c.p.dim, factor_of_dots(c), &c.dk(at.batch, at.kv_head, at.key[i], 0), c.dk.stride(3));
+      write_row(at.m, dv, i, c.p.value_dim, 1.0f, &c.dv(at.batch, at.kv_head, at.key[i], 0), c.dv.stride(3));
     }
   }
   BASIN_DEVICE void take_in(index from, coverage seen) {
+    if constexpr (leaves_out) {
+      typename Call::scores_type w = at.tiles.product(0);
+      if (!weighs(from, seen, w)) return;
+      typename Call::scores_type ds = at.tiles.product(1);
+      take_in(from, seen, w, ds);
+    } else {
+      auto made = at.tiles.both_products();
+      take_in(from, seen, made.first, made.second);
+    }
+  }
+  BASIN_DEVICE void take_in(index from, coverage seen, typename Call::scores_type& w, typename Call::scores_type& ds) {
+    if (seen == coverage::all) weigh<coverage::all>(from, w, ds);
+    else weigh<coverage::some>(from, w, ds);
+    at.tiles.mix_both(ds, dk, w, dv);
+  }
+  /// Whether there is a weight among the products of the warp. Where it is 0, a key has no part in the Jacobian.
+  BASIN_DEVICE bool weighs(index from, coverage seen, typename Call::scores_type const& dots) const {
+    using kept_type = kept_row<N>;
+    bool mine = false;
+    at.each_query(from, seen, [&](row_of_lane const& row) { return at.c.kept_at(row.batch, row.head, row.query); },
+                  [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) { mine = mine || weighed(at.c, kept, row, at.key[i], seen, dots[n][e]).weight != 0.0f; },
+                  [](int, int) {});
+    return at.m.any_of_warp(mine);
+  }
+  /// Products become weights, and gradients of weights become those of products.
+  template <coverage Seen>
+  BASIN_DEVICE void weigh(index from, typename Call::scores_type& w, typename Call::scores_type& ds) {
     auto const& c = at.c;
-    typename Call::scores_type const dots = at.tiles.product(0), dweights = at.tiles.product(1);
-    typename Call::scores_type w{}, ds{};
-    at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
-      auto const& kept = c.kept_at(row.batch, row.head, row.query);
-      auto const pair = weighed(c, kept, row, at.key[i], seen, dots[n][e]);
-      w[n][e] = pair.weight;
-      ds[n][e] = dot_gradient(c, row, at.key[i], dots[n][e], score_gradient_of(c, kept, c.delta_at(row.batch, row.head, row.query), pair, dweights[n][e]));
-      at.give(i, pair.seen, pair.weight);
-    });
-    at.tiles.mix(1, w, dv);
-    at.tiles.mix(0, ds, dk);
+    struct known {
+      kept_row<typename Call::normalizer_type> kept;
+      typename Call::delta_type delta;
+    };
+    at.each_query(from, Seen, [&](row_of_lane const& row) { return known{c.kept_at(row.batch, row.head, row.query), c.delta_at(row.batch, row.head, row.query)}; },
+                  [&](int i, int n, int e, row_of_lane const& row, known const& of) {
+                    float const dot = w[n][e];
+                    auto const pair = weighed(c, of.kept, row, at.key[i], Seen, dot);
+                    w[n][e] = pair.weight;
+                    ds[n][e] = dot_gradient(c, row, at.key[i], dot, score_gradient_of(c, of.kept, of.delta, pair, ds[n][e]));
+                    at.give(i, pair.seen, pair.weight);
+                  },
+                  [&](int n, int e) { w[n][e] = ds[n][e] = 0.0f; });
   }
 
   block_type at;

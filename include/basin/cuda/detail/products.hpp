@@ -4,6 +4,7 @@
 // Tiles in shared memory, and the two products of attention on matrix units: rows of A against rows of B (scores), and sums of
 // rows (outputs).
 
+#include <cstring>
 #include <cuda/std/bit>
 
 #include "basin/core/half.hpp"
@@ -68,14 +69,21 @@ BASIN_DEVICE words4 as_operand(M const& m, sums_of_warp<Tiles> const& w, int k) 
   }
 }
 
+/// Which steps of a product are made: all, or only those whose weights are not all 0 in a warp.
+enum class steps { all, with_weights };
+
 /// out[n] += W B: weights [16, 8 Tiles] as sums of a product, against rows of `b`; columns [8 n, 8 n + 8) of them.
-template <class E, int Tiles, int Dim, class M>
+template <class E, steps Made, int Tiles, int Dim, class M>
 BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile<E, Dim> b, sums_of_warp<Dim / 8>& out) {
   constexpr int depth = product_depth<E>;
   int const lane = m.thread() % 32, r = lane % 8, part = lane / 8;
   BASIN_UNROLL
   for (int k = 0; k < 8 * Tiles / depth; ++k) {
     auto const left = as_operand<E>(m, w, k);
+    if constexpr (Made == steps::with_weights) {
+      constexpr word all_but_signs = sizeof(E) == 2 ? 0x7fff7fffu : 0x7fffffffu;
+      if (!m.any_of_warp(((left[0] | left[1] | left[2] | left[3]) & all_but_signs) != 0)) continue;
+    }
     BASIN_UNROLL
     for (int n = 0; n < Dim / 8; n += 2) {
       words4 right;
@@ -92,31 +100,68 @@ BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile
   }
 }
 
-/// Row i of a lane's two rows of sums, times `factor`, to where to(column) says; t is lane % 4.
-template <int Tiles, class To>
-BASIN_DEVICE void write_row(sums_of_warp<Tiles> const& sums, int i, int t, index columns, float factor, To const& to) {
+/// Two neighbouring numbers in one store.
+template <class M, class To>
+BASIN_DEVICE void write_pair(M const& m, To* to, float first, float second) {
+  struct alignas(2 * sizeof(To)) pair {
+    To first, second;
+  };
+  pair& both = *reinterpret_cast<pair*>(to);
+  if constexpr (sizeof(To) == 2) both = cuda::std::bit_cast<pair>(m.template pack<To>(first, second));
+  else both = {To(first), To(second)};
+}
+
+/// Row i of a lane's two rows of sums, times `factor`, to a row of `columns` numbers, `step` from one to the next.
+template <int Tiles, class M, class To>
+BASIN_DEVICE void write_row(M const& m, sums_of_warp<Tiles> const& sums, int i, index columns, float factor, To* row, index step) {
+  int const t = m.thread() % 4, count = static_cast<int>(columns);
+  if (sizeof(To) <= 4 && step == 1 && count % 2 == 0 && reinterpret_cast<std::uintptr_t>(row) % (2 * sizeof(To)) == 0) {
+    BASIN_UNROLL
+    for (int tile = 0; tile < Tiles; ++tile)
+      if (int const d = 8 * tile + 2 * t; d < count) write_pair(m, row + d, factor * sums[tile][2 * i], factor * sums[tile][2 * i + 1]);
+    return;
+  }
   BASIN_UNROLL
   for (int tile = 0; tile < Tiles; ++tile) {
     BASIN_UNROLL
     for (int e = 0; e < 2; ++e)
-      if (index const d = 8 * tile + 2 * t + e; d < columns) to(d) = std::remove_cvref_t<decltype(to(d))>(factor * sums[tile][2 * i + e]);
+      if (int const d = 8 * tile + 2 * t + e; d < count) row[d * step] = To(factor * sums[tile][2 * i + e]);
   }
 }
 
-/// Rows of a tensor on their way into a tile `width` numbers wide: row(r) is where row r begins, or nullptr where there is none and zeros stand.
-template <class M, class Tile, class Row>
-BASIN_DEVICE void copy_rows(M const& m, int threads, int rows, int width, int dim, index element_step, Tile to, Row const& row) {
-  using E = std::remove_pointer_t<decltype(to.chunk(0, 0))>;
-  constexpr int chunk = 16 / static_cast<int>(sizeof(E));
-  int const chunks = width / chunk;
-  for (int n = m.thread(); n < rows * chunks; n += threads) {
-    int const r = n / chunks, at = n % chunks * chunk;
-    E const* const from = row(r);
-    E* const here = to.chunk(r, at);
-    if (from != nullptr && element_step == 1 && at + chunk <= dim && reinterpret_cast<std::uintptr_t>(from + at) % 16 == 0) {
-      m.copy_async(reinterpret_cast<std::byte*>(here), bytes_at(from + at));
+/// Whether all rows of a tensor can be copied 16 bytes at a time.
+template <class E>
+BASIN_DEVICE bool copies_whole(view<E, 4> const& from) {
+  constexpr index chunk = 16 / static_cast<index>(sizeof(E));
+  return from.stride(3) == 1 && (from.extent(3) | from.stride(0) | from.stride(1) | from.stride(2)) % chunk == 0 &&
+         reinterpret_cast<std::uintptr_t>(from.data_handle()) % 16 == 0;
+}
+
+/// Rows of a tensor on their way into a tile `Width` numbers wide: row(r) is where row r begins, if there(r); zeros stand where there is none,
+/// and behind it.
+template <int Threads, int Rows, int Width, class E, class M, class Tile, class There, class Row>
+BASIN_DEVICE void copy_rows(M const& m, view<E, 4> const& from, Tile to, There const& there, Row const& row) {
+  constexpr int chunk = 16 / static_cast<int>(sizeof(E)), chunks = Width / chunk;
+  int const dim = static_cast<int>(from.extent(3));
+  if (copies_whole(from)) {
+    constexpr int at_once = Threads / chunks;                    // rows that the threads copy together
+    if constexpr (Threads % chunks == 0 && Rows % at_once == 0) {
+      int const column = m.thread() % chunks * chunk;
+      BASIN_UNROLL
+      for (int first = 0; first < Rows; first += at_once) {
+        int const r = first + m.thread() / chunks;
+        m.copy_async(reinterpret_cast<std::byte*>(to.chunk(r, column)), bytes_at(row(r) + column), there(r) && column < dim);
+      }
     } else {
-      for (int e = 0; e < chunk; ++e) here[e] = from != nullptr && at + e < dim ? from[(at + e) * element_step] : E(0.0f);
+      for (int n = m.thread(); n < Rows * chunks; n += Threads) {
+        int const r = n / chunks, column = n % chunks * chunk;
+        m.copy_async(reinterpret_cast<std::byte*>(to.chunk(r, column)), bytes_at(row(r) + column), there(r) && column < dim);
+      }
+    }
+  } else {
+    for (int n = m.thread(); n < Rows * Width; n += Threads) {
+      int const r = n / Width, column = n % Width;
+      to.chunk(r, column / chunk * chunk)[column % chunk] = there(r) && column < dim ? row(r)[column * from.stride(3)] : std::remove_const_t<E>(0.0f);
     }
   }
 }

@@ -19,8 +19,8 @@ struct query_block : query_rows<M, Call> {
   using typename rows_type::N;
   using typename rows_type::row_type;
   using typename rows_type::scores_type;
-  using rows_type::m, rows_type::c, rows_type::rows, rows_type::keys_of_sequence, rows_type::mine, rows_type::visible, rows_type::row;
-  using rows_type::each, rows_type::start, rows_type::raise, rows_type::take_in, rows_type::merge_lanes;
+  using rows_type::m, rows_type::c, rows_type::rows, rows_type::keys_of_sequence, rows_type::mine, rows_type::here, rows_type::visible, rows_type::row;
+  using rows_type::each, rows_type::judge, rows_type::count, rows_type::start, rows_type::raise, rows_type::raise_part, rows_type::take_in, rows_type::merge_lanes;
 
   tiles_of<M, Call> tiles;
   index first_key = 0, last_key;                                 // the keys that this block meets: all, unless they are split
@@ -41,7 +41,7 @@ struct query_block : query_rows<M, Call> {
       meet(at, seen(at));
     });
   }
-  /// The same with the scores of the tile: meet(scores).
+  /// The same with the judged tile, or with keys counted: meet(scores).
   template <sweep For, class Meet>
   BASIN_DEVICE void over_scores(Meet const& meet) {
     over_tiles<For>([&](index first, coverage seen) {
@@ -61,7 +61,6 @@ struct query_block : query_rows<M, Call> {
 
   /// All stages but the sum, each in sweeps of its own.
   BASIN_DEVICE void count_measure_and_search() {
-    auto const& n = c.use.normalize;
     if constexpr (!starts_uncounted<N>) {
       over_scores<sweep::counts>([](scores_type const&) {});
       BASIN_UNROLL
@@ -69,7 +68,7 @@ struct query_block : query_rows<M, Call> {
     }
     start();
     if constexpr (raises_rows<N>) {
-      over_scores<sweep::scores>([&](scores_type& s) { each(s, [&](int i, int, float x) { n.raise(row[i], x); }); });
+      over_scores<sweep::scores>([&](scores_type& s) { raise_part(s); });
       merge_lanes();
     }
     if constexpr (sweeps_rows<N>) search();
@@ -93,7 +92,7 @@ struct query_block : query_rows<M, Call> {
   }
 
  private:
-  BASIN_DEVICE coverage seen(index at) const { return rows.seen(c, keys_of_sequence, at, at + Call::cut.columns); }
+  BASIN_DEVICE coverage seen(index at) const { return rows.seen(m, c, keys_of_sequence, at, at + Call::cut.columns); }
   /// The first tile from `at` on of which something is seen.
   BASIN_DEVICE index next(index at) const {
     while (at < last_key && seen(at) == coverage::none) at += Call::cut.columns;
@@ -101,16 +100,13 @@ struct query_block : query_rows<M, Call> {
   }
   template <sweep For>
   BASIN_DEVICE void become_scores(index first, coverage seen, scores_type& s) {
-    each(s, [&](int i, int column, float& x) {
-      auto const [score, is_seen] = score_of(c, mine[i], first + column, seen, x);
-      if constexpr (For == sweep::counts) visible[i] += is_seen ? 1.0f : 0.0f;
-      x = score;
-    });
+    if constexpr (For == sweep::counts) count(s, first, seen);
+    else judge(s, first, seen);
   }
   /// Sweeps until every row of the block is content; those that are take no part in the sweeps of others.
   BASIN_DEVICE void search() {
     auto const& n = c.use.normalize;
-    bool again[2] = {tiles_of<M, Call>::computes, tiles_of<M, Call>::computes};
+    bool again[2] = {tiles_of<M, Call>::computes && here[0], tiles_of<M, Call>::computes && here[1]};
     do {
       row_type swept[2] = {row[0], row[1]};
       over_scores<sweep::scores>([&](scores_type& s) { each(s, [&](int i, int, float x) { n.absorb(swept[i], x); }); });

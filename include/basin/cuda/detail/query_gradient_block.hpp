@@ -46,7 +46,7 @@ class query_gradient_block {
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
       auto const& mine = at.mine[i];
-      if constexpr (!rows_are_saved) kept[i] = {at.row[i], at.factor(i)};
+      if constexpr (!rows_are_saved) kept[i] = keep_row(at.c.use.normalize, at.row[i], at.factor(i));
       else if (at.here[i]) kept[i] = at.c.kept_at(mine.batch, mine.head, mine.query);
     }
   }
@@ -58,7 +58,7 @@ class query_gradient_block {
         if (at.here[i]) delta[i][0] = part_of_output_product(at.mine[i]);
     } else {
       over_pairs([&](int i, auto const& pair, float, float& dw, index) {
-        if (pair.weighs()) gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
+        if (pair.seen && (has_jacobian_of_weights<N> || pair.weighs())) gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
       }, [](scores_type&) {});
     }
     BASIN_UNROLL
@@ -75,11 +75,17 @@ class query_gradient_block {
   template <class F, class Then>
   BASIN_DEVICE void over_pairs(F const& f, Then const& then) {
     at.template over_tiles<sweep::values>([&](index first, coverage seen) {
-      scores_type dots = at.tiles.product(0), dw = at.tiles.product(1);
-      at.each(dots, dw, [&](int i, int column, float dot, float& one) {
-        index const key = first + column;
-        f(i, weighed(at.c, kept[i], at.mine[i], key, seen, dot), dot, one, key);
-      });
+      auto made = at.tiles.both_products();
+      auto& dots = made.first;
+      auto& dw = made.second;
+      auto const judged = [&](coverage known) {
+        at.each(dots, dw, [&](int i, int column, float dot, float& one) {
+          index const key = first + column;
+          f(i, weighed(at.c, kept[i], at.mine[i], key, known, dot), dot, one, key);
+        });
+      };
+      if (seen == coverage::all) judged(coverage::all);
+      else judged(coverage::some);
       then(dw);
     });
   }
@@ -108,7 +114,7 @@ class query_gradient_block {
         if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(c.use.normalize, kept[i].row);
         watch.sees_row({mine.batch, mine.head, mine.query}, watch.report(state, 1.0f, log_sum, state.added));
       }
-      write_row(dq, i, t, c.p.dim, 1.0f, [&](index d) -> decltype(auto) { return c.dq(mine.batch, mine.head, mine.query, d); });
+      write_row(at.m, dq, i, c.p.dim, factor_of_dots(c), &c.dq(mine.batch, mine.head, mine.query, 0), c.dq.stride(3));
     }
   }
 

@@ -12,6 +12,15 @@ struct query_rows {
   using N = typename Call::normalizer_type;
   using row_type = row_of<N, float>;
   using scores_type = typename Call::scores_type;
+  static constexpr bool by_exponents = exponential_normalizer<N>, of_products = Call::terms_of_products;
+
+  /// log2 of a term as a line in the numbers of a tile, and the largest of them that a row was raised by.
+  struct line_of_row {
+    float slope = 0, offset = 0, top = math::minus_inf<float>();  // top: of the numbers turned, where the slope is negative
+
+    BASIN_DEVICE bool falls() const { return slope < 0.0f; }
+    BASIN_DEVICE float hidden() const { return falls() ? -math::minus_inf<float>() : math::minus_inf<float>(); }
+  };
 
   M const& m;
   Call const& c;
@@ -21,12 +30,14 @@ struct query_rows {
   bool here[2] = {};                                             // whether there is a query
   float visible[2] = {};
   row_type row[2];
+  line_of_row line[2];
 
   BASIN_DEVICE query_rows(M const& machine, Call const& call, index block) : m(machine), c(call) {
     index const all = c.p.queries * c.group(), blocks = (all + Call::rows - 1) / Call::rows;
     index const head = block / blocks, tile = blocks - 1 - block % blocks;               // the last queries, who may see most, first
     rows = {static_cast<int>(head / c.p.kv_heads), head % c.p.kv_heads, tile * Call::rows, 0, c.group()};
     rows.count = all - rows.first < Call::rows ? all - rows.first : Call::rows;
+    rows.low = rows.query(0), rows.high = rows.query(rows.count - 1);
     keys_of_sequence = length_of(c.k, rows.batch);
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
@@ -64,13 +75,66 @@ struct query_rows {
     }
   }
 
+  /// What the products of a tile become: scores, -inf where a key is not seen; or marked products, where terms are made of them.
+  BASIN_DEVICE void judge(scores_type& s, index first, coverage seen) const {
+    if (seen == coverage::all) {
+      if constexpr (!of_products) each(s, [&](int i, int column, float& x) { x = score_of(c, mine[i], first + column, coverage::all, x).score; });
+    } else {
+      float const unseen[2] = {line[0].hidden(), line[1].hidden()};
+      each(s, [&](int i, int column, float& x) {
+        auto const [score, is_seen] = score_of(c, mine[i], first + column, coverage::some, x);
+        if constexpr (!of_products) x = score;
+        else if (!is_seen) x = unseen[i];
+      });
+    }
+    if constexpr (by_exponents && !of_products) {
+      if (falls()) each(s, [&](int i, int, float& x) { x = hidden(x) ? line[i].hidden() : x; });
+    }
+  }
+  /// Counts the keys of a tile that rows see.
+  BASIN_DEVICE void count(scores_type& s, index first, coverage seen) {
+    each(s, [&](int i, int column, float x) { visible[i] += score_of(c, mine[i], first + column, seen, x).seen ? 1.0f : 0.0f; });
+  }
+
   BASIN_DEVICE row_type started(int i) const { return start_row(c.use.normalize, row_context<float>{mine[i].batch, mine[i].head, static_cast<float>(mine[i].position), visible[i]}); }
   static BASIN_DEVICE bool hidden(float s) { return s == math::minus_inf<float>(); }
 
-  /// A score becomes a term or a weight, and its row takes it in.
+  /// The score of a top.
+  BASIN_DEVICE float score_of_top(int i, float top) const {
+    float const x = line[i].falls() ? -top : top;
+    if constexpr (of_products) return c.use.score.score(x, pair_at<float>{.rsqrt_dim = c.rsqrt_dim});
+    else return x;
+  }
+  /// Draws the line of a row anew, after a start or a raise. A slope of 0 becomes the least there is, so that -inf stays -inf.
+  BASIN_DEVICE void draw(int i) {
+    if constexpr (by_exponents) {
+      auto const at = c.use.normalize.exponent(row[i]);
+      float slope = at.slope;
+      if constexpr (of_products) slope *= c.use.score.factor(c.rsqrt_dim);
+      line[i].slope = slope == 0.0f ? math::least<float> : slope;
+      line[i].offset = at.offset;
+    }
+  }
+  BASIN_DEVICE float exponent(int i, float x) const { return math::fma(line[i].slope, x, -line[i].offset); }
+
+  /// The term of a number of a judged tile, and its logarithm.
+  BASIN_DEVICE float term(int i, float x) const {
+    if constexpr (by_exponents) return math::exp2(exponent(i, x));
+    else return hidden(x) ? 0.0f : c.use.normalize.term(row[i], x);
+  }
+  BASIN_DEVICE float log_of(int i, float x, float of_term) const {
+    if constexpr (by_exponents) return static_cast<float>(math::log_of_2) * exponent(i, x);
+    else return hidden(x) ? x : log_of_term(c.use.normalize, row[i], x, of_term);
+  }
+
+  /// A number of a judged tile becomes a term or a weight, and its row takes it in.
   BASIN_DEVICE float take_in(int i, float score) {
     auto const& n = c.use.normalize;
-    if constexpr (has_terms<N>) {
+    if constexpr (by_exponents) {
+      float const term = this->term(i, score);
+      n.add(row[i], score, term);
+      return term;
+    } else if constexpr (has_terms<N>) {
       float const term = hidden(score) ? 0.0f : n.term(row[i], score);
       n.add(row[i], score, term);
       return term;
@@ -78,32 +142,72 @@ struct query_rows {
       return hidden(score) ? 0.0f : n.weight(row[i], score);
     }
   }
-  /// Raises both rows by a tile of scores; raised(row, the row before) for each.
+  /// Raises both rows by a judged tile; raised(row, the row before) for each, or for none where no row of the warp rises.
   template <class Raised>
-  BASIN_DEVICE void raise(scores_type& s, Raised const& raised) {
+  BASIN_DEVICE void raise(scores_type const& s, Raised const& raised) {
     auto const& n = c.use.normalize;
-    row_type part[2] = {started(0), started(1)};
-    each(s, [&](int i, int, float x) { n.raise(part[i], x); });
+    row_type part[2];
+    if constexpr (by_exponents) {
+      float top[2];
+      largest(s, top);
+      bool const rises[2] = {top[0] > line[0].top, top[1] > line[1].top};
+      if (!m.any_of_warp(rises[0] || rises[1])) return;
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        part[i] = started(i);
+        if (rises[i]) n.raise(part[i], score_of_top(i, top[i])), line[i].top = top[i];
+      }
+    } else {
+      part[0] = started(0), part[1] = started(1);
+      each(s, [&](int i, int, float x) { n.raise(part[i], x); });
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i) part[i] = merged_over_row(m, n, part[i]);
+    }
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
       row_type const old = row[i];
-      n.merge(row[i], merged_over_row(m, n, part[i]));
+      n.merge(row[i], part[i]);
+      draw(i);
       raised(i, old);
+    }
+  }
+  /// Raises the part of both rows that this lane holds.
+  BASIN_DEVICE void raise_part(scores_type const& s) {
+    if constexpr (by_exponents) {
+      float top[2];
+      largest(s, top);
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i)
+        if (top[i] > line[i].top) c.use.normalize.raise(row[i], score_of_top(i, top[i])), line[i].top = top[i];
+    } else {
+      each(s, [&](int i, int, float x) { c.use.normalize.raise(row[i], x); });
     }
   }
   BASIN_DEVICE void start() {
     BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) row[i] = started(i);
+    for (int i = 0; i < 2; ++i) row[i] = started(i), draw(i);
   }
   BASIN_DEVICE void merge_lanes() {
     BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) row[i] = merged_over_row(m, c.use.normalize, row[i]);
+    for (int i = 0; i < 2; ++i) row[i] = merged_over_row(m, c.use.normalize, row[i]), draw(i);
   }
 
   /// What terms of a finished row are multiplied by.
   BASIN_DEVICE float factor(int i) const {
     if constexpr (has_terms<N>) return c.use.normalize.factor(row[i]);
     else return 1.0f;
+  }
+
+ private:
+  /// Whether the line of a row of the warp falls: where the scorer's factor or a law's scale is negative.
+  BASIN_DEVICE bool falls() const { return m.any_of_warp(line[0].falls() || line[1].falls()); }
+  /// The largest number of each row in a tile, the same in its four lanes; NaNs show elsewhere.
+  BASIN_DEVICE void largest(scores_type const& s, float (&top)[2]) const {
+    top[0] = top[1] = math::minus_inf<float>();
+    if (falls()) each(s, [&](int i, int, float x) { top[i] = std::fmax(top[i], line[i].falls() ? -x : x); });
+    else each(s, [&](int i, int, float x) { top[i] = std::fmax(top[i], x); });
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) top[i] = largest_over_row(m, top[i]);
   }
 };
 

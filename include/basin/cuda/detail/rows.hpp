@@ -4,33 +4,43 @@
 // Rows of weights on a GPU: four lanes of a warp hold a row of a product, each its part of the columns. So each keeps a part of the
 // row's state, and parts are merged by the normalizer's own merge.
 
+#include <cmath>
 #include <cstring>
+#include <cuda/std/bit>
 
 #include "basin/concepts/normalizer.hpp"
 #include "basin/cuda/machine.hpp"
 
 namespace basin::gpu::detail {
 
-/// What the lane with another number holds of a value, word by word.
-template <class M, class T>
-BASIN_DEVICE T from_lane_xor(M const& m, T const& mine, int mask) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  word words[(sizeof(T) + 3) / 4] = {};
-  std::memcpy(words, &mine, sizeof(T));
-  for (word& w : words) w = m.from_lane_xor(w, mask);
-  T other = mine;
-  std::memcpy(&other, words, sizeof(T));
-  return other;
-}
-
-/// join(lower, higher) over the four lanes of a row: the same bits in each.
+/// join(lower, higher) over the four lanes of a row: the same bits in each. Values cross word by word, chosen word by word, so that they stay
+/// in registers.
 template <class M, class T, class Join>
 BASIN_DEVICE T over_row(M const& m, T mine, Join const& join) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  BASIN_UNROLL
   for (int mask = 1; mask < 4; mask *= 2) {
-    T const other = from_lane_xor(m, mine, mask);
+    word low[(sizeof(T) + 3) / 4] = {}, high[(sizeof(T) + 3) / 4];
+    std::memcpy(low, &mine, sizeof(T));
     bool const higher = (m.thread() & mask) != 0;
-    mine = join(higher ? other : mine, higher ? mine : other);
+    BASIN_UNROLL
+    for (std::size_t n = 0; n < (sizeof(T) + 3) / 4; ++n) {
+      word const own = low[n], other = m.from_lane_xor(own, mask);
+      low[n] = higher ? other : own, high[n] = higher ? own : other;
+    }
+    T lower = mine, upper = mine;
+    std::memcpy(&lower, low, sizeof(T));
+    std::memcpy(&upper, high, sizeof(T));
+    mine = join(lower, upper);
   }
+  return mine;
+}
+
+/// The largest number that the four lanes of a row hold; NaNs are passed over.
+template <class M>
+BASIN_DEVICE float largest_over_row(M const& m, float mine) {
+  BASIN_UNROLL
+  for (int mask = 1; mask < 4; mask *= 2) mine = std::fmax(mine, cuda::std::bit_cast<float>(m.from_lane_xor(cuda::std::bit_cast<word>(mine), mask)));
   return mine;
 }
 
@@ -52,18 +62,36 @@ BASIN_DEVICE Row merged_over_row(M const& m, N const& n, Row const& part) {
   });
 }
 
-/// A finished row, as later kernels read it.
+/// A finished row, as later kernels read it; where terms are exponentials, log2 of a weight is a line in the score.
 template <class N>
 struct kept_row {
   row_of<N, float> row;
   float factor;
 };
+template <exponential_normalizer N>
+struct kept_row<N> {
+  row_of<N, float> row;
+  float factor;
+  exponent_line<float> line;
+};
+
+template <class N>
+BASIN_DEVICE kept_row<N> keep_row(N const& n, row_of<N, float> const& row, float factor) {
+  if constexpr (exponential_normalizer<N>) {
+    auto const line = n.exponent(row);
+    return {row, factor, {line.slope, line.offset - math::log2(factor)}};
+  } else {
+    return {row, factor};
+  }
+}
 
 /// The weight of one score in a kept row, 0 where a key is not seen, even in a row that a NaN has spoiled.
 template <class N>
 BASIN_DEVICE float weight_in(N const& n, kept_row<N> const& kept, float score) {
   if (score == math::minus_inf<float>()) return 0.0f;
-  if constexpr (has_terms<N>) {
+  if constexpr (exponential_normalizer<N>) {
+    return math::exp2(math::fma(kept.line.slope, score, -kept.line.offset));
+  } else if constexpr (has_terms<N>) {
     float const term = n.term(kept.row, score);
     return term == 0.0f ? 0.0f : kept.factor * term;
   } else {

@@ -53,7 +53,7 @@ class split_block : forward_block<M, Call> {
       auto const& mine = this->at.mine[i];
       index const part = c.row(mine.batch, mine.head, mine.query) * c.splits + split;
       if (t == 0) c.parts[part] = {this->at.row[i], state};
-      write_row(this->out, i, t, c.p.value_dim, 1.0f, [&](index d) -> float& { return c.outputs[part * c.p.value_dim + d]; });
+      write_row(this->at.m, this->out, i, c.p.value_dim, 1.0f, c.outputs + part * c.p.value_dim, 1);
     }
   }
 
@@ -93,7 +93,7 @@ class join_block {
       watch.rescale(part, n.rescale(parts[s].row, whole), watch.totals(part, n, parts[s].row));
       watch.merge(states, part);
     }
-    if (c.kept != nullptr) c.kept[row] = {whole, factor};
+    if (c.kept != nullptr) c.kept[row] = keep_row(n, whole, factor);
     float log_sum = 0.0f;
     if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(n, whole);
     watch.sees_row(at, watch.report(states, factor, log_sum, watch.totals(states, n, whole)));

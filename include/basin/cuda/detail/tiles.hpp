@@ -4,6 +4,7 @@
 // What a block holds in shared memory: one or two tiles of rows of its own, and tiles that pass by, one of each of two tensors. So it is
 // with queries that meet keys and values, and with keys and values that meet queries and dO.
 
+#include "basin/concepts/normalizer.hpp"
 #include "basin/cuda/detail/keys.hpp"
 #include "basin/cuda/detail/products.hpp"
 
@@ -15,14 +16,21 @@ struct passing_rows {
   index head, count;
 };
 
+/// Own rows of both tensors against those that pass by.
+template <class Scores>
+struct two_products {
+  Scores first, second;
+};
+
 /// Tiles that all threads of the block copy together, in the background; mma.sync.
 ///
-/// Requires    of any kind of tiles: computes, fetch_own, over, over_mixing, product, mix
+/// Requires    of any kind of tiles: computes, fetch_own, over, over_mixing, product, both_products, mix, mix_both
 template <class M, class Call>
 class copied_tiles {
  public:
   using E = typename Call::element;
   using scores_type = typename Call::scores_type;
+  static constexpr bool products_of_warps = true;                // whether a warp may leave out a product that others make
   static constexpr bool computes = true;                         // whether the threads that hold these tiles do the work of the block
   static_assert(Call::cut.stages == 2);
 
@@ -31,8 +39,7 @@ class copied_tiles {
   /// Rows of tensor n of the block's own; row(r) is where row r begins, or nullptr. They are there when the first tile passes by.
   template <class Keys, class Row>
   BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
-    auto const& all = rows_of_keys(from);
-    copy_rows(m, Call::threads, Call::rows, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), own(n), row);
+    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), own(n), [&](int r) { return row(r) != nullptr; }, row);
   }
   /// Calls meet(first row) for every tile from `at` on that next(row) leaves, with the first Count tensors of it in shared memory.
   /// The next tile is on its way meanwhile.
@@ -75,8 +82,17 @@ class copied_tiles {
     multiply_rows<Call::tiles>(m, own(n), m.thread() / 32 * 16, passing(n), s);
     return s;
   }
+  BASIN_DEVICE two_products<scores_type> both_products() const { return {product(0), product(1)}; }
   /// sums += W B, B the rows of tensor n that pass by.
-  BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const { mix_rows<E>(m, w, passing(n), sums); }
+  BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
+    constexpr auto made = gives_zeros<typename Call::normalizer_type> ? steps::with_weights : steps::all;
+    mix_rows<E, made>(m, w, passing(n), sums);
+  }
+  /// For both tensors, each with weights and sums of its own.
+  BASIN_DEVICE void mix_both(scores_type const& first, sums_of_warp<Call::dim / 8>& first_sums, scores_type const& second, sums_of_warp<Call::dim / 8>& second_sums) const {
+    mix(0, first, first_sums);
+    mix(1, second, second_sums);
+  }
 
  private:
   BASIN_DEVICE typename Call::tile_type tile_at(int row) const { return {reinterpret_cast<E*>(m.shared()) + row * Call::tile_type::step}; }
@@ -90,9 +106,9 @@ class copied_tiles {
   }
   template <class Keys>
   BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index at, typename Call::tile_type to) const {
-    auto const& all = rows_of_keys(tensor);
-    copy_rows(m, Call::threads, Call::cut.columns, Call::dim, static_cast<int>(all.extent(3)), all.stride(3), to,
-              [&](int r) { return at + r < from.count ? row_of_key(tensor, from.batch, from.head, at + r) : nullptr; });
+    int const left = static_cast<int>(from.count - at < Call::cut.columns ? from.count - at : Call::cut.columns);
+    copy_rows<Call::threads, Call::cut.columns, Call::dim>(m, rows_of_keys(tensor), to, [&](int r) { return r < left; },
+                                                [&](int r) { return row_of_key(tensor, from.batch, from.head, at + r); });
   }
 
   M const& m;

@@ -18,16 +18,25 @@ class watch_block {
 
   BASIN_DEVICE void run() {
     at.template over_queries<1>(at.c.q, [&](index from, coverage seen) {
-      typename Call::scores_type const s = at.tiles.product(0);
-      at.each_query(from, [&](int i, int n, int e, row_of_lane const& row) {
-        auto const pair = weighed(at.c, at.c.kept_at(row.batch, row.head, row.query), row, at.key[i], seen, s[n][e]);
-        at.give(i, pair.seen, pair.weight);
-      });
+      if (seen == coverage::all) weigh<coverage::all>(from);
+      else weigh<coverage::some>(from);
     });
     at.tell_keys();
   }
 
  private:
+  template <coverage Seen>
+  BASIN_DEVICE void weigh(index from) {
+    using kept_type = kept_row<typename Call::normalizer_type>;
+    typename Call::scores_type const s = at.tiles.product(0);
+    at.each_query(from, Seen, [&](row_of_lane const& row) { return at.c.kept_at(row.batch, row.head, row.query); },
+                  [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) {
+                    auto const pair = weighed(at.c, kept, row, at.key[i], Seen, s[n][e]);
+                    at.give(i, pair.seen, pair.weight);
+                  },
+                  [](int, int) {});
+  }
+
   block_type at;
 };
 

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Where a GPU has one instruction for a function, and what it stands for everywhere else.
+
+#include <cmath>
+#include <type_traits>
+
+#include "basin/config.hpp"
+
+namespace basin::detail::ptx {
+
+/// 2^x; on a GPU within 2 eps, and 0 below 2^-126.
+template <class T>
+BASIN_HD BASIN_INLINE T exp2(T x) {
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+  }
+#endif
+  return std::exp2(x);
+}
+
+/// e^x for x <= 0; on a GPU relative to the result within (2 + |x| / 2) eps, so that weights up to 1 are off by 2 eps.
+template <class T>
+BASIN_HD BASIN_INLINE T exp_nonpositive(T x) {
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) return exp2(x * 1.44269504f);
+#endif
+  return std::exp(x);
+}
+
+/// The larger and the smaller of two numbers; a NaN on either side is kept.
+template <class T>
+BASIN_HD BASIN_INLINE T max(T a, T b) {
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) {
+    float c;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+    return c;
+  }
+#endif
+  return a < b || b != b ? b : a;
+}
+template <class T>
+BASIN_HD BASIN_INLINE T min(T a, T b) {
+#if defined(__CUDA_ARCH__)
+  if constexpr (std::is_same_v<T, float>) {
+    float c;
+    asm("min.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+    return c;
+  }
+#endif
+  return b < a || b != b ? b : a;
+}
+
+}  // namespace basin::detail::ptx

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers cuda/detail/query_rows.hpp and concepts/normalizer.hpp (exponent): terms made of products in one multiply-add and one exponential.
+#include "basin/basin.hpp"
+#include "device/host_engine.hpp"
+#include "parity/policies.hpp"
+#include "support/rows.hpp"
+
+namespace basin_test {
+
+namespace {
+
+/// A scorer of another name: the same scores, by way of scores.
+struct by_scores {
+  basin::scaled inner{};
+  template <class T>
+  T score(T dot, basin::pair_at<T> at) const { return inner.score(dot, at); }
+  template <class T>
+  T slope(T dot, basin::pair_at<T> at) const { return inner.slope(dot, at); }
+};
+static_assert(basin::scorer<by_scores> && !basin::linear_scorer<by_scores>);
+
+/// A law that turns every other head upside down, and gives head 2 no say at all.
+struct uneven_law {
+  using starts_uncounted = std::true_type;
+  template <class T>
+  T scale(basin::row_context<T> const& at) const { return at.head == 2 ? T(0) : at.head % 2 == 0 ? T(1.5) : T(-0.5); }
+};
+
+/// A scorer that hides pairs by itself: a score of -inf in a tile that mask and pruner leave whole.
+struct hides_odd_keys {
+  template <class T>
+  T score(T dot, basin::pair_at<T> at) const {
+    T const half = at.key * T(0.5f);
+    return basin::math::select(half == basin::math::floor(half), dot * T(0.25f), basin::math::minus_inf<T>());
+  }
+  template <class T>
+  T slope(T, basin::pair_at<T>) const { return T(0.25f); }
+};
+
+shape const several[] = {{1, 4, 2, 19, 50, 16, 8}, {1, 3, 1, 3, 33, 16, 5, layout::padded}, {1, 3, 3, 40, 32, 16, 16}};
+
+}  // namespace
+
+TEST_CASE("scores that fall as products rise, and scores that do not depend on them, agree with the reference", "[device]") {
+  for (shape const& s : several)
+    for (float const scale : {-0.5f, 1e-45f, 2.0f}) {
+      INFO("scale " << scale);
+      auto const use = basin::attention<>{}.with(basin::scaled{scale});
+      compare_observed<float>(use, s, numbers::grid, 8, on_host);
+      compare_observed<float>(use.with(basin::causal{}).with(basin::softmax_n{0.5}), s, numbers::grid, 8, on_host);
+      compare_observed<float>(use.with(basin::causal{}).with(basin::length_scaled<basin::softmax, uneven_law>{}), s, numbers::grid, 12, on_host);
+      compare_observed<float>(basin::attention<>{}.with(by_scores{{scale}}).with(basin::causal{}).with(basin::length_scaled<basin::softmax, uneven_law>{}), s, numbers::grid, 12, on_host);
+    }
+}
+
+TEST_CASE("a score of -inf in a tile that is seen as a whole is a key that has no weight", "[device]") {
+  for (shape const& s : several) {
+    auto const use = basin::attention<>{}.with(hides_odd_keys{});
+    compare_observed<float>(use, s, numbers::grid, 1, on_host);
+    compare_observed<float>(use.with(basin::length_scaled<basin::softmax, uneven_law>{}), s, numbers::grid, 2, on_host);
+    compare_observed<float>(use.with(basin::softpick{}), s, numbers::grid, 1, on_host);
+    compare_observed<float>(use.with(basin::sparsemax{}), s, numbers::grid, 1, on_host);
+  }
+}
+
+TEST_CASE("terms made of products and terms made of scores are the same to rounding", "[device]") {
+  shape const s{1, 2, 1, 40, 70, 16, 16};
+  call<float> straight(s), around(s);
+  on_host(basin::attention<>{}.with(basin::causal{}), straight);
+  on_host(basin::attention<>{}.with(basin::causal{}).with(by_scores{}), around);
+  CHECK(distance(straight.out, around.out) <= 2 * tolerances_of<float>(s, straight.magnitudes()).out);
+}
+
+TEST_CASE("a NaN or an infinity in k spoils the rows that see it and no other", "[device]") {
+  for (float const bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    shape const s{1, 1, 1, 40, 40, 16, 16};
+    call<float> clean(s), spoilt(s);
+    spoilt.q.v(0, 0, 35, 0) = clean.q.v(0, 0, 35, 0) = 1.0f;
+    spoilt.k.v(0, 0, 35, 0) = bad;
+    auto const use = basin::attention<>{}.with(basin::causal{});
+    on_host(use, clean);
+    on_host(use, spoilt);
+    for (index i = 0; i < 35; ++i)
+      for (index d = 0; d < 16; ++d) REQUIRE(spoilt.out.v(0, 0, i, d) == clean.out.v(0, 0, i, d));
+    CHECK(std::isnan(spoilt.out.v(0, 0, 35, 3)));
+  }
+}
+
+}  // namespace basin_test

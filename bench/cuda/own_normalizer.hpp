@@ -18,6 +18,8 @@ struct own_normalizer {
   template <class T>
   BASIN_HD T log_term(row<T> const& r, T score) const { return score - r.max; }
   template <class T>
+  BASIN_HD basin::exponent_line<T> exponent(row<T> const& r) const { return basin::exponent_below(r.max, T(1)); }
+  template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
   BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return basin::math::exp(old.max - now.max); }
@@ -29,4 +31,4 @@ struct own_normalizer {
     into = {now.max, into.sum * rescale(into, now) + from.sum * rescale(from, now)};
   }
 };
-static_assert(basin::online_normalizer<own_normalizer>);
+static_assert(basin::exponential_normalizer<own_normalizer>);

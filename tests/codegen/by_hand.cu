@@ -7,6 +7,7 @@
 #include "basin/core/math.hpp"
 #include "basin/core/problem.hpp"
 #include "basin/cuda/detail/products.hpp"
+#include "basin/cuda/detail/rows.hpp"
 #include "basin/cuda/device.cuh"
 #include "basin/cuda/tuning.hpp"
 
@@ -28,18 +29,12 @@ struct arguments {
   problem p;
   view<E const, 4> q, k, v;
   view<E, 4> out;
-  float scale;
+  float slope;                                                   // log2(e) / sqrt(dim)
 };
 
-/// The lanes of a row: 4 t, ..., 4 t + 3.
-__device__ float from_other(gpu::device const& m, float x, int mask) { return __uint_as_float(m.from_lane_xor(__float_as_uint(x), mask)); }
-__device__ float max_over_row(gpu::device const& m, float x) {
-  x = fmaxf(x, from_other(m, x, 1));
-  return fmaxf(x, from_other(m, x, 2));
-}
 __device__ float sum_over_row(gpu::device const& m, float x) {
-  x += from_other(m, x, 1);
-  return x + from_other(m, x, 2);
+  for (int mask = 1; mask < 4; mask *= 2) x += __uint_as_float(m.from_lane_xor(__float_as_uint(x), mask));
+  return x;
 }
 
 __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
@@ -53,18 +48,17 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   auto const head = [&](index n) { return static_cast<int>(kv_head * group + (first + n) % group); };
   auto const tile_at = [&](int row) { return tile_type{reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; };
   auto const fetch = [&](index at, int stage) {
+    int const left = static_cast<int>(p.keys - at < columns ? p.keys - at : columns);
     auto const one = [&](view<E const, 4> const& from, tile_type to) {
-      copy_rows(m, threads, columns, dim, static_cast<int>(from.extent(3)), from.stride(3), to,
-                [&](int r) { return at + r < p.keys ? &from(batch, kv_head, at + r, 0) : nullptr; });
+      copy_rows<threads, columns, dim>(m, from, to, [&](int r) { return r < left; }, [&](int r) { return &from(batch, kv_head, at + r, 0); });
     };
     one(c.k, tile_at(rows + stage * columns));
     one(c.v, tile_at(rows + (2 + stage) * columns));
   };
 
-  copy_rows(m, threads, rows, dim, static_cast<int>(c.q.extent(3)), c.q.stride(3), tile_at(0),
-            [&](int r) { return r < count ? &c.q(batch, head(r), query(r), 0) : nullptr; });
-  float max[2] = {math::lowest<float>(), math::lowest<float>()}, sum[2] = {};
-  sums_of_warp<dim / 8> out{};
+  copy_rows<threads, rows, dim>(m, c.q, tile_at(0), [&](int r) { return r < count; }, [&](int r) { return &c.q(batch, head(r), query(r), 0); });
+  float top[2] = {math::minus_inf<float>(), math::minus_inf<float>()}, offset[2] = {}, sum[2] = {};  // offset = slope * top
+  sums_of_warp<dim / 8> out;
   int stage = 0;
   fetch(0, stage);
   m.commit();
@@ -75,33 +69,47 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
     m.sync();
     scores_type s{};
     multiply_rows<tiles>(m, tile_at(0), warp_row, tile_at(rows + stage * columns), s);
-    bool const whole = at + columns <= p.keys;
-    float highest[2] = {math::lowest<float>(), math::lowest<float>()};
+    if (at + columns > p.keys) {
+      BASIN_UNROLL
+      for (int n = 0; n < tiles; ++n) {
+        BASIN_UNROLL
+        for (int e = 0; e < 4; ++e)
+          if (at + 8 * n + 2 * (m.thread() % 4) + e % 2 >= p.keys) s[n][e] = math::minus_inf<float>();
+      }
+    }
+    float highest[2] = {math::minus_inf<float>(), math::minus_inf<float>()};
     BASIN_UNROLL
     for (int n = 0; n < tiles; ++n) {
       BASIN_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        index const key = at + 8 * n + 2 * (m.thread() % 4) + e % 2;
-        s[n][e] = whole || key < p.keys ? s[n][e] * c.scale : math::minus_inf<float>();
-        highest[e / 2] = fmaxf(highest[e / 2], s[n][e]);
+      for (int e = 0; e < 4; ++e) highest[e / 2] = fmaxf(highest[e / 2], s[n][e]);
+    }
+    highest[0] = largest_over_row(m, highest[0]), highest[1] = largest_over_row(m, highest[1]);
+    bool const rises = m.any_of_warp(highest[0] > top[0] || highest[1] > top[1]);
+    float by[2] = {1.0f, 1.0f};
+    if (rises) {
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        float const now = fmaxf(top[i], highest[i]);
+        by[i] = math::exp2(c.slope * (top[i] - now));
+        top[i] = now, offset[i] = c.slope * now, sum[i] *= by[i];
       }
     }
     BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) {
-      float const now = fmaxf(max[i], max_over_row(m, highest[i])), by = math::exp(max[i] - now);
-      max[i] = now, sum[i] *= by;
-      BASIN_UNROLL
-      for (int n = 0; n < dim / 8; ++n) out[n][2 * i] *= by, out[n][2 * i + 1] *= by;
-    }
-    BASIN_UNROLL
     for (int n = 0; n < tiles; ++n) {
       BASIN_UNROLL
       for (int e = 0; e < 4; ++e) {
-        s[n][e] = math::exp(s[n][e] - max[e / 2]);
+        s[n][e] = math::exp2(math::fma(c.slope, s[n][e], -offset[e / 2]));
         sum[e / 2] += s[n][e];
       }
     }
-    mix_rows<E>(m, s, tile_at(rows + (2 + stage) * columns), out);
+    if (rises) {
+      BASIN_UNROLL
+      for (int n = 0; n < dim / 8; ++n) {
+        BASIN_UNROLL
+        for (int e = 0; e < 4; ++e) out[n][e] *= by[e / 2];
+      }
+    }
+    mix_rows<E, steps::all>(m, s, tile_at(rows + (2 + stage) * columns), out);
     m.sync();
   }
   m.wait_for_all_but<0>();
@@ -109,9 +117,7 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   for (int i = 0; i < 2; ++i) {
     float const total = sum_over_row(m, sum[i]);
     index const n = warp_row + m.thread() % 32 / 4 + 8 * i;
-    if (n < count)
-      write_row(out, i, m.thread() % 4, p.value_dim, total == 0.0f ? 0.0f : 1.0f / total,
-                [&](index d) -> E& { return c.out(batch, head(n), query(n), d); });
+    if (n < count) write_row(m, out, i, p.value_dim, total == 0.0f ? 0.0f : 1.0f / total, &c.out(batch, head(n), query(n), 0), c.out.stride(3));
   }
 }
 

@@ -90,6 +90,17 @@ std::size_t free_bytes() {
   return free;
 }
 
+std::size_t kernels_of_hopper(cudaGraph_t graph, std::size_t count) {
+  std::vector<cudaGraphNode_t> nodes(count);
+  require("cudaGraphGetNodes", cudaGraphGetNodes(graph, nodes.data(), &count));
+  std::size_t found = 0;
+  for (cudaGraphNode_t const node : nodes) {
+    cudaKernelNodeParams launch{};
+    found += cudaGraphKernelNodeGetParams(node, &launch) == cudaSuccess && launch.blockDim.x > 256;
+  }
+  return found;
+}
+
 cudaStreamCaptureMode mode_of(capture_mode mode) { return mode == capture_mode::global ? cudaStreamCaptureModeGlobal : cudaStreamCaptureModeRelaxed; }
 
 }  // namespace
@@ -115,6 +126,7 @@ replay replay_in_graph(capture_mode mode) {
   std::size_t const after = free_bytes();
   found.bytes_allocated = before > after ? before - after : 0;
   require("cudaGraphGetNodes", cudaGraphGetNodes(graph, nullptr, &found.nodes));
+  found.of_hopper = kernels_of_hopper(graph, found.nodes);
   cudaGraphExec_t run = nullptr;
   require("cudaGraphInstantiate", cudaGraphInstantiate(&run, graph, 0));
   for (std::uint32_t const n : {0u, 1u}) {
@@ -131,6 +143,13 @@ replay replay_in_graph(capture_mode mode) {
   }
   cudaGraphExecDestroy(run), cudaGraphDestroy(graph);
   return found;
+}
+
+bool is_hopper() {
+  int device = 0, major = 0;
+  require("cudaGetDevice", cudaGetDevice(&device));
+  require("cudaDeviceGetAttribute", cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  return major == 9;
 }
 
 bool capture_refuses_allocation() {

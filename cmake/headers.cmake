@@ -108,6 +108,7 @@ set(basin_headers
   include/basin/cuda/tuning.hpp
   include/basin/cuda/detail/bulk_tiles.hpp
   include/basin/cuda/detail/call.hpp
+  include/basin/cuda/detail/exponential.hpp
   include/basin/cuda/detail/forward_block.hpp
   include/basin/cuda/detail/key_block.hpp
   include/basin/cuda/detail/keys.hpp

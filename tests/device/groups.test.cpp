@@ -27,8 +27,19 @@ TEST_CASE("kernels of Hopper's generation agree with the reference at every leng
     compare_in_groups<groups_of<1, 16, 2>, 64, basin::bfloat16>(full, s);
     compare_in_groups<groups_of<1, 16, 2>, 64, basin::bfloat16>(full.with(basin::causal{}), s);
   }
-  compare_in_groups<groups_of<3, 16, 2, true>, 64, basin::bfloat16>(full, {1, 1, 1, 190, 70, 64, 64});
+  compare_in_groups<groups_of<3, 16, 2, true, 3>, 64, basin::bfloat16>(full, {1, 1, 1, 190, 70, 64, 64});
   compare_in_groups<groups_of<2, 32, 3, true>, 128, basin::float16>(full.with(basin::causal{}), {1, 2, 1, 70, 110, 128, 100});
+}
+
+TEST_CASE("an exponential by multiply-adds is one, within its bound", "[device]") {
+  double worst = 0;
+  for (int n = 0; n <= 125 * 4096; ++n) {
+    float const x = static_cast<float>(n) * (-1.0f / 4096);
+    worst = std::max(worst, std::abs(static_cast<double>(basin::gpu::detail::exp2_by_multiply_adds(x)) / std::exp2(static_cast<double>(x)) - 1));
+  }
+  CHECK(worst <= 4e-6);
+  CHECK(basin::gpu::detail::exp2_by_multiply_adds(0.0f) == 1.0f);
+  for (float const x : {-125.5f, -126.0f, -1e4f, -1e30f, -std::numeric_limits<float>::infinity()}) CHECK(basin::gpu::detail::exp2_by_multiply_adds(x) == 0.0f);
 }
 
 TEST_CASE("who fetches keeps step with who searches for thresholds, sweep for sweep", "[device]") {

@@ -10,10 +10,10 @@
 namespace basin_test {
 
 /// As few threads and columns as the generation allows; the number of groups, of stages.
-template <int Groups, int Columns, int Stages, bool InTurns = false>
+template <int Groups, int Columns, int Stages, bool InTurns = false, int ByMultiplyAdds = 0>
 struct groups_of {
   using generation = basin::gpu::detail::bulk;
-  static constexpr basin::gpu::tuning of(int, int) { return {4 * Groups, Columns, Stages, InTurns}; }
+  static constexpr basin::gpu::tuning of(int, int) { return {4 * Groups, Columns, Stages, InTurns, ByMultiplyAdds}; }
 };
 
 template <template <class, class> class Block, class Call, class First, class Second>

@@ -126,6 +126,8 @@ class host_group : public host_device::thread_of_block {
   }
   template <int Tiles>
   void hold(cuda::std::array<float, 4> (&)[Tiles]) const {}
+  template <int Count>
+  void hold(basin::gpu::words4 (&)[Count]) const {}
 
  private:
   using four = cuda::std::array<float, 4>;

@@ -42,9 +42,9 @@ struct alignas(8) arrival_barrier {
 ///           coming; sync_warp(): those of the warp; same_in_warp(number): what all lanes hold, known as such to the compiler;
 ///           begin_products(): registers and memory are ready; multiply<E, N>(sums, a, b, add): [64, 16] by [N, 16]^T, both in shared memory,
 ///           along their rows; mix<E, N>(sums, a, b): [64, 16] in registers by [16, N] in shared memory; end_products(): closes a set of them;
-///           wait_for_all_products_but<Sets>(); hold(sums): not to be touched before here
+///           wait_for_all_products_but<Sets>(); hold(sums or words): the compiler moves nothing that touches them across here
 template <class M>
-concept group_machine = machine<M> && requires(M const m, arrival_barrier* barrier, std::byte* shared, cuda::std::array<float, 4> (&sums)[8], shared_matrix b, words4 a) {
+concept group_machine = machine<M> && requires(M const m, arrival_barrier* barrier, std::byte* shared, cuda::std::array<float, 4> (&sums)[8], shared_matrix b, words4 a, words4 (&words)[4]) {
   { m.address(shared) } -> std::same_as<std::uint32_t>;
   m.start(barrier, 1);
   m.barriers_started();
@@ -63,6 +63,7 @@ concept group_machine = machine<M> && requires(M const m, arrival_barrier* barri
   m.end_products();
   m.template wait_for_all_products_but<0>();
   m.hold(sums);
+  m.hold(words);
 };
 
 /// The accumulators of a product of a group: a thread holds of its warp's 16 rows what it holds of the sums of mma.sync, columns 8 n + ... in

@@ -74,9 +74,19 @@ struct hopper : device {
     }
   }
 
+  template <int Count>
+  __device__ void hold(words4 (&words)[Count]) const {
+    BASIN_UNROLL
+    for (int n = 0; n < Count; ++n) {
+      BASIN_UNROLL
+      for (int e = 0; e < 4; ++e) asm volatile("" : "+r"(words[n][e])::"memory");
+    }
+  }
+
   /// A block of `Threads` that compute and 128 that fetch: registers go from these to those, as far as 64 Ki of them reach.
   template <int Threads>
   __device__ void raise_registers() const {
+    static_assert(Threads <= 384, "basin: registers of a processor reach for three groups that compute");
     if constexpr (Threads > 128) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Threads == 256 ? 232 : 152));
   }
   template <int Threads>

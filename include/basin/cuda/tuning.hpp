@@ -13,16 +13,18 @@ struct tuning {
   int columns = 64;                     // keys (or queries) that a block takes in at once
   int stages = 2;                       // tiles of each tensor in shared memory: one at work, the others on their way
   bool in_turns = false;                // Hopper: groups start their products in turn, so that one multiplies while another weighs
+  int by_multiply_adds = 0;             // of so many exponentials of the forward pass one is made by multiply-adds; 0: none
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 };
 
 /// Tunings of Hopper's generation (cuda/group_machine.hpp) for numbers of 16 bits: two groups of four warps that compute, one that fetches, and
-/// what of tiles fits 227 KiB. Not yet measured on a GPU.
+/// what of tiles fits 227 KiB. With heads of 64 the unit for exponentials would be slower than the products; of eight, one is made without
+/// it, and no more, as instructions become scarce. Not yet measured on a GPU.
 struct hopper_tuning {
   using generation = detail::bulk;
   static constexpr int most_dim = 256;
-  static constexpr tuning of(int, int dim) { return {8, dim <= 128 ? 128 : 64, 2, dim <= 128}; }
+  static constexpr tuning of(int, int dim) { return {8, dim <= 128 ? 128 : 64, 2, dim <= 128, dim <= 64 ? 8 : 0}; }
 };
 /// In the backward pass sums of two gradients stand in registers; those of wider heads do not fit.
 struct hopper_backward_tuning {

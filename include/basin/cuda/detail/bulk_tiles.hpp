@@ -114,11 +114,12 @@ class bulk_tiles {
     leave(0);
     for (bool mixing = false;; mixing = true) {
       weigh(at, s);
+      auto weights = as_words(s);
+      hold(weights);                                             // made before anybody waits
       m.template wait_for_all_products_but<0>();
       hold(sums);
       if (mixing) leave(1);
       lower();
-      auto const weights = as_words(s);
       at = next(at + Call::cut.columns);
       if (at >= last) {
         await(1);
@@ -138,6 +139,7 @@ class bulk_tiles {
     m.template wait_for_all_products_but<0>();
     hold(sums);
     leave(1);
+    if (takes_turns && group == 0) m.sync_some(turn_of(0), 256);                         // the turn that nobody has taken
   }
 
   BASIN_DEVICE scores_type product(int n) const {
@@ -157,13 +159,15 @@ class bulk_tiles {
     return s;
   }
   BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
-    start_mix(n, as_words(w), sums);
+    auto words = as_words(w);
+    start_mix(n, words, sums);
     m.template wait_for_all_products_but<0>();
     hold(sums);
   }
   BASIN_DEVICE void mix_both(scores_type const& first, sums_of_warp<Call::dim / 8>& first_sums, scores_type const& second, sums_of_warp<Call::dim / 8>& second_sums) const {
-    start_mix(0, as_words(first), first_sums);
-    start_mix(1, as_words(second), second_sums);
+    auto words = as_words(first), more_words = as_words(second);
+    start_mix(0, words, first_sums);
+    start_mix(1, more_words, second_sums);
     m.template wait_for_all_products_but<0>();
     hold(first_sums);
     hold(second_sums);
@@ -196,13 +200,15 @@ class bulk_tiles {
   }
   BASIN_DEVICE int stage(int n) const { return met[n].template stage<layout::stages>(); }
 
-  BASIN_DEVICE shared_matrix passing(int n) const {
-    return shared_matrix::at(m.address(layout::passing(m, n, stage(n)).start), layout::passing_tile::panel_bytes);
+  static constexpr int along_rows = 16;                           // instead of what is from panel to panel, where a product reads one: unused
+
+  BASIN_DEVICE shared_matrix passing(int n, int from_panel_to_panel) const {
+    return shared_matrix::at(m.address(layout::passing(m, n, stage(n)).start), from_panel_to_panel);
   }
   BASIN_DEVICE void start_product(int n, scores_type& s) const {
     using own_tile = typename layout::own_tile;
-    auto const own = shared_matrix::at(m.address(layout::own(m, n).start) + static_cast<std::uint32_t>(group * 64 * own_tile::row_bytes), own_tile::panel_bytes);
-    auto const by = passing(n);
+    auto const own = shared_matrix::at(m.address(layout::own(m, n).start) + static_cast<std::uint32_t>(group * 64 * own_tile::row_bytes), along_rows);
+    auto const by = passing(n, along_rows);
     m.begin_products();
     BASIN_UNROLL
     for (int k = 0; k < Call::dim; k += product_depth<E>) {
@@ -211,8 +217,10 @@ class bulk_tiles {
     }
     m.end_products();
   }
-  BASIN_DEVICE void start_mix(int n, weights_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
-    auto const by = passing(n);
+  BASIN_DEVICE void start_mix(int n, weights_type& w, sums_of_warp<Call::dim / 8>& sums) const {
+    auto const by = passing(n, layout::passing_tile::panel_bytes);
+    hold(sums);                                                  // as they stand now, and not later
+    hold(w);
     m.begin_products();
     BASIN_UNROLL
     for (int k = 0; k < steps; ++k) m.template mix<E, Call::dim>(sums.of, w.of[k], by + k * product_depth<E> * layout::passing_tile::row_bytes);
@@ -228,6 +236,7 @@ class bulk_tiles {
   BASIN_DEVICE void hold(sums_of_warp<Tiles>& sums) const {
     m.hold(sums.of);
   }
+  BASIN_DEVICE void hold(weights_type& w) const { m.hold(w.of); }
 
   M const& m;
   int group;                                                     // of four warps, in the block

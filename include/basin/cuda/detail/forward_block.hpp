@@ -81,11 +81,15 @@ class forward_block {
   }
   /// Scores become terms, and the rows and their observers take them in.
   BASIN_DEVICE void take_in(scores_type& s) {
-    at.each(s, [&](int i, int, float& x) {
+    constexpr int every = Call::cut.by_multiply_adds > 0 ? Call::cut.by_multiply_adds : 4 * Call::tiles + 1;
+    BASIN_UNROLL
+    for (int n = 0; n < 4 * Call::tiles; ++n) {
+      int const i = n % 4 / 2;
+      float& x = s[n / 4][n % 4];
       float const score = x;
-      x = at.take_in(i, score);
+      x = at.take_in(i, score, n % every == every - 1);
       if constexpr (watch_type::row_values > 0 && (!streams || watch_type::rescales)) show(i, score, x);
-    });
+    }
   }
   BASIN_DEVICE void show(int i, float score, float term) {
     watch.template absorb<N>(states[i], seen_term<float>{term, at.log_of(i, score, term)});

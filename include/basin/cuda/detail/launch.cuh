@@ -22,13 +22,20 @@ __global__ void __launch_bounds__(Call::threads) kernel(typename Call::arguments
   Block<device, Call>(m, call, m.block()).run();
 }
 
+/// Errors    unsupported_error: more blocks than a grid has
+inline unsigned grid_of(char const* who, index blocks) {
+  constexpr index most = (index{1} << 31) - 1;
+  if (blocks > most) throw unsupported_error(message(who, ": the call would take ", blocks, " blocks of threads, and a grid has at most ", most, "; split it by batch or heads"));
+  return static_cast<unsigned>(blocks);
+}
+
 template <template <class, class> class Block, class Call>
 void launch(char const* who, Call const& c, cudaStream_t stream) {
   auto const& use = c.use;
   auto* const run = &kernel<Block, Call, decltype(use.normalize), decltype(use.visible), decltype(use.prune), decltype(use.observe), decltype(use.score)>;
   require(who, "cudaFuncSetAttribute", cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, Call::shared_bytes));
   cudaLaunchConfig_t config{};
-  config.gridDim = static_cast<unsigned>(Block<device, Call>::blocks(c));
+  config.gridDim = grid_of(who, Block<device, Call>::blocks(c));
   config.blockDim = Call::threads;
   config.dynamicSmemBytes = Call::shared_bytes;
   config.stream = stream;

@@ -11,7 +11,10 @@
 
 namespace basin::gpu::detail {
 
-/// Compiled for other targets than sm_90a there is no such kernel: `absent` tells the host.
+/// Compiled for other targets than sm_90a there is no such kernel: so many bytes of static shared memory tell the host. (The system's own share
+/// of a block's is 1 KiB.)
+inline constexpr std::size_t bytes_of_absent = 8192;
+
 template <template <class, class> class Block, class Call, class N, class K, class P, class O, class S>
 __global__ void __launch_bounds__(threads_in_roles<Call>, 1)
     bulk_kernel(typename Call::arguments rest, __grid_constant__ box_maps const maps, N normalize, K visible, P prune, O observe, S score) {
@@ -19,8 +22,8 @@ __global__ void __launch_bounds__(threads_in_roles<Call>, 1)
   Call const call({normalize, visible, prune, observe, score}, rest);
   run_in_roles<Block>(hopper<true>(maps), call);
 #else
-  __shared__ int volatile absent;
-  absent = 0;
+  __shared__ int volatile absent[bytes_of_absent / sizeof(int)];
+  absent[threadIdx.x] = 0;
 #endif
 }
 
@@ -36,7 +39,7 @@ inline PFN_cuTensorMapEncodeTiled_v12000 map_encoder() {
 }
 
 /// The map of a tensor for boxes of 64 numbers of `rows` rows. False where the engine cannot copy it: numbers that are not neighbours, rows
-/// that do not begin at multiples of 16 bytes, a tensor that repeats a row.
+/// that do not begin at multiples of 16 bytes, a tensor that repeats a row (a stride of 0: heads or batches that were expanded).
 template <class E>
 bool map_of(view<E, 4> const& v, int rows, CUtensorMap& map) {
   constexpr auto type = std::is_same_v<std::remove_const_t<E>, bfloat16> ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT16;
@@ -60,8 +63,10 @@ template <class Kernel>
 bool runs_here(Kernel* run) {
   int device = 0, major = 0;
   cudaFuncAttributes attributes{};
-  return cudaGetDevice(&device) == cudaSuccess && cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess && major == 9 &&
-         cudaFuncGetAttributes(&attributes, run) == cudaSuccess && attributes.sharedSizeBytes == 0;
+  if (cudaGetDevice(&device) != cudaSuccess || cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess || major != 9) return false;
+  if (cudaFuncGetAttributes(&attributes, run) == cudaSuccess) return attributes.sharedSizeBytes < bytes_of_absent;
+  cudaGetLastError();                                            // what failed here is nobody's concern
+  return false;
 }
 
 /// Launches a block of Hopper's generation whose passing tiles come from two tensors; false, and nothing done, where this GPU, this build or
@@ -75,7 +80,7 @@ bool launch_bulk(char const* who, Call const& c, First const& first, Second cons
   constexpr int bytes = Call::shared_bytes + 1024;               // panels begin at multiples of 1024
   require(who, "cudaFuncSetAttribute", cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
   cudaLaunchConfig_t config{};
-  config.gridDim = static_cast<unsigned>(Block<hopper<true>, Call>::blocks(c));
+  config.gridDim = grid_of(who, Block<hopper<true>, Call>::blocks(c));
   config.blockDim = threads_in_roles<Call>;
   config.dynamicSmemBytes = bytes;
   config.stream = stream;

@@ -4,6 +4,7 @@
 // The rows of a block of queries as a lane holds them: two rows, and of each what the lane's own columns have made of its state.
 
 #include "basin/cuda/detail/call.hpp"
+#include "basin/cuda/detail/exponential.hpp"
 
 namespace basin::gpu::detail {
 
@@ -128,10 +129,10 @@ struct query_rows {
   }
 
   /// A number of a judged tile becomes a term or a weight, and its row takes it in.
-  BASIN_DEVICE float take_in(int i, float score) {
+  BASIN_DEVICE float take_in(int i, float score, bool by_multiply_adds = false) {
     auto const& n = c.use.normalize;
     if constexpr (by_exponents) {
-      float const term = this->term(i, score);
+      float const term = by_multiply_adds ? exp2_by_multiply_adds(exponent(i, score)) : this->term(i, score);
       n.add(row[i], score, term);
       return term;
     } else if constexpr (has_terms<N>) {

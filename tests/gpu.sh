@@ -19,10 +19,11 @@
 # else one line 'unmeasured NAME: why'.
 # Environment: CUDACXX names nvcc, CXX the compiler, PYTHON a Python; BASIN_INCLUDE lists more folders with headers, separated by ':' (for a
 # machine where Catch2 and xsimd are not installed); ARCH the target, such as 90a (default: this GPU's); JOBS how many compilers run at once
-# (default: all processors); BASIN_COMMIT what was built, where git cannot say.
+# (default: all processors); TOOLS those of compute-sanitizer (default: all three), which share 9 minutes; BASIN_COMMIT what was built, where git
+# cannot say.
 set -euo pipefail
 
-usage() { sed -n '4,25s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '4,26s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 refuse() { echo "tests/gpu.sh: $1" >&2; exit "${2:-1}"; }
 
 known=(build parity figures sanitize) parts=() chosen=''
@@ -198,14 +199,16 @@ find_sanitizer() {
   done
 }
 run_sanitize() {
-  local sanitizer tool status=0 began
+  local sanitizer tool tools limit status=0 began
+  read -ra tools <<<"${TOOLS:-memcheck racecheck synccheck}"
+  limit=$((540 / ${#tools[@]}))
   sanitizer=$(find_sanitizer)
   [[ $sanitizer ]] || { echo "there is no compute-sanitizer; it comes with the CUDA Toolkit"; return 1; }
-  for tool in memcheck racecheck synccheck; do
+  for tool in "${tools[@]}"; do
     began=$SECONDS
     echo "compute-sanitizer $tool"
-    timeout 180 "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20 "$build/test_gpu" "[reduced]" >"$build/sanitize.$tool" 2>&1 ||
-      { echo "$tool: failed, or took more than 180 s"; status=1; }
+    timeout "$limit" "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20 "$build/test_gpu" "[reduced]" >"$build/sanitize.$tool" 2>&1 ||
+      { echo "$tool: failed, or took more than $limit s"; status=1; }
     tail -25 "$build/sanitize.$tool"
     echo "$tool: $((SECONDS - began)) s"
   done

@@ -138,6 +138,11 @@ class Script(unittest.TestCase):
             self.assertEqual(found, 1, said)
             self.assertIn(words, said)
 
+    def test_tools_of_the_sanitizer_are_chosen_by_name(self):
+        for variables, tools in (({}, ["memcheck", "racecheck", "synccheck"]), ({"TOOLS": "racecheck"}, ["racecheck"])):
+            self.run_script("--only", "build,sanitize", **variables)
+            self.assertEqual([line.split()[1] for line in self.report().splitlines() if line.startswith("compute-sanitizer ")], tools)
+
     def test_without_a_gpu_it_compiles_for_a_named_target_alone(self):
         (self.root / "bin/nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
         self.assertIn("finds no GPU", self.run_script()[1])

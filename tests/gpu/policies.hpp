@@ -1,71 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What is run on a device and by the reference, in units of different compilers: the same list of policies.
+// What is run on a device: the same lists for the tests, which a host's compiler reads, and for the units that nvcc reads. A number picks an
+// entry, as nvcc compiles several of them at once (tests/gpu.sh).
 
 #include <tuple>
 
 #include "basin/attention.hpp"
-#include "basin/mask/causal.hpp"
+#include "basin/core/half.hpp"
 #include "basin/mask/sliding_window.hpp"
-#include "basin/normalize/entmax15.hpp"
-#include "basin/normalize/length_scaled.hpp"
-#include "basin/normalize/sigmoid.hpp"
-#include "basin/normalize/softmax_n.hpp"
-#include "basin/normalize/softpick.hpp"
-#include "basin/normalize/sparsemax.hpp"
-#include "basin/normalize/top_k.hpp"
-#include "basin/normalize/top_p.hpp"
-#include "basin/score/soft_cap.hpp"
+#include "support/catalogue.hpp"
+#include "support/chosen.hpp"
+#include "support/policies.hpp"
+#include "support/reports.hpp"
 
 namespace basin_test {
 
-/// Every composition that is tried on a device: each class of algorithm, masks that skip tiles, a bent score.
+/// Observers of rows and keys, as reports_in::watch_all() makes them.
 template <class Attention>
-struct named_policy {
-  char const* name;
-  Attention use;
-};
-inline auto device_policies() {
+using watched = decltype(std::declval<Attention>().with(std::declval<reports>().watch_all()));
+
+/// Normalizer N of support/policies.hpp, with masks and pruners that are chosen at run time.
+inline constexpr int normalizer_count = std::tuple_size_v<decltype(all_normalizers())>;
+template <int N>
+using normalizer_at = decltype(std::get<N>(all_normalizers()).normalize);
+template <class N>
+using with_chosen = decltype(basin::attention<>{}.with(N{}).with(chosen_mask{}).with(chosen_pruner{}));
+
+/// The whole catalogue of masks, pruners and scorers, chosen at run time, under a normalizer of one sweep and one that searches.
+template <int N>
+using catalogue_normalizer_at = std::tuple_element_t<N, std::tuple<basin::softmax, basin::sparsemax>>;
+template <class N>
+using with_any = decltype(basin::attention<>{}.with(N{}).with(any_mask{}).with(any_pruner{}).with(any_scorer{}));
+
+/// What is tried in random shapes: each way of the engine, masks that leave out tiles at either end, a score that is bent.
+inline auto shape_policies() {
   basin::attention<> const full;
   auto const causal = full.with(basin::causal{});
-  return std::tuple{named_policy{"softmax", full},
-                    named_policy{"causal", causal},
-                    named_policy{"window", full.with(basin::sliding_window{.left = 70})},
-                    named_policy{"soft cap", causal.with(basin::soft_cap{3})},
-                    named_policy{"ssmax", causal.with(basin::length_scaled<basin::softmax>{})},
-                    named_policy{"softmax_n", full.with(basin::softmax_n{})},
-                    named_policy{"softpick", causal.with(basin::softpick{})},
-                    named_policy{"top_k", full.with(basin::top_k{64})},
-                    named_policy{"top_p", full.with(basin::top_p{0.9})},
-                    named_policy{"sparsemax", full.with(basin::sparsemax{})},
-                    named_policy{"entmax15", full.with(basin::entmax15{})},
-                    named_policy{"sigmoid", causal.with(basin::sigmoid{})}};
+  return std::tuple{full, causal, full.with(basin::sliding_window{.left = 70}).with(basin::soft_cap{3}), causal.with(basin::sparsemax{})};
 }
-inline constexpr int device_policy_count = std::tuple_size_v<decltype(device_policies())>;
-
-/// One call in memory of the host: [batch, heads, length, dim], dense. Outputs and what observers report are written.
-template <class E>
-struct host_call {
-  basin::problem p;
-  E const *q, *k, *v, *dout;
-  float *out, *dq, *dk, *dv;
-  double *received, *nats, *heaviest;                            // of the forward call
-  double* received_again;                                        // of the backward call
-};
-
-/// Runs policy N, forward and backward, on the device: everything is copied there, and back. Each N is a unit of its own, as nvcc takes
-/// a minute for one (tests/gpu.sh).
-///
-/// Errors    cuda_error
-template <int N, class E>
-void run_on_device(host_call<E> const& c);
-
-/// What calls of policy N in bf16 take, in milliseconds: the median of `repeats`, by events.
-struct timed {
-  double forward_ms, backward_ms, with_received_ms, with_entropy_ms, backward_with_received_ms;
-};
+inline constexpr char const* shape_policy_names[] = {"softmax", "causal softmax", "window of 70, soft cap", "causal sparsemax"};
+inline constexpr int shape_policy_count = std::tuple_size_v<decltype(shape_policies())>;
 template <int N>
-timed time_on_device(basin::problem const& p, int repeats);
+using shape_policy_at = std::tuple_element_t<N, decltype(shape_policies())>;
+
+/// What is decoded: one sweep with and without a mask, and one that cannot be split.
+inline auto decode_policies() {
+  auto const causal = basin::attention<>{}.with(basin::causal{});
+  return std::tuple{causal, basin::attention<>{}.with(basin::sliding_window{.left = 700}).with(basin::softmax_n{}), causal.with(basin::sparsemax{})};
+}
+inline constexpr char const* decode_policy_names[] = {"causal softmax", "window of 700, softmax_n", "causal sparsemax"};
+inline constexpr int decode_policy_count = std::tuple_size_v<decltype(decode_policies())>;
+template <int N>
+using decode_policy_at = std::tuple_element_t<N, decltype(decode_policies())>;
+
+/// Storage of inputs and outputs: 16 bits both ways, 16 bits in and 32 out, 32 bits.
+using storages = std::tuple<std::pair<basin::bfloat16, basin::bfloat16>, std::pair<basin::float16, float>, std::pair<float, float>>;
+inline constexpr int storage_count = std::tuple_size_v<storages>;
+template <int N>
+using input_at = std::tuple_element_t<N, storages>::first_type;
+template <int N>
+using output_at = std::tuple_element_t<N, storages>::second_type;
+
+/// f(number as a constant) for 0, ..., Count - 1.
+template <int Count, class F>
+void for_each_number(F const& f) {
+  [&]<int... N>(std::integer_sequence<int, N...>) { (f(std::integral_constant<int, N>{}), ...); }(std::make_integer_sequence<int, Count>{});
+}
 
 }  // namespace basin_test

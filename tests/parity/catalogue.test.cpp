@@ -12,50 +12,6 @@ shape const shapes[] = {
     {2, 3, 3, 50, 30, 8, 5},                                     // the first queries stand before the first key
 };
 
-/// Everything the policies of one shape point to.
-struct memory {
-  shape s;
-  index keys = s.keys, block = 48, blocks = (keys + block - 1) / block;
-  std::vector<std::int32_t> lengths{static_cast<std::int32_t>(keys / 3), static_cast<std::int32_t>(keys - 1)}, ids, starts;
-  std::vector<std::uint8_t> set, pattern;
-  std::vector<float> slopes = basin::alibi_slopes(s.heads);
-
-  explicit memory(shape const& at) : s(at) {
-    splitmix rng{9};
-    for (index n = 0; n < 2 * keys; ++n) ids.push_back(static_cast<std::int32_t>(n % keys * 4 / keys));
-    for (index n = 0; n < 10; ++n) starts.push_back(static_cast<std::int32_t>((n % 5 * keys + 3) / 4));
-    for (index n = 0; n < 6 * keys; ++n) set.push_back(rng() % 5 == 0);
-    for (index n = 0; n < 6 * blocks * blocks; ++n) pattern.push_back(rng() % 2);
-  }
-  std::vector<any_mask> masks() const {
-    basin::key_padding const padded{basin::contiguous(lengths.data(), 2)};
-    return {{basin::unmasked{}},
-            {basin::sliding_window{50, 0}},
-            {basin::sliding_window{3, basin::sliding_window::unlimited}},
-            {basin::prefix{keys / 3}},
-            {basin::block_causal{32}},
-            {basin::doubled_block_causal{7, keys / 2}},
-            {padded},
-            {basin::documents{basin::contiguous(ids.data(), 2, keys)}},
-            {basin::document_starts{basin::contiguous(starts.data(), 2, 5)}},
-            {basin::all_of(padded, basin::causal{})}};
-  }
-  std::vector<any_pruner> pruners() const {
-    auto const kept = basin::contiguous(set.data(), 2, 3, keys);
-    return {{basin::keep_all{}},
-            {basin::keep_keys{kept}},
-            {basin::window_with_sinks{4, 20, 0}},
-            {basin::block_sparse{basin::contiguous(pattern.data(), 2, 3, blocks, blocks), block}},
-            {basin::heavy_hitters{kept, 9}},
-            {basin::score_floor{0.2017f}},
-            {basin::all_of(basin::window_with_sinks{4, 200, 9}, basin::score_floor{-0.1013f})}};
-  }
-  std::vector<any_scorer> scorers() const {
-    auto const of_heads = basin::contiguous(slopes.data(), 3);
-    return {{basin::soft_cap{1.5f, 0.0f}}, {basin::alibi<basin::scaled>{of_heads, {}}}, {basin::alibi<basin::soft_cap>{of_heads, {2.0f, 0.0f}}}};
-  }
-};
-
 /// One set of policies through every engine, against the reference.
 template <class Attention>
 void compare_engines(Attention const& use, shape const& s, double bend) {
@@ -89,7 +45,7 @@ shape few_queries(shape s) {
 
 TEST_CASE("every mask and every pruner on the cpu agrees with the reference", "[parity][cpu]") {
   for (shape const& s : shapes) {
-    memory const of(s);
+    catalogue_of<std::allocator> const of(s);
     auto const masks = of.masks();
     auto const pruners = of.pruners();
     for (std::size_t n = 0; n < masks.size(); ++n)
@@ -105,7 +61,7 @@ TEST_CASE("every mask and every pruner on the cpu agrees with the reference", "[
 
 TEST_CASE("every scorer on the cpu agrees with the reference", "[parity][cpu]") {
   for (shape const& s : shapes) {
-    memory const of(s);
+    catalogue_of<std::allocator> const of(s);
     for (auto const& score : of.scorers())
       for (auto const& mask : {of.masks()[0], of.masks()[1], of.masks()[9]}) {
         INFO(description(s) << ", scorer " << score.which.index() << ", mask " << mask.which.index());

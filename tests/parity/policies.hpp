@@ -16,8 +16,8 @@ inline shape const policy_shapes[] = {
 };
 
 /// f(mask, pruner) for every pair.
-template <class F>
-void for_each_mask_and_pruner(std::vector<std::uint8_t> const& dropped, shape const& s, F&& f) {
+template <class Bytes, class F>
+void for_each_mask_and_pruner(Bytes const& dropped, shape const& s, F&& f) {
   using mask_kind = chosen_mask::kind;
   using pruner_kind = chosen_pruner::kind;
   basin::drop_keys const drop{basin::contiguous(dropped.data(), s.batch, s.heads, s.keys)};
@@ -28,7 +28,8 @@ void for_each_mask_and_pruner(std::vector<std::uint8_t> const& dropped, shape co
     }
 }
 
-inline void compare_reports(reports const& here, reports const& exact, call_tolerances const& allowed) {
+template <class Here>
+void compare_reports(Here const& here, reports const& exact, call_tolerances const& allowed) {
   CHECK(distance(here.received, exact.received) <= allowed.received);
   CHECK(distance(here.squares, exact.squares) <= 2 * allowed.received);                        // |w^2 - x^2| <= 2 |w - x|
   CHECK(distance(here.heaviest, exact.heaviest) <= allowed.max_weight);

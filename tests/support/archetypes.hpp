@@ -109,38 +109,38 @@ struct shy_square {
     T total = T(1), gathered = T(0);
   };
   template <class T>
-  void absorb(row<T>& r, T score) const { r.gathered = r.gathered + square(score); }
+  BASIN_HD void absorb(row<T>& r, T score) const { r.gathered = r.gathered + square(score); }
   template <class T>
-  auto next(row<T>& r) const {
+  BASIN_HD auto next(row<T>& r) const {
     r.total = T(1) + r.gathered;
     r.gathered = T(0);
     return r.total < T(0);
   }
   template <class T>
-  void merge(row<T>& into, row<T> const& from) const { into.gathered = into.gathered + from.gathered; }
+  BASIN_HD void merge(row<T>& into, row<T> const& from) const { into.gathered = into.gathered + from.gathered; }
   template <class T>
-  T weight(row<T> const& r, T score) const { return square(score) / r.total; }
+  BASIN_HD T weight(row<T> const& r, T score) const { return square(score) / r.total; }
   template <class T>
-  basin::jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
+  BASIN_HD basin::jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
     return {T(2) * score / r.total, T(2) * score / r.total, weight};
   }
   template <class T>
-  static T square(T s) { return basin::math::select(s == basin::math::minus_inf<T>(), T(0), s * s); }
+  BASIN_HD static T square(T s) { return basin::math::select(s == basin::math::minus_inf<T>(), T(0), s * s); }
 };
 static_assert(basin::streamable_normalizer<shy_square> && basin::differentiable_normalizer<shy_square>);
 static_assert(!basin::whole_row_normalizer<shy_square> && !basin::online_normalizer<shy_square>);
 
 /// Allows every third pair not, and promises nothing about any tile.
 struct holes {
-  bool allows(basin::coord c) const { return (c.query + 2 * c.key + c.head) % 3 != 0; }
-  basin::coverage covers(basin::tile) const { return basin::coverage::some; }
+  BASIN_HD bool allows(basin::coord c) const { return (c.query + 2 * c.key + c.head) % 3 != 0; }
+  BASIN_HD basin::coverage covers(basin::tile) const { return basin::coverage::some; }
 };
 static_assert(basin::mask<holes>);
 
 /// Sees nothing at all, and does not say so.
 struct blindfold {
-  bool allows(basin::coord) const { return false; }
-  basin::coverage covers(basin::tile) const { return basin::coverage::some; }
+  BASIN_HD bool allows(basin::coord) const { return false; }
+  BASIN_HD basin::coverage covers(basin::tile) const { return basin::coverage::some; }
 };
 static_assert(basin::mask<blindfold>);
 
@@ -148,7 +148,7 @@ static_assert(basin::mask<blindfold>);
 struct from_score {
   double least = 0;
   template <class T>
-  bool keeps(basin::coord, T score) const { return score >= static_cast<T>(least); }
+  BASIN_HD bool keeps(basin::coord, T score) const { return score >= static_cast<T>(least); }
 };
 static_assert(basin::pruner<from_score>);
 
@@ -213,8 +213,8 @@ static_assert(basin::row_observer<concentration>);
 struct received_squares {
   basin::view<double, 3> values{};
   template <class T>
-  T gives(T weight) const { return weight * weight; }
-  void sees_key(basin::key_at at, double value) const { values(at.batch, at.head, at.key) = value; }
+  BASIN_HD T gives(T weight) const { return weight * weight; }
+  BASIN_HD void sees_key(basin::key_at at, double value) const { values(at.batch, at.head, at.key) = value; }
 };
 static_assert(basin::key_observer<received_squares>);
 

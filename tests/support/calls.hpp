@@ -8,35 +8,15 @@
 #include "basin/cpu/backward.hpp"
 #include "basin/cpu/decode.hpp"
 #include "basin/cpu/forward.hpp"
-#include "basin/mask/causal.hpp"
-#include "basin/mask/unmasked.hpp"
-#include "basin/observe/entropy.hpp"
-#include "basin/observe/max_weight.hpp"
-#include "basin/observe/received_attention.hpp"
-#include "basin/observe/together.hpp"
-#include "basin/prune/drop_keys.hpp"
-#include "basin/prune/keep_all.hpp"
 #include "basin/reference.hpp"
-#include "support/archetypes.hpp"
 #include "support/catch.hpp"
+#include "support/chosen.hpp"
 #include "support/policies.hpp"
+#include "support/reports.hpp"
 #include "support/tensors.hpp"
 #include "support/tolerance.hpp"
 
 namespace basin_test {
-
-/// Sizes and layouts of one call.
-struct shape {
-  index batch = 1, heads = 1, kv_heads = 1, queries = 1, keys = 1, dim = 1, value_dim = 1;
-  layout inputs = layout::heads_first, outputs = layout::heads_first;
-
-  operator basin::problem() const { return {batch, heads, kv_heads, queries, keys, dim, value_dim}; }
-};
-
-inline std::string description(shape const& s) {
-  return basin::message("B ", s.batch, " H ", s.heads, " Hk ", s.kv_heads, " Nq ", s.queries, " Nk ", s.keys, " D ", s.dim, " Dv ", s.value_dim, ", ",
-                        name_of(s.inputs), " -> ", name_of(s.outputs));
-}
 
 enum class numbers { normal, grid };
 
@@ -74,63 +54,6 @@ struct call {
     return whole;
   }
 };
-
-/// What all the library's observers report of a call.
-struct reports {
-  shape s;
-  std::vector<double> received, nats, heaviest, squares;
-
-  explicit reports(shape const& at)
-      : s(at),
-        received(static_cast<std::size_t>(s.batch * s.heads * s.keys), nan),
-        nats(static_cast<std::size_t>(s.batch * s.heads * s.queries), nan),
-        heaviest(nats.size(), nan),
-        squares(received.size(), nan) {}
-  auto watch_rows() {
-    return basin::together(basin::entropy{basin::contiguous(nats.data(), s.batch, s.heads, s.queries)},
-                           basin::max_weight{basin::contiguous(heaviest.data(), s.batch, s.heads, s.queries)});
-  }
-  auto watch_keys() {
-    return basin::together(basin::received_attention{basin::contiguous(received.data(), s.batch, s.heads, s.keys)},
-                           received_squares{basin::contiguous(squares.data(), s.batch, s.heads, s.keys)});
-  }
-  auto watch_all() { return basin::together(watch_rows(), watch_keys()); }
-};
-
-/// A mask chosen at run time, so that tests over masks compile their engines once.
-struct chosen_mask {
-  enum class kind { unmasked, causal, holes, blindfold } which = kind::unmasked;
-  template <class F>
-  auto as(F&& f) const {
-    switch (which) {
-      case kind::causal: return f(basin::causal{});
-      case kind::holes: return f(holes{});
-      case kind::blindfold: return f(blindfold{});
-      default: return f(basin::unmasked{});
-    }
-  }
-  bool allows(basin::coord c) const { return as([&](auto m) { return m.allows(c); }); }
-  basin::coverage covers(basin::tile t) const { return as([&](auto m) { return m.covers(t); }); }
-};
-static_assert(basin::mask<chosen_mask>);
-
-/// A pruner chosen at run time: keep_all, drop_keys or from_score.
-struct chosen_pruner {
-  enum class kind { keep_all, drop_keys, from_score } which = kind::keep_all;
-  basin::drop_keys drop{};
-  from_score from{};
-  template <class T>
-  bool keeps(basin::coord c, T score) const {
-    return which == kind::keep_all ? basin::keep_all{}.keeps(c, score) : which == kind::drop_keys ? drop.keeps(c, score) : from.keeps(c, score);
-  }
-  basin::coverage covers(basin::tile t) const {
-    return which == kind::keep_all ? basin::keep_all{}.covers(t) : which == kind::drop_keys ? drop.covers(t) : basin::coverage::some;
-  }
-  void validate(basin::problem const& p) const {
-    if (which == kind::drop_keys) drop.validate(p);
-  }
-};
-static_assert(basin::pruner<chosen_pruner>);
 
 /// Bytes for drop_keys: about a third of the keys, others for every head; one head loses all.
 inline std::vector<std::uint8_t> dropped_bytes(shape const& s) {

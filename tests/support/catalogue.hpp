@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Masks, pruners and scorers chosen at run time, so that tests over all of them compile their engines once.
+// Masks, pruners and scorers chosen at run time, on the host and in a kernel, so that tests over all of them compile their engines once.
 
-#include <variant>
+#include <cuda/std/variant>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "basin/mask/all_of.hpp"
 #include "basin/mask/block_causal.hpp"
@@ -25,51 +28,61 @@
 #include "basin/score/alibi.hpp"
 #include "basin/score/scaled.hpp"
 #include "basin/score/soft_cap.hpp"
+#include "support/reports.hpp"
 
 namespace basin_test {
 
+/// f(the alternative that a variant holds). cuda::std::visit goes through a table of functions, which costs a kernel its registers.
+template <std::size_t N = 0, class F, class... Ts>
+BASIN_HD auto with_held(cuda::std::variant<Ts...> const& which, F const& f) {
+  if constexpr (N + 1 < sizeof...(Ts)) {
+    if (which.index() != N) return with_held<N + 1>(which, f);
+  }
+  return f(*cuda::std::get_if<N>(&which));
+}
+
 template <basin::mask... Masks>
 struct mask_among {
-  std::variant<Masks...> which{};
-  bool allows(basin::coord c) const {
-    return std::visit([&](auto const& m) { return m.allows(c); }, which);
+  cuda::std::variant<Masks...> which{};
+  BASIN_HD bool allows(basin::coord c) const {
+    return with_held(which, [&](auto const& m) { return m.allows(c); });
   }
-  basin::coverage covers(basin::tile t) const {
-    return std::visit([&](auto const& m) { return m.covers(t); }, which);
+  BASIN_HD basin::coverage covers(basin::tile t) const {
+    return with_held(which, [&](auto const& m) { return m.covers(t); });
   }
   void validate(basin::problem const& p) const {
-    std::visit([&](auto const& m) { basin::validate(m, p); }, which);
+    cuda::std::visit([&](auto const& m) { basin::validate(m, p); }, which);
   }
 };
 
 template <basin::pruner... Pruners>
 struct pruner_among {
-  std::variant<Pruners...> which{};
+  cuda::std::variant<Pruners...> which{};
   template <class T>
-  bool keeps(basin::coord c, T score) const {
-    return std::visit([&](auto const& p) { return p.keeps(c, score); }, which);
+  BASIN_HD bool keeps(basin::coord c, T score) const {
+    return with_held(which, [&](auto const& p) { return p.keeps(c, score); });
   }
-  basin::coverage covers(basin::tile t) const {
-    return std::visit([&](auto const& p) { return basin::kept(p, t); }, which);
+  BASIN_HD basin::coverage covers(basin::tile t) const {
+    return with_held(which, [&](auto const& p) { return basin::kept(p, t); });
   }
   void validate(basin::problem const& call) const {
-    std::visit([&](auto const& p) { basin::validate(p, call); }, which);
+    cuda::std::visit([&](auto const& p) { basin::validate(p, call); }, which);
   }
 };
 
 template <basin::scorer... Scorers>
 struct scorer_among {
-  std::variant<Scorers...> which{};
+  cuda::std::variant<Scorers...> which{};
   template <class T>
-  T score(T dot, basin::pair_at<T> at) const {
-    return std::visit([&](auto const& s) { return s.score(dot, at); }, which);
+  BASIN_HD T score(T dot, basin::pair_at<T> at) const {
+    return with_held(which, [&](auto const& s) { return s.score(dot, at); });
   }
   template <class T>
-  T slope(T dot, basin::pair_at<T> at) const {
-    return std::visit([&](auto const& s) { return s.slope(dot, at); }, which);
+  BASIN_HD T slope(T dot, basin::pair_at<T> at) const {
+    return with_held(which, [&](auto const& s) { return s.slope(dot, at); });
   }
   void validate(basin::problem const& p) const {
-    std::visit([&](auto const& s) { basin::validate(s, p); }, which);
+    cuda::std::visit([&](auto const& s) { basin::validate(s, p); }, which);
   }
 };
 
@@ -79,5 +92,54 @@ using any_pruner = pruner_among<basin::keep_all, basin::keep_keys, basin::window
                                 basin::all_of_pruners<basin::window_with_sinks, basin::score_floor>>;
 using any_scorer = scorer_among<basin::scaled, basin::soft_cap, basin::alibi<basin::scaled>, basin::alibi<basin::soft_cap>>;
 static_assert(basin::mask<any_mask> && basin::pruner<any_pruner> && basin::scorer<any_scorer>);
+
+/// Masks, pruners and scorers of a call, and everything they point to; Allocator says in whose memory.
+template <template <class> class Allocator>
+struct catalogue_of {
+  template <class T>
+  using numbers_of = std::vector<T, Allocator<T>>;
+
+  shape s;
+  index keys = s.keys, block = 48, blocks = (keys + block - 1) / block;
+  numbers_of<std::int32_t> lengths{static_cast<std::int32_t>(keys / 3), static_cast<std::int32_t>(keys - 1)}, ids, starts;
+  numbers_of<std::uint8_t> set, pattern;
+  numbers_of<float> slopes;
+
+  explicit catalogue_of(shape const& at) : s(at) {
+    for (float const slope : basin::alibi_slopes(s.heads)) slopes.push_back(slope);
+    splitmix rng{9};
+    for (index n = 0; n < 2 * keys; ++n) ids.push_back(static_cast<std::int32_t>(n % keys * 4 / keys));
+    for (index n = 0; n < 10; ++n) starts.push_back(static_cast<std::int32_t>((n % 5 * keys + 3) / 4));
+    for (index n = 0; n < 6 * keys; ++n) set.push_back(rng() % 5 == 0);
+    for (index n = 0; n < 6 * blocks * blocks; ++n) pattern.push_back(rng() % 2);
+  }
+  std::vector<any_mask> masks() const {
+    basin::key_padding const padded{basin::contiguous(lengths.data(), 2)};
+    return {{basin::unmasked{}},
+            {basin::sliding_window{50, 0}},
+            {basin::sliding_window{3, basin::sliding_window::unlimited}},
+            {basin::prefix{keys / 3}},
+            {basin::block_causal{32}},
+            {basin::doubled_block_causal{7, keys / 2}},
+            {padded},
+            {basin::documents{basin::contiguous(ids.data(), 2, keys)}},
+            {basin::document_starts{basin::contiguous(starts.data(), 2, 5)}},
+            {basin::all_of(padded, basin::causal{})}};
+  }
+  std::vector<any_pruner> pruners() const {
+    auto const kept = basin::contiguous(set.data(), 2, 3, keys);
+    return {{basin::keep_all{}},
+            {basin::keep_keys{kept}},
+            {basin::window_with_sinks{4, 20, 0}},
+            {basin::block_sparse{basin::contiguous(pattern.data(), 2, 3, blocks, blocks), block}},
+            {basin::heavy_hitters{kept, 9}},
+            {basin::score_floor{0.2017f}},
+            {basin::all_of(basin::window_with_sinks{4, 200, 9}, basin::score_floor{-0.1013f})}};
+  }
+  std::vector<any_scorer> scorers() const {
+    auto const of_heads = basin::contiguous(slopes.data(), 3);
+    return {{basin::soft_cap{1.5f, 0.0f}}, {basin::alibi<basin::scaled>{of_heads, {}}}, {basin::alibi<basin::soft_cap>{of_heads, {2.0f, 0.0f}}}};
+  }
+};
 
 }  // namespace basin_test

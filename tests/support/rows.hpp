@@ -38,8 +38,8 @@ double sum_of(std::vector<T> const& x) {
 }
 
 /// max_j |a_j - b_j|; a NaN in only one of them counts as infinite.
-template <class T, class U>
-double distance(std::vector<T> const& a, std::vector<U> const& b) {
+template <class T, class A, class U, class B>
+double distance(std::vector<T, A> const& a, std::vector<U, B> const& b) {
   double most = a.size() == b.size() ? 0 : HUGE_VAL;
   for (std::size_t j = 0; j < a.size() && j < b.size(); ++j) {
     double const x = static_cast<double>(a[j]), y = static_cast<double>(b[j]);

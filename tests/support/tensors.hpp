@@ -28,7 +28,8 @@ inline char const* name_of(layout how) {
 
 template <class T>
 T poison() {
-  if constexpr (sizeof(T) == 4) return std::bit_cast<T>(std::uint32_t{0x7fc5beef});
+  if constexpr (sizeof(T) == 2) return std::bit_cast<T>(std::uint16_t{0x7fc5});                  // a NaN of bfloat16 and of float16
+  else if constexpr (sizeof(T) == 4) return std::bit_cast<T>(std::uint32_t{0x7fc5beef});
   else return std::bit_cast<T>(std::uint64_t{0x7ff8beefbeefbeef});
 }
 

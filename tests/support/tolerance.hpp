@@ -87,4 +87,10 @@ call_tolerances tolerances_of(basin::problem const& p, call_magnitudes const& m)
           .dv = m.dout * rows * (weight + (rows + 4) * u)};
 }
 
+/// How far a result is off, relative to its Euclidean norm, where its terms were rounded `roundings` times to 16 bits on the way, each time
+/// by a relative `half_step` at most. Rounding errors of random numbers add up with the square root of their number, as the numbers do,
+/// so that a sum is off by as much as a term; twice that, for sums whose terms cancel more than their errors. out: terms, and the result.
+/// dv: weights, and the result. dq and dk: gradients of scores, and the result, and once more each for what delta takes away.
+inline double norm_tolerance_of_rounded(double half_step, int roundings) { return 2 * roundings * half_step; }
+
 }  // namespace basin_test

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The kernel that a call without any policy gets: attention<>{} in bf16, dims of up to 64. Compared with by_hand.cu by compare.py.
+
+#include "basin/basin.cuh"
+
+namespace {
+
+/// One dim, and no kernels of another generation.
+struct one_dim {
+  static constexpr int dims[] = {64};
+  static constexpr basin::gpu::tuning of(int bytes, int dim) { return basin::gpu::default_tuning::of(bytes, dim); }
+};
+
+}  // namespace
+
+void launch_empty_policy(basin::view<basin::bfloat16 const, 4> q, basin::view<basin::bfloat16 const, 4> k, basin::view<basin::bfloat16 const, 4> v,
+                         basin::view<basin::bfloat16, 4> out, cudaStream_t stream) {
+  basin::forward<one_dim>(basin::attention<>{}, q, k, v, out, stream);
+}

@@ -141,6 +141,7 @@ std::vector<length_figure> context_lengths(Model& model, material const& m, read
   sizes.context *= beyond_factor;                                // the rotary positions just go on
   Model longer(sizes);
   nn::copy_values(model.parameters(), longer.parameters());
+  longer.send();
   run(longer, beyond, reach::beyond, 8);
   return out;
 }

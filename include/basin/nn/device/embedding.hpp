@@ -2,6 +2,7 @@
 #pragma once
 
 #include "basin/nn/device/grids.hpp"
+#include "basin/nn/embedding.hpp"
 
 // The table lookup of nn/embedding.hpp on a device.
 
@@ -36,14 +37,6 @@ struct embedding_slope_element {
   }
 };
 
-template <class Table, class Rows>
-void require_lookup_on_device(char const* where, std::span<int const> tokens, char const* table_name, Table const& table, char const* rows_name, Rows const& rows) {
-  require_rows(where, table_name, table);
-  require_rows(where, rows_name, rows);
-  require_equal(where, "the number of tokens", std::ssize(tokens), "the number of rows", rows.extent(0));
-  require_equal(where, "the dim of the table", table.extent(1), "the dim of the rows", rows.extent(1));
-}
-
 }  // namespace detail
 
 /// y_i = table[token_i]
@@ -53,7 +46,7 @@ void require_lookup_on_device(char const* where, std::span<int const> tokens, ch
 /// Errors    shape_error; nothing is launched then
 template <device D, class T>
 void embedding_forward(D& on, std::span<int const> tokens, const_view<T, 2> table, view<T, 2> y) {
-  detail::require_lookup_on_device("embedding_forward", tokens, "table", table, "y", y);
+  detail::require_lookup_shapes("embedding_forward", tokens, "table", table, "y", y);
   on.launch("basin::nn::embedding_forward", detail::each_element<detail::embedding_element<T>>{y.extent(0) * y.extent(1), {tokens.data(), table, y}});
 }
 
@@ -66,7 +59,7 @@ void embedding_forward(D& on, std::span<int const> tokens, const_view<T, 2> tabl
 /// Determinism  run_to_run
 template <device D, class T>
 void embedding_backward(D& on, std::span<int const> tokens, const_view<T, 2> dy, view<T, 2> dtable) {
-  detail::require_lookup_on_device("embedding_backward", tokens, "dtable", dtable, "dy", dy);
+  detail::require_lookup_shapes("embedding_backward", tokens, "dtable", dtable, "dy", dy);
   on.launch("basin::nn::embedding_backward",
             detail::each_element<detail::embedding_slope_element<T>>{dtable.extent(0) * dtable.extent(1), {tokens.data(), dy, dtable}});
 }

@@ -42,13 +42,15 @@ cudaStream_t make_stream() {
 }  // namespace
 
 void require_gpu() {
-  char const* const remedy = "; leave --device out, or run on a machine with an NVIDIA GPU of compute capability 8.0 or later and its driver";
+  auto const refuse = [](std::string const& why) {
+    throw unsupported_error(message("basin: --device is 'cuda', but ", why, "; leave --device out, or run on a machine with an NVIDIA GPU of compute capability 8.0 or later "
+                                    "and its driver"));
+  };
   int count = 0, major = 0;
   cudaError_t const status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess || count == 0)
-    throw unsupported_error(message("basin: the device is 'cuda', but no GPU answers: ", cudaGetErrorString(status != cudaSuccess ? status : cudaErrorNoDevice), remedy));
+  if (status != cudaSuccess || count == 0) refuse(message("no GPU answers: ", cudaGetErrorString(status != cudaSuccess ? status : cudaErrorNoDevice)));
   require("cudaDeviceGetAttribute", cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
-  if (major < 8) throw unsupported_error(message("basin: the device is 'cuda', but the GPU has compute capability ", major, ".x", remedy));
+  if (major < 8) refuse(message("the GPU has compute capability ", major, ".x"));
 }
 
 void* detail::allocate_on_gpu(std::size_t bytes) {

@@ -144,9 +144,21 @@ class trainer {
   std::vector<int> tokens;
 };
 
-using autoregressive_model = models::transformer<decltype(attention<>{}.with(causal{}))>;
-using diffusion_model = models::transformer<attention<>>;
-using autoregressive_trainer = trainer<autoregressive_model, models::next_token>;
-using diffusion_trainer = trainer<diffusion_model, models::masked_diffusion>;
+template <class Engine>
+using autoregressive_model_on = models::transformer<decltype(attention<>{}.with(causal{})), float, Engine>;
+template <class Engine>
+using diffusion_model_on = models::transformer<attention<>, float, Engine>;
+
+/// The trainers of both objectives on an engine.
+template <class Engine>
+struct trainers {
+  using autoregressive = trainer<autoregressive_model_on<Engine>, models::next_token>;
+  using diffusion = trainer<diffusion_model_on<Engine>, models::masked_diffusion>;
+};
+
+using autoregressive_model = autoregressive_model_on<models::host_engine<float>>;
+using diffusion_model = diffusion_model_on<models::host_engine<float>>;
+using autoregressive_trainer = trainers<models::host_engine<float>>::autoregressive;
+using diffusion_trainer = trainers<models::host_engine<float>>::diffusion;
 
 }  // namespace basin::train

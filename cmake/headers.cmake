@@ -170,6 +170,7 @@ set(basin_cuda_headers
   include/basin/cuda/device.cuh
   include/basin/cuda/error.cuh
   include/basin/cuda/forward.cuh
+  include/basin/sinks/marks.cuh
   include/basin/basin.cuh
 )
 

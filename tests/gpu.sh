@@ -10,12 +10,13 @@
 #
 # Needs nvcc, a C++20 compiler, Catch2 2 (its single header) and xsimd; CUDACXX names nvcc, CXX the compiler; BASIN_INCLUDE lists more folders with headers,
 # separated by ':' (for a machine where Catch2 and xsimd are not installed); ARCH the target, such as 90a (default: this GPU's).
+# Where oneDNN and cuBLASLt are installed, a transformer on the GPU is compared with that on the host, too.
 set -euo pipefail
 
 sanitize=''
 [[ ${1:-} != --sanitize ]] || { sanitize=yes; shift; }
 case ${1:-} in
-  -h|--help) sed -n '4,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+  -h|--help) sed -n '4,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
   -*)        echo "tests/gpu.sh: '$1' is not an option; see tests/gpu.sh --help" >&2; exit 2 ;;
 esac
 report=${1:+$(realpath -m "$1")}
@@ -57,8 +58,21 @@ for job in "${jobs[@]}"; do wait "$job"; done
 "$nvcc" "$build"/run_*.o "$build"/{main,device.test}.o -o "$build/test_gpu" -Xcompiler -fopenmp
 "$nvcc" "$build"/run_*.o "$build/figures.o" -o "$build/figures"
 
+# Layers, training and caches: the engine of the programs against that of the host.
+transformer=''
+if echo '#include <oneapi/dnnl/dnnl.h>' | "$compiler" "${includes[@]}" -E -x c++ - >/dev/null 2>&1 && echo '#include <cublasLt.h>' | "$nvcc" -E -x cu - >/dev/null 2>&1; then
+  transformer=$build/test_transformer
+  "$nvcc" -std=c++20 -O3 -gencode "arch=compute_$arch,code=sm_$arch" "${includes[@]}" -Iexamples -isystem "$cccl" -c examples/models/cuda_engine.cu -o "$build/cuda_engine.o" & engine=$!
+  "${cxx[@]}" -Itests/gpu -Iexamples -c tests/models/device_engine.test.cpp -o "$build/device_engine.test.o"
+  wait "$engine"
+  "$nvcc" "$build"/{main,device_engine.test,cuda_engine}.o -o "$transformer" -lcublasLt -ldnnl -Xcompiler -fopenmp
+else
+  echo "no comparison of layers: oneDNN or cuBLASLt is not installed"
+fi
+
 status=0
 "$build/test_gpu" || status=1
+[[ ! $transformer ]] || "$transformer" || status=1
 if [[ $sanitize ]]; then
   for tool in memcheck racecheck synccheck; do
     echo "compute-sanitizer $tool"

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/models/device_engine.hpp: a transformer on the bodies of the GPU, one fiber a CUDA thread, against that on the host
+// Covers examples/models/device_engine.hpp: a transformer on a device against that on the host. The device is the host with one fiber a
+// CUDA thread, or a GPU where tests/gpu.sh builds this: engine_under_test.hpp of either folder
 #include <cmath>
 #include <vector>
 
 #include "basin/mask/causal.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
-#include "host_side.hpp"
+#include <engine_under_test.hpp>
 #include "models/objectives.hpp"
+#include "models/reachable.hpp"
 #include "models/transformer.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
 
 namespace basin {
 
-using basin_test::host_side_engine;
+using basin_test::engine_under_test;
 using models::activations;
 using models::unchanged;
 
@@ -22,7 +24,7 @@ namespace {
 
 using causal_attention = decltype(attention<>{}.with(causal{}));
 template <class Attention>
-using on_device = models::transformer<Attention, float, host_side_engine>;
+using on_device = models::transformer<Attention, float, engine_under_test>;
 template <class Attention>
 using on_host = models::transformer<Attention, float>;
 
@@ -155,14 +157,14 @@ TEST_CASE("a cache on a device gives the logits of whole sequences, and copies o
 
 TEST_CASE("what an Adapt hides, records and is shown on a device is that on the host", "[parity][models][device]") {
   struct record {
-    std::vector<double> received = std::vector<double>(2 * 2 * 6);
+    models::reachable<double> received = models::reachable<double>(2 * 2 * 6, engine_under_test::reach());
     std::vector<float> shown;
   };
-  std::vector<std::uint8_t> marks(2 * 6);
+  models::reachable<std::uint8_t> marks(2 * 6, engine_under_test::reach());
   marks[1] = marks[6 + 4] = 1;
   struct watch {
     record* to;
-    std::vector<std::uint8_t> const* hidden;
+    models::reachable<std::uint8_t> const* hidden;
     auto operator()(int l, attention<> use) const {
       return use.with(drop_keys{contiguous(hidden->data(), 1, 2, 6)}).with(received_attention{contiguous(to->received.data() + l * 2 * 6, 1, 2, 6)});
     }

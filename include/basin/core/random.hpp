@@ -4,9 +4,9 @@
 // A counter-based generator: the n-th number depends on (seed, n) alone, so a stream can be saved, resumed, split and drawn
 // on a device. The standard's distributions differ between libraries; the few that are needed are spelled out here.
 
-#include <array>
 #include <cmath>
 #include <cstdint>
+#include <cuda/std/array>
 #include <limits>
 #include <numbers>
 
@@ -41,8 +41,8 @@ struct philox {
   }
 
   /// The four words of block `counter` of stream `seed`.
-  BASIN_HD static constexpr std::array<std::uint32_t, 4> words(std::uint64_t seed, std::uint64_t counter) {
-    std::array<std::uint32_t, 4> c{std::uint32_t(counter), std::uint32_t(counter >> 32), 0, 0};
+  BASIN_HD static constexpr cuda::std::array<std::uint32_t, 4> words(std::uint64_t seed, std::uint64_t counter) {
+    cuda::std::array<std::uint32_t, 4> c{std::uint32_t(counter), std::uint32_t(counter >> 32), 0, 0};
     std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
     for (int round = 0; round < 10; ++round) {
       std::uint64_t const p0 = std::uint64_t{0xD2511F53} * c[0];
@@ -56,7 +56,7 @@ struct philox {
 
  private:
   std::uint64_t stream = 0, next = 0;
-  std::array<std::uint32_t, 4> block{};
+  cuda::std::array<std::uint32_t, 4> block{};
   std::uint64_t block_of = ~std::uint64_t{0};
 };
 

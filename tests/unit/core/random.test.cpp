@@ -11,7 +11,7 @@ namespace basin_test {
 
 namespace {
 
-using words = std::array<std::uint32_t, 4>;
+using words = cuda::std::array<std::uint32_t, 4>;
 
 /// Philox4x32-10 from the paper's figures, written apart from the library's: the key schedule first, then ten S-P boxes.
 words philox_by_the_paper(words x, std::array<std::uint32_t, 2> key) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A device for models/device_engine.hpp on the host: layers and attention are the GPU's bodies, one fiber a thread.
+// The engine of device_engine.test.cpp: its device is the host, where layers and attention are the GPU's bodies, one fiber a thread.
+// tests/gpu/ has the same for a GPU.
 
 #include <algorithm>
 #include <memory_resource>
@@ -39,6 +40,6 @@ struct host_side : host_grids {
   }
 };
 
-using host_side_engine = basin::models::device_engine<host_side>;
+using engine_under_test = basin::models::device_engine<host_side>;
 
 }  // namespace basin_test

@@ -84,9 +84,9 @@ class bulk_tiles {
 
   BASIN_DEVICE bulk_tiles(M const& machine, Call const&) : m(machine), group(machine.same_in_warp(machine.thread() / 128)) {}
 
-  template <class Keys, class Row>
-  BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
-    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), layout::own(m, n), [&](int r) { return row(r) != nullptr; }, row);
+  template <class Keys, class There, class Row>
+  BASIN_DEVICE void fetch_own(int n, Keys const& from, There const& there, Row const& row) const {
+    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), layout::own(m, n), there, row);
   }
 
   template <int Count, class First, class Second, class Next, class Meet>
@@ -254,8 +254,8 @@ class bulk_fetcher {
 
   BASIN_DEVICE bulk_fetcher(M const& machine, Call const&) : m(machine) {}
 
-  template <class Keys, class Row>
-  BASIN_DEVICE void fetch_own(int, Keys const&, Row const&) const {}
+  template <class Keys, class There, class Row>
+  BASIN_DEVICE void fetch_own(int, Keys const&, There const&, Row const&) const {}
 
   template <int Count, class First, class Second, class Next, class Meet>
   BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index start, index last, Next const& next, Meet const&) {

@@ -20,7 +20,7 @@ struct forward_arguments {
   Keys k, v;
   view<Out, 4> out;
   kept_row<N>* kept = nullptr;                                   // [batch, heads, queries]: finished rows, for those who come after
-  float rsqrt_dim = 0;                                           // set once, on the host
+  float rsqrt_dim = 1.0f / std::sqrt(static_cast<float>(p.dim)); // made once, on the host
 
   BASIN_DEVICE index group() const { return p.heads / p.kv_heads; }
   BASIN_DEVICE index row(index batch, index head, index query) const { return (batch * p.heads + head) * p.queries + query; }
@@ -89,9 +89,7 @@ struct call : Arguments {
 
   Attention use;
 
-  BASIN_HD call(Attention const& with, Arguments const& rest) : Arguments(rest), use(with) {
-    if (this->rsqrt_dim == 0.0f) this->rsqrt_dim = 1.0f / std::sqrt(static_cast<float>(this->p.dim));
-  }
+  BASIN_HD call(Attention const& with, Arguments const& rest) : Arguments(rest), use(with) {}
 };
 
 template <class E, int Dim, class Attention, class Out, class Selector = default_tuning, class Keys = view<E const, 4>>
@@ -147,12 +145,12 @@ struct rows_of_block {
   }
 };
 
-/// One row of a lane: where it stands, and how many keys its sequence has; none where there is no query.
+/// One row of a lane: where it stands; at the beginning where there is no query.
 struct row_of_lane {
   int batch = 0, head = 0;
-  index query = 0, position = 0, keys = 0;
+  index query = 0, position = 0;
 
-  static BASIN_DEVICE row_of_lane of(int batch, int head, index query, index queries, index keys) { return {batch, head, query, query + keys - queries, keys}; }
+  static BASIN_DEVICE row_of_lane of(int batch, int head, index query, index queries, index keys) { return {batch, head, query, query + keys - queries}; }
   BASIN_DEVICE pair_at<float> pair(index key, float rsqrt_dim) const { return {batch, head, static_cast<float>(position), static_cast<float>(key), rsqrt_dim}; }
 };
 
@@ -165,10 +163,10 @@ struct seen_score {
 /// <q, k> -> s, -inf where the query does not see the key. Of a tile that is seen as a whole nothing is asked; its score may be -inf all the
 /// same, where the product or the scorer makes it so.
 template <class Call>
-BASIN_DEVICE seen_score score_of(Call const& c, row_of_lane const& row, index key, coverage seen, float dot) {
+BASIN_DEVICE seen_score score_of(Call const& c, index keys, row_of_lane const& row, index key, coverage seen, float dot) {
   if (seen == coverage::all) return {c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), true};
   seen_score const unseen{math::minus_inf<float>(), false};
-  if (key >= row.keys) return unseen;
+  if (key >= keys) return unseen;
   coord const at{row.batch, row.head, row.position, key};
   if (!c.use.visible.allows(at)) return unseen;
   float const s = c.use.score.score(dot, row.pair(key, c.rsqrt_dim));
@@ -187,15 +185,15 @@ struct weighed_pair {
 /// In a tile that is seen as a whole terms are made of products without a look at the score: one of -inf gives a weight of 0, and a Jacobian
 /// of weights is 0 there.
 template <class Call>
-BASIN_DEVICE auto weighed(Call const& c, kept_row<typename Call::normalizer_type> const& kept, row_of_lane const& row, index key, coverage seen, float dot) {
+BASIN_DEVICE auto weighed(Call const& c, kept_row<typename Call::normalizer_type> const& kept, index keys, row_of_lane const& row, index key, coverage seen, float dot) {
   using N = typename Call::normalizer_type;
   if constexpr (Call::terms_of_products && has_jacobian_of_weights<N>) {
     float const score = c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), slope = kept.line.slope * c.use.score.factor(c.rsqrt_dim);
     float const weight = math::exp2(math::fma(slope, dot, -kept.line.offset));
-    if (seen == coverage::all || score_of(c, row, key, seen, dot).seen) return weighed_pair<N>{score, weight, true};
+    if (seen == coverage::all || score_of(c, keys, row, key, seen, dot).seen) return weighed_pair<N>{score, weight, true};
     return weighed_pair<N>{};
   } else {
-    auto const [score, is_seen] = score_of(c, row, key, seen, dot);
+    auto const [score, is_seen] = score_of(c, keys, row, key, seen, dot);
     return weighed_pair<N>{score, weight_in<N>(c.use.normalize, kept, score), is_seen};
   }
 }

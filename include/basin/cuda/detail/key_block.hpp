@@ -45,7 +45,7 @@ struct key_block {
   /// The rows of this block from a tensor shaped as k.
   template <class Keys>
   BASIN_DEVICE void fetch_keys(int n, Keys const& from) const {
-    tiles.fetch_own(n, from, [&](int r) { return first + r < keys ? row_of_key(from, batch, kv_head, first + r) : nullptr; });
+    tiles.fetch_own(n, from, [&](int r) { return first + r < keys; }, [&](int r) { return row_of_key(from, batch, kv_head, first + r, keys); });
   }
 
   /// Calls meet(first query, how much is seen) for every tile of queries of the head at hand that see something of the block, with the

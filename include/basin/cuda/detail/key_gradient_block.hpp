@@ -64,7 +64,7 @@ class key_gradient_block {
     using kept_type = kept_row<N>;
     bool mine = false;
     at.each_query(from, seen, [&](index row) { return at.c.kept[row]; },
-                  [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) { mine = mine || weighed(at.c, kept, row, at.key[i], seen, dots[n][e]).weight != 0.0f; },
+                  [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) { mine = mine || weighed(at.c, kept, at.keys, row, at.key[i], seen, dots[n][e]).weight != 0.0f; },
                   [](int, int) {});
     return at.m.any_of_warp(mine);
   }
@@ -79,7 +79,7 @@ class key_gradient_block {
     at.each_query(from, Seen, [&](index row) { return known{c.kept[row], c.deltas[row]}; },
                   [&](int i, int n, int e, row_of_lane const& row, known const& of) {
                     float const dot = w[n][e];
-                    auto const pair = weighed(c, of.kept, row, at.key[i], Seen, dot);
+                    auto const pair = weighed(c, of.kept, at.keys, row, at.key[i], Seen, dot);
                     w[n][e] = pair.weight;
                     ds[n][e] = dot_gradient(c, row, at.key[i], dot, score_gradient_of(c, of.kept, of.delta, pair, ds[n][e]));
                     at.template give<Seen>(i, pair.seen, pair.weight);

@@ -18,13 +18,14 @@ BASIN_DEVICE index length_of(paged_view<E> const& keys, int batch) {
   return keys.lengths(batch);
 }
 
-/// Where the row of a key begins.
+/// Where the row of a key begins, if it is one of `count`; else an address that is not to be read from, but may be made.
 template <class E>
-BASIN_DEVICE E* row_of_key(view<E, 4> const& keys, int batch, index head, index key) {
+BASIN_DEVICE E* row_of_key(view<E, 4> const& keys, int batch, index head, index key, index) {
   return &keys(batch, head, key, 0);
 }
 template <class E>
-BASIN_DEVICE E* row_of_key(paged_view<E> const& keys, int batch, index head, index key) {
+BASIN_DEVICE E* row_of_key(paged_view<E> const& keys, int batch, index head, index key, index count) {
+  if (key >= count) key = 0;                                     // the table has no page for it
   index const size = keys.pages.extent(2);
   return &keys.pages(keys.table(batch, key / size), head, key % size, 0);
 }

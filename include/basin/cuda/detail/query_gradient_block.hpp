@@ -81,7 +81,7 @@ class query_gradient_block {
       auto const judged = [&](coverage known) {
         at.each(dots, dw, [&](int i, int column, float dot, float& one) {
           index const key = first + column;
-          f(i, weighed(at.c, kept[i], at.mine[i], key, known, dot), dot, one, key);
+          f(i, weighed(at.c, kept[i], at.keys_of_sequence, at.mine[i], key, known, dot), dot, one, key);
         });
       };
       if (seen == coverage::all) judged(coverage::all);

@@ -79,11 +79,11 @@ struct query_rows {
   /// What the products of a tile become: scores, -inf where a key is not seen; or marked products, where terms are made of them.
   BASIN_DEVICE void judge(scores_type& s, index first, coverage seen) const {
     if (seen == coverage::all) {
-      if constexpr (!of_products) each(s, [&](int i, int column, float& x) { x = score_of(c, mine[i], first + column, coverage::all, x).score; });
+      if constexpr (!of_products) each(s, [&](int i, int column, float& x) { x = score_of(c, keys_of_sequence, mine[i], first + column, coverage::all, x).score; });
     } else {
       float const unseen[2] = {line[0].hidden(), line[1].hidden()};
       each(s, [&](int i, int column, float& x) {
-        auto const [score, is_seen] = score_of(c, mine[i], first + column, coverage::some, x);
+        auto const [score, is_seen] = score_of(c, keys_of_sequence, mine[i], first + column, coverage::some, x);
         if constexpr (!of_products) x = score;
         else if (!is_seen) x = unseen[i];
       });
@@ -94,7 +94,7 @@ struct query_rows {
   }
   /// Counts the keys of a tile that rows see.
   BASIN_DEVICE void count(scores_type& s, index first, coverage seen) {
-    each(s, [&](int i, int column, float x) { visible[i] += score_of(c, mine[i], first + column, seen, x).seen ? 1.0f : 0.0f; });
+    each(s, [&](int i, int column, float x) { visible[i] += score_of(c, keys_of_sequence, mine[i], first + column, seen, x).seen ? 1.0f : 0.0f; });
   }
 
   BASIN_DEVICE row_type started(int i) const { return start_row(c.use.normalize, row_context<float>{mine[i].batch, mine[i].head, static_cast<float>(mine[i].position), visible[i]}); }

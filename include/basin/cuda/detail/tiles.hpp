@@ -36,10 +36,10 @@ class copied_tiles {
 
   BASIN_DEVICE copied_tiles(M const& machine, Call const& call) : m(machine), c(call) {}
 
-  /// Rows of tensor n of the block's own; row(r) is where row r begins, or nullptr. They are there when the first tile passes by.
-  template <class Keys, class Row>
-  BASIN_DEVICE void fetch_own(int n, Keys const& from, Row const& row) const {
-    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), own(n), [&](int r) { return row(r) != nullptr; }, row);
+  /// Rows of tensor n of the block's own; row(r) is where row r begins, if there(r). They are there when the first tile passes by.
+  template <class Keys, class There, class Row>
+  BASIN_DEVICE void fetch_own(int n, Keys const& from, There const& there, Row const& row) const {
+    copy_rows<Call::threads, Call::rows, Call::dim>(m, rows_of_keys(from), own(n), there, row);
   }
   /// Calls meet(first row) for every tile from `at` on that next(row) leaves, with the first Count tensors of it in shared memory.
   /// The next tile is on its way meanwhile.
@@ -108,7 +108,7 @@ class copied_tiles {
   BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index at, typename Call::tile_type to) const {
     int const left = static_cast<int>(from.count - at < Call::cut.columns ? from.count - at : Call::cut.columns);
     copy_rows<Call::threads, Call::cut.columns, Call::dim>(m, rows_of_keys(tensor), to, [&](int r) { return r < left; },
-                                                [&](int r) { return row_of_key(tensor, from.batch, from.head, at + r); });
+                                                [&](int r) { return row_of_key(tensor, from.batch, from.head, at + r, from.count); });
   }
 
   M const& m;

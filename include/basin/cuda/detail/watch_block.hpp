@@ -31,7 +31,7 @@ class watch_block {
     typename Call::scores_type const s = at.tiles.product(0);
     at.each_query(from, Seen, [&](index row) { return at.c.kept[row]; },
                   [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) {
-                    auto const pair = weighed(at.c, kept, row, at.key[i], Seen, s[n][e]);
+                    auto const pair = weighed(at.c, kept, at.keys, row, at.key[i], Seen, s[n][e]);
                     at.template give<Seen>(i, pair.seen, pair.weight);
                   },
                   [](int, int) {});

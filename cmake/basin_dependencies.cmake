@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# Finds what basin needs and wraps each in an imported target: basin::cccl, basin::xsimd, basin::onednn. Used by the
+# Finds what basin needs and wraps each in an imported target: basin::cccl, basin::xsimd, basin::onednn, basin::cublaslt. Used by the
 # build and, installed beside the package file, by find_package(basin). Imported include folders are system folders, so
 # a consumer's warnings stay on its own code.
 
@@ -95,5 +95,22 @@ function(basin_find_onednn)
     add_library(basin::onednn UNKNOWN IMPORTED GLOBAL)
     set_target_properties(basin::onednn PROPERTIES IMPORTED_LOCATION "${BASIN_ONEDNN_LIBRARY}"
       INTERFACE_INCLUDE_DIRECTORIES "${BASIN_ONEDNN_INCLUDE_DIR}")
+  endif()
+endfunction()
+
+# basin::cublaslt, where the CUDA Toolkit has it: cuBLASLt, with the CUDA runtime that it stands on.
+function(basin_find_cublaslt)
+  if(TARGET basin::cublaslt)
+    return()
+  endif()
+  basin_cuda_roots(roots)
+  find_path(BASIN_CUBLASLT_INCLUDE_DIR cublasLt.h PATHS ${roots} PATH_SUFFIXES include DOC "Folder that holds cublasLt.h")
+  find_library(BASIN_CUBLASLT_LIBRARY cublasLt PATHS ${roots} PATH_SUFFIXES lib64 lib DOC "cuBLASLt's library")
+  find_library(BASIN_CUDART_LIBRARY cudart PATHS ${roots} PATH_SUFFIXES lib64 lib DOC "The library of the CUDA runtime")
+  mark_as_advanced(BASIN_CUBLASLT_INCLUDE_DIR BASIN_CUBLASLT_LIBRARY BASIN_CUDART_LIBRARY)
+  if(BASIN_CUBLASLT_INCLUDE_DIR AND BASIN_CUBLASLT_LIBRARY AND BASIN_CUDART_LIBRARY)
+    add_library(basin::cublaslt UNKNOWN IMPORTED GLOBAL)
+    set_target_properties(basin::cublaslt PROPERTIES IMPORTED_LOCATION "${BASIN_CUBLASLT_LIBRARY}"
+      INTERFACE_INCLUDE_DIRECTORIES "${BASIN_CUBLASLT_INCLUDE_DIR}" INTERFACE_LINK_LIBRARIES "${BASIN_CUDART_LIBRARY}")
   endif()
 endfunction()

@@ -155,7 +155,17 @@ set(basin_nn_headers
   include/basin/nn/rows.hpp
   include/basin/nn/schedule.hpp
   include/basin/nn/swiglu.hpp
+  include/basin/nn/detail/blas_layout.hpp
   include/basin/nn/detail/lanes.hpp
+  include/basin/nn/device/adamw.hpp
+  include/basin/nn/device/copy.hpp
+  include/basin/nn/device/cross_entropy.hpp
+  include/basin/nn/device/embedding.hpp
+  include/basin/nn/device/grids.hpp
+  include/basin/nn/device/linear.hpp
+  include/basin/nn/device/rms_norm.hpp
+  include/basin/nn/device/rope.hpp
+  include/basin/nn/device/swiglu.hpp
 )
 
 # basin::cuda needs nvcc.
@@ -169,5 +179,11 @@ set(basin_cuda_headers
   include/basin/cuda/error.cuh
   include/basin/cuda/forward.cuh
   include/basin/cuda/hopper.cuh
+  include/basin/sinks/marks.cuh
   include/basin/basin.cuh
+)
+
+# basin::nn_cuda needs nvcc and cuBLASLt.
+set(basin_nn_cuda_headers
+  include/basin/nn/device/cuda.cuh
 )

@@ -16,6 +16,16 @@ if(BASIN_NATIVE)
   endif()
 endif()
 
+# The unit of a program that --device cuda leads to: on_cuda.cpp where there is an engine of the GPU, else without_cuda.cpp.
+function(basin_add_device_unit program)
+  if(TARGET basin_cuda_engine)
+    target_sources(${program} PRIVATE on_cuda.cpp)
+    target_link_libraries(${program} PRIVATE basin_cuda_engine)
+  else()
+    target_sources(${program} PRIVATE without_cuda.cpp)
+  endif()
+endfunction()
+
 # A program of this repository: basin_add_program(NAME study SOURCES main.cpp ... [LIBRARIES basin::nn ...]).
 function(basin_add_program)
   cmake_parse_arguments(arg "" "NAME" "SOURCES;LIBRARIES" ${ARGN})

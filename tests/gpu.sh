@@ -17,13 +17,14 @@
 #
 # Needs nvcc, a C++20 compiler, Catch2 2 (its single header) and xsimd; python3 for figures, with torch for those of PyTorch, each of which is
 # else one line 'unmeasured NAME: why'.
+# Where oneDNN and cuBLASLt are installed, a transformer on the GPU is compared with that on the host, too.
 # Environment: CUDACXX names nvcc, CXX the compiler, PYTHON a Python; BASIN_INCLUDE lists more folders with headers, separated by ':' (for a
 # machine where Catch2 and xsimd are not installed); ARCH the target, such as 90a (default: this GPU's); JOBS how many compilers run at once
 # (default: all processors); TOOLS those of compute-sanitizer (default: all three), which share 9 minutes; BASIN_COMMIT what was built, where git
 # cannot say.
 set -euo pipefail
 
-usage() { sed -n '4,26s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '4,27s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 refuse() { echo "tests/gpu.sh: $1" >&2; exit "${2:-1}"; }
 
 known=(build parity figures sanitize) parts=() chosen=''
@@ -51,7 +52,7 @@ for folder in "${more[@]}"; do
   includes+=("-I$(realpath "$folder")")
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-includes+=(-Iinclude -Itests -Ibench)
+includes+=(-Iinclude -Itests -Itests/gpu -Ibench -Iexamples)
 nvcc=${CUDACXX:-nvcc} compiler=${CXX:-g++} python=${PYTHON:-python3} build=build/gpu jobs=${JOBS:-$(nproc)}
 report=${report:-$PWD/$build/report.txt}
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || refuse "JOBS is '$jobs'; it must be a number of 1 or more"
@@ -90,6 +91,9 @@ trap write_report EXIT
 
 # --- build
 compile_host=("$compiler" -std=c++20 -O2 -fPIC -w -fopenmp -march=native "${includes[@]}" -isystem "$cccl" -I"$toolkit/include" '-DBASIN_DEFAULT_SHARED_DATA=""')
+has_layers() {
+  echo '#include <oneapi/dnnl/dnnl.h>' | "$compiler" "${includes[@]}" -E -x c++ - >/dev/null 2>&1 && echo '#include <cublasLt.h>' | "$nvcc" -E -x cu - >/dev/null 2>&1
+}
 list_units() { "${compile_host[@]}" -O0 tests/gpu/units.cpp -o "$build/units" && "$build/units"; }
 object_of() { local of=${1//\//_}; echo "$build/${of%.*}_$2.o"; }
 compile_unit() {  # SOURCE CASE
@@ -113,9 +117,11 @@ compile_unit() {  # SOURCE CASE
 build_all() {
   local source number object began=$SECONDS objects=() missing=0 sources
   # Objects of the same sources, compilers and target are kept, so that a build that was stopped goes on.
-  sources=$({ find include tests/support tests/parity tests/gpu bench/cuda -type f -exec sha256sum {} + | sort; "$nvcc" --version; "$compiler" --version; echo "$arch"; } | sha256sum)
+  sources=$({ find include tests/support tests/parity tests/gpu tests/models examples/models bench/cuda -type f -exec sha256sum {} + | sort; "$nvcc" --version; "$compiler" --version; echo "$arch"; } | sha256sum)
   : >"$build/times"
   list_units >"$build/units.txt" || return 1
+  if has_layers; then printf '%s -\n' examples/models/cuda_engine.cu tests/models/device_engine.test.cpp >>"$build/units.txt"
+  else echo "no comparison of layers: oneDNN or cuBLASLt is not installed"; fi
   while read -r source number; do
     object=$(object_of "$source" "$number")
     objects+=("$object")
@@ -128,15 +134,18 @@ build_all() {
   echo "compiled $(wc -l <"$build/times") of ${#objects[@]} units for sm_$arch in $((SECONDS - began)) s, $jobs at once; the longest:"
   sort -rn "$build/times" | head -3
   [[ $missing == 0 ]] || { echo "$missing units do not compile"; return 1; }
-  local tests=() library=()
+  local tests=() library=() layers=()
   for object in "${objects[@]}"; do
     case ${object##*/} in
+      *_models_*)          layers+=("$object") ;;
       tests_*)             tests+=("$object") ;;
       bench_cuda_figures*) ;;
       *)                   library+=("$object") ;;
     esac
   done
   "$nvcc" "${tests[@]}" -o "$build/test_gpu" -Xcompiler -fopenmp || return 1
+  rm -f "$build/test_transformer"
+  [[ ${#layers[@]} == 0 ]] || "$nvcc" "$build/tests_support_main_-.o" "${layers[@]}" -o "$build/test_transformer" -lcublasLt -ldnnl -Xcompiler -fopenmp || return 1
   "$nvcc" -shared "${library[@]}" -o "$build/libbasin_cuda.so" || return 1
   "$nvcc" "$build/bench_cuda_figures_-.o" "${library[@]}" -o "$build/figures" || return 1
 }
@@ -156,7 +165,8 @@ run_parity() {
   done
   for kind in "${running[@]}"; do wait "$kind" || status=1; done
   run_tests "$build/parity.graph" "[graph]" || status=1
-  for kind in normalizers masks shapes decode graph; do cat "$build/parity.$kind"; done
+  [[ ! -x $build/test_transformer ]] || timeout 300 "$build/test_transformer" >"$build/parity.layers" 2>&1 || status=1
+  for kind in normalizers masks shapes decode graph layers; do [[ ! -f $build/parity.$kind ]] || cat "$build/parity.$kind"; done
   return "$status"
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <algorithm>
-#include <vector>
+#include <cstddef>
 
+#include "models/engine.hpp"
 #include "models/transformer_config.hpp"
 
 namespace basin::models {
 
 /// Keys (already rotated) and values of one sequence, for every layer; room for the whole context is taken once.
-template <class T>
+template <class T, class Engine = host_engine<T>>
 class basic_key_value_cache {
  public:
   explicit basic_key_value_cache(transformer_config const& c) : shape(c) {
@@ -34,9 +34,9 @@ class basic_key_value_cache {
   view<T, 4> values(int layer, index length) { return tokens(2 * layer + 1, 0, length); }
 
   /// Copies new keys and values behind those of this layer; they count once `commit` says so for all layers.
-  void append(int layer, view<T const, 4> k, view<T const, 4> v) {
-    copy(k, tokens(2 * layer, filled, k.extent(2)));
-    copy(v, tokens(2 * layer + 1, filled, v.extent(2)));
+  void append(Engine& on, int layer, view<T const, 4> k, view<T const, 4> v) {
+    on.copy(k, tokens(2 * layer, filled, k.extent(2)));
+    on.copy(v, tokens(2 * layer + 1, filled, v.extent(2)));
   }
   void commit(index added) { filled += added; }
 
@@ -49,13 +49,8 @@ class basic_key_value_cache {
                    std::array<index, 4>{static_cast<index>(plane()), dim, step, 1});
   }
 
-  static void copy(view<T const, 4> from, view<T, 4> to) {
-    for (index h = 0; h < from.extent(1); ++h)
-      for (index i = 0; i < from.extent(2); ++i) std::copy_n(&from(0, h, i, 0), from.extent(3), &to(0, h, i, 0));
-  }
-
   transformer_config shape;
-  std::vector<T> room;
+  typename Engine::storage room;
   index filled = 0;
 };
 

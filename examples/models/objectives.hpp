@@ -130,23 +130,13 @@ struct masked_diffusion {
   }
 };
 
-/// Memory of `accumulate`, used again at every step.
-struct loss_buffers {
-  std::vector<float> losses, dlogits;
-};
-
 /// Adds the gradients of the loss of one batch to those of the model, and returns the loss.
 template <class Model, class Adapt = unchanged>
-double accumulate(Model& model, training_batch const& data, loss_buffers& scratch, Adapt adapt = {}) {
-  auto const logits = model.forward(data.inputs, data.batch, data.length, adapt, activations::keep);
-  index const rows = std::ssize(data.inputs), vocabulary = model.config().vocabulary;
-  scratch.losses.resize(data.inputs.size());
-  scratch.dlogits.resize(logits.size());
-  auto const seen = contiguous(logits.data(), rows, vocabulary);
-  double const loss = nn::cross_entropy_forward(seen, data.targets, data.weights, std::span(scratch.losses));
-  nn::cross_entropy_backward(seen, data.targets, data.weights, contiguous(scratch.dlogits.data(), rows, vocabulary));
-  model.backward(scratch.dlogits, adapt);
-  return loss;
+double accumulate(Model& model, training_batch const& data, Adapt adapt = {}) {
+  auto const logits = model.logits(data.inputs, data.batch, data.length, adapt, activations::keep);
+  model.engine().cross_entropy(logits, data.targets, data.weights);  // they are the gradients now
+  model.backward(view<typename Model::value_type const, 2>(logits), adapt);
+  return model.engine().loss();
 }
 
 }  // namespace basin::models

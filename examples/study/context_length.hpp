@@ -10,13 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "basin/attention.hpp"
-#include "basin/cpu/forward.hpp"
-#include "basin/normalize/length_scaled.hpp"
-#include "basin/normalize/top_k.hpp"
-#include "basin/observe/entropy.hpp"
-#include "basin/observe/max_weight.hpp"
-#include "basin/observe/together.hpp"
+#include "basin/core/view.hpp"
+#include "basin/nn/parameter.hpp"
 #include "basin/sinks/ranking.hpp"
 #include "report/statistics.hpp"
 #include "study/material.hpp"
@@ -37,19 +32,7 @@ struct length_figure {
   estimate max_weight, entropy;  // entropy in nats
 };
 
-inline constexpr int top_keys = 8;
-
 namespace detail {
-
-/// The rows of one query place and the keys before it.
-struct scored_rows {
-  view<float const, 4> q, k;  // [batch, heads, 1, dim], [batch, kv_heads, n, dim]
-};
-
-inline scored_rows rows_at(view<float const, 4> q, view<float const, 4> k, index n) {
-  return {strided(&q(0, 0, n - 1, 0), std::array<index, 4>{q.extent(0), q.extent(1), 1, q.extent(3)}, std::array<index, 4>{q.stride(0), q.stride(1), q.stride(2), q.stride(3)}),
-          strided(&k(0, 0, 0, 0), std::array<index, 4>{k.extent(0), k.extent(1), n, k.extent(3)}, std::array<index, 4>{k.stride(0), k.stride(1), k.stride(2), k.stride(3)})};
-}
 
 /// Watches the projections of a forward pass and measures them at every length.
 class length_probe {
@@ -60,34 +43,9 @@ class length_probe {
   template <class Attention>
   Attention operator()(int, Attention use) const { return use; }
 
-  void projected(int layer, view<float const, 4> q, view<float const, 4> k) const {
-    for (index const n : lengths) {
-      auto const rows = rows_at(q, k, n);
-      measure("softmax", softmax{}, rows, layer, n);
-      measure("length_scaled<softmax, ssmax>", length_scaled<softmax, ssmax>{}, rows, layer, n);
-      measure("length_scaled<softmax, log_n>", length_scaled<softmax, log_n>{{}, {trained_length}}, rows, layer, n);
-      measure("top_k(8)", top_k{top_keys}, rows, layer, n);
-    }
-  }
+  void projected(int layer, view<float const, 4> q, view<float const, 4> k) const;
 
  private:
-  template <class Normalizer>
-  void measure(char const* name, Normalizer normalize, scored_rows const& rows, int layer, index n) const {
-    index const batch = rows.q.extent(0), heads = rows.q.extent(1), dim = rows.q.extent(3);
-    std::vector<double> most(static_cast<std::size_t>(batch * heads)), nats(most.size());
-    std::vector<float> ignored(most.size() * static_cast<std::size_t>(dim));
-    auto const use = attention<>{}.with(normalize).with(together(max_weight{contiguous(most.data(), batch, heads, 1)}, entropy{contiguous(nats.data(), batch, heads, 1)}));
-    cpu::forward(use, rows.q, rows.k, rows.k, contiguous(ignored.data(), batch, heads, 1, dim));
-    for (index h = 0; h < heads; ++h) {
-      gathering max, spread;
-      for (index b = 0; b < batch; ++b) {
-        max.add(most[static_cast<std::size_t>(b * heads + h)]);
-        spread.add(nats[static_cast<std::size_t>(b * heads + h)]);
-      }
-      out->push_back({name, n, how_far, layer, static_cast<int>(h), max.result(), spread.result()});
-    }
-  }
-
   std::vector<index> lengths;
   reach how_far;
   double trained_length;
@@ -141,6 +99,7 @@ std::vector<length_figure> context_lengths(Model& model, material const& m, read
   sizes.context *= beyond_factor;                                // the rotary positions just go on
   Model longer(sizes);
   nn::copy_values(model.parameters(), longer.parameters());
+  longer.send();
   run(longer, beyond, reach::beyond, 8);
   return out;
 }

@@ -23,7 +23,7 @@ class crew {
  public:
   explicit crew(Model& first) : lead(&first) {
     for (int n = 1; n < omp_get_max_threads(); ++n) copies.emplace_back(first.config());
-    for (auto& copy : copies) nn::copy_values(first.parameters(), copy.parameters());
+    for (auto& copy : copies) nn::copy_values(first.parameters(), copy.parameters()), copy.send();
   }
 
   /// work(model, item) for every item below `count`, in no order; throws what the lowest item threw that threw.

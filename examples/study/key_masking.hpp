@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory_resource>
 #include <span>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
 #include "basin/sinks/ranking.hpp"
+#include "models/reachable.hpp"
 #include "models/samplers.hpp"
 #include "models/transformer_config.hpp"
 
@@ -45,9 +47,10 @@ class key_masking {
   /// Called after every pass.
   using look = std::function<void(key_masking const&, models::pass const&)>;
 
-  /// For sequences numbered from `first_sequence`, of at most `capacity` keys each.
-  key_masking(models::transformer_config const& c, index batch, index capacity, index first_sequence = 0)
-      : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence) {
+  /// For sequences numbered from `first_sequence`, of at most `capacity` keys each, and models with this reach().
+  key_masking(models::transformer_config const& c, index batch, index capacity, index first_sequence = 0,
+              std::pmr::memory_resource* reach = std::pmr::new_delete_resource())
+      : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence), fresh(models::reachable_allocator<double>(reach)), hidden(models::reachable_allocator<std::uint8_t>(reach)) {
     index const rows = layers * sequences * heads;
     totals.resize(static_cast<std::size_t>(rows * room));
     hidden.resize(static_cast<std::size_t>(rows * room));
@@ -96,7 +99,7 @@ class key_masking {
   std::span<double const> received(index layer, index sequence, index head) const {
     bool const all = plan.judged_by == evidence::all_passes;
     index const row = (layer * sequences + sequence) * heads + head;
-    return std::span(all ? totals : fresh).subspan(static_cast<std::size_t>(row * (all ? room : seen_keys)), static_cast<std::size_t>(seen_keys));
+    return {(all ? totals.data() : fresh.data()) + row * (all ? room : seen_keys), static_cast<std::size_t>(seen_keys)};
   }
   /// How many rows of weights that sums up.
   index queries() const { return plan.judged_by == evidence::all_passes ? all_queries : last_queries; }
@@ -119,8 +122,9 @@ class key_masking {
   index layers, sequences, heads, room, first;
   masking_plan plan;
   std::vector<philox> streams;       // one a sequence
-  std::vector<double> totals, fresh;  // [layers, sequences, heads, capacity] of all passes; [.., keys] of the last
-  std::vector<std::uint8_t> hidden;  // [layers, sequences, heads, capacity]
+  std::vector<double> totals;        // [layers, sequences, heads, capacity], of all passes
+  models::reachable<double> fresh;   // [layers, sequences, heads, keys], of the last
+  models::reachable<std::uint8_t> hidden;  // [layers, sequences, heads, capacity]
   index seen_keys = 0, all_queries = 0, last_queries = 0;
   look after;
 };

@@ -26,6 +26,7 @@ struct study_options {
   sinks::epsilon_rule rule;
   std::uint64_t seed = 1;       // of random keys and random masks
   int threads = 0;              // 0: as OpenMP decides
+  std::string device = "cpu";   // "cpu" | "cuda"
   std::filesystem::path out = "study-report";
   std::filesystem::path plotly = BASIN_PLOTLY;
 
@@ -38,6 +39,7 @@ inline void validate(study_options const& o) {
   auto const require = [](bool holds, char const* name, auto value, char const* rule) {
     if (!holds) throw value_error{message("basin: --", name, " is ", value, "; it must be ", rule)};
   };
+  if (o.device != "cpu" && o.device != "cuda") throw value_error{message("basin: --device is '", o.device, "'; it must be 'cpu' or 'cuda'")};
   require(o.count >= 2 && o.count <= 100000, "count", o.count, "from 2 to 100000");
   require(o.draws >= 1 && o.draws <= 1000, "draws", o.draws, "from 1 to 1000");
   require(o.threads >= 0 && o.threads <= 4096, "threads", o.threads, "0 (as OpenMP decides) or the number of threads");

@@ -14,76 +14,20 @@
 
 #include <CLI/CLI.hpp>
 
+#include "models/engine.hpp"
 #include "models/files.hpp"
-#include "models/likelihood.hpp"
 #include "report/command.hpp"
 #include "report/page.hpp"
-#include "report/stage.hpp"
 #include "report/tell.hpp"
-#include "study/answering.hpp"
-#include "study/context_length.hpp"
+#include "study/examine.hpp"
 #include "study/findings.hpp"
-#include "study/material.hpp"
 #include "study/options.hpp"
 #include "study/report.hpp"
 #include "study/subjects.hpp"
 #include "study/tables.hpp"
-#include "study/watching.hpp"
 
 namespace basin::study {
 namespace {
-
-using report::plots, report::stage;
-
-/// The negative log-likelihood per byte of whole windows: exact, or the bound.
-template <class Model>
-estimate whole_text_loss(Model& model, reading how, material const& m, std::uint64_t seed) {
-  models::likelihood_options const options{.rows = 32, .draws = 8, .seed = seed};
-  int const count = static_cast<int>(m.count);
-  auto const e = how == reading::left_to_right ? models::next_token_nll(model, m.ids, count, m.length, models::begin_id, {}, options)
-                                                      : models::diffusion_bound(model, m.ids, count, m.length, models::mask_id, {}, options);
-  return {e.mean, e.standard_error, m.count};
-}
-
-/// All four questions to one model.
-template <class Model>
-chapter examine(subject<Model> s, reading how, material const& m, study_options const& o) {
-  bool const appends = how == reading::left_to_right;
-  chapter c{appends ? "ar" : "mdlm", appends ? "autoregressive" : "diffusion", s.config, s.origin, s.parameter_count(), {}, {}, {}, {}, {}};
-  auto const usual = appends ? evidence::all_passes : evidence::last_pass;
-  auto const all = conditions(o, usual);
-  sink_watch watch(s.model.config(), m, appends ? 1 : 0, appends ? sinks::sight::causal : sinks::sight::bidirectional, o.rule);
-  auto const see = [&](key_masking const& mask, models::pass const& now, index first) { watch.see(mask, now, first); };
-  {
-    index const batches = (m.count + detail::batch_size - 1) / detail::batch_size;
-    stage part(c.name + " model: hiding sinks", appends ? m.count : batches * std::ssize(all));
-    auto const done = [&] { part.tick(); };
-    if constexpr (std::is_same_v<Model, train::autoregressive_model>) c.answers = answer_left_to_right(s.model, m, all, see, done);
-    else c.answers = answer_by_unmasking(s.model, m, o, all, see, done);
-  }
-  c.outcomes = summarise(c.answers);
-  c.sinks = watch.report();
-  c.sinks.non_sinks_at_length = appends ? non_sinks_of_whole_items(s.model, m, o.rule) : c.sinks.non_sink_share;
-  if (m.is_text()) c.text_loss = whole_text_loss(s.model, how, m, o.seed);
-  stage part(c.name + " model: context length", 1);
-  c.lengths = context_lengths(s.model, m, how, o.seed);
-  return c;
-}
-
-findings run(study_options const& o, std::string command) {
-  auto ar = prepare<train::autoregressive_model, train::autoregressive_trainer>(o.ar, "ar", o);
-  auto mdlm = prepare<train::diffusion_model, train::diffusion_trainer>(o.mdlm, "mdlm", o);
-  int const length = std::min(ar.model.config().context, mdlm.model.config().context);
-  if (!o.is_text() && length < models::problem_length)
-    throw value_error{message("basin: a model has a context of ", length, ", word problems need ", models::problem_length, "; give --text, or other models")};
-  auto const m = o.is_text() ? text_material(o.text, length, o.count) : problem_material(o.problems, o.count);
-  auto const unmask = unmasking_of(o, m);
-  findings f{o, std::move(command), m.count, m.length, m.given, unmask.steps, unmask.block, {}, {}};
-  f.chapters.push_back(examine(std::move(ar), reading::left_to_right, m, o));
-  f.chapters.push_back(examine(std::move(mdlm), reading::fills_in, m, o));
-  f.in_words = put_in_words(f);
-  return f;
-}
 
 void describe(CLI::App& app, study_options& o) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
@@ -102,6 +46,7 @@ void describe(CLI::App& app, study_options& o) {
   app.add_option("--steps", o.steps, "steps of unmasking; 0: one byte a step")->capture_default_str();
   app.add_option("--seed", o.seed, "of the random keys and the random masks")->capture_default_str();
   app.add_option("--threads", o.threads, "0: as OpenMP decides")->capture_default_str();
+  app.add_option("--device", o.device, "cpu, or cuda: an NVIDIA GPU; figures differ by rounding")->capture_default_str();
   app.add_option("--plotly", o.plotly, "plotly.min.js, to be put into the report")->capture_default_str();
 }
 
@@ -119,7 +64,8 @@ int main(int argc, char** argv) {
     validate(o);
     if (o.threads > 0) omp_set_num_threads(o.threads);
     models::make_folder(o.out);
-    auto const f = study::run(o, report::command_of("examples/study.sh", argc, argv));
+    auto const command = report::command_of("examples/study.sh", argc, argv);
+    auto const f = o.device == "cuda" ? study::run_on_cuda(o, command) : study::run<models::host_engine<float>>(o, command);
     study::write_tables(f, o.out);
     auto const drawn = study::write_report(f, o.out / "report.html");
     study::print_tables(f);

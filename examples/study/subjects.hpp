@@ -48,6 +48,7 @@ subject<Model> load_subject(std::filesystem::path const& folder, std::string con
                              "', made by: train --objective ", objective)};
   subject<Model> s{Model(models::architecture_of(saved.config)), std::move(saved.config), folder.string()};
   models::read_weights(saved.tensors, s.model.parameters());
+  s.model.send();
   return s;
 }
 

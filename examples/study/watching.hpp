@@ -193,7 +193,7 @@ estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilo
   for (index i = 0; i < m.count; ++i) {
     std::vector<int> ids{models::begin_id};
     ids.insert(ids.end(), m.sequence(i).begin(), m.sequence(i).end() - 1);
-    key_masking watch(model.config(), 1, m.length, i);
+    key_masking watch(model.config(), 1, m.length, i, Model::reach());
     models::pass const now{0, 1, m.length, m.length, ids};
     model.forward(ids, 1, m.length, watch.adapt(now));
     watch.seen(now);

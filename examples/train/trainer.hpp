@@ -21,7 +21,6 @@
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
 #include "basin/mask/causal.hpp"
-#include "basin/nn/adamw.hpp"
 #include "basin/nn/schedule.hpp"
 #include "models/checkpoint.hpp"
 #include "models/likelihood.hpp"
@@ -85,6 +84,8 @@ class trainer {
     if (saved.config.value("fingerprint", std::uint64_t{0}) != data.fingerprint())
       throw value_error{message("basin: the text ", o.text, " is not the one this run began with; resume with the same text")};
     state = models::read_training(saved.tensors, net.parameters());
+    net.send();
+    moments = net.engine().from_host(state.moments);
     last_figures = saved.config.value("figures", nlohmann::ordered_json::object());
   }
 
@@ -93,9 +94,9 @@ class trainer {
     tokens.resize(learned.size());
     data.draw(state.data, tokens);
     auto const batch = objective(tokens, o.batch, o.length, learned, state.masks);
-    nn::clear_gradients(net.parameters());
-    double const loss = models::accumulate(net, batch, scratch);
-    nn::adamw<float>(net.parameters(), state.moments, learning_rate(o, state.step), {.weight_decay = o.weight_decay});
+    net.clear_gradients();
+    double const loss = models::accumulate(net, batch);
+    net.step(moments, learning_rate(o, state.step), {.weight_decay = o.weight_decay});
     ++state.step;
     return loss;
   }
@@ -122,6 +123,8 @@ class trainer {
     nlohmann::ordered_json const config{{"format", models::checkpoint_format}, {"objective", o.objective}, {"tokenizer", "bytes"},
                                         {"architecture", models::architecture_json(architecture(o))}, {"training", to_json(o)},
                                         {"fingerprint", data.fingerprint()}, {"step", state.step}, {"command", command}, {"figures", last_figures}};
+    net.fetch();
+    state.moments = net.engine().to_host(moments);
     models::save_checkpoint(folder, config, net.parameters(), state);
   }
 
@@ -133,17 +136,29 @@ class trainer {
   run_options o;
   run_data const& data;
   Model net;
-  models::training_state state;
+  models::training_state state;  // its moments as of the last load or save
+  typename Model::moments moments;
   nlohmann::ordered_json last_figures = nlohmann::ordered_json::object();
   Objective objective;
   std::vector<unsigned char> learned = data.learned(o.batch);
   std::vector<int> tokens;
-  models::loss_buffers scratch;
 };
 
-using autoregressive_model = models::transformer<decltype(attention<>{}.with(causal{}))>;
-using diffusion_model = models::transformer<attention<>>;
-using autoregressive_trainer = trainer<autoregressive_model, models::next_token>;
-using diffusion_trainer = trainer<diffusion_model, models::masked_diffusion>;
+template <class Engine>
+using autoregressive_model_on = models::transformer<decltype(attention<>{}.with(causal{})), float, Engine>;
+template <class Engine>
+using diffusion_model_on = models::transformer<attention<>, float, Engine>;
+
+/// The trainers of both objectives on an engine.
+template <class Engine>
+struct trainers {
+  using autoregressive = trainer<autoregressive_model_on<Engine>, models::next_token>;
+  using diffusion = trainer<diffusion_model_on<Engine>, models::masked_diffusion>;
+};
+
+using autoregressive_model = autoregressive_model_on<models::host_engine<float>>;
+using diffusion_model = diffusion_model_on<models::host_engine<float>>;
+using autoregressive_trainer = trainers<models::host_engine<float>>::autoregressive;
+using diffusion_trainer = trainers<models::host_engine<float>>::diffusion;
 
 }  // namespace basin::train

@@ -40,6 +40,29 @@ TEMPLATE_TEST_CASE("kernels on 16-bit numbers agree with the reference on the sa
   }
 }
 
+/// Small blocks whose products are rounded to TF32.
+struct small_tf32_blocks : small_blocks {
+  using arithmetic = basin::gpu::tf32;
+};
+
+TEST_CASE("products of floats rounded to TF32 are off by as much as that, and only where a selector names it", "[device]") {
+  for (shape const& s : {shape{1, 2, 1, 40, 50, 16, 24}, shape{1, 1, 1, 35, 129, 64, 80}}) {
+    INFO(description(s));
+    auto const use = basin::attention<>{}.with(basin::causal{});
+    call<float> c(s), exact_numbers(s);
+    call<double> exact(s);
+    host_forward<small_tf32_blocks>(use, c.q.v, c.k.v, c.v.v, c.out.v);
+    host_forward<small_blocks>(use, exact_numbers.q.v, exact_numbers.k.v, exact_numbers.v.v, exact_numbers.out.v);
+    basin::reference::forward(use, exact.q.v, exact.k.v, exact.v.v, exact.out.v);
+    // operands of <q, k> are off by 2^-11 each, twice in a weight (its term and the sum); weights and values by 2^-11 each
+    double const step = std::ldexp(1.0, -11), score = 2 * step * largest_norm(c.q) * largest_norm(c.k) / std::sqrt(static_cast<double>(s.dim));
+    double const allowed = (2 * score + 2 * step) * largest(c.v) + 1e-5, off = distance(c.out, exact.out);
+    CHECK(c.out.all_written());
+    CHECK(off <= allowed);
+    CHECK(off >= 20 * distance(exact_numbers.out, exact.out));
+  }
+}
+
 TEST_CASE("kernels give the same bits again, and watching changes none of them", "[device]") {
   shape const s{1, 4, 2, 37, 60, 16, 16};
   call<float> blind(s), again(s), watched(s);

@@ -38,6 +38,7 @@ refused "--out is required" --steps 3
 refused "--objective is 'gan'" --objective gan --out x
 refused "must be an even multiple of heads" --dim 33 --out x
 refused "Could not convert: --steps = ten" --steps ten --out x
+refused "--device is 'gpu'; it must be 'cpu' or 'cuda'" --device gpu --out x
 refused "--steps is -1" --steps -1 --out x
 refused "excludes --text" --text short --problems 1 --out x
 refused "empty is empty" --text empty --out x
@@ -74,6 +75,21 @@ grep -q 'interrupted at step [0-9]* of 3000; go on with: train --resume cut' cut
 for file in model.safetensors training.safetensors; do
   cmp <(tensors cut/$file) <(tensors straight/$file) || fail "$file of the resumed run differs"
 done
+
+# On a GPU the same run but for rounding, whose checkpoint goes on anywhere; where none answers, or without CUDA, a refusal.
+code=0
+"$train" --objective mdlm --steps 20 --evaluate-every 20 --device cuda --out on_gpu "${small[@]}" > gpu.out 2> gpu.err || code=$?
+if [[ $code == 0 ]]; then
+  "$train" --objective mdlm --steps 20 --evaluate-every 20 --out on_cpu "${small[@]}" > cpu.out
+  loss() { sed -n 's/^step 20\/20  loss \([0-9.]*\) .*/\1/p' "$1"; }
+  awk -v a="$(loss gpu.out)" -v b="$(loss cpu.out)" 'BEGIN { d = a - b; exit !(a > 0 && d < 0.001 && d > -0.001) }' || fail "on a GPU: $(cat gpu.out); on the host: $(cat cpu.out)"
+  "$train" --resume on_gpu --steps 21 > /dev/null
+  "$train" --resume on_cpu --steps 21 --device cuda > /dev/null
+else
+  [[ $code == 2 ]] || fail "--device cuda ended with $code, not 2: $(cat gpu.err)"
+  grep -q -e "--device is 'cuda', but .*; leave --device out, or " gpu.err || fail "--device cuda said: $(cat gpu.err)"
+  [[ ! -e on_gpu ]] || fail "--device cuda was refused and left a folder"
+fi
 
 # A disk that is full when the checkpoint is due: exit code 2, a message, and the checkpoint of before.
 # Not under ThreadSanitizer, whose runtime keeps files of its own.

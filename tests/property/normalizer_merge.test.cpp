@@ -47,6 +47,7 @@ basin::row_of<N, T> row_in_parts(N const& n, std::vector<T> const& scores, parts
   row_type row = basin::start_row(n, context_of<T>(scores.size()));
   if constexpr (basin::raises_rows<N>) row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.raise(r, s); });
   if constexpr (basin::sweeps_rows<N>) {
+    basin::begin_search(n, row);
     do row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.absorb(r, s); });
     while (n.next(row));
   }

@@ -156,6 +156,7 @@ int sweeps_of_batch(N const& n, rows_of_scores<T> const& rows) {
   auto row = basin::start_row(n, basin::row_context<batch>{0, 0, seen - batch(1), seen});
   if constexpr (basin::raises_rows<N>)
     for (batch const s : scores) n.raise(row, s);
+  basin::begin_search(n, row);
   int sweeps = 0;
   do {
     for (batch const s : scores) n.absorb(row, s);

@@ -33,6 +33,13 @@ cmp <(grep -A 30 '"architecture"' ar/config.json | grep -B 30 '"fingerprint"') <
 "$study" "${models[@]}" --out one --plotly absent.js | grep -q 'No plots: absent.js' || fail "does not say how to get plots"
 ! grep -q 'https\?://' one/report.html || fail "the report points to the network"
 
+# On a GPU the same tables, line for line; where none answers, or without CUDA, a refusal.
+if "$study" "${models[@]}" --device cuda --out on_gpu >/dev/null 2>gpu_errors; then
+  for table in one/*.csv; do [[ $(wc -l <"$table") == $(wc -l <"on_gpu/${table#*/}") ]] || fail "$table has other lines on a GPU"; done
+else
+  grep -q -e "--device is 'cuda', but .*; leave --device out, or " gpu_errors || fail "--device cuda said: $(cat gpu_errors)"
+fi
+
 head -c 20000 /dev/urandom | base64 -w 60 >text
 "$train" --objective ar --text text --length 32 --out text_ar "${size[@]}" >/dev/null
 "$train" --objective mdlm --text text --length 32 --out text_mdlm "${size[@]}" >/dev/null
@@ -42,6 +49,7 @@ grep -q nats_per_byte text_out/masking.csv || fail "a text is judged by nats"
 refuses "No such file" "$study" --ar nowhere --mdlm mdlm
 refuses "objective 'mdlm'" "$study" --ar mdlm --mdlm mdlm
 refuses "--count is 1" "$study" "${models[@]}" --count 1
+refuses "--device is 'gpu'; it must be 'cpu' or 'cuda'" "$study" "${models[@]}" --device gpu
 refuses "must divide" "$study" "${models[@]}" --block 7
 refuses "epsilon" "$study" "${models[@]}" --epsilon nan
 refuses "--text" "$study" --ar text_ar --mdlm text_mdlm

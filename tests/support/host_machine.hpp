@@ -143,7 +143,8 @@ struct operands {
   float a[16][depth], b[depth][8];
 
   static float number(word w, int n) {
-    if constexpr (sizeof(E) == 4) return std::bit_cast<float>(w);
+    if constexpr (std::is_same_v<E, basin::gpu::tf32>) return std::bit_cast<float>((w & 0x7f800000u) == 0x7f800000u ? w : (w + 0x1000u) & ~0x1fffu);
+    else if constexpr (sizeof(E) == 4) return std::bit_cast<float>(w);
     else {
       E x;
       x.bits = static_cast<std::uint16_t>(w >> (16 * n));

@@ -89,7 +89,8 @@ TEST_CASE("top_k finds the k-th of scores a sorting algorithm finds, for every k
   for (int k = 1; k <= 50; ++k) {
     auto const fitted = basin::fit_row(basin::top_k{k}, std::span<double const>(scores), context_of<double>(50));
     CAPTURE(k);
-    CHECK(fitted.set.low == sorted[static_cast<std::size_t>(k) - 1]);
+    CHECK(fitted.set.low <= sorted[static_cast<std::size_t>(k) - 1]);
+    CHECK((k == 50 || fitted.set.low > sorted[static_cast<std::size_t>(k)]));
   }
 }
 

@@ -4,8 +4,6 @@
 #include <span>
 #include <vector>
 
-#include <xsimd/xsimd.hpp>
-
 #include "models/transformer_config.hpp"
 
 namespace basin::models {
@@ -15,14 +13,12 @@ enum class activations { discard, keep };
 
 namespace detail {
 
-/// Aligned to a cache line, so that SIMD loads of rows do not straddle two.
-template <class T>
-using storage = std::vector<T, xsimd::aligned_allocator<T, 64>>;
-
-/// Memory that grows to what was asked for and is used again.
-template <class T>
+/// Memory of an engine that grows to what was asked for and is used again.
+template <class Engine>
 class buffer {
  public:
+  using T = typename Engine::storage::value_type;
+
   T* take(index count) {
     if (static_cast<index>(memory.size()) < count) memory.resize(static_cast<std::size_t>(count));
     return memory.data();
@@ -31,7 +27,7 @@ class buffer {
   std::span<T> vector(index count) { return {take(count), static_cast<std::size_t>(count)}; }
 
  private:
-  storage<T> memory;
+  typename Engine::storage memory;
 };
 
 /// What one layer computes on the way; all of it is needed again by the backward pass.
@@ -47,9 +43,11 @@ struct layer_activations {
 };
 
 /// The memory behind layer_activations, the residual stream excepted.
-template <class T>
+template <class Engine>
 class layer_buffers {
  public:
+  using T = typename Engine::storage::value_type;
+
   layer_activations<T> take(transformer_config const& c, index rows, view<T, 2> input, view<T, 2> middle, view<T, 2> output) {
     return {.input = input,
             .middle = middle,
@@ -65,14 +63,16 @@ class layer_buffers {
   }
 
  private:
-  buffer<T> attention_normed, mlp_normed, attention_inverse_rms, mlp_inverse_rms, qkv, attended, gate_up, hidden;
+  buffer<Engine> attention_normed, mlp_normed, attention_inverse_rms, mlp_inverse_rms, qkv, attended, gate_up, hidden;
 };
 
 /// All activations of a pass. Kept, every layer has its own and the stream is copied at every step; discarded, all layers share
 /// one set and the stream is one buffer that they add to.
-template <class T>
+template <class Engine>
 class activation_store {
  public:
+  using T = typename Engine::storage::value_type;
+
   std::vector<layer_activations<T>> take(transformer_config const& c, index rows, activations keep) {
     std::size_t const sets = keep == activations::keep ? static_cast<std::size_t>(c.layers) : 1;
     if (layers.size() < sets) layers.resize(sets);
@@ -86,8 +86,8 @@ class activation_store {
   }
 
  private:
-  std::vector<layer_buffers<T>> layers;
-  std::vector<buffer<T>> stream;
+  std::vector<layer_buffers<Engine>> layers;
+  std::vector<buffer<Engine>> stream;
 };
 
 /// A buffer of rows seen as attention sees it: heads [first, first + heads) of every row. // [batch, heads, length, head_dim]

@@ -11,7 +11,7 @@
 // where terms are: term, add, factor. A row that is not fitted whole goes through up to three stages, each over all scores:
 //
 //   measure      raise(row, score)                               what terms are measured against: a maximum
-//   search       absorb(row, score), next(row)                   sweeps until next() is content: a threshold
+//   search       aim(row)?, absorb(row, score), next(row)        sweeps until next() is content: a threshold
 //   sum          add(row, score, term(row, score))               what terms are divided by; weight = term * factor(row)
 //
 // Every hook is a template over the value type T: float, double, or a SIMD batch whose lanes are different queries.
@@ -144,7 +144,7 @@ concept whole_row_normalizer = policy<N> && has_row<N> && fits_rows<N> && weighs
 
 /// Requires  absorb(row, score): one score of this sweep; next(row): ends a sweep, true if the row needs another one;
 ///           merge(into, from): joins two parts of a row that were swept from the same start;
-///           weight(row, score) when the search is over, or terms
+///           weight(row, score) when the search is over, or terms; optional: aim(row), called once between the measure and the search
 /// Laws      merge is associative and the row at the start of a sweep is its identity; the order of scores does not matter
 template <class N>
 concept streamable_normalizer =
@@ -242,12 +242,19 @@ BASIN_HD T log_sum_of(N const& n, row_of<N, T> const& row) {
   return n.log_sum_exp(row);
 }
 
+/// Before the first sweep of a search, once a row is measured: n.aim(row) where there is one.
+template <class N, class Row>
+BASIN_HD void begin_search(N const& n, Row& row) {
+  if constexpr (requires { n.aim(row); }) n.aim(row);
+}
+
 /// Takes a row that is not fitted whole through its stages. `for_each(f)` calls f(score) for every score of the row.
 BASIN_WHERE_ITS_ARGUMENTS_DO
 template <class N, class Row, class ForEach>
 BASIN_HD void run_stages(N const& n, Row& row, ForEach&& for_each) {
   if constexpr (raises_rows<N>) for_each([&](auto s) { n.raise(row, s); });
   if constexpr (sweeps_rows<N>) {
+    begin_search(n, row);
     do for_each([&](auto s) { n.absorb(row, s); });
     while (math::any(n.next(row)));
   }

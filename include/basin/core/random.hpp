@@ -4,9 +4,9 @@
 // A counter-based generator: the n-th number depends on (seed, n) alone, so a stream can be saved, resumed, split and drawn
 // on a device. The standard's distributions differ between libraries; the few that are needed are spelled out here.
 
-#include <cuda/std/array>
 #include <cmath>
 #include <cstdint>
+#include <cuda/std/array>
 #include <limits>
 #include <numbers>
 

@@ -58,6 +58,10 @@ struct device {
       asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
           : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
           : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    else if constexpr (std::is_same_v<E, tf32>)
+      asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+          : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+          : "r"(rounded(a[0])), "r"(rounded(a[1])), "r"(rounded(a[2])), "r"(rounded(a[3])), "r"(rounded(b[0])), "r"(rounded(b[1])));
     else
       exactly(c, a, b);
   }
@@ -65,6 +69,11 @@ struct device {
  private:
   __device__ static unsigned address(void const* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
+  __device__ static word rounded(word w) {
+    word to;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(to) : "f"(__uint_as_float(w)));
+    return to;
+  }
   /// fp32 without rounding to TF32: the lanes hand their operands round.
   __device__ void exactly(cuda::std::array<float, 4>& c, words4 const& a, words2 const& b) const {
     int const lane = thread() % 32, g = lane / 4, t = lane % 4;

@@ -44,7 +44,7 @@ std::size_t forward_workspace(Attention const& use, problem const& p) {
 /// Shapes      as cpu::forward(); dims of up to 256; workspace of forward_workspace() bytes, 16-byte aligned
 /// Precision   bf16 and fp16: products on tensor cores, sums in fp32, terms rounded to the storage type before they meet the values,
 ///             as they go, before they are normalised: in fp16 a term above 65504 overflows (relu, squared_relu, self_adjusted_plain of
-///             large scores), in bf16 none does; fp32 exactly, without TF32, and slowly
+///             large scores), in bf16 none does; fp32 exactly and slowly, or with operands of products rounded to TF32 (Selector = gpu::tf32_tuning)
 /// Edges       a query that sees nothing gives 0. A NaN or an infinity in v reaches every row of a block (64 queries of all heads of a group)
 ///             that meets its tile of keys, seen or not: 0 times it is a NaN here, unlike on the host;
 ///             with normalizers that give zeros (concepts/normalizer.hpp) it may be left out where 16 rows give 16 keys no weight

@@ -19,6 +19,12 @@ using word = std::uint32_t;
 using words2 = cuda::std::array<word, 2>;
 using words4 = cuda::std::array<word, 4>;
 
+/// The arithmetic of products of floats whose operands are rounded to TF32: a relative error of 2^-11 each, at the speed of tensor cores. A
+/// selector that names it (tf32_tuning) asks for it.
+struct tf32 {
+  float number;
+};
+
 /// A machine runs blocks of threads, 32 of them a warp.
 ///
 /// Requires  thread(): number in the block; block(): number of the block; shared(): memory of the block, 16-byte aligned; sync():
@@ -49,6 +55,7 @@ concept machine = requires(M const m, word w, std::byte* shared, std::byte const
   { m.load_matrices_transposed(from) } -> std::same_as<words4>;
   { m.template pack<bfloat16>(0.0f, 0.0f) } -> std::same_as<word>;
   m.template multiply_add<float>(sums, a, b);
+  m.template multiply_add<tf32>(sums, a, b);
 };
 
 /// The product of one instruction: C [16, 8] += A [16, depth] B [depth, 8], spread over the lanes of a warp. With g = lane / 4 and
@@ -57,6 +64,9 @@ concept machine = requires(M const m, word w, std::byte* shared, std::byte const
 ///   A  words 0, 1: rows g and g + 8, word t; words 2, 3: the same, word t + 4
 ///   B  words 0, 1: words t and t + 4 of column g
 /// where a word is two neighbouring numbers of 16 bits along the depth of 16, or one float along a depth of 8.
+///
+/// E is what the operands are rounded to: 16-bit numbers, which words hold in pairs; float, whose products are exact to rounding of fp32; or tf32,
+/// for which floats are rounded to 10 bits behind the point, ties away from 0.
 template <class E>
 inline constexpr int product_depth = 32 / static_cast<int>(sizeof(E));
 

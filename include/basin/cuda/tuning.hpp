@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include "basin/cuda/machine.hpp"
+
 namespace basin::gpu {
 
 namespace detail {
@@ -55,6 +57,11 @@ struct default_tuning {
   }
 };
 
+/// The same with products of floats on tensor cores, their operands rounded to TF32 (cuda/machine.hpp). Numbers of 16 bits are not concerned.
+struct tf32_tuning : default_tuning {
+  using arithmetic = tf32;
+};
+
 /// The same for the backward pass, which keeps a row of dO beside each query and sums of two gradients beside each key.
 struct default_backward_tuning {
   using hopper = hopper_backward_tuning;
@@ -63,6 +70,10 @@ struct default_backward_tuning {
     int const row = bytes * dim;
     return {row <= 512 ? 4 : 1, row <= 128 ? 64 : row <= 256 ? 32 : 16, 2};
   }
+};
+
+struct tf32_backward_tuning : default_backward_tuning {
+  using arithmetic = tf32;
 };
 
 }  // namespace basin::gpu

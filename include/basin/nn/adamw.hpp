@@ -56,6 +56,20 @@ struct adamw_step {
   T clip, beta1, beta2, rate, unbias2, epsilon, keep;
 };
 
+/// What becomes of one element (or of as many as a SIMD batch holds), for every engine.
+template <class V>
+struct moved {
+  V first, second, value;
+};
+template <class V, class T>
+BASIN_HD BASIN_INLINE moved<V> move_element(V value, V first, V second, V gradient, adamw_step<T> const& s) {
+  V const g = V(s.clip) * gradient;
+  V const mean = V(s.beta1) * first + V(T(1) - s.beta1) * g;
+  V const square = V(s.beta2) * second + V(T(1) - s.beta2) * g * g;
+  V const step = V(s.rate) * mean / (math::sqrt(square * V(s.unbias2)) + V(s.epsilon));
+  return {mean, square, V(s.keep) * value - step};
+}
+
 template <class T>
 void move_parameter(parameter<T> const& p, T* m, T* v, adamw_step<T> s) {
   index const count = std::ssize(p.values), blocks = (count + block - 1) / block;
@@ -66,19 +80,17 @@ void move_parameter(parameter<T> const& p, T* m, T* v, adamw_step<T> s) {
     T const* const g = p.gradient.data() + first;
     for_lanes<T>(std::min(block, count - first), [&](auto lane, index i) {
       using lanes = decltype(lane);
-      lanes const gradient = lanes(s.clip) * load<lanes>(g + i);
-      lanes const mean = lanes(s.beta1) * load<lanes>(m_at + i) + lanes(T(1) - s.beta1) * gradient;
-      lanes const square = lanes(s.beta2) * load<lanes>(v_at + i) + lanes(T(1) - s.beta2) * gradient * gradient;
-      lanes const step = lanes(s.rate) * mean / (math::sqrt(square * lanes(s.unbias2)) + lanes(s.epsilon));
-      store(mean, m_at + i);
-      store(square, v_at + i);
-      store(lanes(s.keep) * load<lanes>(w + i) - step, w + i);
+      auto const to = move_element(load<lanes>(w + i), load<lanes>(m_at + i), load<lanes>(v_at + i), load<lanes>(g + i), s);
+      store(to.first, m_at + i);
+      store(to.second, v_at + i);
+      store(to.value, w + i);
     });
   }
 }
 
-template <class T>
-void require_adamw(std::span<parameter<T> const> parameters, adamw_state<T> const& state, adamw_options const& o, double rate) {
+/// State: adamw_state, or the same where a device has it; `count` values of the parameters.
+template <class State>
+void require_adamw(index count, State const& state, adamw_options const& o, double rate) {
   auto const within = [](char const* what, double value, double low, double high) {
     if (!(value >= low && value < high))
       throw value_error(message("basin::nn::adamw: ", what, " is ", value, "; it must be in [", low, ", ", high, ")"));
@@ -90,10 +102,28 @@ void require_adamw(std::span<parameter<T> const> parameters, adamw_state<T> cons
   within("the learning rate", rate, 0, unbounded);
   if (!(o.epsilon > 0) || !(o.clip > 0))
     throw value_error(message("basin::nn::adamw: epsilon is ", o.epsilon, ", clip is ", o.clip, "; both must be > 0"));
-  index const count = parameter_count(parameters);
   if (state.steps > 0 && (std::ssize(state.first) != count || std::ssize(state.second) != count))
     throw shape_error(message("basin::nn::adamw: the state holds ", state.first.size(), " and ", state.second.size(),
                               " moments, the parameters have ", count, " values; resume with the state of this model"));
+}
+
+inline double require_finite(double norm) {
+  if (std::isfinite(norm)) return norm;
+  throw value_error(message("basin::nn::adamw: the gradient has norm ", norm, "; it must be finite; lower the learning rate"));
+}
+
+/// The numbers of step t, counted from 1, for a parameter of `rank` extents.
+template <class T>
+adamw_step<T> step_of(std::int64_t t, double norm, double rate, adamw_options const& o, std::size_t rank) {
+  double const n = static_cast<double>(t), decay = rank > 1 ? o.weight_decay : 0;
+  double const unbias1 = 1 / (1 - std::pow(o.beta1, n)), unbias2 = 1 / (1 - std::pow(o.beta2, n));
+  return {.clip = static_cast<T>(norm > o.clip ? o.clip / norm : 1.0),
+          .beta1 = static_cast<T>(o.beta1),
+          .beta2 = static_cast<T>(o.beta2),
+          .rate = static_cast<T>(rate * unbias1),
+          .unbias2 = static_cast<T>(unbias2),
+          .epsilon = static_cast<T>(o.epsilon),
+          .keep = static_cast<T>(1 - rate * decay)};
 }
 
 }  // namespace detail
@@ -107,29 +137,19 @@ void require_adamw(std::span<parameter<T> const> parameters, adamw_state<T> cons
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 double adamw(std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T>& state, double rate, adamw_options const& options = {}) {
-  detail::require_adamw(parameters, state, options, rate);
+  index const count = parameter_count(parameters);
+  detail::require_adamw(count, state, options, rate);
   double squares = 0;
   for (auto const& p : parameters) squares += detail::squared_norm<T>(p.gradient);
-  double const norm = std::sqrt(squares);
-  if (!std::isfinite(norm))
-    throw value_error(message("basin::nn::adamw: the gradient has norm ", norm, "; it must be finite; lower the learning rate"));
-  std::size_t const count = static_cast<std::size_t>(parameter_count(parameters));
+  double const norm = detail::require_finite(std::sqrt(squares));
   if (state.steps == 0) {
-    state.first.assign(count, T(0));
-    state.second.assign(count, T(0));
+    state.first.assign(static_cast<std::size_t>(count), T(0));
+    state.second.assign(static_cast<std::size_t>(count), T(0));
   }
-  double const t = static_cast<double>(++state.steps);
-  double const unbias1 = 1 / (1 - std::pow(options.beta1, t)), unbias2 = 1 / (1 - std::pow(options.beta2, t));
+  ++state.steps;
   index at = 0;
   for (auto const& p : parameters) {
-    double const decay = p.shape.size() > 1 ? options.weight_decay : 0;
-    detail::adamw_step<T> const step{.clip = static_cast<T>(norm > options.clip ? options.clip / norm : 1.0),
-                                     .beta1 = static_cast<T>(options.beta1),
-                                     .beta2 = static_cast<T>(options.beta2),
-                                     .rate = static_cast<T>(rate * unbias1),
-                                     .unbias2 = static_cast<T>(unbias2),
-                                     .epsilon = static_cast<T>(options.epsilon),
-                                     .keep = static_cast<T>(1 - rate * decay)};
+    auto const step = detail::step_of<T>(state.steps, norm, rate, options, p.shape.size());
     detail::move_parameter(p, state.first.data() + at, state.second.data() + at, step);
     at += std::ssize(p.values);
   }

@@ -16,7 +16,13 @@ namespace detail {
 template <class T>
 struct row_softmax {
   T max, sum;  // sum_v e^(logit_v - max)
+
+  BASIN_HD T loss(T logit_of_target) const { return std::log(sum) + (max - logit_of_target); }
 };
+
+/// weight softmax(logits)_v, with scale = weight / sum.
+template <class V>
+BASIN_HD BASIN_INLINE V weighted_softmax(V logit, V max, V scale) { return math::exp(logit - max) * scale; }
 
 template <class T>
 row_softmax<T> fit_row(T const* logits, index vocabulary) {
@@ -72,8 +78,7 @@ double cross_entropy_forward(const_view<T, 2> logits, std::span<int const> targe
     losses[i] = 0;
     if (weights[i] == 0) continue;
     T const* x = detail::row(logits, i);
-    auto const [max, sum] = detail::fit_row(x, vocabulary);
-    losses[i] = std::log(sum) + (max - x[targets[i]]);
+    losses[i] = detail::fit_row(x, vocabulary).loss(x[targets[i]]);
   }
   double total = 0;
   for (index i = 0; i < rows; ++i)
@@ -104,7 +109,7 @@ void cross_entropy_backward(const_view<T, 2> logits, std::span<int const> target
     T const top = max, scale = weights[i] / sum;  // a lambda cannot capture a structured binding
     detail::for_lanes<T>(vocabulary, [&](auto lane, index v) {
       using value = decltype(lane);
-      detail::store(math::exp(detail::load<value>(x + v) - value(top)) * value(scale), out + v);
+      detail::store(detail::weighted_softmax(detail::load<value>(x + v), value(top), value(scale)), out + v);
     });
     out[targets[i]] -= weights[i];
   }

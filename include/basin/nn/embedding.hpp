@@ -16,13 +16,19 @@ inline void require_tokens(char const* where, std::span<int const> tokens, index
       throw value_error(message("basin::nn::", where, ": token ", i, " is ", tokens[i], "; it must be in [0, ", vocabulary, ")"));
 }
 
-/// `rows` are as many as there are tokens and as wide as the table, and every token is in it.
+/// `rows` are as many as there are tokens and as wide as the table.
 template <class Table, class Rows>
-void require_lookup(char const* where, std::span<int const> tokens, char const* table_name, Table const& table, char const* rows_name, Rows const& rows) {
+void require_lookup_shapes(char const* where, std::span<int const> tokens, char const* table_name, Table const& table, char const* rows_name, Rows const& rows) {
   require_rows(where, table_name, table);
   require_rows(where, rows_name, rows);
   require_equal(where, "the number of tokens", std::ssize(tokens), "the number of rows", rows.extent(0));
   require_equal(where, "the dim of the table", table.extent(1), "the dim of the rows", rows.extent(1));
+}
+
+/// And every token is in the table.
+template <class Table, class Rows>
+void require_lookup(char const* where, std::span<int const> tokens, char const* table_name, Table const& table, char const* rows_name, Rows const& rows) {
+  require_lookup_shapes(where, tokens, table_name, table, rows_name, rows);
   require_tokens(where, tokens, table.extent(0));
 }
 

@@ -4,11 +4,49 @@
 #include <algorithm>
 #include <cmath>
 
+#include "basin/config.hpp"
 #include "basin/nn/rows.hpp"
 
 // Root mean square normalisation: y = x r w, r = 1 / sqrt(mean(x^2) + epsilon). Source: Zhang & Sennrich 2019, eq. 4.
 
 namespace basin::nn {
+namespace detail {
+
+// The formulas of a row, for every engine.
+template <class T>
+BASIN_HD BASIN_INLINE T inverse_rms_of(T squares, T dim, T epsilon) { return T(1) / std::sqrt(squares / dim + epsilon); }
+template <class T>
+BASIN_HD BASIN_INLINE T normed(T x, T r, T w) { return x * r * w; }
+/// The part of the gradient along the row: r^2 mean(w dy x), from the sum.
+template <class T>
+BASIN_HD BASIN_INLINE T along_row(T sum, T dim, T r) { return sum / dim * r * r; }
+template <class T>
+BASIN_HD BASIN_INLINE T normed_slope(T x, T r, T w, T dy, T along) { return r * (w * dy - x * along); }
+
+template <class T>
+void require_rms_norm_forward(view<T const, 2> x, std::span<T const> weight, double epsilon, view<T, 2> y, std::span<T> inverse_rms) {
+  require_rows("rms_norm_forward", "x", x);
+  require_rows("rms_norm_forward", "y", y);
+  require_same_shape("rms_norm_forward", "x", x, "y", y);
+  require_equal("rms_norm_forward", "the dim of x", x.extent(1), "the size of weight", std::ssize(weight));
+  require_equal("rms_norm_forward", "the number of rows of x", x.extent(0), "the size of inverse_rms", std::ssize(inverse_rms));
+  if (!(epsilon >= 0)) throw value_error(message("basin::nn::rms_norm_forward: epsilon is ", epsilon, "; it must be >= 0"));
+}
+
+template <class T>
+void require_rms_norm_backward(view<T const, 2> x, std::span<T const> weight, std::span<T const> inverse_rms, view<T const, 2> dy, view<T, 2> dx,
+                               std::span<T> dweight) {
+  require_rows("rms_norm_backward", "x", x);
+  require_rows("rms_norm_backward", "dy", dy);
+  require_rows("rms_norm_backward", "dx", dx);
+  require_same_shape("rms_norm_backward", "x", x, "dy", dy);
+  require_same_shape("rms_norm_backward", "x", x, "dx", dx);
+  require_equal("rms_norm_backward", "the dim of x", x.extent(1), "the size of weight", std::ssize(weight));
+  require_equal("rms_norm_backward", "the dim of x", x.extent(1), "the size of dweight", std::ssize(dweight));
+  require_equal("rms_norm_backward", "the number of rows of x", x.extent(0), "the size of inverse_rms", std::ssize(inverse_rms));
+}
+
+}  // namespace detail
 
 /// y_d = x_d r w_d; keeps r of every row for the backward pass.
 ///
@@ -18,12 +56,7 @@ namespace basin::nn {
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 void rms_norm_forward(const_view<T, 2> x, const_span<T> weight, double epsilon, view<T, 2> y, std::span<T> inverse_rms) {
-  detail::require_rows("rms_norm_forward", "x", x);
-  detail::require_rows("rms_norm_forward", "y", y);
-  detail::require_same_shape("rms_norm_forward", "x", x, "y", y);
-  detail::require_equal("rms_norm_forward", "the dim of x", x.extent(1), "the size of weight", std::ssize(weight));
-  detail::require_equal("rms_norm_forward", "the number of rows of x", x.extent(0), "the size of inverse_rms", std::ssize(inverse_rms));
-  if (!(epsilon >= 0)) throw value_error(message("basin::nn::rms_norm_forward: epsilon is ", epsilon, "; it must be >= 0"));
+  detail::require_rms_norm_forward<T>(x, weight, epsilon, y, inverse_rms);
   index const rows = x.extent(0), dim = x.extent(1);
   T const* w = weight.data();
 #pragma omp parallel for schedule(static) if (rows * dim > detail::worth_threads)
@@ -33,10 +66,10 @@ void rms_norm_forward(const_view<T, 2> x, const_span<T> weight, double epsilon, 
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (index d = 0; d < dim; ++d) sum += in[d] * in[d];
-    T const r = T(1) / std::sqrt(sum / static_cast<T>(dim) + static_cast<T>(epsilon));
+    T const r = detail::inverse_rms_of(sum, static_cast<T>(dim), static_cast<T>(epsilon));
     inverse_rms[i] = r;
 #pragma omp simd
-    for (index d = 0; d < dim; ++d) out[d] = in[d] * r * w[d];
+    for (index d = 0; d < dim; ++d) out[d] = detail::normed(in[d], r, w[d]);
   }
 }
 
@@ -55,9 +88,9 @@ void rms_norm_backward_input(view<T const, 2> x, std::span<T const> weight, std:
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (index d = 0; d < dim; ++d) sum += w[d] * up[d] * in[d];
-    T const r = inverse_rms[i], along = sum / static_cast<T>(dim) * r * r;
+    T const r = inverse_rms[i], along = along_row(sum, static_cast<T>(dim), r);
 #pragma omp simd
-    for (index d = 0; d < dim; ++d) out[d] += r * (w[d] * up[d] - in[d] * along);
+    for (index d = 0; d < dim; ++d) out[d] += normed_slope(in[d], r, w[d], up[d], along);
   }
 }
 
@@ -74,7 +107,7 @@ void rms_norm_backward_weight(view<T const, 2> x, std::span<T const> inverse_rms
       T const *in = row(x, i), *up = row(dy, i);
       T const r = inverse_rms[i];
 #pragma omp simd
-      for (index d = first; d < last; ++d) out[d] += up[d] * in[d] * r;
+      for (index d = first; d < last; ++d) out[d] += normed(up[d], in[d], r);
     }
   }
 }
@@ -89,14 +122,7 @@ void rms_norm_backward_weight(view<T const, 2> x, std::span<T const> inverse_rms
 template <class T>
 void rms_norm_backward(const_view<T, 2> x, const_span<T> weight, const_span<T> inverse_rms, const_view<T, 2> dy, view<T, 2> dx,
                        std::span<T> dweight) {
-  detail::require_rows("rms_norm_backward", "x", x);
-  detail::require_rows("rms_norm_backward", "dy", dy);
-  detail::require_rows("rms_norm_backward", "dx", dx);
-  detail::require_same_shape("rms_norm_backward", "x", x, "dy", dy);
-  detail::require_same_shape("rms_norm_backward", "x", x, "dx", dx);
-  detail::require_equal("rms_norm_backward", "the dim of x", x.extent(1), "the size of weight", std::ssize(weight));
-  detail::require_equal("rms_norm_backward", "the dim of x", x.extent(1), "the size of dweight", std::ssize(dweight));
-  detail::require_equal("rms_norm_backward", "the number of rows of x", x.extent(0), "the size of inverse_rms", std::ssize(inverse_rms));
+  detail::require_rms_norm_backward<T>(x, weight, inverse_rms, dy, dx, dweight);
   detail::rms_norm_backward_weight<T>(x, inverse_rms, dy, dweight);
   detail::rms_norm_backward_input<T>(x, weight, inverse_rms, dy, dx);
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "basin/config.hpp"
 #include "basin/nn/rows.hpp"
 
 // Rotary positions: feature d of a head is paired with feature d + dim/2 (the rotate-half layout of Llama checkpoints) and the
@@ -45,7 +46,15 @@ class rope_table {
 
 namespace detail {
 
-/// (a, b) <- (a cos - b turn sin, b cos + a turn sin); turn is 1 or, to go back, -1.
+/// (a, b) <- (a cos - b sin, b cos + a sin), for every engine.
+template <class T>
+BASIN_HD BASIN_INLINE void turn_pair(T& low, T& high, T cosine, T sine) {
+  T const a = low, b = high;
+  low = a * cosine - b * sine;
+  high = b * cosine + a * sine;
+}
+
+/// All pairs by their angles, times turn: 1 or, to go back, -1.
 template <class T>
 void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index first, T turn) {
   index const batch = x.extent(0), heads = x.extent(1), length = x.extent(2), half = x.extent(3) / 2;
@@ -56,18 +65,15 @@ void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index first, T turn)
       for (index h = 0; h < heads; ++h) {
         T *low = x.data_handle() + b * x.stride(0) + h * x.stride(1) + i * x.stride(2), *high = low + half;
 #pragma omp simd
-        for (index d = 0; d < half; ++d) {
-          T const a = low[d], c = high[d], s = turn * sine[d];
-          low[d] = a * cosine[d] - c * s;
-          high[d] = c * cosine[d] + a * s;
-        }
+        for (index d = 0; d < half; ++d) turn_pair(low[d], high[d], cosine[d], turn * sine[d]);
       }
     }
   }
 }
 
-template <class T>
-void require_rope(char const* where, view<T, 4> x, rope_table<T> const& table, index first) {
+/// Table: rope_table, or the same where a device has it.
+template <class T, class Table>
+void require_rope(char const* where, view<T, 4> x, Table const& table, index first) {
   require_equal(where, "the dim of a head", x.extent(3), "the dim of the table", table.dim());
   if (x.stride(3) != 1) throw shape_error(message("basin::nn::", where, ": features have stride ", x.stride(3), "; it must be 1"));
   if (first < 0 || first + x.extent(2) > table.positions())

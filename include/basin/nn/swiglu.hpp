@@ -10,8 +10,44 @@ namespace basin::nn {
 namespace detail {
 
 template <class V>
-BASIN_INLINE V sigmoid(V x) {
+BASIN_HD BASIN_INLINE V sigmoid(V x) {
   return V(1) / (V(1) + math::exp(V(0) - x));  // e^-x may be inf, and then the quotient is 0
+}
+
+// The formulas of an element, for every engine.
+template <class V>
+BASIN_HD BASIN_INLINE V swiglu(V gate, V up) { return gate * sigmoid(gate) * up; }
+
+template <class V>
+struct swiglu_slopes {
+  V gate, up;
+};
+template <class V>
+BASIN_HD BASIN_INLINE swiglu_slopes<V> swiglu_slope(V gate, V up, V dy) {
+  V const s = sigmoid(gate), dout = dy * s;
+  return {dout * up * (V(1) + gate * (V(1) - s)), dout * gate};
+}
+
+template <class T>
+void require_swiglu_forward(view<T const, 2> gate, view<T const, 2> up, view<T, 2> y) {
+  require_rows("swiglu_forward", "gate", gate);
+  require_rows("swiglu_forward", "up", up);
+  require_rows("swiglu_forward", "y", y);
+  require_same_shape("swiglu_forward", "gate", gate, "y", y);
+  require_same_shape("swiglu_forward", "up", up, "y", y);
+}
+
+template <class T>
+void require_swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T const, 2> dy, view<T, 2> dgate, view<T, 2> dup) {
+  require_rows("swiglu_backward", "gate", gate);
+  require_rows("swiglu_backward", "up", up);
+  require_rows("swiglu_backward", "dy", dy);
+  require_rows("swiglu_backward", "dgate", dgate);
+  require_rows("swiglu_backward", "dup", dup);
+  require_same_shape("swiglu_backward", "gate", gate, "dy", dy);
+  require_same_shape("swiglu_backward", "up", up, "dy", dy);
+  require_same_shape("swiglu_backward", "dgate", dgate, "dy", dy);
+  require_same_shape("swiglu_backward", "dup", dup, "dy", dy);
 }
 
 }  // namespace detail
@@ -23,19 +59,14 @@ BASIN_INLINE V sigmoid(V x) {
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
-  detail::require_rows("swiglu_forward", "gate", gate);
-  detail::require_rows("swiglu_forward", "up", up);
-  detail::require_rows("swiglu_forward", "y", y);
-  detail::require_same_shape("swiglu_forward", "gate", gate, "y", y);
-  detail::require_same_shape("swiglu_forward", "up", up, "y", y);
+  detail::require_swiglu_forward<T>(gate, up, y);
 #pragma omp parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads)
   for (index i = 0; i < y.extent(0); ++i) {
     T const *g = detail::row(gate, i), *u = detail::row(up, i);
     T* out = detail::row(y, i);
     detail::for_lanes<T>(y.extent(1), [&](auto lane, index d) {
       using v = decltype(lane);
-      v const x = detail::load<v>(g + d);
-      detail::store(x * detail::sigmoid(x) * detail::load<v>(u + d), out + d);
+      detail::store(detail::swiglu(detail::load<v>(g + d), detail::load<v>(u + d)), out + d);
     });
   }
 }
@@ -47,25 +78,16 @@ void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 void swiglu_backward(const_view<T, 2> gate, const_view<T, 2> up, const_view<T, 2> dy, view<T, 2> dgate, view<T, 2> dup) {
-  detail::require_rows("swiglu_backward", "gate", gate);
-  detail::require_rows("swiglu_backward", "up", up);
-  detail::require_rows("swiglu_backward", "dy", dy);
-  detail::require_rows("swiglu_backward", "dgate", dgate);
-  detail::require_rows("swiglu_backward", "dup", dup);
-  detail::require_same_shape("swiglu_backward", "gate", gate, "dy", dy);
-  detail::require_same_shape("swiglu_backward", "up", up, "dy", dy);
-  detail::require_same_shape("swiglu_backward", "dgate", dgate, "dy", dy);
-  detail::require_same_shape("swiglu_backward", "dup", dup, "dy", dy);
+  detail::require_swiglu_backward<T>(gate, up, dy, dgate, dup);
 #pragma omp parallel for schedule(static) if (dy.extent(0) * dy.extent(1) > detail::worth_threads)
   for (index i = 0; i < dy.extent(0); ++i) {
     T const *g = detail::row(gate, i), *u = detail::row(up, i), *from = detail::row(dy, i);
     T *dg = detail::row(dgate, i), *du = detail::row(dup, i);
     detail::for_lanes<T>(dy.extent(1), [&](auto lane, index d) {
       using v = decltype(lane);
-      v const x = detail::load<v>(g + d), s = detail::sigmoid(x), dout = detail::load<v>(from + d) * s;
-      v const other = detail::load<v>(u + d);
-      detail::store(dout * other * (v(1) + x * (v(1) - s)), dg + d);
-      detail::store(dout * x, du + d);
+      auto const slope = detail::swiglu_slope(detail::load<v>(g + d), detail::load<v>(u + d), detail::load<v>(from + d));
+      detail::store(slope.gate, dg + d);
+      detail::store(slope.up, du + d);
     });
   }
 }

@@ -90,6 +90,9 @@ struct length_scaled {
   BASIN_HD void raise(row<T>& r, T score) const { normalize.raise(r.inner, times(r.scale, score)); }
   template <class T>
     requires sweeps_rows<Normalizer>
+  BASIN_HD void aim(row<T>& r) const { begin_search(normalize, r.inner); }
+  template <class T>
+    requires sweeps_rows<Normalizer>
   BASIN_HD void absorb(row<T>& r, T score) const { normalize.absorb(r.inner, times(r.scale, score)); }
   template <class T>
     requires sweeps_rows<Normalizer>

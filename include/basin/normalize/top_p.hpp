@@ -10,13 +10,13 @@ namespace basin {
 /// Softmax over the smallest set of largest scores whose softmax weights sum to p or more; every other weight is 0.
 ///
 /// Models    streamable_normalizer with terms
-/// Source    Lin et al. 2025, arXiv 2502.02770 (Twilight); bisection that snaps to the scores it meets, as in top_k
+/// Source    Lin et al. 2025, arXiv 2502.02770 (Twilight); by the mass from four cuts a sweep on (detail/set_search.hpp)
 /// Shapes    one row; scores [keys]
-/// State     the least score of the set lies in [low, top]; a sweep sums the terms of scores >= mid and notes its neighbours
+/// State     moments of the scores, then cuts and their mass; the eight scores nearest to the threshold
 /// Precision the set is that of sums taken in order: exact where no cumulative weight is within keys eps of p; weights as softmax
 /// Edges     ties with the least score of the set are all kept, so that permuting keys permutes weights; p = 1 is softmax
 /// Order     does not matter, up to rounding of the sums
-/// Cost      about log2(keys) sweeps of 1 exp and 5 operations per score, then softmax
+/// Cost      4 sweeps of 1 exp and 12 operations per score where scores are like normal ones, then softmax
 /// Errors    value_error from validate(): p is not in (0, 1]
 /// Example   examples/02_normalizers.cpp
 struct top_p {
@@ -31,24 +31,34 @@ struct top_p {
   struct row {
     T max = math::lowest<T>();
     detail::set_search<T> set{};
-    T mass = T(0), wanted = T(0);
+    T mass = T(0);                                               // of the whole row, once there was a sweep
     T sum = T(0);
   };
 
   template <class T>
-  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::max(r.max, score); }
+  BASIN_HD void raise(row<T>& r, T score) const {
+    r.max = math::max(r.max, score);
+    r.set.measure(score);
+  }
 
+  /// Of normal scores the terms are normal, too, one variance further up. The last cut of the first sweep lies below all scores.
   template <class T>
-  BASIN_HD void absorb(row<T>& r, T score) const { r.mass = r.mass + math::select(r.set.note(score), math::exp_nonpositive(score - r.max), T(0)); }
-
-  /// The first sweep finds the whole mass.
+  BASIN_HD void aim(row<T>& r) const {
+    T const share = T(static_cast<math::scalar_of<T>>(p)), keys = r.set.measured_keys();
+    r.set.begin(r.max, keys > T(0) && share < T(1), keys < T(0), [&](int c, T deviation) {
+      return deviation + r.set.quantile(math::fma(T(static_cast<float>(c) - 1.0f), T(0.03f), share), T(0.5f) / keys);
+    });
+    r.set.lower_last_cut();
+  }
+  template <class T>
+  BASIN_HD void absorb(row<T>& r, T score) const {
+    r.set.note(score, math::exp_nonpositive(score - r.max));
+  }
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    r.wanted = math::select(r.set.begins(), T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.wanted);
-    auto const enough = r.mass >= r.wanted || r.set.begins();
-    auto const settled = T(p >= 1 ? 1.0f : 0.0f) > T(0);         // p = 1 takes all
-    r.mass = T(0);
-    return r.set.narrow(r.max, enough, settled);
+    r.mass = math::select(r.mass == T(0), r.set.gathered[r.set.cuts - 1], r.mass);
+    return r.set.next(r.max, T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.mass, math::highest<T>(), T(0), [](T width) { return T(0.04f) * width; },
+                      [&](T score) { return math::exp_nonpositive(score - r.max); });
   }
 
   template <class T>
@@ -64,7 +74,6 @@ struct top_p {
   template <class T>
   BASIN_HD void merge(row<T>& into, row<T> const& from) const {
     into.max = math::max(into.max, from.max);
-    into.mass = into.mass + from.mass;
     into.set.merge(from.set);
     into.sum = into.sum + from.sum;
   }

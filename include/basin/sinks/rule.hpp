@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "basin/config.hpp"
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
 
@@ -30,13 +31,13 @@ struct epsilon_rule {
   double epsilon = 3.0;
 
   /// What a column sum is multiplied by to stand in `unit`.
-  constexpr double per_column_sum(index queries) const {
+  BASIN_HD constexpr double per_column_sum(index queries) const {
     double const s = static_cast<double>(queries);
     return unit == scale::column_sum ? 1.0 : unit == scale::percent ? 100.0 / s : 1.0 / s;
   }
 
   /// `received` is c_j, `total` the sum of all c_k, self included.
-  constexpr bool is_sink(double received, double total, index keys, index queries) const {
+  BASIN_HD constexpr bool is_sink(double received, double total, index keys, index queries) const {
     if (keys < 2) return false;
     double const others = (total - received) / static_cast<double>(keys - 1);
     return (received - others) * per_column_sum(queries) > epsilon;
@@ -71,6 +72,19 @@ inline index mark_sinks(epsilon_rule rule, std::span<double const> received, ind
 /// Who sees a key: every query, or only those at its own position and after it.
 enum class sight { bidirectional, causal };
 
+namespace detail {
+
+/// How many queries see the key.
+inline double viewers_of(view<double const, 2> received, index key, sight seen_by) {
+  index const rows = received.extent(0), keys = received.extent(1);
+  if (rows < 1 || key < 0 || key >= keys)
+    throw shape_error(message("basin::sinks::sink_rate: received is [", rows, ", ", keys, "] and the key is ", key,
+                              "; it needs at least 1 row, and a key among them"));
+  return static_cast<double>(seen_by == sight::causal ? keys - key : keys);
+}
+
+}  // namespace detail
+
 /// Sink rate of one key: the share of rows (heads, layers, samples) whose queries give it more than `threshold` on average,
 ///   alpha_j = c_j / |{i : i sees j}|,   rate_j = mean over rows of [alpha_j > threshold].
 ///
@@ -78,11 +92,8 @@ enum class sight { bidirectional, causal };
 /// Shapes    received [rows, keys]; as many queries as keys
 /// Errors    shape_error: no row, or a key outside the row
 inline double sink_rate(view<double const, 2> received, index key, sight seen_by, double threshold = 0.3) {
-  index const rows = received.extent(0), keys = received.extent(1);
-  if (rows < 1 || key < 0 || key >= keys)
-    throw shape_error(message("basin::sinks::sink_rate: received is [", rows, ", ", keys, "] and the key is ", key,
-                              "; it needs at least 1 row, and a key among them"));
-  double const viewers = static_cast<double>(seen_by == sight::causal ? keys - key : keys);
+  index const rows = received.extent(0);
+  double const viewers = detail::viewers_of(received, key, seen_by);
   index found = 0;
   for (index r = 0; r < rows; ++r) found += received(r, key) / viewers > threshold;
   return static_cast<double>(found) / static_cast<double>(rows);

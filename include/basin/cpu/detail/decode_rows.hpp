@@ -147,6 +147,7 @@ void measure_row(N const& n, row_of<N, T>& row, T const* scores, index count) {
 template <class V, class N, class T>
 void search_row(N const& n, row_of<N, T>& row, T const* scores, index count) {
   if constexpr (sweeps_rows<N>) {
+    begin_search(n, row);
     do {
       auto each = spread_row<V, N, T>(n, row);
       for (index j = 0; j < count; j += keys_in<V>) n.absorb(each, load_keys<V>(scores + j));

@@ -43,6 +43,7 @@ struct lane_rows {
     if constexpr (sweeps_rows<normalizer_type>) {
       auto const n = who.use.normalize;
       bool again[Vectors];
+      for (int v = 0; v < Vectors; ++v) begin_search(n, row[v]);
       do {
         row_of<normalizer_type, batch> mine[Vectors];
         std::copy_n(row, Vectors, mine);

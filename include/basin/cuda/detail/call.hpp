@@ -56,10 +56,22 @@ struct saved_backward_arguments : backward_arguments<E, N, G> {
   view<E const, 4> made;
 };
 
+/// What operands of products are rounded to: tf32 where a selector names it for floats, else nothing but what they are stored in.
+template <class E, class Selector>
+struct arithmetic_named {
+  using type = E;
+};
+template <class Selector>
+  requires requires { typename Selector::arithmetic; }
+struct arithmetic_named<float, Selector> {
+  using type = typename Selector::arithmetic;
+};
+
 /// A call: its arguments, its policies, and all that kernels are templated on. A block holds OwnTiles tiles of its own rows.
 template <class E, int Dim, class Attention, class Arguments, class Selector, int OwnTiles>
 struct call : Arguments {
   using element = E;
+  using arithmetic = typename arithmetic_named<E, Selector>::type;
   using arguments = Arguments;
   using attention_type = Attention;
   using normalizer_type = decltype(Attention::normalize);

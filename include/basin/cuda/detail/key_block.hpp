@@ -61,18 +61,18 @@ struct key_block {
       take_tile();
     });
   }
-  /// f(row of the lane, n, e, the query of number e of tile n, what of(query) gave) for all numbers of a lane that have a query; of() is asked once
-  /// for both rows. without(n, e) for the others.
+  /// f(row of the lane, n, e, the query of number e of tile n, what of() gave) for all numbers of a lane that have a query; of(number of the
+  /// call's row) is asked once for both rows. without(n, e) for the others.
   template <class Of, class F, class Without>
   BASIN_DEVICE void each_query(index from, coverage seen, Of const& of, F const& f, Without const& without) const {
-    int const t = m.thread() % 4;
+    index const mine = from + 2 * (m.thread() % 4), first_row = c.row(batch, head, mine);
     BASIN_UNROLL
     for (int n = 0; n < Call::tiles; ++n) {
       BASIN_UNROLL
       for (int e = 0; e < 2; ++e)
-        if (index const query = from + 8 * n + 2 * t + e; seen == coverage::all || query < c.p.queries) {
+        if (index const query = mine + (8 * n + e); seen == coverage::all || query < c.p.queries) {
           auto const row = row_of_lane::of(batch, head, query, c.p.queries, keys);
-          auto const known = of(row);
+          auto const known = of(first_row + (8 * n + e));
           f(0, n, e, row, known);
           f(1, n, e + 2, row, known);
         } else {
@@ -81,14 +81,19 @@ struct key_block {
     }
   }
 
-  /// One weight of key i, for those who watch.
+  /// One weight of key i, for those who watch. In a tile that is seen as a whole nobody counts; counted() says so once.
+  template <coverage Seen>
   BASIN_DEVICE void give(int i, bool seen, float weight) {
     if constexpr (values > 0)
       if (seen) {
-        seen_of_tile[i] += 1.0f;
+        if constexpr (Seen != coverage::all) seen_of_tile[i] += 1.0f;
         auto const one = watch.gives(weight);
         for (std::size_t n = 0; n < values; ++n) given_of_tile[i][n] += one[n];
       }
+  }
+  template <coverage Seen>
+  BASIN_DEVICE void counted() {
+    if constexpr (values > 0 && Seen == coverage::all) seen_of_tile[0] += 2 * Call::tiles, seen_of_tile[1] += 2 * Call::tiles;
   }
   /// Tells what the keys received from the head at hand, and starts anew.
   BASIN_DEVICE void tell_keys() {

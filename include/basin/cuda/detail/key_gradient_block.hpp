@@ -63,7 +63,7 @@ class key_gradient_block {
   BASIN_DEVICE bool weighs(index from, coverage seen, typename Call::scores_type const& dots) const {
     using kept_type = kept_row<N>;
     bool mine = false;
-    at.each_query(from, seen, [&](row_of_lane const& row) { return at.c.kept_at(row.batch, row.head, row.query); },
+    at.each_query(from, seen, [&](index row) { return at.c.kept[row]; },
                   [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) { mine = mine || weighed(at.c, kept, row, at.key[i], seen, dots[n][e]).weight != 0.0f; },
                   [](int, int) {});
     return at.m.any_of_warp(mine);
@@ -76,15 +76,16 @@ class key_gradient_block {
       kept_row<typename Call::normalizer_type> kept;
       typename Call::delta_type delta;
     };
-    at.each_query(from, Seen, [&](row_of_lane const& row) { return known{c.kept_at(row.batch, row.head, row.query), c.delta_at(row.batch, row.head, row.query)}; },
+    at.each_query(from, Seen, [&](index row) { return known{c.kept[row], c.deltas[row]}; },
                   [&](int i, int n, int e, row_of_lane const& row, known const& of) {
                     float const dot = w[n][e];
                     auto const pair = weighed(c, of.kept, row, at.key[i], Seen, dot);
                     w[n][e] = pair.weight;
                     ds[n][e] = dot_gradient(c, row, at.key[i], dot, score_gradient_of(c, of.kept, of.delta, pair, ds[n][e]));
-                    at.give(i, pair.seen, pair.weight);
+                    at.template give<Seen>(i, pair.seen, pair.weight);
                   },
                   [&](int n, int e) { w[n][e] = ds[n][e] = 0.0f; });
+    at.template counted<Seen>();
   }
 
   block_type at;

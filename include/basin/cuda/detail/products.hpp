@@ -41,7 +41,7 @@ BASIN_DEVICE std::byte const* bytes_at(E const* p) {
 }
 
 /// sums[n] += A B^T: rows [row, row + 16) of `a` against rows [8 n, 8 n + 8) of `b`.
-template <int Tiles, class E, int Dim, class M>
+template <class Arithmetic, int Tiles, class E, int Dim, class M>
 BASIN_DEVICE void multiply_rows(M const& m, shared_tile<E, Dim> a, int row, shared_tile<E, Dim> b, sums_of_warp<Tiles>& sums) {
   constexpr int depth = product_depth<E>, half = depth / 2;
   int const lane = m.thread() % 32, r = lane % 8, part = lane / 8;
@@ -51,8 +51,8 @@ BASIN_DEVICE void multiply_rows(M const& m, shared_tile<E, Dim> a, int row, shar
     BASIN_UNROLL
     for (int n = 0; n < Tiles; n += 2) {
       auto const right = m.load_matrices(bytes_at(b.row(8 * n + part / 2 * 8 + r) + k + part % 2 * half));
-      m.template multiply_add<E>(sums[n], left, words2{right[0], right[1]});
-      m.template multiply_add<E>(sums[n + 1], left, words2{right[2], right[3]});
+      m.template multiply_add<Arithmetic>(sums[n], left, words2{right[0], right[1]});
+      m.template multiply_add<Arithmetic>(sums[n + 1], left, words2{right[2], right[3]});
     }
   }
 }
@@ -73,7 +73,7 @@ BASIN_DEVICE words4 as_operand(M const& m, sums_of_warp<Tiles> const& w, int k) 
 enum class steps { all, with_weights };
 
 /// out[n] += W B: weights [16, 8 Tiles] as sums of a product, against rows of `b`; columns [8 n, 8 n + 8) of them.
-template <class E, steps Made, int Tiles, int Dim, class M>
+template <class Arithmetic, steps Made, int Tiles, class E, int Dim, class M>
 BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile<E, Dim> b, sums_of_warp<Dim / 8>& out) {
   constexpr int depth = product_depth<E>;
   int const lane = m.thread() % 32, r = lane % 8, part = lane / 8;
@@ -94,8 +94,8 @@ BASIN_DEVICE void mix_rows(M const& m, sums_of_warp<Tiles> const& w, shared_tile
         auto const at = [&](int key, int column) { return cuda::std::bit_cast<word>(b.row(depth * k + key)[8 * n + column]); };
         right = {at(2 * t, g), at(2 * t + 1, g), at(2 * t, 8 + g), at(2 * t + 1, 8 + g)};
       }
-      m.template multiply_add<E>(out[n], left, words2{right[0], right[1]});
-      m.template multiply_add<E>(out[n + 1], left, words2{right[2], right[3]});
+      m.template multiply_add<Arithmetic>(out[n], left, words2{right[0], right[1]});
+      m.template multiply_add<Arithmetic>(out[n + 1], left, words2{right[2], right[3]});
     }
   }
 }

@@ -107,6 +107,8 @@ struct query_block : query_rows<M, Call> {
   BASIN_DEVICE void search() {
     auto const& n = c.use.normalize;
     bool again[2] = {tiles_of<M, Call>::computes && here[0], tiles_of<M, Call>::computes && here[1]};
+    BASIN_UNROLL
+    for (int i = 0; i < 2; ++i) begin_search(n, row[i]);
     do {
       row_type swept[2] = {row[0], row[1]};
       over_scores<sweep::scores>([&](scores_type& s) { each(s, [&](int i, int, float x) { n.absorb(swept[i], x); }); });

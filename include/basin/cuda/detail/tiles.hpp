@@ -79,14 +79,14 @@ class copied_tiles {
   /// Own rows of tensor n against those that pass by.
   BASIN_DEVICE scores_type product(int n) const {
     scores_type s{};
-    multiply_rows<Call::tiles>(m, own(n), m.thread() / 32 * 16, passing(n), s);
+    multiply_rows<typename Call::arithmetic, Call::tiles>(m, own(n), m.thread() / 32 * 16, passing(n), s);
     return s;
   }
   BASIN_DEVICE two_products<scores_type> both_products() const { return {product(0), product(1)}; }
   /// sums += W B, B the rows of tensor n that pass by.
   BASIN_DEVICE void mix(int n, scores_type const& w, sums_of_warp<Call::dim / 8>& sums) const {
     constexpr auto made = gives_zeros<typename Call::normalizer_type> ? steps::with_weights : steps::all;
-    mix_rows<E, made>(m, w, passing(n), sums);
+    mix_rows<typename Call::arithmetic, made>(m, w, passing(n), sums);
   }
   /// For both tensors, each with weights and sums of its own.
   BASIN_DEVICE void mix_both(scores_type const& first, sums_of_warp<Call::dim / 8>& first_sums, scores_type const& second, sums_of_warp<Call::dim / 8>& second_sums) const {

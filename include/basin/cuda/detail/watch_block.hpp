@@ -29,12 +29,13 @@ class watch_block {
   BASIN_DEVICE void weigh(index from) {
     using kept_type = kept_row<typename Call::normalizer_type>;
     typename Call::scores_type const s = at.tiles.product(0);
-    at.each_query(from, Seen, [&](row_of_lane const& row) { return at.c.kept_at(row.batch, row.head, row.query); },
+    at.each_query(from, Seen, [&](index row) { return at.c.kept[row]; },
                   [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) {
                     auto const pair = weighed(at.c, kept, row, at.key[i], Seen, s[n][e]);
-                    at.give(i, pair.seen, pair.weight);
+                    at.template give<Seen>(i, pair.seen, pair.weight);
                   },
                   [](int, int) {});
+    at.template counted<Seen>();
   }
 
   block_type at;

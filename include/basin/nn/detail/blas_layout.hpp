@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+
+#include "basin/nn/rows.hpp"
+
+// What every engine asks of a product, and how a BLAS sees its matrices.
+
+namespace basin::nn::detail {
+
+/// A matrix as a BLAS sees it: one stride is 1, the other is the leading dimension.
+struct blas_layout {
+  char orientation;  // 'N': rows lie contiguous, 'T': columns do
+  index leading;
+};
+
+template <class T>
+blas_layout layout_of(char const* what, view<T, 2> x) {
+  auto const lies = [&](int along, int across) {
+    return (x.extent(along) <= 1 || x.stride(along) == 1) && (x.extent(across) <= 1 || x.stride(across) >= x.extent(along));
+  };
+  if (lies(1, 0)) return {'N', std::max({index{1}, x.extent(1), x.extent(0) > 1 ? x.stride(0) : 1})};
+  if (lies(0, 1)) return {'T', std::max({index{1}, x.extent(0), x.extent(1) > 1 ? x.stride(1) : 1})};
+  throw shape_error(message("basin::nn::multiply: ", what, " has strides ", x.stride(0), ", ", x.stride(1), " and extents ", x.extent(0),
+                            " x ", x.extent(1), "; one stride must be 1, the other at least the extent of the first"));
+}
+
+/// Errors    shape_error: a [m, k] times b [k, n] is no c [m, n]
+template <class T>
+void require_product(view<T const, 2> a, view<T const, 2> b, view<T, 2> c) {
+  require_equal("multiply", "the number of columns of a", a.extent(1), "the number of rows of b", b.extent(0));
+  require_equal("multiply", "the number of rows of a", a.extent(0), "the number of rows of c", c.extent(0));
+  require_equal("multiply", "the number of columns of b", b.extent(1), "the number of columns of c", c.extent(1));
+  if (c.extent(0) > 0 && c.extent(1) > 0) require_rows("multiply", "c", c);
+}
+
+}  // namespace basin::nn::detail

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// The engine of models/device_engine.test.cpp: a GPU.
+
+#include "models/cuda_side.hpp"
+
+namespace basin_test {
+
+using engine_under_test = basin::models::cuda_engine;
+
+}  // namespace basin_test

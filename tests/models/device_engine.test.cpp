@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers examples/models/device_engine.hpp: a transformer on a device against that on the host. The device is the host with one fiber a
+// CUDA thread, or a GPU where tests/gpu.sh builds this: engine_under_test.hpp of either folder
+#include <cmath>
+#include <vector>
+
+#include "basin/mask/causal.hpp"
+#include "basin/observe/received_attention.hpp"
+#include "basin/prune/drop_keys.hpp"
+#include <engine_under_test.hpp>
+#include "models/objectives.hpp"
+#include "models/reachable.hpp"
+#include "models/transformer.hpp"
+#include "support/catch.hpp"
+#include "support/tolerance.hpp"
+
+namespace basin {
+
+using basin_test::engine_under_test;
+using models::activations;
+using models::unchanged;
+
+namespace {
+
+using causal_attention = decltype(attention<>{}.with(causal{}));
+template <class Attention>
+using on_device = models::transformer<Attention, float, engine_under_test>;
+template <class Attention>
+using on_host = models::transformer<Attention, float>;
+
+models::transformer_config small(models::output_head head = models::output_head::untied) {
+  return {.vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9, .head = head};
+}
+
+std::vector<int> some_tokens(std::uint64_t seed, int count, int vocabulary = 7) {
+  philox rng(seed);
+  std::vector<int> tokens(static_cast<std::size_t>(count));
+  for (int& t : tokens) t = static_cast<int>(below(rng, static_cast<std::uint32_t>(vocabulary)));
+  return tokens;
+}
+
+/// Larger weights than the first ones, so that every nonlinearity is felt.
+template <class Model>
+void stir(Model& model) {
+  philox rng(1);
+  for (auto const& p : model.parameters())
+    for (float& x : p.values) x = static_cast<float>((p.shape.size() == 1 ? 1.0 : 0.0) + 0.3 * normal(rng));
+  model.send();
+}
+
+/// Sums of at most a few dozen terms in another order, through two layers of either pass: a few hundred eps of the largest number.
+void require_close(std::span<float const> a, std::span<float const> b) {
+  REQUIRE(a.size() == b.size());
+  float size = 0;
+  for (float const x : a) size = std::max(size, std::abs(x));
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    CAPTURE(i, size);
+    REQUIRE(static_cast<double>(std::abs(a[i] - b[i])) <= 500 * basin_test::eps_of<float> * static_cast<double>(size));
+  }
+}
+
+std::vector<float> copied(std::span<float const> x) { return {x.begin(), x.end()}; }
+
+template <class Attention>
+models::training_batch some_batch() {
+  models::training_batch data{2, 5, some_tokens(1, 10), some_tokens(2, 10), std::vector<float>(10, 0.1f)};
+  data.weights[3] = 0, data.targets[3] = -1;
+  return data;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a transformer on a device has the logits, the loss and the gradients of that on the host", "[parity][models][device]", attention<>, causal_attention) {
+  auto const head = GENERATE(models::output_head::untied, models::output_head::tied);
+  on_host<TestType> host(small(head));
+  on_device<TestType> device(small(head));
+  stir(host), stir(device);
+  auto const tokens = some_tokens(3, 12);
+  require_close(host.forward(tokens, 2, 6), device.forward(tokens, 2, 6));
+  auto const data = some_batch<TestType>();
+  double const loss = models::accumulate(host, data);
+  CHECK(std::abs(models::accumulate(device, data) - loss) <= 500 * basin_test::eps_of<float> * loss);
+  device.fetch();
+  for (std::size_t n = 0; n < host.parameters().size(); ++n) {
+    CAPTURE(host.parameters()[n].name);
+    require_close(host.parameters()[n].gradient, device.parameters()[n].gradient);
+  }
+}
+
+TEST_CASE("gradients on a device come from the host too, add up, and are cleared", "[parity][models][device]") {
+  on_host<attention<>> host(small());
+  on_device<attention<>> device(small());
+  stir(host), stir(device);
+  auto const tokens = some_tokens(3, 6);
+  auto const dlogits = copied(host.forward(tokens, 1, 6, unchanged{}, activations::keep));
+  host.backward(dlogits);
+  for (int times = 0; times < 2; ++times) {
+    device.forward(tokens, 1, 6, unchanged{}, activations::keep);
+    device.backward(dlogits);
+  }
+  device.fetch();
+  for (std::size_t n = 0; n < host.parameters().size(); ++n) {
+    std::vector<float> twice = copied(host.parameters()[n].gradient);
+    for (float& g : twice) g *= 2;
+    require_close(twice, device.parameters()[n].gradient);
+  }
+  CHECK_THROWS_AS(device.backward(dlogits), value_error);
+  device.clear_gradients();
+  device.fetch();
+  for (auto const& p : device.parameters())
+    for (float const g : p.gradient) REQUIRE(g == 0);
+}
+
+TEMPLATE_TEST_CASE("steps of training on a device are those of the host, and resume there", "[parity][models][device]", attention<>, causal_attention) {
+  on_host<TestType> host(small());
+  on_device<TestType> device(small()), resumed(small());
+  stir(host), stir(device);
+  typename on_host<TestType>::moments of_host;
+  typename on_device<TestType>::moments of_device;
+  auto const data = some_batch<TestType>();
+  auto const step = [&](auto& model, auto& moments) {
+    model.clear_gradients();
+    models::accumulate(model, data);
+    return model.step(moments, 1e-2, {.epsilon = 1e-4});
+  };
+  for (int n = 0; n < 3; ++n) {
+    double const norm = step(host, of_host);
+    CHECK(std::abs(step(device, of_device) - norm) <= 1000 * basin_test::eps_of<float> * norm);
+    if (n != 1) continue;
+    device.fetch();                                              // what a checkpoint holds
+    auto const saved = device.engine().to_host(of_device);
+    CHECK(saved.steps == 2);
+    nn::copy_values(device.parameters(), resumed.parameters());
+    resumed.send();
+    auto again = resumed.engine().from_host(saved);
+    step(resumed, again);
+  }
+  device.fetch(), resumed.fetch();
+  for (std::size_t n = 0; n < host.parameters().size(); ++n) {
+    require_close(host.parameters()[n].values, device.parameters()[n].values);
+    CHECK(copied(device.parameters()[n].values) == copied(resumed.parameters()[n].values));
+  }
+}
+
+TEST_CASE("a cache on a device gives the logits of whole sequences, and copies of it go their own ways", "[parity][models][device]") {
+  on_device<causal_attention> device(small());
+  stir(device);
+  auto const tokens = some_tokens(5, 9);
+  auto const whole = copied(device.forward(tokens, 1, 9));
+  on_device<causal_attention>::cache_type cache(device.config());
+  device.extend(cache, std::span(tokens).first(4));
+  auto other = cache;
+  device.extend(other, some_tokens(6, 3));
+  auto const rest = copied(device.extend(cache, std::span(tokens).subspan(4)));
+  require_close(std::span(whole).subspan(4 * 7), rest);
+}
+
+TEST_CASE("what an Adapt hides, records and is shown on a device is that on the host", "[parity][models][device]") {
+  struct record {
+    models::reachable<double> received = models::reachable<double>(2 * 2 * 6, engine_under_test::reach());
+    std::vector<float> shown;
+  };
+  models::reachable<std::uint8_t> marks(2 * 6, engine_under_test::reach());
+  marks[1] = marks[6 + 4] = 1;
+  struct watch {
+    record* to;
+    models::reachable<std::uint8_t> const* hidden;
+    auto operator()(int l, attention<> use) const {
+      return use.with(drop_keys{contiguous(hidden->data(), 1, 2, 6)}).with(received_attention{contiguous(to->received.data() + l * 2 * 6, 1, 2, 6)});
+    }
+    void reads(int, view<float const, 2> stream) const {
+      for (index i = 0; i < stream.extent(0); ++i) to->shown.push_back(stream(i, 3));
+    }
+    void projected(int, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v) const {
+      for (index i = 0; i < 6; ++i) to->shown.insert(to->shown.end(), {q(0, 1, i, 5), k(0, 0, i, 0), v(0, 0, i, 2)});
+    }
+  };
+  on_host<attention<>> host(small());
+  on_device<attention<>> device(small());
+  stir(host), stir(device);
+  record of_host, of_device;
+  auto const tokens = some_tokens(7, 6);
+  require_close(host.forward(tokens, 1, 6, watch{&of_host, &marks}), device.forward(tokens, 1, 6, watch{&of_device, &marks}));
+  require_close(of_host.shown, of_device.shown);
+  for (std::size_t j = 0; j < of_host.received.size(); ++j) CHECK(std::abs(of_host.received[j] - of_device.received[j]) <= 500 * basin_test::eps_of<float> * 6);
+  CHECK(of_device.received[1] == 0);
+}
+
+TEST_CASE("a transformer on a device refuses what that on the host refuses", "[unit][models][device]") {
+  on_device<attention<>> device(small());
+  CHECK_THROWS_AS(device.forward(std::vector<int>{1, 7}, 1, 2), value_error);
+  CHECK_THROWS_AS(device.forward(std::vector<int>{1, 2}, 1, 3), shape_error);
+  CHECK_THROWS_AS(device.backward(std::vector<float>(7)), value_error);
+  auto data = some_batch<attention<>>();
+  data.targets[0] = 7;
+  CHECK_THROWS_AS(models::accumulate(device, data), value_error);
+}
+
+}  // namespace basin

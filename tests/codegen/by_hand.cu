@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
     m.wait_for_all_but<1>();
     m.sync();
     scores_type s{};
-    multiply_rows<tiles>(m, tile_at(0), warp_row, tile_at(rows + stage * columns), s);
+    multiply_rows<E, tiles>(m, tile_at(0), warp_row, tile_at(rows + stage * columns), s);
     if (at + columns > p.keys) {
       BASIN_UNROLL
       for (int n = 0; n < tiles; ++n) {

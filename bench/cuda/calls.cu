@@ -32,7 +32,7 @@ struct one_dim : basin::gpu::default_tuning {
   static constexpr int dims[] = {128};
 };
 struct one_dim_backward : basin::gpu::default_backward_tuning {
-  static constexpr int dims[] = {128};
+  [[maybe_unused]] static constexpr int dims[] = {128};
 };
 template <int Policy>
 using forward_tuning = std::conditional_t<Policy == basin_cuda_full, all_dims, one_dim>;

@@ -26,8 +26,8 @@ void say(char const* source) { std::printf("%s -\n", source); }
 
 int main() {
   constexpr int fp32 = storage_count - 1;
+  for (int n : {3, 1, 2, 0}) say("tests/gpu/masks.cu", n);       // two normalizers, both passes
   for (int n = shape_policy_count - 1; n >= 0; --n) say("tests/gpu/shapes.cu", storage_count * n + fp32);
-  for (int n : {1, 0}) say("tests/gpu/masks.cu", n);
   for (int n = 0; n < shape_policy_count * storage_count; ++n)
     if (n % storage_count != fp32) say("tests/gpu/shapes.cu", n);
   for_each_number<normalizer_count>([](auto n) {

@@ -21,8 +21,8 @@ namespace basin::models {
 /// Device    models nn::device and has: memory<T>, a vector of its memory whose new elements are zeros; put(from, to), get(from, to)
 ///           to and from the host, where get waits; reach(), memory of both; forward(use, q, k, v, out) and backward(use, q, k, v,
 ///           dout, dq, dk, dv). One is models/cuda_side.hpp, another runs on the host in tests
-/// State     memory is taken where a call is larger than any before, and used again; a step of training waits twice, for the loss
-///           and for the norm of the gradient
+/// State     memory is taken where a call is larger than any before, and used again; a step of training waits for the loss and for the
+///           norm of the gradient, and where put() waits
 /// Determinism  run_to_run, as the device
 template <class Device>
 class device_engine {

@@ -137,6 +137,7 @@ class cuda_device {
   /// c = a b or c += a b; nn/matmul.hpp has the shapes.
   void multiply(view<float const, 2> a, view<float const, 2> b, view<float, 2> c, update how) {
     if (c.extent(0) == 0 || c.extent(1) == 0) return;
+    if (a.extent(1) == 0) return how == update::add ? void() : clear(c);  // an empty sum
     auto const la = detail::layout_of("a", a), lb = detail::layout_of("b", b);
     index const ldc = c.extent(0) > 1 ? c.stride(0) : c.extent(1);
     auto const& plan = plan_of({c.extent(0), c.extent(1), a.extent(1), la.leading, lb.leading, ldc, la.orientation, lb.orientation,
@@ -155,6 +156,11 @@ class cuda_device {
   }
 
  private:
+  void clear(view<float, 2> c) {
+    auto const row = static_cast<std::size_t>(c.extent(1)) * sizeof(float), pitch = static_cast<std::size_t>(c.extent(0) > 1 ? c.stride(0) : c.extent(1)) * sizeof(float);
+    basin::gpu::detail::require("basin::nn::multiply", "cudaMemset2DAsync", cudaMemset2DAsync(c.data_handle(), pitch, 0, row, static_cast<std::size_t>(c.extent(0)), stream_));
+  }
+
   detail::product_plan const& plan_of(detail::product_key const& key) {
     if (auto const found = plans.find(key); found != plans.end()) return found->second;
     auto plan = detail::describe_product(key);

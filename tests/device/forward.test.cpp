@@ -63,6 +63,25 @@ TEST_CASE("products of floats rounded to TF32 are off by as much as that, and on
   }
 }
 
+TEMPLATE_TEST_CASE("outputs of 16 bits are those of floats, rounded once, stored in pairs or one by one", "[device]", basin::bfloat16, basin::float16) {
+  for (index const value_dim : {24, 7}) {
+    shape const s{1, 2, 1, 40, 50, 16, value_dim};
+    half_call<TestType> c(s);
+    auto const use = basin::attention<>{}.with(basin::causal{});
+    c.template run<small_blocks>(use);
+    for (index const pad : {0, 1}) {                             // rows begin at even numbers, and then not
+      std::vector<TestType> memory(static_cast<std::size_t>(s.heads * s.queries * (value_dim + pad) + 1), TestType(-7.0f));
+      basin::view<TestType, 4> const out = basin::strided(memory.data() + pad, std::array<index, 4>{1, s.heads, s.queries, value_dim},
+                                                          std::array<index, 4>{s.heads * s.queries * (value_dim + pad), s.queries * (value_dim + pad), value_dim + pad, 1});
+      host_forward(use, c.view_of(c.q, c.exact.q), c.view_of(c.k, c.exact.k), c.view_of(c.v, c.exact.v), out);
+      bool same = true;
+      c.out.each([&](float x, index b, index h, index i, index d) { same = same && out(b, h, i, d).bits == TestType(x).bits; });
+      CHECK(same);
+      CHECK((pad == 0 || memory[0].bits == TestType(-7.0f).bits));
+    }
+  }
+}
+
 TEST_CASE("kernels give the same bits again, and watching changes none of them", "[device]") {
   shape const s{1, 4, 2, 37, 60, 16, 16};
   call<float> blind(s), again(s), watched(s);

@@ -16,7 +16,7 @@ class forward_block {
   using watch_type = typename Call::watch_type;
   using row_type = typename block_type::row_type;
   using scores_type = typename Call::scores_type;
-  static constexpr auto streams = plan_forward<typename Call::attention_type>() == way::stream;
+  static constexpr auto streams = plan_forward<typename Call::attention_type>() != way::sweeps;
 
   BASIN_DEVICE forward_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) { at.fetch_rows(0, call.q); }
 
@@ -32,6 +32,7 @@ class forward_block {
   /// Rows and outputs that are not yet normalised.
   BASIN_DEVICE void make_rows() {
     if constexpr (streams) {
+      at.count_keys();
       at.start();
       at.over_mixing(out, [&](scores_type& s) {
         raise(s);

@@ -41,12 +41,12 @@ struct query_block : query_rows<M, Call> {
       meet(at, seen(at));
     });
   }
-  /// The same with the judged tile, or with keys counted: meet(scores).
+  /// The same with the judged tile: meet(scores).
   template <sweep For, class Meet>
   BASIN_DEVICE void over_scores(Meet const& meet) {
     over_tiles<For>([&](index first, coverage seen) {
       scores_type s = tiles.product(0);
-      become_scores<For>(first, seen, s);
+      judge(s, first, seen);
       meet(s);
     });
   }
@@ -54,18 +54,29 @@ struct query_block : query_rows<M, Call> {
   template <class Weigh, class Lower>
   BASIN_DEVICE void over_mixing(sums_of_warp<Call::dim / 8>& sums, Weigh const& weigh, Lower const& lower) {
     tiles.over_mixing(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, [&](index at) { return next(at); }, sums, [&](index at, scores_type& s) {
-      become_scores<sweep::values>(at, seen(at), s);
+      judge(s, at, seen(at));
       weigh(s);
     }, lower);
   }
 
-  /// All stages but the sum, each in sweeps of its own.
-  BASIN_DEVICE void count_measure_and_search() {
+  /// How many keys each row sees, where its start asks for it. Of tiles that are seen as a whole nothing is multiplied.
+  BASIN_DEVICE void count_keys() {
     if constexpr (!starts_uncounted<N>) {
-      over_scores<sweep::counts>([](scores_type const&) {});
+      over_tiles<sweep::counts>([&](index first, coverage seen) {
+        if (seen == coverage::all) {
+          for (float& one : visible) one += static_cast<float>(2 * Call::tiles);
+        } else {
+          scores_type const s = tiles.product(0);
+          count(s, first, seen);
+        }
+      });
       BASIN_UNROLL
       for (int i = 0; i < 2; ++i) visible[i] = over_row(m, visible[i], [](float a, float b) { return a + b; });
     }
+  }
+  /// All stages but the sum, each in sweeps of its own.
+  BASIN_DEVICE void count_measure_and_search() {
+    count_keys();
     start();
     if constexpr (raises_rows<N>) {
       over_scores<sweep::scores>([&](scores_type& s) { raise_part(s); });
@@ -75,7 +86,8 @@ struct query_block : query_rows<M, Call> {
   }
   /// Finished rows, without anything made of them.
   BASIN_DEVICE void finish_rows() {
-    if constexpr (plan_forward<typename Call::attention_type>() == way::stream) {
+    if constexpr (plan_forward<typename Call::attention_type>() != way::sweeps) {
+      count_keys();
       start();
       over_scores<sweep::scores>([&](scores_type& s) {
         raise(s, [](int, row_type const&) {});
@@ -97,11 +109,6 @@ struct query_block : query_rows<M, Call> {
   BASIN_DEVICE index next(index at) const {
     while (at < last_key && seen(at) == coverage::none) at += Call::cut.columns;
     return at;
-  }
-  template <sweep For>
-  BASIN_DEVICE void become_scores(index first, coverage seen, scores_type& s) {
-    if constexpr (For == sweep::counts) count(s, first, seen);
-    else judge(s, first, seen);
   }
   /// Sweeps until every row of the block is content; those that are take no part in the sweeps of others.
   BASIN_DEVICE void search() {

@@ -93,7 +93,7 @@ struct query_rows {
     }
   }
   /// Counts the keys of a tile that rows see.
-  BASIN_DEVICE void count(scores_type& s, index first, coverage seen) {
+  BASIN_DEVICE void count(scores_type const& s, index first, coverage seen) {
     each(s, [&](int i, int column, float x) { visible[i] += score_of(c, keys_of_sequence, mine[i], first + column, seen, x).seen ? 1.0f : 0.0f; });
   }
 

@@ -38,6 +38,14 @@
 #define BASIN_INLINE inline
 #endif
 
+// The next loop of a kernel is unrolled so many times: 1 keeps it as it is.
+#if defined(__CUDACC__)
+#define BASIN_PRAGMA(text) _Pragma(#text)
+#define BASIN_UNROLL_BY(times) BASIN_PRAGMA(unroll times)
+#else
+#define BASIN_UNROLL_BY(times)
+#endif
+
 // The next loop has a small constant trip count and indexes registers: it must be unrolled, at any optimisation level.
 #if defined(__clang__) || defined(__CUDACC__)
 #define BASIN_UNROLL _Pragma("unroll")

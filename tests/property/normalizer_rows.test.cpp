@@ -34,6 +34,42 @@ void for_each_row(F&& f) {
 
 }  // namespace
 
+namespace {
+
+/// Passes everything on but aim(), of which it does not know.
+template <class Normalizer>
+struct plainly_wrapped {
+  Normalizer normalize;
+  template <class T>
+  using row = typename Normalizer::template row<T>;
+  template <class T>
+  void raise(row<T>& r, T score) const { normalize.raise(r, score); }
+  template <class T>
+  void absorb(row<T>& r, T score) const { normalize.absorb(r, score); }
+  template <class T>
+  auto next(row<T>& r) const { return normalize.next(r); }
+  template <class T>
+  T term(row<T> const& r, T score) const { return normalize.term(r, score); }
+  template <class T>
+  void add(row<T>& r, T score, T term) const { normalize.add(r, score, term); }
+  template <class T>
+  T factor(row<T> const& r) const { return normalize.factor(r); }
+  template <class T>
+  void merge(row<T>& into, row<T> const& from) const { normalize.merge(into, from); }
+};
+
+}  // namespace
+
+TEST_CASE("a decorator that does not pass aim() on costs sweeps, not weights", "[property][normalizer]") {
+  for (auto const kind : {row_kind::smooth, row_kind::tied, row_kind::far_apart})
+    for (std::size_t const n : {1u, 7u, 64u, 257u}) {
+      auto const scores = in_type<float>(row_of_scores(kind, n, n));
+      CAPTURE(name_of(kind), n);
+      CHECK(weights_of(plainly_wrapped<basin::top_k>{basin::top_k{5}}, scores) == weights_of(basin::top_k{5}, scores));
+      CHECK(weights_of(plainly_wrapped<basin::top_p>{basin::top_p{0.7}}, scores) == weights_of(basin::top_p{0.7}, scores));
+    }
+}
+
 TEMPLATE_TEST_CASE("weights are never negative and sum to the promised mass", "[property][normalizer]", float, double) {
   for_each_row([](auto const& c, auto const& scores) {
     auto const found = weights_of(c.normalize, in_type<TestType>(scores));

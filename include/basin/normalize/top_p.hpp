@@ -56,7 +56,7 @@ struct top_p {
   }
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    r.mass = math::select(r.mass == T(0), r.set.gathered[r.set.cuts - 1], r.mass);
+    r.mass = math::select(r.mass == T(0) && r.set.stage >= T(0), r.set.gathered[r.set.cuts - 1], r.mass);
     return r.set.next(r.max, T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.mass, math::highest<T>(), T(0), [](T width) { return T(0.04f) * width; },
                       [&](T score) { return math::exp_nonpositive(score - r.max); });
   }

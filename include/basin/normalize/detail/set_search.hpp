@@ -61,6 +61,7 @@ struct set_search {
   /// gather) apart. True where another sweep is needed.
   template <class Spread, class Weight>
   BASIN_HD auto next(T max, T wanted, T total, T few, T shift, Spread const& spread_of, Weight const& weight_of) {
+    if (math::any(stage < T(0))) return begin_unaimed(max);
     auto const was_open = stage < T(3);
     T found = T(0), at = math::lowest<T>();
     look_among_nearest(wanted, weight_of, found, at);
@@ -112,6 +113,17 @@ struct set_search {
   }
 
  private:
+  /// Where nobody called aim(), as a decorator may that does not know of it: what the sweep gathered is of no use, and the search begins without
+  /// a measure.
+  BASIN_HD auto begin_unaimed(T max) {
+    stage = T(0);
+    low = math::lowest<T>(), high = T(0) - math::minus_inf<T>();
+    gathered.fill(T(0));
+    near.fill(low);
+    BASIN_UNROLL
+    for (int c = 0; c < cuts; ++c) cut[c] = c + 1 < cuts ? max - T(c == 0 ? 1.0f : c == 1 ? 4.0f : 16.0f) : low;
+    return stage < T(3);
+  }
   template <class Mask>
   BASIN_HD static void settle(Mask here, T threshold, T& found, T& at) {
     auto const first = here && found == T(0);

@@ -3,6 +3,7 @@
 
 // An exponential by multiply-adds, for kernels that wait for the unit which makes them.
 
+#include <concepts>
 #include <cstdint>
 #include <cuda/std/bit>
 
@@ -17,7 +18,8 @@ namespace basin::gpu::detail {
 /// Precision relative error <= 4e-6, far below the rounding of terms to 16 bits; 0 below 2^-125
 /// Edges     -inf gives 0, NaN gives 0
 /// Cost      10 instructions
-inline BASIN_DEVICE float exp2_by_multiply_adds(float x) {
+template <std::same_as<float> T>
+BASIN_DEVICE T exp2_by_multiply_adds(T x) {
   float const magic = 12582912.0f, shifted = x + magic, f = x - (shifted - magic);      // the nearest integer stands in the low bits
   float p = 0.00966636836528778f;
   p = math::fma(p, f, 0.055921975523233414f);

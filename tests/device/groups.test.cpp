@@ -39,6 +39,7 @@ TEST_CASE("an exponential by multiply-adds is one, within its bound", "[device]"
   }
   CHECK(worst <= 4e-6);
   CHECK(basin::gpu::detail::exp2_by_multiply_adds(0.0f) == 1.0f);
+  CHECK(std::isnan(basin::gpu::detail::exp2_by_multiply_adds(std::numeric_limits<float>::quiet_NaN())));
   for (float const x : {-125.5f, -126.0f, -1e4f, -1e30f, -std::numeric_limits<float>::infinity()}) CHECK(basin::gpu::detail::exp2_by_multiply_adds(x) == 0.0f);
 }
 

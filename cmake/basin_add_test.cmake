@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...] [COMPILED_SOONER]): one test program, each of
-# its test cases a CTest of its own, named NAME.<sentence> and labelled NAME. COMPILED_SOONER, at -O1: where the work is in many templates, not
-# in running them, and others test the same code at -O2.
+# basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...] [AS_RELEASED | SANITIZED]): one test program, each of its test
+# cases a CTest of its own, named NAME.<sentence> and labelled NAME. Tests are compiled as the preset says, at -O1 for the sake of time; AS_RELEASED,
+# at -O2: engines and SIMD, as users have them. SANITIZED: under AddressSanitizer in every run, where the compiler has it.
 
 find_package(Catch2 REQUIRED)
 include(Catch)
@@ -15,16 +15,23 @@ target_link_libraries(basin_test_main PUBLIC Catch2::Catch2 basin::basin PRIVATE
 target_precompile_headers(basin_test_main PRIVATE support/precompiled.hpp)
 set_source_files_properties(support/main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS -O0)
 
-# What is precompiled, at -O1.
-add_library(basin_test_sooner OBJECT support/precompiled.cpp)
-target_link_libraries(basin_test_sooner PRIVATE Catch2::Catch2 basin::basin basin_own)
-target_include_directories(basin_test_sooner PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
-target_compile_definitions(basin_test_sooner PRIVATE BASIN_DEFAULT_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
-target_precompile_headers(basin_test_sooner PRIVATE support/precompiled.hpp)
-target_compile_options(basin_test_sooner PRIVATE -O1)
+# What is precompiled, once more at -O2.
+add_library(basin_test_released OBJECT support/precompiled.cpp)
+target_link_libraries(basin_test_released PRIVATE Catch2::Catch2 basin::basin basin_own)
+target_include_directories(basin_test_released PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+target_compile_definitions(basin_test_released PRIVATE BASIN_DEFAULT_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
+target_precompile_headers(basin_test_released PRIVATE support/precompiled.hpp)
+target_compile_options(basin_test_released PRIVATE -O2)
+
+include(CMakePushCheckState)
+include(CheckCXXSourceCompiles)
+cmake_push_check_state()
+list(APPEND CMAKE_REQUIRED_FLAGS -fsanitize=address)
+check_cxx_source_compiles("int main() {}" basin_has_address_sanitizer)
+cmake_pop_check_state()
 
 function(basin_add_test)
-  cmake_parse_arguments(arg "COMPILED_SOONER" "NAME" "SOURCES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "AS_RELEASED;SANITIZED" "NAME" "SOURCES;LIBRARIES" ${ARGN})
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "basin_add_test: needs NAME and SOURCES, and takes LIBRARIES; got '${ARGN}'")
   endif()
@@ -38,9 +45,14 @@ function(basin_add_test)
   set(target test_${arg_NAME})
   add_executable(${target} ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE basin_test_main basin_own ${arg_LIBRARIES})
-  if(arg_COMPILED_SOONER)
-    target_compile_options(${target} PRIVATE -O1)
-    target_precompile_headers(${target} REUSE_FROM basin_test_sooner)
+  if(arg_SANITIZED AND basin_has_address_sanitizer AND NOT CMAKE_CXX_FLAGS_DEBUG MATCHES "-fsanitize")
+    target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support/sanitizer.cpp")
+    target_compile_options(${target} PRIVATE -fsanitize=address)
+    target_link_options(${target} PRIVATE -fsanitize=address)
+    target_precompile_headers(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp")
+  elseif(arg_AS_RELEASED AND NOT CMAKE_CXX_FLAGS_DEBUG MATCHES "-fsanitize")
+    target_compile_options(${target} PRIVATE -O2)
+    target_precompile_headers(${target} REUSE_FROM basin_test_released)
   else()
     target_precompile_headers(${target} REUSE_FROM basin_test_main)
   endif()

@@ -144,6 +144,13 @@ BASIN_HD BASIN_INLINE T abs(T x) {
 }
 
 /// Whether the condition holds in any lane.
-BASIN_HD constexpr bool any(bool which) { return which; }
+template <class Mask>
+struct masks {
+  BASIN_HD static constexpr bool any(Mask which) { return which; }
+};
+template <class Mask>
+BASIN_HD constexpr bool any(Mask which) {
+  return masks<Mask>::any(which);
+}
 
 }  // namespace basin::math

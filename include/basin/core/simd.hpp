@@ -132,9 +132,9 @@ struct functions<xsimd::batch<T, Arch>> {
 };
 
 template <class T, class Arch>
-BASIN_INLINE bool any(xsimd::batch_bool<T, Arch> which) {
-  return xsimd::any(which);
-}
+struct masks<xsimd::batch_bool<T, Arch>> {
+  static BASIN_INLINE bool any(xsimd::batch_bool<T, Arch> which) { return xsimd::any(which); }
+};
 
 }  // namespace math
 

@@ -44,7 +44,7 @@ BASIN_DEVICE std::byte const* bytes_at(E const* p) {
 template <class Arithmetic, int Tiles, class E, int Dim, class M>
 BASIN_DEVICE void multiply_rows(M const& m, shared_tile<E, Dim> a, int row, shared_tile<E, Dim> b, sums_of_warp<Tiles>& sums) {
   constexpr int depth = product_depth<E>, half = depth / 2;
-  constexpr int at_once = std::is_same_v<Arithmetic, float> ? 1 : Dim / depth;           // exact products are long
+  [[maybe_unused]] constexpr int at_once = std::is_same_v<Arithmetic, float> ? 1 : Dim / depth;           // exact products are long
   int const lane = m.thread() % 32, r = lane % 8, part = lane / 8;
   BASIN_UNROLL_BY(at_once)
   for (int k = 0; k < Dim; k += depth) {

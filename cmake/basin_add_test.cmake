@@ -47,7 +47,7 @@ function(basin_add_test)
   target_link_libraries(${target} PRIVATE basin_test_main basin_own ${arg_LIBRARIES})
   if(arg_SANITIZED AND basin_has_address_sanitizer AND NOT CMAKE_CXX_FLAGS_DEBUG MATCHES "-fsanitize")
     target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support/sanitizer.cpp")
-    target_compile_options(${target} PRIVATE -fsanitize=address)
+    target_compile_options(${target} PRIVATE -O0 -fsanitize=address)  # at -O1 the sanitizer doubles what compiling takes
     target_link_options(${target} PRIVATE -fsanitize=address)
     target_precompile_headers(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp")
   elseif(arg_AS_RELEASED AND NOT CMAKE_CXX_FLAGS_DEBUG MATCHES "-fsanitize")

@@ -117,7 +117,7 @@ compile_unit() {  # SOURCE CASE
 build_all() {
   local source number object began=$SECONDS objects=() missing=0 sources
   # Objects of the same sources, compilers and target are kept, so that a build that was stopped goes on.
-  sources=$({ find include tests/support tests/parity tests/gpu tests/models examples/models bench/cuda -type f -exec sha256sum {} + | sort; "$nvcc" --version; "$compiler" --version; echo "$arch"; } | sha256sum)
+  sources=$({ find include tests/support tests/parity tests/gpu tests/models examples/models bench/cuda bench/support -type f -exec sha256sum {} + | sort; "$nvcc" --version; "$compiler" --version; echo "$arch"; } | sha256sum)
   : >"$build/times"
   list_units >"$build/units.txt" || return 1
   if has_layers; then printf '%s -\n' examples/models/cuda_engine.cu tests/models/device_engine.test.cpp >>"$build/units.txt"

@@ -2,27 +2,17 @@
 
 #include "cuda/library.hpp"
 
-#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "cuda/calls.hpp"
+#include "support/entry.hpp"
 
 namespace {
 
-thread_local std::string problem;
-
-template <class F>
-std::int32_t answer(F const& f) {
-  try {
-    f();
-    return 0;
-  } catch (std::exception const& e) {
-    problem = e.what();
-    return 1;
-  }
-}
+using basin_bench::answer;
+using basin_bench::problem;
 
 /// f(calls of the policy).
 template <class F>

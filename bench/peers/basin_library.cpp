@@ -6,10 +6,9 @@
 #include <omp.h>
 
 #include <cstdint>
-#include <exception>
-#include <string>
 
 #include "basin/basin.hpp"
+#include "support/entry.hpp"
 
 extern "C" {
 
@@ -26,7 +25,8 @@ struct basin_tensor {
 
 namespace {
 
-thread_local std::string problem;
+using basin_bench::answer;
+using basin_bench::problem;
 
 template <class T>
 basin::view<T, 4> view_of(basin_tensor const& t) {
@@ -39,17 +39,6 @@ template <class F>
 void masked(std::int32_t causal, F&& f) {
   if (causal != 0) f(basin::attention<>{}.with(basin::causal{}));
   else f(basin::attention<>{});
-}
-
-template <class F>
-int answer(F&& f) {
-  try {
-    f();
-    return 0;
-  } catch (std::exception const& e) {
-    problem = e.what();
-    return 1;
-  }
 }
 
 template <class T>

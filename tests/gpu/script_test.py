@@ -55,7 +55,7 @@ class Script(unittest.TestCase):
     def setUp(self):
         self.root = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.root)
-        for folder in ("include", "tests/support", "tests/parity", "tests/gpu", "bench/cuda", "bin", "toolkit/include/cccl"):
+        for folder in ("include", "tests/support", "tests/parity", "tests/gpu", "bench/cuda", "bench/support", "bin", "toolkit/include/cccl"):
             (self.root / folder).mkdir(parents=True)
         shutil.copy(HERE.parent / "gpu.sh", self.root / "tests/gpu.sh")
         for unit in UNITS:

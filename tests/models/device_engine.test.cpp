@@ -10,6 +10,7 @@
 #include <engine_under_test.hpp>
 #include "models/objectives.hpp"
 #include "models/reachable.hpp"
+#include "models/small_model.hpp"
 #include "models/transformer.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
@@ -17,6 +18,9 @@
 namespace basin {
 
 using basin_test::engine_under_test;
+using basin_test::small;
+using basin_test::some_tokens;
+using basin_test::stir;
 using models::activations;
 using models::unchanged;
 
@@ -27,26 +31,6 @@ template <class Attention>
 using on_device = models::transformer<Attention, float, engine_under_test>;
 template <class Attention>
 using on_host = models::transformer<Attention, float>;
-
-models::transformer_config small(models::output_head head = models::output_head::untied) {
-  return {.vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9, .head = head};
-}
-
-std::vector<int> some_tokens(std::uint64_t seed, int count, int vocabulary = 7) {
-  philox rng(seed);
-  std::vector<int> tokens(static_cast<std::size_t>(count));
-  for (int& t : tokens) t = static_cast<int>(below(rng, static_cast<std::uint32_t>(vocabulary)));
-  return tokens;
-}
-
-/// Larger weights than the first ones, so that every nonlinearity is felt.
-template <class Model>
-void stir(Model& model) {
-  philox rng(1);
-  for (auto const& p : model.parameters())
-    for (float& x : p.values) x = static_cast<float>((p.shape.size() == 1 ? 1.0 : 0.0) + 0.3 * normal(rng));
-  model.send();
-}
 
 /// Sums of at most a few dozen terms in another order, through two layers of either pass: a few hundred eps of the largest number.
 void require_close(std::span<float const> a, std::span<float const> b) {

@@ -12,37 +12,21 @@
 #include "basin/nn/cross_entropy.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
+#include "models/small_model.hpp"
 #include "nn/gradients.hpp"
 
 namespace basin {
 
 using basin_test::Approx;
+using basin_test::small;
+using basin_test::some_tokens;
+using basin_test::stir;
 using models::activations;
 using models::unchanged;
 
 namespace {
 
 using causal_attention = decltype(attention<>{}.with(causal{}));
-
-models::transformer_config small(models::output_head head = models::output_head::untied) {
-  return {.vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9, .head = head};
-}
-
-std::vector<int> some_tokens(std::uint64_t seed, int count, int vocabulary) {
-  philox rng(seed);
-  std::vector<int> tokens(static_cast<std::size_t>(count));
-  for (int& t : tokens) t = static_cast<int>(below(rng, static_cast<std::uint32_t>(vocabulary)));
-  return tokens;
-}
-
-/// Larger weights than the default ones, so that every nonlinearity is felt.
-template <class Model>
-void stir(Model& model) {
-  philox rng(1);
-  for (auto const& p : model.parameters()) {
-    for (auto& x : p.values) x = static_cast<typename Model::value_type>((p.shape.size() == 1 ? 1.0 : 0.0) + 0.3 * normal(rng));
-  }
-}
 
 template <class Model>
 double loss_of(Model& model, std::vector<int> const& tokens, std::vector<int> const& targets, int batch) {

@@ -43,6 +43,23 @@ std::size_t backward_workspace(Attention const&, problem const& p) {
   return static_cast<std::size_t>(p.batch * p.heads * p.queries) * (sizeof(gpu::detail::kept_row<normalizer_type>) + sizeof(typename arguments::delta_type));
 }
 
+namespace gpu::detail {
+
+/// What both entries below ask of a call.
+template <class Attention, class E, class G>
+problem checked_backward(char const* who, Attention const& use, view<E, 4> const& q, view<E, 4> const& k, view<E, 4> const& v, view<E, 4> const& dout, view<G, 4> const& dq,
+                         view<G, 4> const& dk, view<G, 4> const& dv, std::span<std::byte const> workspace) {
+  static_assert(has_jacobian<decltype(Attention::normalize)>,
+                "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
+  require_policies_of_a_gpu<Attention>();
+  problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
+  validate(use, p);
+  require_workspace(who, "workspace", "backward_workspace", workspace, backward_workspace(use, p));
+  return p;
+}
+
+}  // namespace gpu::detail
+
 /// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. All memory is the device's. Observers see what
 /// they see in forward(), to rounding.
 ///
@@ -59,12 +76,8 @@ template <class Selector = gpu::default_backward_tuning, class Attention, class 
 void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<E, 4> dout, view<G, 4> dq, view<G, 4> dk, view<G, 4> dv, cudaStream_t stream,
               std::span<std::byte> workspace) {
   using normalizer_type = decltype(Attention::normalize);
-  static_assert(has_jacobian<normalizer_type>, "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
-  gpu::detail::require_policies_of_a_gpu<Attention>();
   constexpr char const* who = "basin::backward";
-  problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
-  validate(use, p);
-  gpu::detail::require_workspace(who, "workspace", "backward_workspace", workspace, backward_workspace(use, p));
+  problem const p = gpu::detail::checked_backward(who, use, q, k, v, dout, dq, dk, dv, workspace);
   using arguments = gpu::detail::backward_arguments<std::remove_const_t<E>, normalizer_type, G>;
   auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data());
   auto* const deltas = reinterpret_cast<typename arguments::delta_type*>(kept + p.batch * p.heads * p.queries);
@@ -81,14 +94,11 @@ template <class Selector = gpu::default_backward_tuning, class Attention, class 
 void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<std::type_identity_t<E>, 4> out, view<E, 4> dout, view<G, 4> dq, view<G, 4> dk,
               view<G, 4> dv, cudaStream_t stream, std::span<std::byte> workspace, std::span<std::byte> saved) {
   using normalizer_type = decltype(Attention::normalize);
-  static_assert(has_jacobian<normalizer_type>, "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
-  gpu::detail::require_policies_of_a_gpu<Attention>();
   constexpr char const* who = "basin::backward";
-  problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
+  problem const p = gpu::detail::checked_backward(who, use, q, k, v, dout, dq, dk, dv, workspace);
   check_like_output(who, "out", out, p);
-  validate(use, p);
+  check_apart(who, "out", out, "dq", dq, "dk", dk, "dv", dv);
   using arguments = gpu::detail::saved_backward_arguments<std::remove_const_t<E>, normalizer_type, G>;
-  gpu::detail::require_workspace(who, "workspace", "backward_workspace", workspace, backward_workspace(use, p));
   gpu::detail::require_workspace(who, "memory of saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
   auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(saved.data());
   auto* const deltas = reinterpret_cast<typename arguments::delta_type*>(workspace.data());

@@ -29,18 +29,24 @@ inline unsigned grid_of(char const* who, index blocks) {
   return static_cast<unsigned>(blocks);
 }
 
+/// Launches `run` with its arguments.
+template <class Kernel, class... Arguments>
+void launch_kernel(char const* who, Kernel* run, index blocks, int threads, int shared_bytes, cudaStream_t stream, Arguments const&... arguments) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid_of(who, blocks);
+  config.blockDim = static_cast<unsigned>(threads);
+  config.dynamicSmemBytes = static_cast<std::size_t>(shared_bytes);
+  config.stream = stream;
+  require(who, "cudaFuncSetAttribute", cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+  require(who, "cudaLaunchKernelEx", cudaLaunchKernelEx(&config, run, arguments...));
+}
+
 template <template <class, class> class Block, class Call>
 void launch(char const* who, Call const& c, cudaStream_t stream) {
   auto const& use = c.use;
   auto* const run = &kernel<Block, Call, decltype(use.normalize), decltype(use.visible), decltype(use.prune), decltype(use.observe), decltype(use.score)>;
-  require(who, "cudaFuncSetAttribute", cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, Call::shared_bytes));
-  cudaLaunchConfig_t config{};
-  config.gridDim = grid_of(who, Block<device, Call>::blocks(c));
-  config.blockDim = Call::threads;
-  config.dynamicSmemBytes = Call::shared_bytes;
-  config.stream = stream;
-  require(who, "cudaLaunchKernelEx",
-          cudaLaunchKernelEx(&config, run, static_cast<typename Call::arguments const&>(c), use.normalize, use.visible, use.prune, use.observe, use.score));
+  launch_kernel(who, run, Block<device, Call>::blocks(c), Call::threads, Call::shared_bytes, stream, static_cast<typename Call::arguments const&>(c), use.normalize, use.visible,
+                use.prune, use.observe, use.score);
 }
 
 /// f(std::integral_constant<int, Dim>) with the least dim that kernels are made for and the call fits.

@@ -78,13 +78,8 @@ bool launch_bulk(char const* who, Call const& c, First const& first, Second cons
   box_maps maps;
   if (!runs_here(run) || !map_of(first, Call::cut.columns, maps.of[0]) || !map_of(second, Call::cut.columns, maps.of[1])) return false;
   constexpr int bytes = Call::shared_bytes + 1024;               // panels begin at multiples of 1024
-  require(who, "cudaFuncSetAttribute", cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  cudaLaunchConfig_t config{};
-  config.gridDim = grid_of(who, Block<hopper<true>, Call>::blocks(c));
-  config.blockDim = threads_in_roles<Call>;
-  config.dynamicSmemBytes = bytes;
-  config.stream = stream;
-  require(who, "cudaLaunchKernelEx", cudaLaunchKernelEx(&config, run, static_cast<typename Call::arguments const&>(c), maps, use.normalize, use.visible, use.prune, use.observe, use.score));
+  launch_kernel(who, run, Block<hopper<true>, Call>::blocks(c), threads_in_roles<Call>, bytes, stream, static_cast<typename Call::arguments const&>(c), maps, use.normalize,
+                use.visible, use.prune, use.observe, use.score);
   return true;
 }
 

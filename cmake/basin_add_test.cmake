@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...] [AS_RELEASED | SANITIZED]): one test program, each of its test
-# cases a CTest of its own, named NAME.<sentence> and labelled NAME. Tests are compiled as the preset says, at -O1 for the sake of time; AS_RELEASED,
+# cases a CTest of its own, named NAME.<sentence> and labelled NAME. Tests are compiled as the preset says, at -Og for the sake of time; AS_RELEASED,
 # at -O2: engines and SIMD, as users have them. SANITIZED: under AddressSanitizer in every run, where the compiler has it.
 
 find_package(Catch2 REQUIRED)

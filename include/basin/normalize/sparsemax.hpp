@@ -2,6 +2,7 @@
 #pragma once
 
 #include "basin/concepts/normalizer.hpp"
+#include "basin/normalize/detail/threshold_search.hpp"
 
 namespace basin {
 
@@ -24,8 +25,9 @@ struct sparsemax {
   template <class T>
   struct row {
     T max = math::lowest<T>();
-    T tau = T(-1), size = T(0);                                  // tau >= max - 1 because the largest weight is <= 1
-    T sum = T(0), count = T(0);
+    detail::threshold_search<T> tau{};
+    detail::excess<T> sums{};
+    T size = T(0);
   };
 
   template <class T>
@@ -34,30 +36,30 @@ struct sparsemax {
   template <class T>
   BASIN_HD void absorb(row<T>& r, T score) const {
     T const s = score - r.max;
-    auto const supported = s > r.tau;
-    r.sum = r.sum + math::select(supported, s, T(0));
-    r.count = r.count + math::select(supported, T(1), T(0));
+    r.tau.note(s);
+    r.sums.note(math::larger(T(0), s - r.tau.cut));
   }
 
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    T const tau = (r.sum - T(1)) / r.count;                      // the root of sum (s_j - tau) = 1 on this support
-    auto const grows = tau > r.tau;
-    r.tau = math::select(grows, tau, r.tau);
-    r.size = r.count;
-    r.sum = r.count = T(0);
-    return grows;
+    r.size = math::select(r.tau.is_open(), r.sums.count, r.size);
+    auto const again = r.tau.next(r.sums, [](detail::excess<T> const& y) {
+      T const root = (y.first - T(1)) / y.count;                 // sum (y_j - root) = 1
+      return detail::sight<T>{y.first, y.count, y.degree(), root, root};
+    });
+    r.sums = {};
+    return again;
   }
 
   template <class T>
   BASIN_HD void merge(row<T>& into, row<T> const& from) const {
     into.max = math::max(into.max, from.max);
-    into.sum = into.sum + from.sum;
-    into.count = into.count + from.count;
+    into.tau.merge(from.tau);
+    into.sums.merge(from.sums);
   }
 
   template <class T>
-  BASIN_HD T weight(row<T> const& r, T score) const { return math::max(T(0), score - r.max - r.tau); }
+  BASIN_HD T weight(row<T> const& r, T score) const { return math::max(T(0), score - r.max - r.tau.cut); }
 
   /// J = I_S - 1 1^T / |S| on the support S.
   template <class T>

@@ -2,19 +2,21 @@
 #pragma once
 
 #include "basin/concepts/normalizer.hpp"
+#include "basin/normalize/detail/threshold_search.hpp"
 
 namespace basin {
 
 /// The Euclidean projection of a row onto the simplex: w_j = max(s_j - tau, 0), tau such that the weights sum to 1.
 ///
 /// Models    streamable_normalizer
-/// Source    Martins & Astudillo 2016; tau by Newton's method from below (Michelot 1986), which is monotone and exact
+/// Source    Martins & Astudillo 2016; tau, which Newton's method finds from below (Michelot 1986), by steps of third order from both sides
+///           (detail/threshold_search.hpp); exact once no score lies between a cut and the mean of the scores above it less 1 / support
 /// Shapes    one row; scores [keys]
-/// State     tau (measured from the maximum), the size of the support, sum and count of the sweep
+/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; the size of the support
 /// Precision |sum of weights - 1| <= (support + 4) eps
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sum
-/// Cost      about 5 sweeps of 4 operations per score
+/// Cost      about 2 sweeps of 10 operations per score
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct sparsemax {
@@ -24,8 +26,9 @@ struct sparsemax {
   template <class T>
   struct row {
     T max = math::lowest<T>();
-    T tau = T(-1), size = T(0);                                  // tau >= max - 1 because the largest weight is <= 1
-    T sum = T(0), count = T(0);
+    detail::threshold_search<T> tau{};
+    detail::excess<T> sums{};
+    T size = T(0);
   };
 
   template <class T>
@@ -34,30 +37,30 @@ struct sparsemax {
   template <class T>
   BASIN_HD void absorb(row<T>& r, T score) const {
     T const s = score - r.max;
-    auto const supported = s > r.tau;
-    r.sum = r.sum + math::select(supported, s, T(0));
-    r.count = r.count + math::select(supported, T(1), T(0));
+    r.tau.note(s);
+    r.sums.note(s, r.tau.cut);
   }
 
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    T const tau = (r.sum - T(1)) / r.count;                      // the root of sum (s_j - tau) = 1 on this support
-    auto const grows = tau > r.tau;
-    r.tau = math::select(grows, tau, r.tau);
-    r.size = r.count;
-    r.sum = r.count = T(0);
-    return grows;
+    r.size = math::select(r.tau.is_open(), r.sums.count, r.size);
+    auto const again = r.tau.next(r.sums, [](detail::excess<T> const& y) {
+      T const root = (y.first - T(1)) / y.count;                 // sum (y_j - root) = 1, to the precision of a sum of about 1
+      return detail::sight<T>{y.first, y.count, y.degree(), root, math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
+    });
+    r.sums = {};
+    return again;
   }
 
   template <class T>
   BASIN_HD void merge(row<T>& into, row<T> const& from) const {
     into.max = math::max(into.max, from.max);
-    into.sum = into.sum + from.sum;
-    into.count = into.count + from.count;
+    into.tau.merge(from.tau);
+    into.sums.merge(from.sums);
   }
 
   template <class T>
-  BASIN_HD T weight(row<T> const& r, T score) const { return math::max(T(0), score - r.max - r.tau); }
+  BASIN_HD T weight(row<T> const& r, T score) const { return math::max(T(0), score - r.max - r.tau.cut); }
 
   /// J = I_S - 1 1^T / |S| on the support S.
   template <class T>

@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   };
 
   copy_rows<threads, rows, dim>(m, c.q, tile_at(0), [&](int r) { return r < count; }, [&](int r) { return &c.q(batch, head(r), query(r), 0); });
-  float top[2] = {math::minus_inf<float>(), math::minus_inf<float>()}, offset[2] = {}, sum[2] = {};  // offset = slope * top
+  float top[2] = {math::lowest<float>(), math::lowest<float>()}, offset[2] = {}, sum[2] = {};  // offset = slope * top
   sums_of_warp<dim / 8> out;
   int stage = 0;
   fetch(0, stage);

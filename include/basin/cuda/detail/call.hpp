@@ -165,12 +165,11 @@ struct seen_score {
 template <class Call>
 BASIN_DEVICE seen_score score_of(Call const& c, index keys, row_of_lane const& row, index key, coverage seen, float dot) {
   if (seen == coverage::all) return {c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), true};
-  seen_score const unseen{math::minus_inf<float>(), false};
-  if (key >= keys) return unseen;
   coord const at{row.batch, row.head, row.position, key};
-  if (!c.use.visible.allows(at)) return unseen;
-  float const s = c.use.score.score(dot, row.pair(key, c.rsqrt_dim));
-  return c.use.prune.keeps(at, s) ? seen_score{s, true} : unseen;
+  bool const visible = key < keys && c.use.visible.allows(at);
+  float const s = visible ? c.use.score.score(dot, row.pair(key, c.rsqrt_dim)) : math::minus_inf<float>();
+  bool const kept = visible && c.use.prune.keeps(at, s);
+  return {kept ? s : math::minus_inf<float>(), kept};
 }
 
 /// One pair on its way back: its score, its weight, and the Jacobian there. A pair that is not seen has weight 0.

@@ -30,7 +30,8 @@ struct query_rows {
   row_of_lane mine[2];                                           // rows g and g + 8 of the warp's sixteen, g = lane / 4
   bool here[2] = {};                                             // whether there is a query
   float visible[2] = {};
-  row_type row[2];
+  row_type row[2];                                               // by exponents: the same in all lanes,
+  float terms[2] = {};                                           // and what the terms of this lane sum up to stands here
   line_of_row line[2];
 
   BASIN_DEVICE query_rows(M const& machine, Call const& call, index block) : m(machine), c(call) {
@@ -44,6 +45,7 @@ struct query_rows {
     for (int i = 0; i < 2; ++i) {
       index const n = m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i;
       here[i] = n < rows.count;
+      mine[i].batch = rows.batch;
       if (here[i]) mine[i] = row_of_lane::of(rows.batch, rows.head(n), rows.query(n), c.p.queries, keys_of_sequence);
     }
   }
@@ -88,8 +90,8 @@ struct query_rows {
         else if (!is_seen) x = unseen[i];
       });
     }
-    if constexpr (by_exponents && !of_products) {
-      if (falls()) each(s, [&](int i, int, float& x) { x = hidden(x) ? line[i].hidden() : x; });
+    if constexpr (by_exponents) {
+      if (falls()) each(s, [&](int i, int, float& x) { x = line[i].falls() && (of_products || !hidden(x)) ? -x : x; });
     }
   }
   /// Counts the keys of a tile that rows see.
@@ -100,23 +102,28 @@ struct query_rows {
   BASIN_DEVICE row_type started(int i) const { return start_row(c.use.normalize, row_context<float>{mine[i].batch, mine[i].head, static_cast<float>(mine[i].position), visible[i]}); }
   static BASIN_DEVICE bool hidden(float s) { return s == math::minus_inf<float>(); }
 
-  /// The score of a top.
-  BASIN_DEVICE float score_of_top(int i, float top) const {
-    float const x = line[i].falls() ? -top : top;
-    if constexpr (of_products) return c.use.score.score(x, pair_at<float>{.rsqrt_dim = c.rsqrt_dim});
-    else return x;
+  /// By exponents: the row that its top and the sum of its terms make.
+  BASIN_DEVICE row_type whole(int i, float sum) const {
+    row_type r = row[i];
+    float const top = line[i].top, x = line[i].falls() ? -top : top;
+    if (top > math::minus_inf<float>()) {
+      if constexpr (of_products) c.use.normalize.raise(r, c.use.score.score(x, pair_at<float>{.rsqrt_dim = c.rsqrt_dim}));
+      else c.use.normalize.raise(r, x);
+    }
+    c.use.normalize.add(r, 0.0f, sum);
+    return r;
   }
   /// Draws the line of a row anew, after a start or a raise. A slope of 0 becomes the least there is, so that -inf stays -inf.
   BASIN_DEVICE void draw(int i) {
     if constexpr (by_exponents) {
-      auto const at = c.use.normalize.exponent(row[i]);
+      auto const at = c.use.normalize.exponent(whole(i, 0.0f));
       float slope = at.slope;
       if constexpr (of_products) slope *= c.use.score.factor(c.rsqrt_dim);
       line[i].slope = slope == 0.0f ? math::least<float> : slope;
       line[i].offset = at.offset;
     }
   }
-  BASIN_DEVICE float exponent(int i, float x) const { return math::fma(line[i].slope, x, -line[i].offset); }
+  BASIN_DEVICE float exponent(int i, float x) const { return math::fma(std::fabs(line[i].slope), x, -line[i].offset); }
 
   /// The term of a number of a judged tile, and its logarithm.
   BASIN_DEVICE float term(int i, float x) const {
@@ -133,7 +140,7 @@ struct query_rows {
     auto const& n = c.use.normalize;
     if constexpr (by_exponents) {
       float const term = by_multiply_adds ? exp2_by_multiply_adds(exponent(i, score)) : this->term(i, score);
-      n.add(row[i], score, term);
+      terms[i] += term;
       return term;
     } else if constexpr (has_terms<N>) {
       float const term = hidden(score) ? 0.0f : n.term(row[i], score);
@@ -143,46 +150,39 @@ struct query_rows {
       return hidden(score) ? 0.0f : n.weight(row[i], score);
     }
   }
-  /// Raises both rows by a judged tile; raised(row, the row before) for each, or for none where no row of the warp rises.
+  /// Raises both rows by a judged tile; raised(row, what was added up becomes so many times itself, the row before) for each, or for none where
+  /// no row of the warp rises.
   template <class Raised>
   BASIN_DEVICE void raise(scores_type const& s, Raised const& raised) {
     auto const& n = c.use.normalize;
-    row_type part[2];
     if constexpr (by_exponents) {
       float top[2];
       largest(s, top);
-      bool const rises[2] = {top[0] > line[0].top, top[1] > line[1].top};
-      if (!m.any_of_warp(rises[0] || rises[1])) return;
+      if (!m.any_of_warp(top[0] > line[0].top || top[1] > line[1].top)) return;
       BASIN_UNROLL
       for (int i = 0; i < 2; ++i) {
-        part[i] = started(i);
-        if (rises[i]) n.raise(part[i], score_of_top(i, top[i])), line[i].top = top[i];
+        row_type const old = whole(i, terms[i]);
+        float const offset = line[i].offset;
+        line[i].top = std::fmax(line[i].top, top[i]);
+        draw(i);
+        float const by = math::exp2(std::fmin(offset - line[i].offset, 0.0f));
+        terms[i] *= by;
+        raised(i, by, old);
       }
     } else {
-      part[0] = started(0), part[1] = started(1);
+      row_type part[2] = {started(0), started(1)};
       each(s, [&](int i, int, float x) { n.raise(part[i], x); });
       BASIN_UNROLL
-      for (int i = 0; i < 2; ++i) part[i] = merged_over_row(m, n, part[i]);
-    }
-    BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) {
-      row_type const old = row[i];
-      n.merge(row[i], part[i]);
-      draw(i);
-      raised(i, old);
+      for (int i = 0; i < 2; ++i) {
+        row_type const old = row[i];
+        n.merge(row[i], merged_over_row(m, n, part[i]));
+        raised(i, n.rescale(old, row[i]), old);
+      }
     }
   }
   /// Raises the part of both rows that this lane holds.
   BASIN_DEVICE void raise_part(scores_type const& s) {
-    if constexpr (by_exponents) {
-      float top[2];
-      largest(s, top);
-      BASIN_UNROLL
-      for (int i = 0; i < 2; ++i)
-        if (top[i] > line[i].top) c.use.normalize.raise(row[i], score_of_top(i, top[i])), line[i].top = top[i];
-    } else {
-      each(s, [&](int i, int, float x) { c.use.normalize.raise(row[i], x); });
-    }
+    each(s, [&](int i, int, float x) { c.use.normalize.raise(row[i], x); });
   }
   BASIN_DEVICE void start() {
     BASIN_UNROLL
@@ -190,7 +190,10 @@ struct query_rows {
   }
   BASIN_DEVICE void merge_lanes() {
     BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) row[i] = merged_over_row(m, c.use.normalize, row[i]), draw(i);
+    for (int i = 0; i < 2; ++i) {
+      if constexpr (by_exponents) row[i] = whole(i, sum_over_row(m, terms[i]));
+      else row[i] = merged_over_row(m, c.use.normalize, row[i]);
+    }
   }
 
   /// What terms of a finished row are multiplied by.
@@ -205,8 +208,7 @@ struct query_rows {
   /// The largest number of each row in a tile, the same in its four lanes; NaNs show elsewhere.
   BASIN_DEVICE void largest(scores_type const& s, float (&top)[2]) const {
     top[0] = top[1] = math::minus_inf<float>();
-    if (falls()) each(s, [&](int i, int, float x) { top[i] = std::fmax(top[i], line[i].falls() ? -x : x); });
-    else each(s, [&](int i, int, float x) { top[i] = std::fmax(top[i], x); });
+    each(s, [&](int i, int, float x) { top[i] = std::fmax(top[i], x); });
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) top[i] = largest_over_row(m, top[i]);
   }

@@ -125,22 +125,23 @@ BASIN_DEVICE coverage left_of(M const& m, Call const& c, tile t, index heads, He
   }
 }
 
-/// Rows [first, first + rows) of a key head of one sequence: row n is query n / group of head n % group, so that short queries of
-/// many heads fill a block, too.
+/// Some rows of a key head of one sequence: row n of all is query n / group of head n % group, so that short queries of many heads fill a
+/// block, too. Here n counts from the first row of the block, in numbers that divide quickly.
 struct rows_of_block {
   int batch = 0;
-  index kv_head = 0, first = 0, count = 0, group = 1;
+  index kv_head = 0;
+  unsigned count = 0, group = 1, before = 0;                     // before: rows of the first query that are not of this block
   index low = 0, high = 0;                                       // the queries of the first row and of the last
 
-  BASIN_DEVICE index query(index n) const { return (first + n) / group; }
-  BASIN_DEVICE int head(index n) const { return static_cast<int>(kv_head * group + (first + n) % group); }
+  BASIN_DEVICE index query(unsigned n) const { return low + (before + n) / group; }
+  BASIN_DEVICE int head(unsigned n) const { return static_cast<int>(static_cast<unsigned>(kv_head) * group + (before + n) % group); }
 
   /// How much of keys [from, to) the queries of the block may see, in a sequence of `keys` keys.
   template <class M, class Call>
   BASIN_DEVICE coverage seen(M const& m, Call const& c, index keys, index from, index to) const {
     index const before = keys - c.p.queries, last = to < keys ? to : keys;
     coverage const all = left_of(m, c, {batch, 0, low + before, high + before + 1, from, last}, low == high ? count : group,
-                                 [&](index n) { return low == high ? head(n) : static_cast<int>(kv_head * group + n); });
+                                 [&](index n) { return low == high ? head(static_cast<unsigned>(n)) : static_cast<int>(kv_head * group + n); });
     return all == coverage::all && to > keys ? coverage::some : all;
   }
 };

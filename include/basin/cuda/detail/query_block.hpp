@@ -31,7 +31,7 @@ struct query_block : query_rows<M, Call> {
 
   /// The rows of this block from a tensor shaped as q.
   BASIN_DEVICE void fetch_rows(int n, view<typename Call::element const, 4> const& from) const {
-    tiles.fetch_own(n, from, [&](int r) { return r < rows.count; }, [&](int r) { return &from(rows.batch, rows.head(r), rows.query(r), 0); });
+    tiles.fetch_own(n, from, [&](unsigned r) { return r < rows.count; }, [&](unsigned r) { return &from(rows.batch, rows.head(r), rows.query(r), 0); });
   }
 
   /// Calls meet(first key, how much of the tile is seen) for every tile of keys that somebody of the block sees.

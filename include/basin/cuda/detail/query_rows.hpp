@@ -35,17 +35,16 @@ struct query_rows {
   line_of_row line[2];
 
   BASIN_DEVICE query_rows(M const& machine, Call const& call, index block) : m(machine), c(call) {
-    index const all = c.p.queries * c.group(), blocks = (all + Call::rows - 1) / Call::rows;
-    index const head = block / blocks, tile = blocks - 1 - block % blocks;               // the last queries, who may see most, first
-    rows = {static_cast<int>(head / c.p.kv_heads), head % c.p.kv_heads, tile * Call::rows, 0, c.group()};
-    rows.count = all - rows.first < Call::rows ? all - rows.first : Call::rows;
-    rows.low = rows.query(0), rows.high = rows.query(rows.count - 1);
+    index const group = c.group(), all = c.p.queries * group, blocks = (all + Call::rows - 1) / Call::rows;
+    index const head = block / blocks, first = (blocks - 1 - block % blocks) * Call::rows;  // the last queries, who may see most, first
+    rows = {static_cast<int>(head / c.p.kv_heads), head % c.p.kv_heads, static_cast<unsigned>(all - first < Call::rows ? all - first : Call::rows),
+            static_cast<unsigned>(group), static_cast<unsigned>(first % group), first / group, 0};
+    rows.high = rows.query(rows.count - 1);
     keys_of_sequence = length_of(c.k, rows.batch);
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
-      index const n = m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i;
+      unsigned const n = static_cast<unsigned>(m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i);
       here[i] = n < rows.count;
-      mine[i].batch = rows.batch;
       if (here[i]) mine[i] = row_of_lane::of(rows.batch, rows.head(n), rows.query(n), c.p.queries, keys_of_sequence);
     }
   }

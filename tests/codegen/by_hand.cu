@@ -51,7 +51,9 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   auto const fetch = [&](index at, int stage) {
     int const left = static_cast<int>(p.keys - at < columns ? p.keys - at : columns);
     auto const one = [&](view<E const, 4> const& from, tile_type to) {
-      copy_rows<threads, columns, dim>(m, from, to, [&](int r) { return r < left; }, [&](int r) { return &from(batch, kv_head, at + r, 0); });
+      auto* const start = &from(batch, kv_head, at, 0);
+      index const step = from.stride(2);
+      copy_rows<threads, columns, dim>(m, from, to, [&](int r) { return r < left; }, [&](int r) { return start + static_cast<unsigned>(r) * step; });
     };
     one(c.k, tile_at(rows + stage * columns));
     one(c.v, tile_at(rows + (2 + stage) * columns));

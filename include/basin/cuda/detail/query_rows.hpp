@@ -17,10 +17,10 @@ struct query_rows {
 
   /// log2 of a term as a line in the numbers of a tile, and the largest of them that a row was raised by.
   struct line_of_row {
-    float slope = 0, offset = 0, top = math::minus_inf<float>();  // top: of the numbers turned, where the slope is negative
+    float slope = 0, offset = 0, top = math::minus_inf<float>();
+    bool falls = false;                                          // the slope was negative: numbers are turned by judge()
 
-    BASIN_DEVICE bool falls() const { return slope < 0.0f; }
-    BASIN_DEVICE float hidden() const { return falls() ? -math::minus_inf<float>() : math::minus_inf<float>(); }
+    BASIN_DEVICE float hidden() const { return falls ? -math::minus_inf<float>() : math::minus_inf<float>(); }
   };
 
   M const& m;
@@ -30,8 +30,8 @@ struct query_rows {
   row_of_lane mine[2];                                           // rows g and g + 8 of the warp's sixteen, g = lane / 4
   bool here[2] = {};                                             // whether there is a query
   float visible[2] = {};
-  row_type row[2];                                               // by exponents: the same in all lanes,
-  float terms[2] = {};                                           // and what the terms of this lane sum up to stands here
+  row_type row[2];                                               // by exponents: as it started, until merge_lanes()
+  float terms[2] = {};                                           // by exponents: what those of this lane sum up to
   line_of_row line[2];
 
   BASIN_DEVICE query_rows(M const& machine, Call const& call, index block) : m(machine), c(call) {
@@ -45,6 +45,7 @@ struct query_rows {
     for (int i = 0; i < 2; ++i) {
       unsigned const n = static_cast<unsigned>(m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i);
       here[i] = n < rows.count;
+      mine[i].batch = rows.batch;
       if (here[i]) mine[i] = row_of_lane::of(rows.batch, rows.head(n), rows.query(n), c.p.queries, keys_of_sequence);
     }
   }
@@ -77,7 +78,8 @@ struct query_rows {
     }
   }
 
-  /// What the products of a tile become: scores, -inf where a key is not seen; or marked products, where terms are made of them.
+  /// What the products of a tile become: scores, -inf where a key is not seen; or marked products, where terms are made of them. By exponents
+  /// the numbers of a row whose line falls are turned, so that the largest weighs most in any row.
   BASIN_DEVICE void judge(scores_type& s, index first, coverage seen) const {
     if (seen == coverage::all) {
       if constexpr (!of_products) each(s, [&](int i, int column, float& x) { x = score_of(c, keys_of_sequence, mine[i], first + column, coverage::all, x).score; });
@@ -90,7 +92,7 @@ struct query_rows {
       });
     }
     if constexpr (by_exponents) {
-      if (falls()) each(s, [&](int i, int, float& x) { x = line[i].falls() && (of_products || !hidden(x)) ? -x : x; });
+      if (falls()) each(s, [&](int i, int, float& x) { x = line[i].falls && (of_products || !hidden(x)) ? -x : x; });
     }
   }
   /// Counts the keys of a tile that rows see.
@@ -104,7 +106,7 @@ struct query_rows {
   /// By exponents: the row that its top and the sum of its terms make.
   BASIN_DEVICE row_type whole(int i, float sum) const {
     row_type r = row[i];
-    float const top = line[i].top, x = line[i].falls() ? -top : top;
+    float const top = line[i].top, x = line[i].falls ? -top : top;
     if (top > math::minus_inf<float>()) {
       if constexpr (of_products) c.use.normalize.raise(r, c.use.score.score(x, pair_at<float>{.rsqrt_dim = c.rsqrt_dim}));
       else c.use.normalize.raise(r, x);
@@ -118,11 +120,12 @@ struct query_rows {
       auto const at = c.use.normalize.exponent(whole(i, 0.0f));
       float slope = at.slope;
       if constexpr (of_products) slope *= c.use.score.factor(c.rsqrt_dim);
-      line[i].slope = slope == 0.0f ? math::least<float> : slope;
+      line[i].slope = slope == 0.0f ? math::least<float> : std::fabs(slope);
+      line[i].falls = slope < 0.0f;
       line[i].offset = at.offset;
     }
   }
-  BASIN_DEVICE float exponent(int i, float x) const { return math::fma(std::fabs(line[i].slope), x, -line[i].offset); }
+  BASIN_DEVICE float exponent(int i, float x) const { return math::fma(line[i].slope, x, -line[i].offset); }
 
   /// The term of a number of a judged tile, and its logarithm.
   BASIN_DEVICE float term(int i, float x) const {
@@ -149,8 +152,8 @@ struct query_rows {
       return hidden(score) ? 0.0f : n.weight(row[i], score);
     }
   }
-  /// Raises both rows by a judged tile; raised(row, what was added up becomes so many times itself, the row before) for each, or for none where
-  /// no row of the warp rises.
+  /// Raises both rows by a judged tile; raised(row, what was added up is multiplied by, the row before) for each, or for none where no row of
+  /// the warp rises.
   template <class Raised>
   BASIN_DEVICE void raise(scores_type const& s, Raised const& raised) {
     auto const& n = c.use.normalize;
@@ -203,7 +206,7 @@ struct query_rows {
 
  private:
   /// Whether the line of a row of the warp falls: where the scorer's factor or a law's scale is negative.
-  BASIN_DEVICE bool falls() const { return m.any_of_warp(line[0].falls() || line[1].falls()); }
+  BASIN_DEVICE bool falls() const { return m.any_of_warp(line[0].falls || line[1].falls); }
   /// The largest number of each row in a tile, the same in its four lanes; NaNs show elsewhere.
   BASIN_DEVICE void largest(scores_type const& s, float (&top)[2]) const {
     top[0] = top[1] = math::minus_inf<float>();

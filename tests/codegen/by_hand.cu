@@ -43,21 +43,24 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   index const group = p.heads / p.kv_heads, all = p.queries * group, blocks = (all + rows - 1) / rows;
   index const head_of_keys = m.block() / blocks, first = (blocks - 1 - m.block() % blocks) * rows, kv_head = head_of_keys % p.kv_heads;
   int const batch = static_cast<int>(head_of_keys / p.kv_heads), warp_row = m.thread() / 32 * 16;
-  index const count = all - first < rows ? all - first : rows;
-  auto const query = [&](index n) { return (first + n) / group; };
-  auto const head = [&](index n) { return static_cast<int>(kv_head * group + (first + n) % group); };
+  index const low = first / group;                               // the query of the first row
+  unsigned const count = static_cast<unsigned>(all - first < rows ? all - first : rows), heads = static_cast<unsigned>(group), before = static_cast<unsigned>(first % group);
+  auto const query = [&](unsigned n) { return low + (before + n) / heads; };
+  auto const head = [&](unsigned n) { return static_cast<int>(static_cast<unsigned>(kv_head) * heads + (before + n) % heads); };
   auto const tile_at = [&](int row) { return tile_type{reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; };
   auto const fetch = [&](index at, int stage) {
     int const left = static_cast<int>(p.keys - at < columns ? p.keys - at : columns);
     auto const one = [&](view<E const, 4> const& from, tile_type to) {
-      copy_rows<threads, columns, dim>(m, from, to, [&](int r) { return r < left; }, [&](int r) { return &from(batch, kv_head, at + r, 0); });
+      auto* const start = &from(batch, kv_head, at, 0);
+      index const step = from.stride(2);
+      copy_rows<threads, columns, dim>(m, from, to, [&](int r) { return r < left; }, [&](int r) { return start + static_cast<unsigned>(r) * step; });
     };
     one(c.k, tile_at(rows + stage * columns));
     one(c.v, tile_at(rows + (2 + stage) * columns));
   };
 
-  copy_rows<threads, rows, dim>(m, c.q, tile_at(0), [&](int r) { return r < count; }, [&](int r) { return &c.q(batch, head(r), query(r), 0); });
-  float top[2] = {math::minus_inf<float>(), math::minus_inf<float>()}, offset[2] = {}, sum[2] = {};  // offset = slope * top
+  copy_rows<threads, rows, dim>(m, c.q, tile_at(0), [&](unsigned r) { return r < count; }, [&](unsigned r) { return &c.q(batch, head(r), query(r), 0); });
+  float top[2] = {math::lowest<float>(), math::lowest<float>()}, offset[2] = {}, sum[2] = {};  // offset = slope * top
   sums_of_warp<dim / 8> out;
   int stage = 0;
   fetch(0, stage);
@@ -116,7 +119,7 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   BASIN_UNROLL
   for (int i = 0; i < 2; ++i) {
     float const total = sum_over_row(m, sum[i]);
-    index const n = warp_row + m.thread() % 32 / 4 + 8 * i;
+    unsigned const n = static_cast<unsigned>(warp_row + m.thread() % 32 / 4 + 8 * i);
     if (n < count) write_row(m, out, i, p.value_dim, total == 0.0f ? 0.0f : 1.0f / total, &c.out(batch, head(n), query(n), 0), c.out.stride(3));
   }
 }

@@ -281,6 +281,15 @@ TEMPLATE_TEST_CASE("the exponent of an exponential normalizer is that of its ter
           if (line.slope * s > line.slope * steepest) steepest = s;
         c.normalize.raise(alone, steepest);
         CHECK(c.normalize.exponent(alone).slope == line.slope);
+        auto one_by_one = alone, at_once = alone;
+        TestType total(0);
+        for (TestType const s : scores) {
+          TestType const term = c.normalize.term(alone, s);
+          c.normalize.add(one_by_one, s, term);
+          total += term;
+        }
+        c.normalize.add(at_once, TestType(0), total);
+        CHECK(c.normalize.factor(one_by_one) == c.normalize.factor(at_once));
         for (TestType const s : scores) {
           double const term = static_cast<double>(c.normalize.term(row, s)), exponent = static_cast<double>(line.slope) * static_cast<double>(s) - static_cast<double>(line.offset);
           CHECK(std::fabs(std::exp2(exponent) - term) <= (4 + 4 * std::fabs(static_cast<double>(line.slope)) * magnitude_of({static_cast<double>(steepest), static_cast<double>(s)})) * eps_of<TestType>);

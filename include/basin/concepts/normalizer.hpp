@@ -177,9 +177,10 @@ BASIN_HD exponent_line<T> exponent_below(T max, T steepness) {
 ///
 /// Requires  exponent(row): log2 of term(row, s) as a line in s
 /// Laws      2^(slope s - offset) = term(row, s) to rounding; a raise does not change the slope; raise(row, s) of several scores = raise of
-///           the one with the largest slope s; add() does not read the score
+///           the one with the largest slope s; add() does not read the score, and takes a sum of terms as it takes them one by one; there is
+///           no search
 template <class N>
-concept exponential_normalizer = online_normalizer<N> && requires(N const n, row_of<N> const row) {
+concept exponential_normalizer = online_normalizer<N> && !sweeps_rows<N> && requires(N const n, row_of<N> const row) {
   { n.exponent(row) } -> std::same_as<exponent_line<double>>;
 };
 

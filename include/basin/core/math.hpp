@@ -24,7 +24,7 @@ struct functions {
   BASIN_HD static T floor(T x) { return std::floor(x); }
   BASIN_HD static T fma(T x, T y, T z) { return std::fma(x, y, z); }
   BASIN_HD static T log(T x) { return std::log(x); }
-  BASIN_HD static T log2(T x) { return std::log2(x); }
+  BASIN_HD static T log2(T x) { return detail::ptx::log2(x); }
   BASIN_HD static T sqrt(T x) { return std::sqrt(x); }
   BASIN_HD static T tanh(T x) { return std::tanh(x); }
   BASIN_HD static T max(T a, T b) { return detail::ptx::max(a, b); }  // a NaN on either side is kept
@@ -97,6 +97,7 @@ template <class T>
 BASIN_HD BASIN_INLINE T log(T x) {
   return functions<T>::log(x);
 }
+/// log2 x. On a GPU one instruction, within 2 eps; between 1/2 and 2 within 2^-22.
 template <class T>
 BASIN_HD BASIN_INLINE T log2(T x) {
   return functions<T>::log2(x);

@@ -125,22 +125,23 @@ BASIN_DEVICE coverage left_of(M const& m, Call const& c, tile t, index heads, He
   }
 }
 
-/// Rows [first, first + rows) of a key head of one sequence: row n is query n / group of head n % group, so that short queries of
-/// many heads fill a block, too.
+/// Some rows of a key head of one sequence: row n of all is query n / group of head n % group, so that short queries of many heads fill a
+/// block, too. Here n counts from the first row of the block, in numbers that divide quickly.
 struct rows_of_block {
   int batch = 0;
-  index kv_head = 0, first = 0, count = 0, group = 1;
+  index kv_head = 0;
+  unsigned count = 0, group = 1, before = 0;                     // before: rows of the first query that are not of this block
   index low = 0, high = 0;                                       // the queries of the first row and of the last
 
-  BASIN_DEVICE index query(index n) const { return (first + n) / group; }
-  BASIN_DEVICE int head(index n) const { return static_cast<int>(kv_head * group + (first + n) % group); }
+  BASIN_DEVICE index query(unsigned n) const { return low + (before + n) / group; }
+  BASIN_DEVICE int head(unsigned n) const { return static_cast<int>(static_cast<unsigned>(kv_head) * group + (before + n) % group); }
 
   /// How much of keys [from, to) the queries of the block may see, in a sequence of `keys` keys.
   template <class M, class Call>
   BASIN_DEVICE coverage seen(M const& m, Call const& c, index keys, index from, index to) const {
     index const before = keys - c.p.queries, last = to < keys ? to : keys;
     coverage const all = left_of(m, c, {batch, 0, low + before, high + before + 1, from, last}, low == high ? count : group,
-                                 [&](index n) { return low == high ? head(n) : static_cast<int>(kv_head * group + n); });
+                                 [&](index n) { return low == high ? head(static_cast<unsigned>(n)) : static_cast<int>(kv_head * group + n); });
     return all == coverage::all && to > keys ? coverage::some : all;
   }
 };
@@ -165,12 +166,11 @@ struct seen_score {
 template <class Call>
 BASIN_DEVICE seen_score score_of(Call const& c, index keys, row_of_lane const& row, index key, coverage seen, float dot) {
   if (seen == coverage::all) return {c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), true};
-  seen_score const unseen{math::minus_inf<float>(), false};
-  if (key >= keys) return unseen;
   coord const at{row.batch, row.head, row.position, key};
-  if (!c.use.visible.allows(at)) return unseen;
-  float const s = c.use.score.score(dot, row.pair(key, c.rsqrt_dim));
-  return c.use.prune.keeps(at, s) ? seen_score{s, true} : unseen;
+  bool const visible = key < keys && c.use.visible.allows(at);
+  float const s = visible ? c.use.score.score(dot, row.pair(key, c.rsqrt_dim)) : math::minus_inf<float>();
+  bool const kept = visible && c.use.prune.keeps(at, s);
+  return {kept ? s : math::minus_inf<float>(), kept};
 }
 
 /// One pair on its way back: its score, its weight, and the Jacobian there. A pair that is not seen has weight 0.

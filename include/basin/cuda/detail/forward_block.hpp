@@ -66,8 +66,7 @@ class forward_block {
   BASIN_DEVICE void raise(scores_type& s) {
     auto const& n = at.c.use.normalize;
     rose = false;
-    at.raise(s, [&](int i, row_type const& old) {
-      float const by = n.rescale(old, at.row[i]);
+    at.raise(s, [&](int i, float by, [[maybe_unused]] row_type const& old) {
       if constexpr (watch_type::rescales) watch.rescale(states[i], by, watch.totals(states[i], n, old));
       lowered[i] = by, rose = true;
     });

@@ -30,6 +30,16 @@ BASIN_DEVICE E* row_of_key(paged_view<E> const& keys, int batch, index head, ind
   return &keys.pages(keys.table(batch, key / size), head, key % size, 0);
 }
 
+/// Where rows of keys begin that follow one another, the first at key `first`: row(n), as above.
+template <class E>
+BASIN_DEVICE auto rows_from(view<E, 4> const& keys, int batch, index head, index first, index) {
+  return [start = &keys(batch, head, first, 0), step = keys.stride(2)](int n) { return start + static_cast<unsigned>(n) * step; };
+}
+template <class E>
+BASIN_DEVICE auto rows_from(paged_view<E> const& keys, int batch, index head, index first, index count) {
+  return [=, &keys](int n) { return row_of_key(keys, batch, head, first + n, count); };
+}
+
 /// The numbers of a row, and from one to the next.
 template <class E>
 BASIN_HD view<E, 4> const& rows_of_keys(view<E, 4> const& keys) {

@@ -144,6 +144,7 @@ template <int Threads, int Rows, int Width, class E, class M, class Tile, class 
 BASIN_DEVICE void copy_rows(M const& m, view<E, 4> const& from, Tile to, There const& there, Row const& row) {
   constexpr int chunk = 16 / static_cast<int>(sizeof(E)), chunks = Width / chunk;
   int const dim = static_cast<int>(from.extent(3));
+  index const step = from.stride(3);                             // 1 where whole; written in both ways, so that they share what addresses are made of
   if (copies_whole(from)) {
     constexpr int at_once = Threads / chunks;                    // rows that the threads copy together
     if constexpr (Threads % chunks == 0 && Rows % at_once == 0) {
@@ -151,18 +152,18 @@ BASIN_DEVICE void copy_rows(M const& m, view<E, 4> const& from, Tile to, There c
       BASIN_UNROLL
       for (int first = 0; first < Rows; first += at_once) {
         int const r = first + m.thread() / chunks;
-        m.copy_async(reinterpret_cast<std::byte*>(to.chunk(r, column)), bytes_at(row(r) + column), there(r) && column < dim);
+        m.copy_async(reinterpret_cast<std::byte*>(to.chunk(r, column)), bytes_at(row(r) + column * step), there(r) && column < dim);
       }
     } else {
       for (int n = m.thread(); n < Rows * chunks; n += Threads) {
         int const r = n / chunks, column = n % chunks * chunk;
-        m.copy_async(reinterpret_cast<std::byte*>(to.chunk(r, column)), bytes_at(row(r) + column), there(r) && column < dim);
+        m.copy_async(reinterpret_cast<std::byte*>(to.chunk(r, column)), bytes_at(row(r) + column * step), there(r) && column < dim);
       }
     }
   } else {
     for (int n = m.thread(); n < Rows * Width; n += Threads) {
       int const r = n / Width, column = n % Width;
-      to.chunk(r, column / chunk * chunk)[column % chunk] = there(r) && column < dim ? row(r)[column * from.stride(3)] : std::remove_const_t<E>(0.0f);
+      to.chunk(r, column / chunk * chunk)[column % chunk] = there(r) && column < dim ? row(r)[column * step] : std::remove_const_t<E>(0.0f);
     }
   }
 }

@@ -31,7 +31,7 @@ struct query_block : query_rows<M, Call> {
 
   /// The rows of this block from a tensor shaped as q.
   BASIN_DEVICE void fetch_rows(int n, view<typename Call::element const, 4> const& from) const {
-    tiles.fetch_own(n, from, [&](int r) { return r < rows.count; }, [&](int r) { return &from(rows.batch, rows.head(r), rows.query(r), 0); });
+    tiles.fetch_own(n, from, [&](unsigned r) { return r < rows.count; }, [&](unsigned r) { return &from(rows.batch, rows.head(r), rows.query(r), 0); });
   }
 
   /// Calls meet(first key, how much of the tile is seen) for every tile of keys that somebody of the block sees.
@@ -71,7 +71,7 @@ struct query_block : query_rows<M, Call> {
         }
       });
       BASIN_UNROLL
-      for (int i = 0; i < 2; ++i) visible[i] = over_row(m, visible[i], [](float a, float b) { return a + b; });
+      for (int i = 0; i < 2; ++i) visible[i] = sum_over_row(m, visible[i]);
     }
   }
   /// All stages but the sum, each in sweeps of its own.
@@ -90,7 +90,7 @@ struct query_block : query_rows<M, Call> {
       count_keys();
       start();
       over_scores<sweep::scores>([&](scores_type& s) {
-        raise(s, [](int, row_type const&) {});
+        raise(s, [](int, float, row_type const&) {});
         each(s, [&](int i, int, float x) { take_in(i, x); });
       });
       merge_lanes();

@@ -17,10 +17,10 @@ struct query_rows {
 
   /// log2 of a term as a line in the numbers of a tile, and the largest of them that a row was raised by.
   struct line_of_row {
-    float slope = 0, offset = 0, top = math::minus_inf<float>();  // top: of the numbers turned, where the slope is negative
+    float slope = 0, offset = 0, top = math::minus_inf<float>();
+    bool falls = false;                                          // the slope was negative: numbers are turned by judge()
 
-    BASIN_DEVICE bool falls() const { return slope < 0.0f; }
-    BASIN_DEVICE float hidden() const { return falls() ? -math::minus_inf<float>() : math::minus_inf<float>(); }
+    BASIN_DEVICE float hidden() const { return falls ? -math::minus_inf<float>() : math::minus_inf<float>(); }
   };
 
   M const& m;
@@ -30,20 +30,22 @@ struct query_rows {
   row_of_lane mine[2];                                           // rows g and g + 8 of the warp's sixteen, g = lane / 4
   bool here[2] = {};                                             // whether there is a query
   float visible[2] = {};
-  row_type row[2];
+  row_type row[2];                                               // by exponents: as it started, until merge_lanes()
+  float terms[2] = {};                                           // by exponents: what those of this lane sum up to
   line_of_row line[2];
 
   BASIN_DEVICE query_rows(M const& machine, Call const& call, index block) : m(machine), c(call) {
-    index const all = c.p.queries * c.group(), blocks = (all + Call::rows - 1) / Call::rows;
-    index const head = block / blocks, tile = blocks - 1 - block % blocks;               // the last queries, who may see most, first
-    rows = {static_cast<int>(head / c.p.kv_heads), head % c.p.kv_heads, tile * Call::rows, 0, c.group()};
-    rows.count = all - rows.first < Call::rows ? all - rows.first : Call::rows;
-    rows.low = rows.query(0), rows.high = rows.query(rows.count - 1);
+    index const group = c.group(), all = c.p.queries * group, blocks = (all + Call::rows - 1) / Call::rows;
+    index const head = block / blocks, first = (blocks - 1 - block % blocks) * Call::rows;  // the last queries, who may see most, first
+    rows = {static_cast<int>(head / c.p.kv_heads), head % c.p.kv_heads, static_cast<unsigned>(all - first < Call::rows ? all - first : Call::rows),
+            static_cast<unsigned>(group), static_cast<unsigned>(first % group), first / group, 0};
+    rows.high = rows.query(rows.count - 1);
     keys_of_sequence = length_of(c.k, rows.batch);
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) {
-      index const n = m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i;
+      unsigned const n = static_cast<unsigned>(m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i);
       here[i] = n < rows.count;
+      mine[i].batch = rows.batch;
       if (here[i]) mine[i] = row_of_lane::of(rows.batch, rows.head(n), rows.query(n), c.p.queries, keys_of_sequence);
     }
   }
@@ -76,7 +78,8 @@ struct query_rows {
     }
   }
 
-  /// What the products of a tile become: scores, -inf where a key is not seen; or marked products, where terms are made of them.
+  /// What the products of a tile become: scores, -inf where a key is not seen; or marked products, where terms are made of them. By exponents
+  /// the numbers of a row whose line falls are turned, so that the largest weighs most in any row.
   BASIN_DEVICE void judge(scores_type& s, index first, coverage seen) const {
     if (seen == coverage::all) {
       if constexpr (!of_products) each(s, [&](int i, int column, float& x) { x = score_of(c, keys_of_sequence, mine[i], first + column, coverage::all, x).score; });
@@ -88,8 +91,8 @@ struct query_rows {
         else if (!is_seen) x = unseen[i];
       });
     }
-    if constexpr (by_exponents && !of_products) {
-      if (falls()) each(s, [&](int i, int, float& x) { x = hidden(x) ? line[i].hidden() : x; });
+    if constexpr (by_exponents) {
+      if (falls()) each(s, [&](int i, int, float& x) { x = line[i].falls && (of_products || !hidden(x)) ? -x : x; });
     }
   }
   /// Counts the keys of a tile that rows see.
@@ -100,19 +103,25 @@ struct query_rows {
   BASIN_DEVICE row_type started(int i) const { return start_row(c.use.normalize, row_context<float>{mine[i].batch, mine[i].head, static_cast<float>(mine[i].position), visible[i]}); }
   static BASIN_DEVICE bool hidden(float s) { return s == math::minus_inf<float>(); }
 
-  /// The score of a top.
-  BASIN_DEVICE float score_of_top(int i, float top) const {
-    float const x = line[i].falls() ? -top : top;
-    if constexpr (of_products) return c.use.score.score(x, pair_at<float>{.rsqrt_dim = c.rsqrt_dim});
-    else return x;
+  /// By exponents: the row that its top and the sum of its terms make.
+  BASIN_DEVICE row_type whole(int i, float sum) const {
+    row_type r = row[i];
+    float const top = line[i].top, x = line[i].falls ? -top : top;
+    if (top > math::minus_inf<float>()) {
+      if constexpr (of_products) c.use.normalize.raise(r, c.use.score.score(x, pair_at<float>{.rsqrt_dim = c.rsqrt_dim}));
+      else c.use.normalize.raise(r, x);
+    }
+    c.use.normalize.add(r, 0.0f, sum);
+    return r;
   }
   /// Draws the line of a row anew, after a start or a raise. A slope of 0 becomes the least there is, so that -inf stays -inf.
   BASIN_DEVICE void draw(int i) {
     if constexpr (by_exponents) {
-      auto const at = c.use.normalize.exponent(row[i]);
+      auto const at = c.use.normalize.exponent(whole(i, 0.0f));
       float slope = at.slope;
       if constexpr (of_products) slope *= c.use.score.factor(c.rsqrt_dim);
-      line[i].slope = slope == 0.0f ? math::least<float> : slope;
+      line[i].slope = slope == 0.0f ? math::least<float> : std::fabs(slope);
+      line[i].falls = slope < 0.0f;
       line[i].offset = at.offset;
     }
   }
@@ -133,7 +142,7 @@ struct query_rows {
     auto const& n = c.use.normalize;
     if constexpr (by_exponents) {
       float const term = by_multiply_adds ? exp2_by_multiply_adds(exponent(i, score)) : this->term(i, score);
-      n.add(row[i], score, term);
+      terms[i] += term;
       return term;
     } else if constexpr (has_terms<N>) {
       float const term = hidden(score) ? 0.0f : n.term(row[i], score);
@@ -143,46 +152,39 @@ struct query_rows {
       return hidden(score) ? 0.0f : n.weight(row[i], score);
     }
   }
-  /// Raises both rows by a judged tile; raised(row, the row before) for each, or for none where no row of the warp rises.
+  /// Raises both rows by a judged tile; raised(row, what was added up is multiplied by, the row before) for each, or for none where no row of
+  /// the warp rises.
   template <class Raised>
   BASIN_DEVICE void raise(scores_type const& s, Raised const& raised) {
     auto const& n = c.use.normalize;
-    row_type part[2];
     if constexpr (by_exponents) {
       float top[2];
       largest(s, top);
-      bool const rises[2] = {top[0] > line[0].top, top[1] > line[1].top};
-      if (!m.any_of_warp(rises[0] || rises[1])) return;
+      if (!m.any_of_warp(top[0] > line[0].top || top[1] > line[1].top)) return;
       BASIN_UNROLL
       for (int i = 0; i < 2; ++i) {
-        part[i] = started(i);
-        if (rises[i]) n.raise(part[i], score_of_top(i, top[i])), line[i].top = top[i];
+        row_type const old = whole(i, terms[i]);
+        float const offset = line[i].offset;
+        line[i].top = std::fmax(line[i].top, top[i]);
+        draw(i);
+        float const by = math::exp2(std::fmin(offset - line[i].offset, 0.0f));
+        terms[i] *= by;
+        raised(i, by, old);
       }
     } else {
-      part[0] = started(0), part[1] = started(1);
+      row_type part[2] = {started(0), started(1)};
       each(s, [&](int i, int, float x) { n.raise(part[i], x); });
       BASIN_UNROLL
-      for (int i = 0; i < 2; ++i) part[i] = merged_over_row(m, n, part[i]);
-    }
-    BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) {
-      row_type const old = row[i];
-      n.merge(row[i], part[i]);
-      draw(i);
-      raised(i, old);
+      for (int i = 0; i < 2; ++i) {
+        row_type const old = row[i];
+        n.merge(row[i], merged_over_row(m, n, part[i]));
+        raised(i, n.rescale(old, row[i]), old);
+      }
     }
   }
   /// Raises the part of both rows that this lane holds.
   BASIN_DEVICE void raise_part(scores_type const& s) {
-    if constexpr (by_exponents) {
-      float top[2];
-      largest(s, top);
-      BASIN_UNROLL
-      for (int i = 0; i < 2; ++i)
-        if (top[i] > line[i].top) c.use.normalize.raise(row[i], score_of_top(i, top[i])), line[i].top = top[i];
-    } else {
-      each(s, [&](int i, int, float x) { c.use.normalize.raise(row[i], x); });
-    }
+    each(s, [&](int i, int, float x) { c.use.normalize.raise(row[i], x); });
   }
   BASIN_DEVICE void start() {
     BASIN_UNROLL
@@ -190,7 +192,10 @@ struct query_rows {
   }
   BASIN_DEVICE void merge_lanes() {
     BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) row[i] = merged_over_row(m, c.use.normalize, row[i]), draw(i);
+    for (int i = 0; i < 2; ++i) {
+      if constexpr (by_exponents) row[i] = whole(i, sum_over_row(m, terms[i]));
+      else row[i] = merged_over_row(m, c.use.normalize, row[i]);
+    }
   }
 
   /// What terms of a finished row are multiplied by.
@@ -201,12 +206,11 @@ struct query_rows {
 
  private:
   /// Whether the line of a row of the warp falls: where the scorer's factor or a law's scale is negative.
-  BASIN_DEVICE bool falls() const { return m.any_of_warp(line[0].falls() || line[1].falls()); }
+  BASIN_DEVICE bool falls() const { return m.any_of_warp(line[0].falls || line[1].falls); }
   /// The largest number of each row in a tile, the same in its four lanes; NaNs show elsewhere.
   BASIN_DEVICE void largest(scores_type const& s, float (&top)[2]) const {
     top[0] = top[1] = math::minus_inf<float>();
-    if (falls()) each(s, [&](int i, int, float x) { top[i] = std::fmax(top[i], line[i].falls() ? -x : x); });
-    else each(s, [&](int i, int, float x) { top[i] = std::fmax(top[i], x); });
+    each(s, [&](int i, int, float x) { top[i] = std::fmax(top[i], x); });
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) top[i] = largest_over_row(m, top[i]);
   }

@@ -44,7 +44,13 @@ BASIN_DEVICE float largest_over_row(M const& m, float mine) {
   return mine;
 }
 
-/// The sums of numbers that the four lanes of a row hold.
+/// The sum of the numbers that the four lanes of a row hold.
+template <class M>
+BASIN_DEVICE float sum_over_row(M const& m, float mine) {
+  BASIN_UNROLL
+  for (int mask = 1; mask < 4; mask *= 2) mine += cuda::std::bit_cast<float>(m.from_lane_xor(cuda::std::bit_cast<word>(mine), mask));
+  return mine;
+}
 template <class M, class T, std::size_t Count>
 BASIN_DEVICE cuda::std::array<T, Count> sum_over_row(M const& m, cuda::std::array<T, Count> const& mine) {
   return over_row(m, mine, [](auto a, auto const& b) {

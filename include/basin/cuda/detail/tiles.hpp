@@ -108,7 +108,7 @@ class copied_tiles {
   BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index at, typename Call::tile_type to) const {
     int const left = static_cast<int>(from.count - at < Call::cut.columns ? from.count - at : Call::cut.columns);
     copy_rows<Call::threads, Call::cut.columns, Call::dim>(m, rows_of_keys(tensor), to, [&](int r) { return r < left; },
-                                                [&](int r) { return row_of_key(tensor, from.batch, from.head, at + r, from.count); });
+                                                           rows_from(tensor, from.batch, from.head, at, from.count));
   }
 
   M const& m;

@@ -144,7 +144,8 @@ concept whole_row_normalizer = policy<N> && has_row<N> && fits_rows<N> && weighs
 
 /// Requires  absorb(row, score): one score of this sweep; next(row): ends a sweep, true if the row needs another one;
 ///           merge(into, from): joins two parts of a row that were swept from the same start;
-///           weight(row, score) when the search is over, or terms; optional: aim(row), called once between the measure and the search
+///           weight(row, score) when the search is over, or terms; optional: aim(row), called once between the measure and the search,
+///           which a decorator hands on: without it a search is right, and longer
 /// Laws      merge is associative and the row at the start of a sweep is its identity; the order of scores does not matter
 template <class N>
 concept streamable_normalizer =

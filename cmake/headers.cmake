@@ -25,6 +25,7 @@ set(basin_headers
   include/basin/concepts/pruner.hpp
   include/basin/concepts/scorer.hpp
   include/basin/normalize/detail/set_search.hpp
+  include/basin/normalize/detail/threshold_search.hpp
   include/basin/normalize/adaptive_temperature.hpp
   include/basin/normalize/entmax.hpp
   include/basin/normalize/entmax15.hpp
@@ -106,6 +107,8 @@ set(basin_headers
   include/basin/cuda/machine.hpp
   include/basin/cuda/plan.hpp
   include/basin/cuda/tuning.hpp
+  include/basin/cuda/detail/bulk_layout.hpp
+  include/basin/cuda/detail/bulk_roles.hpp
   include/basin/cuda/detail/bulk_tiles.hpp
   include/basin/cuda/detail/call.hpp
   include/basin/cuda/detail/exponential.hpp

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cuda/group_machine.hpp, cuda/detail/bulk_tiles.hpp: kernels of Hopper's generation, on the host.
+// Covers cuda/group_machine.hpp, cuda/detail/bulk_{layout,tiles,roles}.hpp: kernels of Hopper's generation, on the host.
 #include "basin/basin.hpp"
 #include "device/host_groups.hpp"
 #include "parity/compare.hpp"

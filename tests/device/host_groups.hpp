@@ -3,7 +3,7 @@
 
 // The kernels of Hopper's generation, run on the host.
 
-#include "basin/cuda/detail/bulk_tiles.hpp"
+#include "basin/cuda/detail/bulk_roles.hpp"
 #include "device/half_call.hpp"
 #include "support/host_group.hpp"
 

@@ -1,76 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Tiles on Hopper: one warp fetches what passes by for all others, who multiply four warps at a time. The fetching warp runs the same
-// program as they do, block for block and sweep for sweep, only that it fetches where they compute; so the two cannot get out of step.
+// Tiles on Hopper as those see them who multiply, four warps at a time: they wait for what passes by, and say when they leave it.
 
-#include "basin/cuda/detail/tiles.hpp"
-#include "basin/cuda/group_machine.hpp"
+#include "basin/cuda/detail/bulk_layout.hpp"
 
 namespace basin::gpu::detail {
-
-/// Rows of Dim numbers of 16 bits in shared memory, in panels (shared_matrix).
-template <class E, int Dim, int Rows>
-struct panelled_tile {
-  static_assert(sizeof(E) == 2 && Dim % shared_matrix::panel == 0 && Rows % 8 == 0);
-  static constexpr int panels = Dim / shared_matrix::panel, row_bytes = 128, panel_bytes = Rows * row_bytes, bytes = panels * panel_bytes;
-  std::byte* start;
-
-  /// Where the 8 numbers from `column` on of a row stand.
-  BASIN_DEVICE E* chunk(int row, int column) const {
-    int const panel = column / shared_matrix::panel, n = column % shared_matrix::panel / 8;
-    return reinterpret_cast<E*>(start + panel * panel_bytes + row * row_bytes + (n ^ (row % 8)) * 16);
-  }
-};
-
-/// Where everything of a block lies in shared memory: own tiles, tiles that pass by, and two barriers for each of these: it has arrived, it
-/// has been left by all.
-template <class Call>
-struct bulk_layout {
-  using E = typename Call::element;
-  using own_tile = panelled_tile<E, Call::dim, Call::rows>;
-  using passing_tile = panelled_tile<E, Call::dim, Call::cut.columns>;
-  static constexpr int tensors = 2, stages = Call::cut.stages, slots = tensors * stages;
-  static constexpr int passing_from = Call::own_tiles * own_tile::bytes, barriers_from = passing_from + slots * passing_tile::bytes;
-  static constexpr int bytes = barriers_from + 2 * slots * static_cast<int>(sizeof(arrival_barrier));
-  static_assert(Call::rows % 64 == 0, "basin: blocks of Hopper's generation hold 64 rows for each four warps");
-
-  template <class M>
-  static BASIN_DEVICE own_tile own(M const& m, int n) {
-    return {m.shared() + n * own_tile::bytes};
-  }
-  template <class M>
-  static BASIN_DEVICE passing_tile passing(M const& m, int n, int stage) {
-    return {m.shared() + passing_from + (n * stages + stage) * passing_tile::bytes};
-  }
-  template <class M>
-  static BASIN_DEVICE arrival_barrier* arrived(M const& m, int n, int stage) {
-    return reinterpret_cast<arrival_barrier*>(m.shared() + barriers_from) + n * stages + stage;
-  }
-  template <class M>
-  static BASIN_DEVICE arrival_barrier* left(M const& m, int n, int stage) {
-    return arrived(m, n, stage) + slots;
-  }
-  /// By one thread, before a sync of the block.
-  template <class M>
-  static BASIN_DEVICE void start_barriers(M const& m) {
-    for (int n = 0; n < tensors; ++n)
-      for (int stage = 0; stage < stages; ++stage) {
-        m.start(arrived(m, n, stage), 1);                        // the thread that fetches, and all bytes
-        m.start(left(m, n, stage), Call::cut.warps);
-      }
-    m.barriers_started();
-  }
-};
-
-/// How many tiles of a tensor one has met: which slot the next is in, and whether that slot's barrier is in an odd or an even phase.
-struct met_tiles {
-  int count = 0;
-  template <int Stages>
-  BASIN_DEVICE int stage() const { return count % Stages; }
-  template <int Stages>
-  BASIN_DEVICE int parity() const { return count / Stages % 2; }
-};
 
 /// The tiles as those see them who multiply.
 template <class M, class Call>
@@ -242,83 +177,5 @@ class bulk_tiles {
   int group;                                                     // of four warps, in the block
   met_tiles met[layout::tensors];
 };
-
-/// The tiles as the fetching warps see them: one thread of theirs asks for boxes, the others go by.
-template <class M, class Call>
-class bulk_fetcher {
- public:
-  using layout = bulk_layout<Call>;
-  using scores_type = typename Call::scores_type;
-  static constexpr bool products_of_warps = false;
-  static constexpr bool computes = false;
-
-  BASIN_DEVICE bulk_fetcher(M const& machine, Call const&) : m(machine) {}
-
-  template <class Keys, class There, class Row>
-  BASIN_DEVICE void fetch_own(int, Keys const&, There const&, Row const&) const {}
-
-  template <int Count, class First, class Second, class Next, class Meet>
-  BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index start, index last, Next const& next, Meet const&) {
-    if (m.thread() / 32 == Call::threads / 32)                   // next() may ask all lanes of a warp
-      for (index at = next(start); at < last; at = next(at + Call::cut.columns)) {
-        if (m.thread() % 32 != 0) continue;
-        BASIN_UNROLL
-        for (int n = 0; n < Count; ++n) fetch(n, from, at);
-      }
-    m.sync_warp();
-  }
-  template <class First, class Second, class Next, class Weigh, class Lower>
-  BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index start, index last, Next const& next, sums_of_warp<Call::dim / 8>&,
-                                Weigh const& weigh, Lower const&) {
-    over<2>(first, second, from, start, last, next, weigh);
-  }
-  BASIN_DEVICE scores_type product(int) const { return {}; }
-  BASIN_DEVICE two_products<scores_type> both_products() const { return {}; }
-  BASIN_DEVICE void mix(int, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
-  BASIN_DEVICE void mix_both(scores_type const&, sums_of_warp<Call::dim / 8>&, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
-
- private:
-  BASIN_DEVICE void fetch(int n, passing_rows const& from, index at) {
-    using tile = typename layout::passing_tile;
-    int const stage = met[n].template stage<layout::stages>();
-    arrival_barrier* const arrived = layout::arrived(m, n, stage);
-    m.wait(layout::left(m, n, stage), 1 - met[n].template parity<layout::stages>());
-    m.arrive_expecting(arrived, tile::bytes);
-    BASIN_UNROLL
-    for (int panel = 0; panel < tile::panels; ++panel)
-      m.copy_box(n, panel * shared_matrix::panel, static_cast<int>(at), static_cast<int>(from.head), from.batch, layout::passing(m, n, stage).start + panel * tile::panel_bytes, arrived);
-    ++met[n].count;
-  }
-
-  M const& m;
-  met_tiles met[layout::tensors];
-};
-
-/// The generation of kernels that Hopper runs: E of 16 bits, keys and values in one view that boxes can be copied from.
-struct bulk {
-  template <class M, class Call>
-  using tiles = std::conditional_t<M::computes, bulk_tiles<M, Call>, bulk_fetcher<M, Call>>;
-  template <class Call>
-  static constexpr int shared_bytes = bulk_layout<Call>::bytes;
-};
-
-/// Threads of a block of this generation: those that compute, and one group that fetches.
-template <class Call>
-inline constexpr int threads_in_roles = Call::threads + 128;
-
-/// A block in its two roles. `m` is a machine of those who compute; m.fetching() is the same for the one who fetches.
-template <template <class, class> class Block, class M, class Call>
-BASIN_DEVICE void run_in_roles(M const& m, Call const& c) {
-  if (m.thread() == 0) bulk_layout<Call>::start_barriers(m);
-  m.sync();
-  if (m.thread() < Call::threads) {
-    m.template raise_registers<Call::threads>();
-    Block<M, Call>(m, c, m.block()).run();
-  } else {
-    auto const fetching = m.fetching();
-    fetching.template lower_registers<Call::threads>();
-    Block<decltype(m.fetching()), Call>(fetching, c, fetching.block()).run();
-  }
-}
 
 }  // namespace basin::gpu::detail

@@ -5,7 +5,7 @@
 
 #include <cudaTypedefs.h>
 
-#include "basin/cuda/detail/bulk_tiles.hpp"
+#include "basin/cuda/detail/bulk_roles.hpp"
 #include "basin/cuda/detail/launch.cuh"
 #include "basin/cuda/hopper.cuh"
 

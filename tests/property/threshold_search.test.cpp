@@ -142,6 +142,34 @@ TEMPLATE_TEST_CASE("thresholds are those of sorted scores", "[property][normaliz
       }
 }
 
+/// Sums of so many numbers are far from exact in single precision.
+TEST_CASE("weights of long and nearly equal rows sum to 1", "[property][normalizer]") {
+  std::vector<kind_of_row> const level{
+      {"equal", [](splitmix&, double) { return 0.3; }},
+      {"uniform, 1e-5", [](splitmix& rng, double) { return 1e-5 * uniform_number(rng); }},
+      {"uniform, 1e-4", [](splitmix& rng, double) { return 1e-4 * uniform_number(rng); }},
+      {"uniform, 0.1", [](splitmix& rng, double) { return 0.1 * uniform_number(rng); }},
+      {"one on a shelf", [](splitmix&, double j) { return j == 7 ? 0 : -0.005; }},
+      {"one on a low shelf", [](splitmix&, double j) { return j == 7 ? 0 : -0.4; }}};
+  for (auto const& kind : level)
+    for (std::size_t const n : {12633u, 19484u, 65536u, 131072u}) {
+      CAPTURE(kind.name, n);
+      auto const scores = row_like<float>(kind, n, n);
+      auto const check = [&](auto const& normalizer, double tolerance) {
+        double sum = 0;
+        for (float const w : weights_of(normalizer, scores)) sum += static_cast<double>(w);
+        CHECK(std::fabs(sum - 1) <= tolerance * (static_cast<double>(n) + 8) * eps_of<float>);
+        CHECK(sweeps_of(normalizer, scores) <= 12);
+      };
+      check(basin::sparsemax{}, 1);
+      check(basin::entmax15{}, 1);
+      for (double const alpha : {1.25, 1.5, 1.75, 1.95, 2.0}) {
+        CAPTURE(alpha);
+        check(basin::entmax{{alpha}}, 1);
+      }
+    }
+}
+
 TEST_CASE("the size of a support is the number of its weights", "[property][normalizer]") {
   for (auto const* kinds : {&usual, &hard})
     for (auto const& kind : *kinds)

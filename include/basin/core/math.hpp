@@ -78,7 +78,7 @@ template <class T>
 BASIN_HD BASIN_INLINE T exp_nonpositive(T x) {
   return functions<T>::exp_nonpositive(x);
 }
-/// 2^x. On a GPU one instruction, within 2 eps, and 0 below 2^-126.
+/// 2^x. Of a float on a GPU one instruction, within 2 eps, and 0 below 2^-126.
 template <class T>
 BASIN_HD BASIN_INLINE T exp2(T x) {
   return functions<T>::exp2(x);
@@ -97,7 +97,7 @@ template <class T>
 BASIN_HD BASIN_INLINE T log(T x) {
   return functions<T>::log(x);
 }
-/// log2 x. On a GPU one instruction, within 2 eps; between 1/2 and 2 within 2^-22.
+/// log2 x. Of a float on a GPU one instruction, within 2 eps; between 1/2 and 2 within 2^-22.
 template <class T>
 BASIN_HD BASIN_INLINE T log2(T x) {
   return functions<T>::log2(x);

@@ -46,7 +46,7 @@ struct sparsemax {
     r.size = math::select(r.tau.is_open(), r.sums.count, r.size);
     auto const again = r.tau.next(r.sums, [](detail::excess<T> const& y) {
       T const root = (y.first - T(1)) / y.count;                 // sum (y_j - root) = 1, to the precision of a sum of about 1
-      return detail::sight<T>{y.first, y.count, y.degree(), root, math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
+      return detail::sight<T>{y.first, y.count, y.degree(), root, math::epsilon<T>() * y.first, math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
     });
     r.sums = {};
     return again;

@@ -6,11 +6,11 @@
 namespace basin::detail {
 
 /// What a sweep finds at a cut: f, and `fall`, which is -f'; the degree of the power of a distance that falls like f; and, measured from the
-/// cut, a bound below the threshold, and the threshold itself for the case that it lies between the same two scores as the cut (infinity where
-/// that would be inexact).
+/// cut, a bound below the threshold, how far rounding of the sums may have thrown that, and the threshold itself for the case that it lies
+/// between the same two scores as the cut (infinity where that would be inexact).
 template <class T>
 struct sight {
-  T f, fall, degree, bound, root;
+  T f, fall, degree, bound, blur, root;
 
   /// The degree p of (edge - cut)^p from curved / straight = F F'' / F'^2 = p / (p + 1), F' = -f: a curvature that sums over few scores know,
   /// too. At most 31, which is nearly an exponential.
@@ -53,8 +53,9 @@ struct excess {
 /// between these two, it is tau. If not, tau lies beyond one of them, where the sums of the sweep still say what f is: from there the search
 /// goes on. The next cut is where the power of a distance with the same f, slope and curvature would be 1. That is a step of third order, as in
 /// Halley's method (which Goncalves et al. 2025, arXiv 2502.12082, take within a bisection), and hits at once where scores are spread evenly.
-/// Each sweep gives a bound as well, by a tangent, which lies below tau whatever side it touches. From the fifth on every other one looks
-/// from the highest of these: Newton's method from below, which rises until that is lost in rounding, so that no row is searched for ever.
+/// Each sweep gives a bound as well, by a tangent, which lies below tau whatever side it touches, and is lowered by what rounding may have
+/// added. From the fifth on every other one looks from the highest of these: Newton's method from below, which rises until that is lost in
+/// rounding, so that no row is searched for ever.
 template <class T>
 struct threshold_search {
   T cut, low = T(-1);                                            // the cut is tau, once that is found; low <= tau
@@ -82,17 +83,18 @@ struct threshold_search {
     sight<T> const here = look(sums);
     T const tau = cut + here.root;
     auto const open = is_open() && here.fall > T(0), found = open && tau >= below && tau < above;
-    T at = cut, bound = cut + here.bound;
-    T const last = math::select(found, tau, bound);              // rounding may have thrown the bound that the search ends at too far
+    T const last = math::select(found, tau, cut + here.bound);   // the latter where the search ends without a root
     auto const holds = open && last >= below && last < above;
+    auto const is_sharp = here.f > T(2) || math::larger(here.bound, T(0) - here.bound) > here.blur;
+    T at = cut, bound = cut + (here.bound - here.blur);
+    bound = math::select(bound < T(0), bound, low);
     sight<T> seen = here;
     if constexpr (requires { sums.moved(cut, cut); }) {
       auto const is_left = here.f >= T(1);
       at = math::select(is_left, above, below);
       seen = look(sums.moved(at - cut, math::select(is_left, T(-1), T(1))));
-      bound = math::larger(at + seen.bound, bound);
     }
-    auto const rises = bound > low, again = open && !found && (rises || cut > low);
+    auto const rises = bound > low, again = open && !found && is_sharp && (rises || cut > low);
     T const guess = at + sight<T>::step(seen.f, seen.fall, seen.degree);
     low = math::select(rises, bound, low);
     stage = math::select(again, math::select(stage == T(4), T(3), stage + T(1)), T(-1));

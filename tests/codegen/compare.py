@@ -13,7 +13,7 @@ import sys
 
 HERE = pathlib.Path(__file__).parent
 # What is true today, with nvcc 13.0; the aim is 0. docs/reference/gpu-validation.md says where the difference comes from.
-LIMITS = {"registers": 1, "spilled bytes": 0, "bytes of code": 2304}
+LIMITS = {"registers": 1, "spilled bytes": 0, "bytes of code": 2432}
 
 
 def sections(elf):

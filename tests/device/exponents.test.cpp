@@ -37,6 +37,16 @@ struct hides_odd_keys {
   T slope(T, basin::pair_at<T>) const { return T(0.25f); }
 };
 
+/// A scorer that sinks the first keys as far as somebody does who has no mask.
+struct sinks_first_keys {
+  float down = -1e30f;
+  int keys = 16;
+  template <class T>
+  T score(T dot, basin::pair_at<T> at) const { return basin::math::select(at.key < T(static_cast<float>(keys)), T(down), dot * T(0.25f)); }
+  template <class T>
+  T slope(T, basin::pair_at<T>) const { return T(0.25f); }
+};
+
 shape const several[] = {{1, 4, 2, 19, 50, 16, 8}, {1, 3, 1, 3, 33, 16, 5, layout::padded}, {1, 3, 3, 40, 32, 16, 16}};
 
 }  // namespace
@@ -60,6 +70,17 @@ TEST_CASE("a score of -inf in a tile that is seen as a whole is a key that has n
     compare_observed<float>(use.with(basin::length_scaled<basin::softmax, uneven_law>{}), s, numbers::grid, 2, on_host);
     compare_observed<float>(use.with(basin::softpick{}), s, numbers::grid, 1, on_host);
     compare_observed<float>(use.with(basin::sparsemax{}), s, numbers::grid, 1, on_host);
+  }
+}
+
+TEST_CASE("scores that are finite and far down weigh nothing beside others, and alone they are keys that nobody sees", "[device]") {
+  shape const s{1, 2, 1, 5, 40, 16, 8};
+  for (float const down : {-1e4f, -1e9f, -1e20f, -1e30f}) {
+    INFO("scores of " << down);
+    compare_observed<float>(basin::attention<>{}.with(sinks_first_keys{down}), s, numbers::grid, 1, on_host);
+    call<float> alone(s);
+    on_host(basin::attention<>{}.with(sinks_first_keys{down, 64}), alone);
+    alone.out.each([&](float x, index, index, index, index) { REQUIRE((std::isfinite(x) && (down > -1e8f || x == 0))); });
   }
 }
 

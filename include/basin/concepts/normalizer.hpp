@@ -180,6 +180,7 @@ BASIN_HD exponent_line<T> exponent_below(T max, T steepness) {
 /// Laws      2^(slope s - offset) = term(row, s) to rounding; a raise does not change the slope; raise(row, s) of several scores = raise of
 ///           the one with the largest slope s; add() does not read the score, and takes a sum of terms as it takes them one by one; there is
 ///           no search
+/// Edges     a GPU takes scores whose exponent is below -2^24 for keys that are not seen
 template <class N>
 concept exponential_normalizer = online_normalizer<N> && !sweeps_rows<N> && requires(N const n, row_of<N> const row) {
   { n.exponent(row) } -> std::same_as<exponent_line<double>>;

@@ -14,6 +14,7 @@ struct query_rows {
   using row_type = row_of<N, float>;
   using scores_type = typename Call::scores_type;
   static constexpr bool by_exponents = exponential_normalizer<N>, of_products = Call::terms_of_products;
+  static constexpr float least_exponent = -0x1p24f;              // scores below count as not seen: lines further down are too coarse for a term of 1
 
   /// log2 of a term as a line in the numbers of a tile, and the largest of them that a row was raised by.
   struct line_of_row {
@@ -165,7 +166,7 @@ struct query_rows {
       for (int i = 0; i < 2; ++i) {
         row_type const old = whole(i, terms[i]);
         float const offset = line[i].offset;
-        line[i].top = std::fmax(line[i].top, top[i]);
+        if (line[i].slope * top[i] > least_exponent) line[i].top = std::fmax(line[i].top, top[i]);
         draw(i);
         float const by = math::exp2(std::fmin(offset - line[i].offset, 0.0f));
         terms[i] *= by;

@@ -152,7 +152,7 @@ TEST_CASE("weights of long and nearly equal rows sum to 1", "[property][normaliz
       {"one on a shelf", [](splitmix&, double j) { return j == 7 ? 0 : -0.005; }},
       {"one on a low shelf", [](splitmix&, double j) { return j == 7 ? 0 : -0.4; }}};
   for (auto const& kind : level)
-    for (std::size_t const n : {12633u, 19484u, 65536u, 131072u}) {
+    for (std::size_t const n : {12633u, 19484u, 131072u}) {
       CAPTURE(kind.name, n);
       auto const scores = row_like<float>(kind, n, n);
       auto const check = [&](auto const& normalizer, double tolerance) {
@@ -190,7 +190,7 @@ TEST_CASE("a threshold takes few sweeps", "[property][normalizer]") {
   };
   auto const counted = [](auto const& n, kind_of_row const& kind, std::size_t keys) {
     count c;
-    for (std::uint64_t seed = 0; seed < 32; ++seed) c.add(sweeps_of(n, row_like<float>(kind, seed, keys)));
+    for (std::uint64_t seed = 0; seed < 12; ++seed) c.add(sweeps_of(n, row_like<float>(kind, seed, keys)));
     return c;
   };
   for (std::size_t const keys : {512u, 8192u}) {

@@ -61,19 +61,6 @@ std::vector<T> row_like(kind_of_row const& kind, std::uint64_t seed, std::size_t
   return in_type<T>(scores);
 }
 
-template <class N, class T>
-int sweeps_of(N const& n, std::vector<T> const& scores) {
-  auto row = basin::start_row(n, context_of<T>(scores.size()));
-  for (T const s : scores) n.raise(row, s);
-  basin::begin_search(n, row);
-  int sweeps = 0;
-  do {
-    ++sweeps;
-    for (T const s : scores) n.absorb(row, s);
-  } while (n.next(row) && sweeps < 1000);
-  return sweeps;
-}
-
 /// Scores from the largest on, measured from it, times `slope`.
 template <class T>
 std::vector<double> sorted(std::vector<T> const& scores, double slope) {
@@ -156,9 +143,7 @@ TEST_CASE("weights of long and nearly equal rows sum to 1", "[property][normaliz
       CAPTURE(kind.name, n);
       auto const scores = row_like<float>(kind, n, n);
       auto const check = [&](auto const& normalizer, double tolerance) {
-        double sum = 0;
-        for (float const w : weights_of(normalizer, scores)) sum += static_cast<double>(w);
-        CHECK(std::fabs(sum - 1) <= tolerance * (static_cast<double>(n) + 8) * eps_of<float>);
+        CHECK(std::fabs(sum_of(weights_of(normalizer, scores)) - 1) <= tolerance * (static_cast<double>(n) + 8) * eps_of<float>);
         CHECK(sweeps_of(normalizer, scores) <= 12);
       };
       check(basin::sparsemax{}, 1);

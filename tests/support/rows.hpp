@@ -30,6 +30,21 @@ std::vector<T> weights_of(N const& n, std::vector<T> const& scores) {
   return weights_of(n, scores, context_of<T>(scores.size()));
 }
 
+/// How many sweeps the search of a row takes; 1000 where it does not end.
+template <class N, class T>
+int sweeps_of(N const& n, std::vector<T> const& scores) {
+  auto row = basin::start_row(n, context_of<T>(scores.size()));
+  if constexpr (basin::raises_rows<N>)
+    for (T const s : scores) n.raise(row, s);
+  basin::begin_search(n, row);
+  int sweeps = 0;
+  do {
+    ++sweeps;
+    for (T const s : scores) n.absorb(row, s);
+  } while (n.next(row) && sweeps < 1000);
+  return sweeps;
+}
+
 template <class T>
 double sum_of(std::vector<T> const& x) {
   double sum = 0;

@@ -48,6 +48,7 @@ std::size_t forward_workspace(Attention const& use, problem const& p) {
 /// Edges       a query that sees nothing gives 0. A NaN or an infinity in v reaches every row of a block (64 queries of all heads of a group)
 ///             that meets its tile of keys, seen or not: 0 times it is a NaN here, unlike on the host;
 ///             with normalizers that give zeros (concepts/normalizer.hpp) it may be left out where 16 rows give 16 keys no weight
+///             Where terms are exponentials (exponential_normalizer), scores below about -1e7 count as keys that are not seen
 /// Cost        one sweep over the keys for online normalizers; 2 to 4 and the search's for others; half a sweep more where somebody watches keys
 /// Throws      shape_error, value_error, unsupported_error before anything is launched; cuda_error
 /// Errors      static_assert: a normalizer that wants whole rows, observers of whole rows or without merge(), q, k and v of several types

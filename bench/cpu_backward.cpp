@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   suite.expect("basin::cpu::backward agrees with basin::reference::backward", [&] { return shape.agrees(full); });
   suite.expect("the FMA chains end at their fixed point", [&] { return peak.run(), peak.right(); });
 
-  basin::index const length = dry ? 96 : 2048;
+  basin::index_t const length = dry ? 96 : 2048;
   std::vector<double> sums(static_cast<std::size_t>(length)), nats(sums.size());
   auto const watched = full.with(basin::together(basin::received_attention{basin::contiguous(sums.data(), 1, 1, length)},
                                                  basin::entropy{basin::contiguous(nats.data(), 1, 1, length)}));

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   basin::attention<> const full;
   auto const causal = full.with(basin::causal{});
 
-  for (basin::index const dim : {64, 128}) {
+  for (basin::index_t const dim : {64, 128}) {
     bench::attention_case shape(suite.how() == bench::mode::dry ? 200 : 4096, dim);
     suite.expect("the full forward agrees with the reference", [&] { return shape.agrees(full); });
     suite.expect("the causal forward agrees with the reference", [&] { return shape.agrees(causal); });

@@ -12,7 +12,7 @@
 
 namespace {
 
-using basin::index;
+using basin::index_t;
 
 /// Keys and values of one sequence in one storage type, [1, heads, keys, dim].
 template <class Storage>
@@ -20,11 +20,11 @@ struct cache {
   std::vector<Storage> k, v;
   basin::view<Storage const, 4> keys, values;
 
-  cache(index heads, index length, index dim) : k(static_cast<std::size_t>(heads * length * dim)), v(k.size()) {
+  cache(index_t heads, index_t length, index_t dim) : k(static_cast<std::size_t>(heads * length * dim)), v(k.size()) {
 #pragma omp parallel for schedule(static)
-    for (index head = 0; head < heads; ++head) {
+    for (index_t head = 0; head < heads; ++head) {
       basin::philox rng(static_cast<std::uint64_t>(head));
-      for (index n = head * length * dim; n < (head + 1) * length * dim; ++n)
+      for (index_t n = head * length * dim; n < (head + 1) * length * dim; ++n)
         for (auto* const to : {&k, &v}) (*to)[static_cast<std::size_t>(n)] = static_cast<Storage>(static_cast<float>(2 * basin::uniform(rng) - 1));
     }
     keys = basin::contiguous(static_cast<Storage const*>(k.data()), 1, heads, length, dim);
@@ -38,16 +38,16 @@ class reader {
  public:
   void run(std::vector<float> const& from) {
     using batch = basin::simd<float>;
-    constexpr index step = 8 * static_cast<index>(batch::size), piece = index{1} << 17;
-    index const size = static_cast<index>(from.size()) / step * step;
+    constexpr index_t step = 8 * static_cast<index_t>(batch::size), piece = index_t{1} << 17;
+    index_t const size = static_cast<index_t>(from.size()) / step * step;
     float total = 0;
 #pragma omp parallel for schedule(dynamic, 1) reduction(+ : total)
-    for (index first = 0; first < size; first += piece) {
+    for (index_t first = 0; first < size; first += piece) {
       batch sum[8];
       for (batch& s : sum) s = batch(0.0f);
-      for (index n = first; n < std::min(size, first + piece); n += step)
+      for (index_t n = first; n < std::min(size, first + piece); n += step)
         for (std::size_t c = 0; c < 8; ++c) {
-          float const* const at = from.data() + n + static_cast<index>(c * batch::size);
+          float const* const at = from.data() + n + static_cast<index_t>(c * batch::size);
           BASIN_PREFETCH(at + 1024, 3);
           sum[c] = sum[c] + batch::load_unaligned(at);
         }
@@ -62,7 +62,7 @@ class reader {
 };
 
 /// |q|, |k|, |v| <= 1: as in attention_case.hpp.
-double tolerance(index keys, index dim) {
+double tolerance(index_t keys, index_t dim) {
   double const eps = std::numeric_limits<float>::epsilon() / 2, d = static_cast<double>(dim);
   return 2 * d * d * eps / std::sqrt(d) + static_cast<double>(keys) * eps;
 }
@@ -70,11 +70,11 @@ double tolerance(index keys, index dim) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  using basin::index;
+  using basin::index_t;
   bench::suite suite{argc, argv, bench::clock::wall,
                      "How fast does a step of generation read its cache? 32 heads, d = 128, 32768 keys, one query a head, all threads"};
   bool const dry = suite.how() == bench::mode::dry;
-  index const heads = dry ? 2 : 32, length = dry ? 700 : 32768, dim = 128;
+  index_t const heads = dry ? 2 : 32, length = dry ? 700 : 32768, dim = 128;
   std::vector<float> q(static_cast<std::size_t>(heads * dim)), out(q.size());
   basin::philox rng(17);
   for (float& x : q) x = static_cast<float>(2 * basin::uniform(rng) - 1);

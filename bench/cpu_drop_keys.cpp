@@ -12,11 +12,11 @@
 namespace {
 
 /// Keys come in blocks of 64; of every ten blocks one stays, anywhere among them.
-std::vector<std::uint8_t> nine_in_ten(basin::index keys) {
-  constexpr basin::index block = 64;
+std::vector<std::uint8_t> nine_in_ten(basin::index_t keys) {
+  constexpr basin::index_t block = 64;
   basin::philox rng(5);
   std::vector<std::uint8_t> dropped(static_cast<std::size_t>(keys), 1);
-  for (basin::index ten = 0; ten < keys / (10 * block); ++ten)
+  for (basin::index_t ten = 0; ten < keys / (10 * block); ++ten)
     std::fill_n(dropped.begin() + (10 * ten + basin::below(rng, 10)) * block, block, std::uint8_t{0});
   return dropped;
 }
@@ -26,7 +26,7 @@ std::vector<std::uint8_t> nine_in_ten(basin::index keys) {
 int main(int argc, char** argv) {
   bench::suite suite{argc, argv, bench::clock::one_thread,
                      "What is left of a forward's time when 90 % of the keys are dropped, in blocks of 64? fp32, d = 64, L = 5120, one thread"};
-  basin::index const length = suite.how() == bench::mode::dry ? 640 : 5120;  // a multiple of ten blocks
+  basin::index_t const length = suite.how() == bench::mode::dry ? 640 : 5120;  // a multiple of ten blocks
   bench::attention_case shape(length, 64);
   auto const dropped = nine_in_ten(length);
   basin::attention<> const full;

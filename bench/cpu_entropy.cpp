@@ -15,12 +15,12 @@ class length_case {
   using numbers = std::vector<double>;
 
   auto watching(numbers& entropies, numbers& largest) const {
-    auto const room = [](numbers& rows) { return basin::contiguous(rows.data(), 1, 1, static_cast<basin::index>(rows.size())); };
+    auto const room = [](numbers& rows) { return basin::contiguous(rows.data(), 1, 1, static_cast<basin::index_t>(rows.size())); };
     return plain_.with(basin::together(basin::entropy{room(entropies)}, basin::max_weight{room(largest)}));
   }
 
  public:
-  explicit length_case(basin::index length) : shape_(length, 64), entropies_(static_cast<std::size_t>(length)), largest_(entropies_) {}
+  explicit length_case(basin::index_t length) : shape_(length, 64), entropies_(static_cast<std::size_t>(length)), largest_(entropies_) {}
 
   std::string name() const { return "L = " + std::to_string(shape_.length()); }
 
@@ -44,7 +44,7 @@ class length_case {
     numbers entropies(rows), largest(rows), out(rows * 64), got, got_largest;
     basin::reference::forward(watching(entropies, largest), shape_.sampled_of(shape_.q().data_handle()), shape_.k(), shape_.v(),
                               basin::contiguous(out.data(), 1, 1, shape_.sampled(), 64));
-    for (basin::index n = 0; n < shape_.sampled(); ++n) {
+    for (basin::index_t n = 0; n < shape_.sampled(); ++n) {
       got.push_back(entropies_[static_cast<std::size_t>(shape_.row(n))]);
       got_largest.push_back(largest_[static_cast<std::size_t>(shape_.row(n))]);
     }
@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
                      "What do entropy and largest weight of every row cost on top of a forward? fp32, d = 64, one thread"};
   bool const dry = suite.how() == bench::mode::dry;
 
-  for (basin::index const length : {4096, 1024, 8192}) {
+  for (basin::index_t const length : {4096, 1024, 8192}) {
     length_case at(dry ? 96 + length / 128 : length);
     at.check(suite);
     auto const overhead = at.overhead(suite);

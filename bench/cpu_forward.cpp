@@ -12,7 +12,7 @@
 namespace {
 
 struct size {
-  basin::index dim, length;
+  basin::index_t dim, length;
   std::string name;
   bool in_mean = true;
 };

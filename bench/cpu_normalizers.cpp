@@ -58,7 +58,7 @@ class contest {
     auto const sizes = supports(use, shape_);
     double const most = *std::max_element(sizes.begin(), sizes.end());
     suite_.expect(name + " agrees with the reference" + drawn(),
-                  [&] { return shape_.agrees(use, {static_cast<basin::index>(most), errors == weights::absolute ? most : 1.0}); });
+                  [&] { return shape_.agrees(use, {static_cast<basin::index_t>(most), errors == weights::absolute ? most : 1.0}); });
     suite_.note(name + "_keys_with_weight" + drawn(), "in a row; quartiles over rows", sizes);
     enter(name, use);
   }

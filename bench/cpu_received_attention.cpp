@@ -15,7 +15,7 @@ namespace {
 /// One length: what the keys receive, checked and timed.
 class length_case {
  public:
-  explicit length_case(basin::index length) : shape_(length, 64), sums_(static_cast<std::size_t>(length)) {}
+  explicit length_case(basin::index_t length) : shape_(length, 64), sums_(static_cast<std::size_t>(length)) {}
 
   auto observed() { return plain_.with(basin::received_attention{basin::contiguous(sums_.data(), 1, 1, shape_.length())}); }
   std::string name() const { return "L = " + std::to_string(shape_.length()); }
@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   bool const dry = suite.how() == bench::mode::dry;
 
   std::vector<std::vector<double>> overheads;
-  for (basin::index const length : {1024, 4096, 8192}) {
+  for (basin::index_t const length : {1024, 4096, 8192}) {
     length_case at(dry ? 96 + length / 128 : length);
     at.check(suite);
     overheads.push_back(at.overhead(suite));

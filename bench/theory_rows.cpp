@@ -13,16 +13,16 @@
 namespace {
 
 namespace theory = basin::theory;
-using basin::index;
+using basin::index_t;
 
 /// 32 causal rows of a text, evenly spread over its length; N as in figure 2b.
 struct rows_of_a_text {
-  index keys, dim = 64;
+  index_t keys, dim = 64;
   std::vector<double> gram, scores, weights, direction;
   std::vector<float> single;
-  std::vector<index> counts{1, 5, 10, 20, 100};
+  std::vector<index_t> counts{1, 5, 10, 20, 100};
 
-  explicit rows_of_a_text(index length) : keys(length), gram(static_cast<std::size_t>(length * length)), scores(static_cast<std::size_t>(length)) {
+  explicit rows_of_a_text(index_t length) : keys(length), gram(static_cast<std::size_t>(length * length)), scores(static_cast<std::size_t>(length)) {
     basin::philox rng(1);
     std::vector<double> x(static_cast<std::size_t>(keys * dim));
     for (double& v : x) v = basin::normal(rng) + 0.5;
@@ -39,7 +39,7 @@ struct rows_of_a_text {
   /// f(the first t numbers of a list) for 32 lengths t.
   template <class F>
   void each(F&& f) const {
-    for (index row = 1; row <= 32; ++row) f(static_cast<std::size_t>(row * keys / 32));
+    for (index_t row = 1; row <= 32; ++row) f(static_cast<std::size_t>(row * keys / 32));
   }
   /// 2 L^2 + 4 L max N, over the rows.
   double flops(double quadratic, double linear) const {

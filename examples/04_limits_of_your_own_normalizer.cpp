@@ -37,7 +37,7 @@ int main() {
   // Lemma 1: how large can a weight be among L keys with scores up to 4, and how does the largest one fall with L?
   auto const range = theory::range_of([](double s) { return softplus::f(s); }, 4.0);
   std::vector<double> lengths, most;
-  for (basin::index n = 1 << 12; n <= 1 << 20; n *= 4) lengths.push_back(double(n)), most.push_back(theory::spike_weight(mine, 4.0, n));
+  for (basin::index_t n = 1 << 12; n <= 1 << 20; n *= 4) lengths.push_back(double(n)), most.push_back(theory::spike_weight(mine, 4.0, n));
   std::printf("lemma 1 at L = 1024: every weight in [%.2e, %.2e]\n", theory::weight_bounds(range, 1024).lower, theory::weight_bounds(range, 1024).upper);
   std::printf("the largest weight falls as L^%.3f\n", theory::fit_power_law(lengths, most).slope);
 
@@ -61,7 +61,7 @@ int main() {
   theory::onto_sphere(basin::contiguous(tokens.data(), length, dim));
   theory::gram_of(basin::view<double const, 2>(basin::contiguous(tokens.data(), length, dim)), basin::contiguous(gram.data(), length, length));
   basin::view<double const, 3> const text = basin::contiguous(gram.data(), 1, length, length);
-  std::vector<basin::index> const counts{1, 8, 32};
+  std::vector<basin::index_t> const counts{1, 8, 32};
   std::vector<double> const temperatures{0.1, 1.0}, steps{1e-3};
   std::vector<double> far(9 * 3 * heads * length), apart(7 * 3 * heads * length), steep(2 * heads * length);
   theory::distances<double> const distances{text, counts, basin::contiguous(far.data(), 9, 3, 1, heads, length)};
@@ -70,7 +70,7 @@ int main() {
   auto const view = [&](std::vector<float>& x) { return basin::contiguous(x.data(), 1, heads, length, dim); };
   basin::cpu::forward(basin::attention<>{}.with(mine).with(basin::together(distances, shares, gains)), view(q), view(k), view(v), view(out));
   for (int n = 0; n < 3; ++n) {
-    auto const row = [&](theory::distance_figure f) { return distances.figures(basin::index(f), n, 0, 0, length - 1); };
+    auto const row = [&](theory::distance_figure f) { return distances.figures(basin::index_t(f), n, 0, 0, length - 1); };
     double const d = row(theory::distance_figure::a), bound = row(theory::distance_figure::bound);
     fine = fine && d <= bound * (1 + 1e-6);
     std::printf("N = %2d: distance %6.3f <= %6.3f, expected %.3f; told apart %.2f\n", int(counts[n]), d, bound, row(theory::distance_figure::expected), shares.figures(0, n, 0, 0, length - 1));

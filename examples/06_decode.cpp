@@ -16,7 +16,7 @@ int main() {
 
   // Buffers are [length, heads, dim]; views are [batch, heads, length, dim], so the strides say how to read them.
   auto const rows = [&](float* data, int count, int n) {
-    return basin::strided(data, std::array<basin::index, 4>{1, count, n, dim}, std::array<basin::index, 4>{0, dim, count * dim, 1});
+    return basin::strided(data, std::array<basin::index_t, 4>{1, count, n, dim}, std::array<basin::index_t, 4>{0, dim, count * dim, 1});
   };
   auto const use = basin::attention<>{}.with(basin::causal{});
   basin::cpu::forward(use, rows(q.data(), heads, room), rows(k.data(), kv_heads, room), rows(v.data(), kv_heads, room), rows(whole.data(), heads, room));

@@ -39,7 +39,7 @@ using forward_tuning = std::conditional_t<Policy == basin_cuda_full, all_dims, o
 
 template <class T>
 view<T, 4> view_of(basin_cuda_tensor const& t) {
-  auto const all = [](std::int64_t const (&x)[4]) { return std::array<basin::index, 4>{x[0], x[1], x[2], x[3]}; };
+  auto const all = [](std::int64_t const (&x)[4]) { return std::array<basin::index_t, 4>{x[0], x[1], x[2], x[3]}; };
   return basin::strided(static_cast<T*>(t.memory), all(t.extents), all(t.strides));
 }
 basin::problem problem_of(basin_cuda_tensor const& q, basin_cuda_tensor const& k, basin_cuda_tensor const& v) {

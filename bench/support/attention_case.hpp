@@ -19,7 +19,7 @@ namespace bench {
 /// model that has just been initialised. What sparse normalizers cost depends on it.
 enum class draw { uniform, normal };
 
-inline std::vector<float> drawn(basin::philox& rng, draw from, basin::index count) {
+inline std::vector<float> drawn(basin::philox& rng, draw from, basin::index_t count) {
   std::vector<float> out(static_cast<std::size_t>(count));
   for (float& x : out) x = static_cast<float>(from == draw::uniform ? 2 * basin::uniform(rng) - 1 : basin::normal(rng));
   return out;
@@ -28,14 +28,14 @@ inline std::vector<float> drawn(basin::philox& rng, draw from, basin::index coun
 /// Which keys of a row have weight: at most `keys` of them; an error of a score is multiplied by `amplified` in a weight, relative to
 /// the weight: 1 for exponentials, the number of keys for thresholds, whose weights are as small as 1 / keys and whose errors are not.
 struct support {
-  basin::index keys;
+  basin::index_t keys;
   double amplified = 1;
 };
 
 /// One batch, one head, as many queries as keys, fp32.
 class attention_case {
  public:
-  attention_case(basin::index length, basin::index dim, draw from = draw::uniform) : length_(length), dim_(dim) {
+  attention_case(basin::index_t length, basin::index_t dim, draw from = draw::uniform) : length_(length), dim_(dim) {
     basin::philox rng(17);
     for (auto* const tensor : {&q_, &k_, &v_}) *tensor = drawn(rng, from, length * dim);
     out_.resize(static_cast<std::size_t>(length * dim));
@@ -46,8 +46,8 @@ class attention_case {
   input k() const { return view_of(k_); }
   input v() const { return view_of(v_); }
   basin::view<float, 4> out() { return basin::contiguous(out_.data(), 1, 1, length_, dim_); }
-  basin::index length() const { return length_; }
-  basin::index dim() const { return dim_; }
+  basin::index_t length() const { return length_; }
+  basin::index_t dim() const { return dim_; }
 
   /// `products` products of length x length x dim, a multiply and an add each; the normalizer's own work is not counted.
   double flops(int products = 2) const {
@@ -55,8 +55,8 @@ class attention_case {
   }
 
   /// The rows that are compared: every so many, so that they stand in all lanes and panels; all of a short case.
-  basin::index sampled() const { return std::min<basin::index>(length_, 64); }
-  basin::index row(basin::index sample) const { return sample * step(); }
+  basin::index_t sampled() const { return std::min<basin::index_t>(length_, 64); }
+  basin::index_t row(basin::index_t sample) const { return sample * step(); }
   template <class T>
   basin::view<T, 4> sampled_of(T* tensor) const { return basin::strided<T, 4>(tensor, {1, 1, sampled(), dim_}, {0, 0, step() * dim_, 1}); }
 
@@ -77,7 +77,7 @@ class attention_case {
   bool matches(Attention const& use, support const& s) const {
     if (!std::all_of(out_.begin(), out_.end(), [](float x) { return std::isfinite(x); })) return false;
     std::vector<double> expected, got;
-    for (basin::index n = 0; n < sampled(); ++n) {
+    for (basin::index_t n = 0; n < sampled(); ++n) {
       float const* const at = out_.data() + row(n) * dim_;
       got.insert(got.end(), at, at + dim_);
       expected.resize(got.size());
@@ -104,14 +104,14 @@ class attention_case {
 
  private:
   input view_of(std::vector<float> const& tensor) const { return basin::contiguous(tensor.data(), 1, 1, length_, dim_); }
-  basin::index step() const { return sampled() > 1 ? (length_ - 1) / (sampled() - 1) : 1; }
+  basin::index_t step() const { return sampled() > 1 ? (length_ - 1) / (sampled() - 1) : 1; }
 
   /// A query alone stands at the last key, so a causal row is given the keys up to itself.
   template <class Attention>
-  void reference_row(Attention const& use, basin::index row, double* out) const {
+  void reference_row(Attention const& use, basin::index_t row, double* out) const {
     using mask = std::remove_cvref_t<decltype(use.visible)>;
     static_assert(std::same_as<mask, basin::unmasked> || std::same_as<mask, basin::causal>, "bench: rows of this mask cannot be taken one at a time");
-    basin::index const keys = std::same_as<mask, basin::causal> ? row + 1 : length_;
+    basin::index_t const keys = std::same_as<mask, basin::causal> ? row + 1 : length_;
     basin::reference::forward(use.with(basin::unobserved{}), basin::contiguous(q_.data() + row * dim_, 1, 1, 1, dim_),
                               basin::contiguous(k_.data(), 1, 1, keys, dim_), basin::contiguous(v_.data(), 1, 1, keys, dim_),
                               basin::contiguous(out, 1, 1, 1, dim_));
@@ -127,7 +127,7 @@ class attention_case {
     return std::sqrt(largest);
   }
 
-  basin::index length_, dim_;
+  basin::index_t length_, dim_;
   std::vector<float> q_, k_, v_, out_;
 };
 

@@ -16,7 +16,7 @@ namespace bench {
 /// The inputs of an attention_case, a gradient of its output, and room for those of q, k and v.
 class gradient_case {
  public:
-  gradient_case(basin::index length, basin::index dim) : forward_(length, dim) {
+  gradient_case(basin::index_t length, basin::index_t dim) : forward_(length, dim) {
     basin::philox rng(18);
     dout_ = drawn(rng, draw::uniform, length * dim);
     for (auto* const tensor : {&dq_, &dk_, &dv_}) tensor->resize(dout_.size());
@@ -37,7 +37,7 @@ class gradient_case {
     for (auto const* const tensor : {&dq_, &dk_, &dv_})
       if (!std::all_of(tensor->begin(), tensor->end(), [](float x) { return std::isfinite(x); })) return false;
     std::vector<float> few(dout_.size());
-    for (basin::index n = 0; n < forward_.sampled(); ++n)
+    for (basin::index_t n = 0; n < forward_.sampled(); ++n)
       std::copy_n(dout_.begin() + forward_.row(n) * forward_.dim(), forward_.dim(), few.begin() + forward_.row(n) * forward_.dim());
     run(use, few);
     std::vector<double> q(dq_.size()), k(dq_.size()), v(dq_.size());

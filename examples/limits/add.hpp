@@ -21,8 +21,8 @@ template <normalizer N>
 void candidates::add(std::string name, N normalize) {
   auto attend = [normalize](view<float const, 4> q, view<float const, 4> k, row_reader const& reader) {
     // The keys' first feature stands for the values: the output is of no interest.
-    auto const v = strided(k.data_handle(), std::array<index, 4>{k.extent(0), k.extent(1), k.extent(2), 1},
-                           std::array<index, 4>{k.stride(0), k.stride(1), k.stride(2), k.stride(3)});
+    auto const v = strided(k.data_handle(), std::array<index_t, 4>{k.extent(0), k.extent(1), k.extent(2), 1},
+                           std::array<index_t, 4>{k.stride(0), k.stride(1), k.stride(2), k.stride(3)});
     std::vector<float> ignored(static_cast<std::size_t>(q.extent(0) * q.extent(1) * q.extent(2)));
     cpu::forward(attention<>{}.with(normalize).with(causal{}).with(shown_to{&reader}), q, k, v,
                  contiguous(ignored.data(), q.extent(0), q.extent(1), q.extent(2), 1));

@@ -24,7 +24,7 @@ namespace basin::limits {
 namespace detail {
 
 /// The geometry of vectors, one set [length, dim] a group; they are moved onto the unit sphere first.
-inline embeddings_seen seen_from(std::vector<std::vector<float>> groups, index length, index dim) {
+inline embeddings_seen seen_from(std::vector<std::vector<float>> groups, index_t length, index_t dim) {
   embeddings_seen seen{.gram = {}, .groups = std::ssize(groups), .length = length, .dim = dim, .least_distance = {}, .mean_cosine = {}};
   seen.gram.resize(groups.size() * static_cast<std::size_t>(length * length));
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -41,8 +41,8 @@ inline embeddings_seen seen_from(std::vector<std::vector<float>> groups, index l
 
 inline std::vector<float> rows_of(view<float const, 2> x) {
   std::vector<float> rows;
-  for (index i = 0; i < x.extent(0); ++i)
-    for (index d = 0; d < x.extent(1); ++d) rows.push_back(x(i, d));
+  for (index_t i = 0; i < x.extent(0); ++i)
+    for (index_t d = 0; d < x.extent(1); ++d) rows.push_back(x(i, d));
   return rows;
 }
 
@@ -50,7 +50,7 @@ inline std::vector<float> rows_of(view<float const, 2> x) {
 inline embeddings_seen token_embeddings(causal_model& model, std::span<int const> tokens) {
   auto const parameters = model.parameters();
   auto const table = std::ranges::find(parameters, "embedding.weight", &nn::parameter<float>::name);
-  index const dim = model.config().dim;
+  index_t const dim = model.config().dim;
   std::vector<float> rows;
   for (int const id : tokens) {
     auto const row = table->values.subspan(static_cast<std::size_t>(id * dim), static_cast<std::size_t>(dim));
@@ -62,18 +62,18 @@ inline embeddings_seen token_embeddings(causal_model& model, std::span<int const
 /// The values of every head.
 inline std::vector<std::vector<float>> values_of(view<float const, 4> v) {
   std::vector<std::vector<float>> groups;
-  for (index h = 0; h < v.extent(1); ++h)
-    groups.push_back(rows_of(strided(&v(0, h, 0, 0), std::array<index, 2>{v.extent(2), v.extent(3)}, std::array<index, 2>{v.stride(2), v.stride(3)})));
+  for (index_t h = 0; h < v.extent(1); ++h)
+    groups.push_back(rows_of(strided(&v(0, h, 0, 0), std::array<index_t, 2>{v.extent(2), v.extent(3)}, std::array<index_t, 2>{v.stride(2), v.stride(3)})));
   return groups;
 }
 
 /// The distances of the heads at one length, [N, heads], measured and expected.
 struct searched_table {
-  std::vector<index> counts;
+  std::vector<index_t> counts;
   std::vector<double> measured, formula, printed;
 };
 
-inline searched_table table_of(figures const& f, int normalizer, index length) {
+inline searched_table table_of(figures const& f, int normalizer, index_t length) {
   searched_table table;
   std::vector<searched_figure> here;
   for (auto const& s : f.searched)
@@ -89,12 +89,12 @@ inline searched_table table_of(figures const& f, int normalizer, index length) {
 }  // namespace detail
 
 /// Figure 2c from the distances of the heads.
-inline void find_critical(figures& f, std::vector<index> const& lengths, int normalizers) {
+inline void find_critical(figures& f, std::vector<index_t> const& lengths, int normalizers) {
   for (int normalizer = 0; normalizer < normalizers; ++normalizer)
-    for (index const length : lengths) {
+    for (index_t const length : lengths) {
       auto const table = detail::table_of(f, normalizer, length);
       if (table.counts.empty()) continue;
-      index const rows = std::ssize(table.counts), heads = std::ssize(table.measured) / rows;
+      index_t const rows = std::ssize(table.counts), heads = std::ssize(table.measured) / rows;
       auto const as_view = [&](std::vector<double> const& v) { return contiguous(v.data(), rows, heads); };
       for (double const level : critical_levels) {
         f.criticals.push_back({normalizer, length, "E", level, theory::critical_count(table.counts, as_view(table.measured), as_view(table.formula), level)});

@@ -21,23 +21,23 @@ struct head_at {
 /// Theorem 1 at one length and N: figures 2a and 2b.
 struct distance_figure {
   head_at at;
-  index length = 0, n = 0;
+  index_t length = 0, n = 0;
   double true_a = NAN, true_b = NAN, true_c = NAN;               // the three readings of equation 7
   double formula = NAN, printed = NAN, proved = NAN;             // E, E', and what the expectation cannot exceed
   double bound = NAN, broken = NAN;                              // upper bound of reading a; the share of rows above it
   double exact = NAN, formula_there = NAN, proved_there = NAN;   // the expectation by drawing, and E on the same rows
-  index rows = 0, exact_rows = 0;
+  index_t rows = 0, exact_rows = 0;
 };
 
 /// Theorem 2 at one N: figure 3.
 struct separation_figure {
   head_at at;
-  index n = 0;
+  index_t n = 0;
   double ratio = NAN;                                            // N_s / N
   double lower = NAN, lower_count = NAN;                         // the paper's bound clipped at 0; the one by counting
   double upper = NAN, upper_range = NAN, upper_tight = NAN;      // the paper's; two that are proved for uniform tokens
   double over_upper = NAN, under_lower = NAN;                    // shares of rows
-  index rows = 0;
+  index_t rows = 0;
 };
 
 /// g(T, eps): figure 4.
@@ -45,23 +45,23 @@ struct sensitivity_figure {
   head_at at;
   double temperature = 0, epsilon = 0;
   double mean = NAN, most = NAN;
-  index rows = 0;
+  index_t rows = 0;
 };
 
 /// What a head does at one length.
 struct monitor_figure {
   head_at at;
-  index length = 0;
+  index_t length = 0;
   double entropy = NAN, saturation = NAN;                        // nats; entropy / log n
   double max_weight = NAN, n_max_weight = NAN;                   // lemma 1: the second stays bounded if F knows no n
   double active = NAN, mass = NAN;                               // weights above 0; their sum
-  index rows = 0;
+  index_t rows = 0;
 };
 
 /// A head at one N of the critical search.
 struct searched_figure {
   head_at at;
-  index length = 0, n = 0;
+  index_t length = 0, n = 0;
   double measured = NAN, formula = NAN, printed = NAN;
 };
 
@@ -71,10 +71,10 @@ inline constexpr double critical_levels[] = {0.01, 0.05};
 /// The smallest N at which true and expected distances of the heads cannot be told apart: figure 2c.
 struct critical_figure {
   int normalizer = 0;
-  index length = 0;
+  index_t length = 0;
   std::string expected;                                          // "E" or "E'"
   double level = 0;
-  std::optional<index> n;                                        // empty: none of those tried
+  std::optional<index_t> n;                                      // empty: none of those tried
 };
 
 /// What is known of the embeddings.

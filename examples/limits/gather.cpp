@@ -17,27 +17,27 @@ struct head_numbers {
   row_plan const& plan;
   double const* values;
 
-  double at(index slot, std::size_t column) const { return values[static_cast<std::size_t>(slot) * plan.columns() + column]; }
+  double at(index_t slot, std::size_t column) const { return values[static_cast<std::size_t>(slot) * plan.columns() + column]; }
   /// Over the first `slots` rows.
-  report::estimate mean(std::size_t column, index slots) const {
+  report::estimate mean(std::size_t column, index_t slots) const {
     report::gathering all;
-    for (index s = 0; s < slots; ++s) all.add(at(s, column));
+    for (index_t s = 0; s < slots; ++s) all.add(at(s, column));
     return all.result();
   }
-  double most(std::size_t column, index slots) const {
+  double most(std::size_t column, index_t slots) const {
     double most = NAN;
-    for (index s = 0; s < slots; ++s) most = std::fmax(most, at(s, column));
+    for (index_t s = 0; s < slots; ++s) most = std::fmax(most, at(s, column));
     return most;
   }
 };
 
-monitor_figure monitor_of(head_numbers const& numbers, head_at at, index length, index slots) {
+monitor_figure monitor_of(head_numbers const& numbers, head_at at, index_t length, index_t slots) {
   auto const mean = [&](monitor_column c) { return numbers.mean(numbers.plan.column(c), slots).mean; };
   return {at, length, mean(monitor_column::entropy), mean(monitor_column::saturation), mean(monitor_column::max_weight), mean(monitor_column::n_max_weight),
           mean(monitor_column::active), mean(monitor_column::mass), slots};
 }
 
-distance_figure distance_of(head_numbers const& numbers, head_at at, index length, std::size_t n, index slots) {
+distance_figure distance_of(head_numbers const& numbers, head_at at, index_t length, std::size_t n, index_t slots) {
   auto const mean = [&](distance_column c) { return numbers.mean(numbers.plan.column(n, c), slots).mean; };
   auto const rows = [&](distance_column c) { return numbers.mean(numbers.plan.column(n, c), slots).count; };
   return {at, length, numbers.plan.counts[n], mean(distance_column::true_a), mean(distance_column::true_b), mean(distance_column::true_c),
@@ -46,7 +46,7 @@ distance_figure distance_of(head_numbers const& numbers, head_at at, index lengt
           rows(distance_column::true_a), rows(distance_column::exact)};
 }
 
-separation_figure separation_of(head_numbers const& numbers, head_at at, std::size_t n, index slots) {
+separation_figure separation_of(head_numbers const& numbers, head_at at, std::size_t n, index_t slots) {
   auto const mean = [&](separation_column c) { return numbers.mean(numbers.plan.column(n, c), slots).mean; };
   return {at, numbers.plan.selected[n], mean(separation_column::ratio), mean(separation_column::lower), mean(separation_column::lower_count),
           mean(separation_column::upper), mean(separation_column::upper_range), mean(separation_column::upper_tight), mean(separation_column::over_upper),
@@ -58,9 +58,9 @@ separation_figure separation_of(head_numbers const& numbers, head_at at, std::si
 /// A run of length L has the first L rows of a longer one: under a causal mask no row knows what follows it.
 void row_measures::gather(head_at at, figures& to) const {
   head_numbers const numbers{plan, values.data() + static_cast<std::size_t>(at.head) * plan.rows.size() * plan.columns()};
-  index const all = std::ssize(plan.rows);
-  for (index const length : o.lengths) {
-    index const slots = std::ranges::lower_bound(plan.rows, length) - plan.rows.begin();
+  index_t const all = std::ssize(plan.rows);
+  for (index_t const length : o.lengths) {
+    index_t const slots = std::ranges::lower_bound(plan.rows, length) - plan.rows.begin();
     if (slots == 0) continue;
     to.monitors.push_back(monitor_of(numbers, at, length, slots));
     for (std::size_t n = 0; n < plan.counts.size(); ++n)
@@ -82,7 +82,7 @@ void row_measures::gather_critical(head_at at, figures& to) const {
     for (std::size_t n = 0; n < plan.searched.size(); ++n) {
       auto const mean = [&](critical_column c) {
         report::gathering sum;
-        for (index const s : plan.critical[l]) sum.add(numbers.at(s, plan.column(n, c)));
+        for (index_t const s : plan.critical[l]) sum.add(numbers.at(s, plan.column(n, c)));
         return sum.result().mean;
       };
       double const measured = mean(critical_column::true_a);

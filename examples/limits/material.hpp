@@ -19,17 +19,17 @@ namespace basin::limits {
 /// A begin token and the first bytes of a file from `offset` on, `length` tokens in all.
 ///
 /// Throws    file_error: not readable; value_error: too short
-inline std::vector<int> text_tokens(std::filesystem::path const& path, index offset, index length) {
+inline std::vector<int> text_tokens(std::filesystem::path const& path, index_t offset, index_t length) {
   auto const bytes = models::read_file(path);
   if (std::ssize(bytes) < offset + length - 1)
     throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes; --offset ", offset, " and --lengths up to ", length, " need ", offset + length - 1)};
   std::vector<int> tokens{models::begin_id};
-  for (index i = 0; i + 1 < length; ++i) tokens.push_back(std::to_integer<int>(bytes[static_cast<std::size_t>(offset + i)]));
+  for (index_t i = 0; i + 1 < length; ++i) tokens.push_back(std::to_integer<int>(bytes[static_cast<std::size_t>(offset + i)]));
   return tokens;
 }
 
 /// A begin token and held-out word problems joined end to end.
-inline std::vector<int> problem_tokens(std::uint64_t seed, index length) {
+inline std::vector<int> problem_tokens(std::uint64_t seed, index_t length) {
   philox rng(seed);
   std::vector<int> tokens{models::begin_id};
   while (std::ssize(tokens) < length) {

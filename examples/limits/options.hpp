@@ -24,27 +24,27 @@ struct limits_options {
   std::filesystem::path model = BASIN_CHECKPOINTS "/ar";
   std::vector<int> random_model;                                 // layers, heads, dim; empty: the checkpoint
   std::string text;                                              // a file; empty: word problems joined end to end
-  index offset = 0;                                              // of the text's first byte
+  index_t offset = 0;                                            // of the text's first byte
   std::uint64_t problems = 11;                                   // seed of the word problems
   std::vector<std::string> normalizers;                          // empty: all
-  std::vector<index> lengths{32, 64, 128, 256, 512, 1024};
-  std::vector<index> top{1, 5, 10, 20, 100};                     // N of figure 2b
-  index fixed_top = 5;                                           // N of figure 2a
-  std::vector<index> selected{1, 2, 4, 8, 16, 32, 64, 128, 256};  // N of figure 3
+  std::vector<index_t> lengths{32, 64, 128, 256, 512, 1024};
+  std::vector<index_t> top{1, 5, 10, 20, 100};                   // N of figure 2b
+  index_t fixed_top = 5;                                         // N of figure 2a
+  std::vector<index_t> selected{1, 2, 4, 8, 16, 32, 64, 128, 256};  // N of figure 3
   std::vector<double> temperatures{0.01, 0.0178, 0.0316, 0.0562, 0.1, 0.178, 0.316, 0.562, 1, 1.78, 3.16, 5.62, 10};
   std::vector<double> epsilons{1e-3, 1e-1, 10};
   embedding of = embedding::token;
-  index every = 2;                                               // every n-th row is measured
-  index exact_rows = 8, exact_draws = 32;                        // rows of a head with exact expectations, and their draws
-  index sensitivity_rows = 32;                                   // rows of a head in figure 4
+  index_t every = 2;                                             // every n-th row is measured
+  index_t exact_rows = 8, exact_draws = 32;                      // rows of a head with exact expectations, and their draws
+  index_t sensitivity_rows = 32;                                 // rows of a head in figure 4
   critical_search critical = critical_search::off;
-  index critical_rows = 32;                                      // rows of a head in the search
+  index_t critical_rows = 32;                                    // rows of a head in the search
   std::uint64_t seed = 1;
   int threads = 0;                                               // 0: as OpenMP decides
   std::filesystem::path out = "limits-report";
   std::filesystem::path plotly = BASIN_PLOTLY;
 
-  index longest() const { return *std::ranges::max_element(lengths); }
+  index_t longest() const { return *std::ranges::max_element(lengths); }
 };
 
 namespace detail {
@@ -64,9 +64,9 @@ inline void validate(limits_options const& o) {
   auto const require = [](bool holds, char const* name, auto value, char const* rule) {
     if (!holds) throw value_error{message("basin: --", name, " is ", value, "; it must be ", rule)};
   };
-  detail::require_ascending<index>("lengths", o.lengths, 2);
-  detail::require_ascending<index>("top", o.top, 1);
-  detail::require_ascending<index>("selected", o.selected, 1);
+  detail::require_ascending<index_t>("lengths", o.lengths, 2);
+  detail::require_ascending<index_t>("top", o.top, 1);
+  detail::require_ascending<index_t>("selected", o.selected, 1);
   detail::require_ascending<double>("temperatures", o.temperatures, 1e-4);
   detail::require_ascending<double>("epsilons", o.epsilons, 1e-9);
   require(o.longest() <= 1 << 15, "lengths", o.longest(), "at most 32768");

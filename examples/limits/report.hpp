@@ -46,14 +46,14 @@ inline constexpr named_monitor monitor_names[] = {{"entropy", &monitor_figure::e
                                                   {"most", &monitor_figure::max_weight},     {"n_most", &monitor_figure::n_max_weight},
                                                   {"active", &monitor_figure::active},       {"mass", &monitor_figure::mass}};
 
-inline json distance_json(findings const& f, int who, index length, index n) {
+inline json distance_json(findings const& f, int who, index_t length, index_t n) {
   json out{{"length", length}, {"n", n}};
   for (auto const& d : distance_names) out[d.name] = pair_json(distance_at(f, who, length, n, d.which));
   return out;
 }
 
 /// Every head's ratio and upper bound for the boxes, and means of all.
-inline json separation_json(findings const& f, int who, index n) {
+inline json separation_json(findings const& f, int who, index_t n) {
   json out{{"n", n}, {"ratios", json::array()}, {"uppers", json::array()}, {"lowers", json::array()}};
   for (auto const& s : f.found.separations)
     if (s.at.normalizer == who && s.n == n)
@@ -62,7 +62,7 @@ inline json separation_json(findings const& f, int who, index n) {
   return out;
 }
 
-inline json monitor_json(findings const& f, int who, index length) {
+inline json monitor_json(findings const& f, int who, index_t length) {
   json out{{"length", length}};
   for (auto const& m : monitor_names) out[m.name] = pair_json(monitor_at(f, who, length, m.which));
   return out;
@@ -80,12 +80,12 @@ inline json sensitivity_json(findings const& f, int who, double epsilon) {
 inline json normalizer_json(findings const& f, int who) {
   json out{{"name", f.normalizers[static_cast<std::size_t>(who)]}, {"monitors", json::array()}, {"by_length", json::array()}, {"by_n", json::array()},
            {"separation", json::array()}, {"sensitivity", json::array()}, {"critical", json::array()}};
-  for (index const length : f.options.lengths) {
+  for (index_t const length : f.options.lengths) {
     out["monitors"].push_back(monitor_json(f, who, length));
     if (length > f.options.fixed_top) out["by_length"].push_back(distance_json(f, who, length, f.options.fixed_top));
   }
-  for (index const n : counts_at_longest(f)) out["by_n"].push_back(distance_json(f, who, f.options.longest(), n));
-  for (index const n : counts_selected(f)) out["separation"].push_back(separation_json(f, who, n));
+  for (index_t const n : counts_at_longest(f)) out["by_n"].push_back(distance_json(f, who, f.options.longest(), n));
+  for (index_t const n : counts_selected(f)) out["separation"].push_back(separation_json(f, who, n));
   for (double const e : f.options.epsilons) out["sensitivity"].push_back(sensitivity_json(f, who, e));
   for (auto const& c : f.found.criticals)
     if (c.normalizer == who) out["critical"].push_back({{"length", c.length}, {"expected", c.expected}, {"level", c.level}, {"n", c.n ? json(*c.n) : json()}});

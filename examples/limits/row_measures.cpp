@@ -18,15 +18,15 @@ struct row_measures::seen_row {
   std::span<double const> weights, scores;                       // of the visible keys
   theory::seen_gram<float> gram;
   double separation;                                             // delta
-  index slot;
+  index_t slot;
 
-  index keys() const { return std::ssize(weights); }
+  index_t keys() const { return std::ssize(weights); }
 };
 
-row_measures::row_measures(limits_options const& options, row_plan const& rows, embeddings_seen const& of, candidate const& who, index in_layer, index head_count)
+row_measures::row_measures(limits_options const& options, row_plan const& rows, embeddings_seen const& of, candidate const& who, index_t in_layer, index_t head_count)
     : o(options), plan(rows), seen(of), normalizer(who), layer(in_layer), heads(head_count), values(static_cast<std::size_t>(heads) * plan.rows.size() * plan.columns(), NAN) {}
 
-std::span<double> row_measures::numbers(index head, index slot) const {
+std::span<double> row_measures::numbers(index_t head, index_t slot) const {
   std::size_t const line = static_cast<std::size_t>(head) * plan.rows.size() + static_cast<std::size_t>(slot);
   return std::span(values).subspan(line * plan.columns(), plan.columns());
 }
@@ -43,7 +43,7 @@ void row_measures::read(row_at at, whole_row const& row) const {
 
 void row_measures::measure_row(row_at at, whole_row const& row) const {
   auto const keys = static_cast<std::size_t>(at.query) + 1;      // causal, with as many queries as keys
-  index const group = at.head / (heads / seen.groups), slot = plan.slot_of(at.query);
+  index_t const group = at.head / (heads / seen.groups), slot = plan.slot_of(at.query);
   auto const weights = row.weights.first(keys);
   seen_row const r{at, weights, row.scores.first(keys), theory::seen_gram<float>{seen.of_group(group), {}}, seen.least_distance[static_cast<std::size_t>(group)], slot};
   auto const out = numbers(at.head, slot);
@@ -133,13 +133,13 @@ void row_measures::measure_gains(seen_row const& r, std::span<double> out) const
   double const n = static_cast<double>(r.keys());
   row_context<double> const context{r.at.batch, r.at.head, n - 1, n};
   normalizer.gains(r.scores, direction, o.temperatures, o.epsilons, context,
-                   contiguous(&out[plan.gain_column(0, 0)], static_cast<index>(plan.temperatures), static_cast<index>(plan.epsilons)));
+                   contiguous(&out[plan.gain_column(0, 0)], static_cast<index_t>(plan.temperatures), static_cast<index_t>(plan.epsilons)));
 }
 
 void row_measures::measure(view<float const, 4> q, view<float const, 4> k, int place, figures& to) {
   normalizer.attend(q, k, *this);
   if (thrown) std::rethrow_exception(thrown);
-  for (index h = 0; h < heads; ++h) gather({place, static_cast<int>(layer), static_cast<int>(h)}, to);
+  for (index_t h = 0; h < heads; ++h) gather({place, static_cast<int>(layer), static_cast<int>(h)}, to);
 }
 
 }  // namespace basin::limits

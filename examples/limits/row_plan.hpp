@@ -17,9 +17,9 @@ enum class monitor_column { entropy, saturation, max_weight, n_max_weight, activ
 enum class critical_column { true_a, formula, printed, count };
 
 /// `count` of `total` places, spread evenly, the last one among them.
-inline std::vector<index> spread_evenly(index total, index count) {
-  std::vector<index> places;
-  for (index i = 1; i <= std::min(count, total); ++i) places.push_back(i * total / std::min(count, total) - 1);
+inline std::vector<index_t> spread_evenly(index_t total, index_t count) {
+  std::vector<index_t> places;
+  for (index_t i = 1; i <= std::min(count, total); ++i) places.push_back(i * total / std::min(count, total) - 1);
   return places;
 }
 
@@ -29,13 +29,13 @@ class row_plan {
   explicit row_plan(limits_options const& o);
 
   /// The place of a row among those that are measured; -1 where it is not.
-  index slot_of(index row) const { return slot[static_cast<std::size_t>(row)]; }
-  std::vector<index> rows;                                       // measured ones, rising
+  index_t slot_of(index_t row) const { return slot[static_cast<std::size_t>(row)]; }
+  std::vector<index_t> rows;                                     // measured ones, rising
   std::vector<char> exact, sensitive;                            // [rows]: drawn expectations; gains
-  std::vector<index> counts;                                     // N of theorem 1, rising
-  std::vector<index> selected;                                   // N of theorem 2, rising
-  std::vector<index> searched;                                   // N of the critical search, rising
-  std::vector<std::vector<index>> critical;                      // [lengths]: slots of the search
+  std::vector<index_t> counts;                                   // N of theorem 1, rising
+  std::vector<index_t> selected;                                 // N of theorem 2, rising
+  std::vector<index_t> searched;                                 // N of the critical search, rising
+  std::vector<std::vector<index_t>> critical;                    // [lengths]: slots of the search
   std::vector<char> critical_anywhere;                           // [rows]
   std::size_t temperatures = 0, epsilons = 0;
 
@@ -57,21 +57,21 @@ class row_plan {
   static constexpr std::size_t size_of() { return static_cast<std::size_t>(Column::count); }
   void choose_critical(limits_options const& o);
 
-  std::vector<index> slot;
+  std::vector<index_t> slot;
 };
 
 inline row_plan::row_plan(limits_options const& o)
     : temperatures(o.temperatures.size()), epsilons(o.epsilons.size()), slot(static_cast<std::size_t>(o.longest()), -1) {
-  for (index t = o.every - 1; t < o.longest(); t += o.every) slot[static_cast<std::size_t>(t)] = std::ssize(rows), rows.push_back(t);
+  for (index_t t = o.every - 1; t < o.longest(); t += o.every) slot[static_cast<std::size_t>(t)] = std::ssize(rows), rows.push_back(t);
   if (rows.empty()) slot.back() = 0, rows.push_back(o.longest() - 1);
   exact.resize(rows.size());
   sensitive.resize(rows.size());
-  for (index const s : spread_evenly(std::ssize(rows), o.exact_rows)) exact[static_cast<std::size_t>(s)] = 1;
-  for (index const s : spread_evenly(std::ssize(rows), o.sensitivity_rows)) sensitive[static_cast<std::size_t>(s)] = 1;
-  std::set<index> all(o.top.begin(), o.top.end());
+  for (index_t const s : spread_evenly(std::ssize(rows), o.exact_rows)) exact[static_cast<std::size_t>(s)] = 1;
+  for (index_t const s : spread_evenly(std::ssize(rows), o.sensitivity_rows)) sensitive[static_cast<std::size_t>(s)] = 1;
+  std::set<index_t> all(o.top.begin(), o.top.end());
   all.insert(o.fixed_top);
-  std::ranges::copy_if(all, std::back_inserter(counts), [&](index n) { return n < o.longest(); });
-  std::ranges::copy_if(o.selected, std::back_inserter(selected), [&](index n) { return n < o.longest(); });
+  std::ranges::copy_if(all, std::back_inserter(counts), [&](index_t n) { return n < o.longest(); });
+  std::ranges::copy_if(o.selected, std::back_inserter(selected), [&](index_t n) { return n < o.longest(); });
   choose_critical(o);
 }
 
@@ -80,11 +80,11 @@ inline void row_plan::choose_critical(limits_options const& o) {
   critical_anywhere.resize(rows.size());
   critical.resize(o.lengths.size());
   if (o.critical == critical_search::off) return;
-  for (index n = 1; n < o.longest(); n += std::max<index>(1, n / 4)) searched.push_back(n);
+  for (index_t n = 1; n < o.longest(); n += std::max<index_t>(1, n / 4)) searched.push_back(n);
   for (std::size_t l = 0; l < o.lengths.size(); ++l) {
-    index const there = std::ranges::lower_bound(rows, o.lengths[l]) - rows.begin();
+    index_t const there = std::ranges::lower_bound(rows, o.lengths[l]) - rows.begin();
     critical[l] = spread_evenly(there, o.critical_rows);
-    for (index const s : critical[l]) critical_anywhere[static_cast<std::size_t>(s)] = 1;
+    for (index_t const s : critical[l]) critical_anywhere[static_cast<std::size_t>(s)] = 1;
   }
 }
 

@@ -15,14 +15,14 @@ namespace basin::limits {
 
 namespace {
 
-subject load_subject(std::filesystem::path const& folder, index longest) {
+subject load_subject(std::filesystem::path const& folder, index_t longest) {
   auto const saved = models::load_model(folder);
   std::string const objective = saved.config.value("objective", "");
   if (objective != "ar")
     throw file_error{message("basin: ", folder.string(), " holds a model of the objective '", objective,
                              "'; limits looks at causal rows, so give an autoregressive one, made by: train --objective ar")};
   auto sizes = models::architecture_of(saved.config);
-  index const trained = sizes.context;
+  index_t const trained = sizes.context;
   sizes.context = std::max(sizes.context, static_cast<int>(longest));
   subject s{causal_model(sizes), folder.filename().string(), trained};
   models::read_weights(saved.tensors, s.model.parameters());
@@ -32,7 +32,7 @@ subject load_subject(std::filesystem::path const& folder, index longest) {
 /// How much larger random query and key weights are than usual at the start of training: so that scores spread as trained ones.
 inline constexpr float random_sharpness = 3;
 
-subject random_subject(std::vector<int> const& sizes, index longest, std::uint64_t seed) {
+subject random_subject(std::vector<int> const& sizes, index_t longest, std::uint64_t seed) {
   models::transformer_config const c{.vocabulary = models::vocabulary_size, .dim = sizes[2], .layers = sizes[0], .heads = sizes[1], .kv_heads = sizes[1],
                                      .hidden = 4 * sizes[2], .context = static_cast<int>(longest)};
   subject s{causal_model(c, seed), message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]), longest};

@@ -20,7 +20,7 @@ using causal_model = models::transformer<decltype(attention<>{}.with(causal{}))>
 struct subject {
   causal_model model;
   std::string name;
-  index trained = 0;                                             // context it was trained with
+  index_t trained = 0;                                           // context it was trained with
 };
 
 /// The model of a checkpoint, whose rotary positions go on beyond what it was trained with; or, where sizes are given, one with

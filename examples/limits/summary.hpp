@@ -22,7 +22,7 @@ using report::estimate, report::gathering;
 struct findings {
   limits_options options;
   std::string command, model;
-  index trained = 0, layers = 0, heads = 0, dim = 0;
+  index_t trained = 0, layers = 0, heads = 0, dim = 0;
   std::vector<std::string> normalizers;
   figures found;
   std::vector<report::finding> in_words;
@@ -46,13 +46,13 @@ double most_of_heads(std::vector<Figure> const& all, double Figure::*which, Hold
 }
 
 /// Mean over heads of a distance, at one length and N.
-inline estimate distance_at(findings const& f, int normalizer, index length, index n, double distance_figure::*which) {
+inline estimate distance_at(findings const& f, int normalizer, index_t length, index_t n, double distance_figure::*which) {
   return over_heads(f.found.distances, which, [&](distance_figure const& d) { return d.at.normalizer == normalizer && d.length == length && d.n == n; });
 }
-inline estimate separation_at(findings const& f, int normalizer, index n, double separation_figure::*which) {
+inline estimate separation_at(findings const& f, int normalizer, index_t n, double separation_figure::*which) {
   return over_heads(f.found.separations, which, [&](separation_figure const& d) { return d.at.normalizer == normalizer && d.n == n; });
 }
-inline estimate monitor_at(findings const& f, int normalizer, index length, double monitor_figure::*which) {
+inline estimate monitor_at(findings const& f, int normalizer, index_t length, double monitor_figure::*which) {
   return over_heads(f.found.monitors, which, [&](monitor_figure const& d) { return d.at.normalizer == normalizer && d.length == length; });
 }
 /// The largest over heads: of means over rows, or of single rows.
@@ -63,16 +63,16 @@ inline double sensitivity_at(findings const& f, int normalizer, double temperatu
 
 /// The exponent b of L^b that a mean over heads follows as L grows.
 template <class At>
-theory::line growth(std::vector<index> const& lengths, At const& at) {
+theory::line growth(std::vector<index_t> const& lengths, At const& at) {
   std::vector<double> x, y;
-  for (index const length : lengths)
+  for (index_t const length : lengths)
     if (double const value = at(length).mean; value > 0) x.push_back(static_cast<double>(length)), y.push_back(value);
   return x.size() < 2 ? theory::line{NAN, NAN, NAN} : theory::fit_power_law(x, y);
 }
 
 /// N that were measured for theorem 1 at the longest length.
-inline std::vector<index> counts_at_longest(findings const& f) {
-  std::vector<index> counts;
+inline std::vector<index_t> counts_at_longest(findings const& f) {
+  std::vector<index_t> counts;
   for (auto const& d : f.found.distances)
     if (d.length == f.options.longest() && d.rows > 0) counts.push_back(d.n);
   std::ranges::sort(counts);
@@ -80,9 +80,9 @@ inline std::vector<index> counts_at_longest(findings const& f) {
   return counts;
 }
 
-inline std::vector<index> counts_selected(findings const& f) {
-  std::vector<index> counts;
-  for (index const n : f.options.selected)
+inline std::vector<index_t> counts_selected(findings const& f) {
+  std::vector<index_t> counts;
+  for (index_t const n : f.options.selected)
     if (n < f.options.longest()) counts.push_back(n);
   return counts;
 }

@@ -88,7 +88,7 @@ void lines(findings const& f, char const* title, Numbers const& columns, char co
 }
 
 /// "97.7/2.19/183/118": true distance, E, E', upper bound.
-inline std::string distances_text(findings const& f, int who, index length, index n) {
+inline std::string distances_text(findings const& f, int who, index_t length, index_t n) {
   char text[80];
   auto const at = [&](double distance_figure::*which) { return distance_at(f, who, length, n, which).mean; };
   std::snprintf(text, sizeof text, "%.3g/%.3g/%.3g/%.3g", at(&distance_figure::true_a), at(&distance_figure::formula), at(&distance_figure::printed), at(&distance_figure::bound));
@@ -96,16 +96,16 @@ inline std::string distances_text(findings const& f, int who, index length, inde
 }
 
 inline void print_distances(findings const& f) {
-  index const n = f.options.fixed_top, longest = f.options.longest();
+  index_t const n = f.options.fixed_top, longest = f.options.longest();
   lines(f, message("Figure 2a: true distance/E/E'/upper bound at N = ", n, ", means over heads, by length").c_str(), f.options.lengths, " %21ld",
-        [&](int who, index length) { std::printf(" %21s", distances_text(f, who, length, n).c_str()); });
+        [&](int who, index_t length) { std::printf(" %21s", distances_text(f, who, length, n).c_str()); });
   lines(f, message("Figure 2b: the same at length ", longest, ", by N").c_str(), counts_at_longest(f), " %21ld",
-        [&](int who, index count) { std::printf(" %21s", distances_text(f, who, longest, count).c_str()); });
+        [&](int who, index_t count) { std::printf(" %21s", distances_text(f, who, longest, count).c_str()); });
 }
 
 inline void print_critical(findings const& f) {
   if (f.found.criticals.empty()) return;
-  lines(f, "Figure 2c: critical N by the Kolmogorov-Smirnov test at 0.01, against E / E', by length (-: none)", f.options.lengths, " %12ld", [&](int who, index length) {
+  lines(f, "Figure 2c: critical N by the Kolmogorov-Smirnov test at 0.01, against E / E', by length (-: none)", f.options.lengths, " %12ld", [&](int who, index_t length) {
     std::string text;
     for (char const* const which : {"E", "E'"})
       for (auto const& c : f.found.criticals)
@@ -118,12 +118,12 @@ inline void print_critical(findings const& f) {
 
 /// The figures that matter most, for a terminal.
 inline void print_tables(findings const& f) {
-  detail::lines(f, "Lemma 1: n times the largest weight / entropy over log n, means over heads, by length", f.options.lengths, " %16ld", [&](int who, index length) {
+  detail::lines(f, "Lemma 1: n times the largest weight / entropy over log n, means over heads, by length", f.options.lengths, " %16ld", [&](int who, index_t length) {
     std::printf("  %7.2f / %5.3f", monitor_at(f, who, length, &monitor_figure::n_max_weight).mean, monitor_at(f, who, length, &monitor_figure::saturation).mean);
   });
   detail::print_distances(f);
   detail::print_critical(f);
-  detail::lines(f, message("Figure 3: N_s/N / its upper bound (paper) at length ", f.options.longest(), ", by N").c_str(), counts_selected(f), " %13ld", [&](int who, index n) {
+  detail::lines(f, message("Figure 3: N_s/N / its upper bound (paper) at length ", f.options.longest(), ", by N").c_str(), counts_selected(f), " %13ld", [&](int who, index_t n) {
     std::printf("  %.3f /%.3f", separation_at(f, who, n, &separation_figure::ratio).mean, separation_at(f, who, n, &separation_figure::upper).mean);
   });
   double const epsilon = f.options.epsilons.front();

@@ -46,7 +46,7 @@ std::pair<std::string, int> names_where(findings const& f, Holds const& holds) {
 inline std::string of_all(findings const& f, int count) { return message(count, " of ", f.normalizers.size(), " normalizers"); }
 
 inline report::finding decay_words(findings const& f) {
-  auto const exponent = [&](int who) { return growth(f.options.lengths, [&](index l) { return monitor_at(f, who, l, &monitor_figure::max_weight); }).slope; };
+  auto const exponent = [&](int who) { return growth(f.options.lengths, [&](index_t l) { return monitor_at(f, who, l, &monitor_figure::max_weight); }).slope; };
   auto const level = names_where(f, [&](int who) { return exponent(who) < -0.9; });
   auto const kept = names_where(f, [&](int who) { return exponent(who) > -0.1; });
   return {message("Lemma 1: from ", f.options.lengths.front(), " to ", f.options.longest(), " tokens the largest weight falls about as 1/n under ", level.first, ", and hardly or not at all under ", kept.first, "."),
@@ -62,7 +62,7 @@ inline double broken_share(findings const& f, int who) {
 
 inline report::finding bound_words(findings const& f) {
   auto const broken = names_where(f, [&](int who) { return broken_share(f, who) > 0; });
-  auto const ratio = [&](index n) {
+  auto const ratio = [&](index_t n) {
     return [&f, n](int who) {
       auto const at = [&](double distance_figure::*which) { return distance_at(f, who, f.options.longest(), n, which).mean; };
       return at(&distance_figure::bound) / at(&distance_figure::true_a);
@@ -80,7 +80,7 @@ inline report::finding bound_words(findings const& f) {
 
 inline report::finding growth_words(findings const& f) {
   auto const exponent = [&](double distance_figure::*which) {
-    return [&f, which](int who) { return growth(f.options.lengths, [&](index l) { return distance_at(f, who, l, f.options.fixed_top, which); }).slope; };
+    return [&f, which](int who) { return growth(f.options.lengths, [&](index_t l) { return distance_at(f, who, l, f.options.fixed_top, which); }).slope; };
   };
   auto const a = exponent(&distance_figure::true_a), e = exponent(&distance_figure::formula), printed = exponent(&distance_figure::printed);
   auto const linear = names_where(f, [&](int who) { return a(who) > 0.85 && a(who) < 1.15; });
@@ -124,8 +124,8 @@ inline report::finding critical_words(findings const& f) {
 
 inline report::finding separation_words(findings const& f) {
   auto const counts = counts_selected(f);
-  auto const wide = std::ranges::find_if(counts, [](index n) { return n >= 16; });
-  index const n = wide == counts.end() ? counts.back() : *wide;
+  auto const wide = std::ranges::find_if(counts, [](index_t n) { return n >= 16; });
+  index_t const n = wide == counts.end() ? counts.back() : *wide;
   auto const ratio = [&](int who) { return separation_at(f, who, n, &separation_figure::ratio).mean; };
   auto const plateau = names_where(f, [&](int who) { return ratio(who) >= 0.7 && ratio(who) <= 0.85; });
   auto const rows = [&](double separation_figure::*which) {

@@ -52,12 +52,12 @@ struct training_state {
 /// One number of a configuration, within bounds.
 ///
 /// Throws    file_error: absent, no whole number or outside [least, most]
-inline index whole_number(nlohmann::ordered_json const& from, std::string const& name, index least, index most) {
+inline index_t whole_number(nlohmann::ordered_json const& from, std::string const& name, index_t least, index_t most) {
   auto const found = from.find(name);
   if (found == from.end() || !found->is_number_integer() || *found < least || *found > most)
     throw file_error{message("basin: the checkpoint's configuration has '", name, "' = ", found == from.end() ? "nothing" : found->dump(),
                              "; it must be a whole number from ", least, " to ", most)};
-  return found->get<index>();
+  return found->get<index_t>();
 }
 
 namespace detail {
@@ -84,7 +84,7 @@ inline nlohmann::ordered_json architecture_json(transformer_config const& c) {
 inline transformer_config architecture_of(nlohmann::ordered_json const& config) {
   auto const found = config.find("architecture");
   if (found == config.end() || !found->is_object()) throw file_error{"basin: the checkpoint's configuration has no 'architecture'"};
-  auto const size = [&](char const* name, index most) { return static_cast<int>(whole_number(*found, name, 1, most)); };
+  auto const size = [&](char const* name, index_t most) { return static_cast<int>(whole_number(*found, name, 1, most)); };
   auto const real = [&](char const* name) {
     auto const value = found->find(name);
     if (value == found->end() || !value->is_number()) throw file_error{message("basin: the checkpoint's '", name, "' is no number")};
@@ -170,7 +170,7 @@ void read_weights(tensor_file const& file, Parameters const& parameters) {
 /// Throws    file_error, as read_weights
 template <class Parameters>
 training_state read_training(tensor_file const& file, Parameters const& parameters) {
-  std::vector<index> const five{5};
+  std::vector<index_t> const five{5};
   for (auto const& p : parameters)
     for (char const* const prefix : {"weight.", "first.", "second."}) file.expect<float>(prefix + p.name, p.shape);
   detail::refuse_others(file, 3 * parameters.size() + 1);

@@ -50,7 +50,7 @@ class device_engine {
   /// The angles of rotary positions. // [positions, dim / 2]
   struct rope_table {
     storage cosine, sine;
-    index positions, half;
+    index_t positions, half;
 
     nn::device_rope_table<float> on_device() const { return {contiguous(cosine.data(), positions, half), contiguous(sine.data(), positions, half)}; }
   };
@@ -69,7 +69,7 @@ class device_engine {
   }
   static std::pmr::memory_resource* reach() { return Device::reach(); }
 
-  rope_table make_rope(index positions, index dim, double base);
+  rope_table make_rope(index_t positions, index_t dim, double base);
   nn::adamw_state<float> to_host(moments const& m);
   moments from_host(nn::adamw_state<float> const& m);
 
@@ -83,7 +83,7 @@ class device_engine {
   void linear_backward_weight(in<2> x, in<2> dy, out<2> dweight);
   void rms_norm_forward(in<2> x, std::span<float const> weight, double epsilon, out<2> y, std::span<float> inverse_rms);
   void rms_norm_backward(in<2> x, std::span<float const> weight, std::span<float const> inverse_rms, in<2> dy, out<2> dx, std::span<float> dweight);
-  void rope_forward(out<4> x, rope_table const& table, index first = 0);
+  void rope_forward(out<4> x, rope_table const& table, index_t first = 0);
   void rope_backward(out<4> dx, rope_table const& table);
   void swiglu_forward(in<2> gate, in<2> up, out<2> y);
   void swiglu_backward(in<2> gate, in<2> up, in<2> dy, out<2> dgate, out<2> dup);

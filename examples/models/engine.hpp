@@ -53,16 +53,16 @@ class host_engine {
   /// Memory that the host and the engine both reach: what policies point to lies there.
   static std::pmr::memory_resource* reach() { return std::pmr::new_delete_resource(); }
 
-  rope_table make_rope(index positions, index dim, double base) { return {positions, dim, base}; }
+  rope_table make_rope(index_t positions, index_t dim, double base) { return {positions, dim, base}; }
   moments to_host(moments const& m) const { return m; }
   moments from_host(nn::adamw_state<T> const& m) const { return m; }
 
   void zero(std::span<T> x) { std::ranges::fill(x, T(0)); }
   void copy(std::span<T const> from, std::span<T> to) { std::ranges::copy(from, to.begin()); }
   void copy(view<T const, 4> from, view<T, 4> to) {
-    for (index b = 0; b < from.extent(0); ++b)
-      for (index h = 0; h < from.extent(1); ++h)
-        for (index i = 0; i < from.extent(2); ++i) std::copy_n(&from(b, h, i, 0), from.extent(3), &to(b, h, i, 0));
+    for (index_t b = 0; b < from.extent(0); ++b)
+      for (index_t h = 0; h < from.extent(1); ++h)
+        for (index_t i = 0; i < from.extent(2); ++i) std::copy_n(&from(b, h, i, 0), from.extent(3), &to(b, h, i, 0));
   }
 
   void embedding_forward(std::span<int const> tokens, view<T const, 2> table, view<T, 2> y) { nn::embedding_forward(tokens, table, y); }
@@ -76,7 +76,7 @@ class host_engine {
   void rms_norm_backward(view<T const, 2> x, std::span<T const> weight, std::span<T const> inverse_rms, view<T const, 2> dy, view<T, 2> dx, std::span<T> dweight) {
     nn::rms_norm_backward(x, weight, inverse_rms, dy, dx, dweight);
   }
-  void rope_forward(view<T, 4> x, rope_table const& table, index first = 0) { nn::rope_forward(x, table, first); }
+  void rope_forward(view<T, 4> x, rope_table const& table, index_t first = 0) { nn::rope_forward(x, table, first); }
   void rope_backward(view<T, 4> dx, rope_table const& table) { nn::rope_backward(dx, table); }
   void swiglu_forward(view<T const, 2> gate, view<T const, 2> up, view<T, 2> y) { nn::swiglu_forward(gate, up, y); }
   void swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T const, 2> dy, view<T, 2> dgate, view<T, 2> dup) {

@@ -39,7 +39,7 @@ class row_scorer {
     inputs.insert(inputs.end(), row_inputs.begin(), row_inputs.end());
     targets.insert(targets.end(), row_targets.begin(), row_targets.end());
     judged.insert(judged.end(), row_judged.begin(), row_judged.end());
-    if (std::ssize(inputs) == index{rows} * length) run();
+    if (std::ssize(inputs) == index_t{rows} * length) run();
   }
 
   /// The sums of all rows, in the order of add().

@@ -28,7 +28,7 @@
 
 namespace basin::models {
 
-inline constexpr index prompt_length = 40, answer_length = 24, problem_length = prompt_length + answer_length;
+inline constexpr index_t prompt_length = 40, answer_length = 24, problem_length = prompt_length + answer_length;
 inline constexpr char prompt_padding = ' ', answer_padding = '.', result_mark = '#';
 
 enum class split { training, test };

@@ -69,13 +69,13 @@ constexpr element element_of() {
 struct tensor {
   std::string name;
   element type = element::f32;
-  std::vector<index> shape;
+  std::vector<index_t> shape;
   std::span<std::byte const> bytes;
 };
 
 /// A tensor over values that stay where they are.
 template <class T>
-tensor tensor_of(std::string name, std::vector<index> shape, std::span<T const> values) {
+tensor tensor_of(std::string name, std::vector<index_t> shape, std::span<T const> values) {
   return {std::move(name), element_of<T>(), std::move(shape), std::as_bytes(values)};
 }
 
@@ -85,9 +85,9 @@ namespace detail {
 
 inline constexpr std::uint64_t largest_header = 100'000'000;  // the limit of the format's own reader
 
-inline std::string spell(std::span<index const> shape) {
+inline std::string spell(std::span<index_t const> shape) {
   std::string text = "[";
-  for (index const n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+  for (index_t const n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
   return text + "]";
 }
 
@@ -158,8 +158,8 @@ class header_reader {
     if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
       throw file_error{message("tensor '", name, "' must have dtype, shape and data_offsets, and nothing else")};
     element_facts const type = type_of(name, entry["dtype"]);
-    std::vector<index> const shape = numbers(name, entry["shape"], "shape");
-    std::vector<index> const offsets = numbers(name, entry["data_offsets"], "data_offsets");
+    std::vector<index_t> const shape = numbers(name, entry["shape"], "shape");
+    std::vector<index_t> const offsets = numbers(name, entry["data_offsets"], "data_offsets");
     if (offsets.size() != 2) throw file_error{message("tensor '", name, "' must have two data_offsets, not ", offsets.size())};
     auto const begin = static_cast<std::uint64_t>(offsets[0]), end = static_cast<std::uint64_t>(offsets[1]);
     if (begin > end || end > data.size())
@@ -178,18 +178,18 @@ class header_reader {
     throw file_error{message("tensor '", name, "' has the unknown dtype ", dtype.dump())};
   }
 
-  static std::vector<index> numbers(std::string const& name, nlohmann::json const& list, std::string_view what) {
+  static std::vector<index_t> numbers(std::string const& name, nlohmann::json const& list, std::string_view what) {
     auto const good = [](nlohmann::json const& n) {
-      return n.is_number_unsigned() && n.get<std::uint64_t>() <= std::uint64_t(std::numeric_limits<index>::max());
+      return n.is_number_unsigned() && n.get<std::uint64_t>() <= std::uint64_t(std::numeric_limits<index_t>::max());
     };
     if (!list.is_array() || !std::all_of(list.begin(), list.end(), good))
       throw file_error{message("tensor '", name, "' has ", what, ' ', list.dump(), "; it must list whole numbers from 0 to 2^63 - 1")};
-    return list.get<std::vector<index>>();
+    return list.get<std::vector<index_t>>();
   }
 
-  static std::optional<std::uint64_t> size_of(std::span<index const> shape, std::uint64_t size) {
+  static std::optional<std::uint64_t> size_of(std::span<index_t const> shape, std::uint64_t size) {
     if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
-    for (index const n : shape)
+    for (index_t const n : shape)
       if (__builtin_mul_overflow(size, static_cast<std::uint64_t>(n), &size)) return std::nullopt;
     return size;
   }
@@ -233,7 +233,7 @@ class tensor_file {
 
   /// The tensor of that name, type and shape, or an error that says what is there instead.
   template <class T>
-  tensor const& expect(std::string_view name, std::span<index const> shape) const {
+  tensor const& expect(std::string_view name, std::span<index_t const> shape) const {
     tensor const* const found = find(name);
     if (!found) throw file_error{message("basin: ", source, " has no tensor '", name, "'; is it a checkpoint of this model?")};
     if (found->type != element_of<T>())
@@ -247,7 +247,7 @@ class tensor_file {
 
   /// Copies one tensor into values of its size; check with expect() first when several must be read or none.
   template <class T>
-  void copy(std::string_view name, std::span<index const> shape, std::span<T> values) const {
+  void copy(std::string_view name, std::span<index_t const> shape, std::span<T> values) const {
     tensor const& found = expect<T>(name, shape);
     if (found.bytes.size() != values.size_bytes())
       throw shape_error{message("basin: tensor '", name, "' has ", found.bytes.size() / sizeof(T), " values; there is room for ",
@@ -294,7 +294,7 @@ inline void stage_safetensors(staged_file& file, std::vector<tensor> tensors, te
   std::uint64_t end = 0;
   for (tensor const& t : tensors) {
     std::uint64_t size = facts(t.type).size;
-    for (index const n : t.shape) size *= static_cast<std::uint64_t>(n);
+    for (index_t const n : t.shape) size *= static_cast<std::uint64_t>(n);
     if (size != t.bytes.size())
       throw value_error{message("basin: tensor '", t.name, "' has ", t.bytes.size(), " bytes; shape ", detail::spell(t.shape),
                                 " of ", facts(t.type).name, " needs ", size)};

@@ -20,7 +20,7 @@ namespace basin::models {
 
 /// One forward pass of a sampler: `queries` new rows against `keys` keys for each of `batch` sequences.
 struct pass {
-  index step = 0, batch = 1, queries = 0, keys = 0;
+  index_t step = 0, batch = 1, queries = 0, keys = 0;
   std::span<int const> tokens;  // [batch, keys]: what the keys are made of
 };
 
@@ -85,7 +85,7 @@ class writing {
   typename Model::cache_type cache;
   std::vector<int> written;
   std::vector<float> next;
-  index step = 0;
+  index_t step = 0;
 };
 
 /// Appends the likeliest byte until `length` are written; after `stop` (an id, or -1 for none) the rest is `stop` unread.
@@ -115,7 +115,7 @@ struct unmasking {
   /// How many bytes step s of a block writes: the first steps take the remainder.
   int written_at(int s) const { return block / steps_per_block() + (s < block % steps_per_block() ? 1 : 0); }
 
-  void validate(index sequence) const {
+  void validate(index_t sequence) const {
     if (first < 0 || length < 1 || first + length > sequence)
       throw shape_error{message("basin::models::unmasking: the places [", first, ", ", first + length, ") of a sequence of ", sequence,
                                 "; they must lie within it, and be at least one")};

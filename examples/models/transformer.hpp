@@ -101,15 +101,15 @@ class transformer {
   enum gradient_of { d_stream, d_normed, d_qkv, d_attended, d_hidden, gradient_buffers };
 
   void require_input(std::span<int const> tokens, int batch, int length) const;
-  void project(layer const& a, int l, index batch, index first);
+  void project(layer const& a, int l, index_t batch, index_t first);
   template <class Adapt>
-  void attend(layer const& a, int l, index batch, Adapt& adapt);
+  void attend(layer const& a, int l, index_t batch, Adapt& adapt);
   template <class Adapt>
   void attend_cached(layer const& a, int l, cache_type& cache, Adapt& adapt);
   void mix_down(layer const& a, int l);
   view<T, 2> make_logits(view<T, 2> stream);
   void add_to_stream(view<T, 2> before, view<T, 2> after, view<T, 2> block, view<T, 2> with);
-  void require_gradients(index count) const;
+  void require_gradients(index_t count) const;
   template <class Adapt>
   void show_projected(Adapt& adapt, int l, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v);
   void backward_head(view<T const, 2> dlogits, view<T const, 2> stream);
@@ -117,10 +117,10 @@ class transformer {
   template <class Adapt>
   void backward_attention(layer const& a, int l, Adapt& adapt);
 
-  view<T, 4> heads(view<T, 2> rows, index batch, index first, index count) const {
+  view<T, 4> heads(view<T, 2> rows, index_t batch, index_t first, index_t count) const {
     return detail::heads_of(rows, batch, first, count, sizes.head_dim());
   }
-  view<T, 2> gradient_rows(gradient_of which, index rows, index columns) { return gradient_memory[which].take(rows, columns); }
+  view<T, 2> gradient_rows(gradient_of which, index_t rows, index_t columns) { return gradient_memory[which].take(rows, columns); }
 
   transformer_config sizes;
   Attention use;
@@ -135,7 +135,7 @@ class transformer {
   std::vector<detail::buffer<Engine>> gradient_memory{gradient_buffers};
   std::vector<layer> kept;  // of the last forward, if it kept them
   std::vector<int> kept_tokens;
-  index kept_batch = 0;
+  index_t kept_batch = 0;
 };
 
 template <class Attention, class T, class Engine>
@@ -155,7 +155,7 @@ transformer<Attention, T, Engine>::transformer(transformer_config const& c, std:
 
 template <class Attention, class T, class Engine>
 void transformer<Attention, T, Engine>::require_input(std::span<int const> tokens, int batch, int length) const {
-  if (batch < 1 || length < 1 || std::ssize(tokens) != index{batch} * length)
+  if (batch < 1 || length < 1 || std::ssize(tokens) != index_t{batch} * length)
     throw shape_error(message("basin::models::transformer: ", tokens.size(), " tokens for a batch of ", batch, " x ", length,
                               "; give batch * length of them, at least one"));
   if (length > sizes.context)
@@ -207,7 +207,7 @@ std::span<T const> transformer<Attention, T, Engine>::extend(cache_type& cache, 
 
 /// q, k, v of the normed stream; q and k turned to their positions, which start at `first`.
 template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::project(layer const& a, int l, index batch, index first) {
+void transformer<Attention, T, Engine>::project(layer const& a, int l, index_t batch, index_t first) {
   auto const& w = weight.layers[l];
   on.rms_norm_forward(a.input, w.attention_norm, sizes.norm_epsilon, a.attention_normed, a.attention_inverse_rms);
   on.linear_forward(a.attention_normed, w.qkv, a.qkv);
@@ -231,7 +231,7 @@ void transformer<Attention, T, Engine>::show_projected(Adapt& adapt, int l, view
 
 template <class Attention, class T, class Engine>
 template <class Adapt>
-void transformer<Attention, T, Engine>::attend(layer const& a, int l, index batch, Adapt& adapt) {
+void transformer<Attention, T, Engine>::attend(layer const& a, int l, index_t batch, Adapt& adapt) {
   view<T const, 4> const q = heads(a.qkv, batch, 0, sizes.heads);
   view<T const, 4> const k = heads(a.qkv, batch, sizes.heads, sizes.kv_heads);
   view<T const, 4> const v = heads(a.qkv, batch, sizes.heads + sizes.kv_heads, sizes.kv_heads);
@@ -245,7 +245,7 @@ template <class Attention, class T, class Engine>
 template <class Adapt>
 void transformer<Attention, T, Engine>::attend_cached(layer const& a, int l, cache_type& cache, Adapt& adapt) {
   cache.append(on, l, heads(a.qkv, 1, sizes.heads, sizes.kv_heads), heads(a.qkv, 1, sizes.heads + sizes.kv_heads, sizes.kv_heads));
-  index const length = cache.length() + a.qkv.extent(0);
+  index_t const length = cache.length() + a.qkv.extent(0);
   view<T const, 4> const q = heads(a.qkv, 1, 0, sizes.heads), k = cache.keys(l, length), v = cache.values(l, length);
   show_projected(adapt, l, q, k, v);
   on.attention_decode(adapt(l, use), q, k, v, heads(a.attended, 1, 0, sizes.heads));
@@ -263,7 +263,7 @@ void transformer<Attention, T, Engine>::mix_down(layer const& a, int l) {
 
 template <class Attention, class T, class Engine>
 view<T, 2> transformer<Attention, T, Engine>::make_logits(view<T, 2> stream) {
-  index const rows = stream.extent(0);
+  index_t const rows = stream.extent(0);
   auto const normed = final_normed.take(rows, sizes.dim);
   auto const made = logit_memory.take(rows, sizes.vocabulary);
   on.rms_norm_forward(stream, weight.norm, sizes.norm_epsilon, normed, final_inverse_rms.vector(rows));
@@ -272,10 +272,10 @@ view<T, 2> transformer<Attention, T, Engine>::make_logits(view<T, 2> stream) {
 }
 
 template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::require_gradients(index count) const {
+void transformer<Attention, T, Engine>::require_gradients(index_t count) const {
   if (kept.empty())
     throw value_error("basin::models::transformer: backward has no activations; call forward with activations::keep before each backward");
-  index const expected = std::ssize(kept_tokens) * sizes.vocabulary;
+  index_t const expected = std::ssize(kept_tokens) * sizes.vocabulary;
   if (count != expected)
     throw shape_error(message("basin::models::transformer: ", count, " gradients of ", expected, " logits; there must be one for each"));
 }
@@ -284,7 +284,7 @@ template <class Attention, class T, class Engine>
 template <class Adapt>
 void transformer<Attention, T, Engine>::backward(view<T const, 2> dlogits, Adapt adapt) {
   require_gradients(dlogits.extent(0) * dlogits.extent(1));
-  index const rows = std::ssize(kept_tokens);
+  index_t const rows = std::ssize(kept_tokens);
   auto const layers = std::exchange(kept, {});
   backward_head(dlogits, layers.back().output);
   for (int l = sizes.layers; l-- > 0;) {
@@ -297,7 +297,7 @@ void transformer<Attention, T, Engine>::backward(view<T const, 2> dlogits, Adapt
 /// Starts the gradient of the stream.
 template <class Attention, class T, class Engine>
 void transformer<Attention, T, Engine>::backward_head(view<T const, 2> dlogits, view<T const, 2> stream) {
-  index const rows = dlogits.extent(0);
+  index_t const rows = dlogits.extent(0);
   auto const normed = final_normed.take(rows, sizes.dim), dnormed = gradient_rows(d_normed, rows, sizes.dim);
   auto const dstream = gradient_rows(d_stream, rows, sizes.dim);
   on.linear_backward_weight(normed, dlogits, dweight.head);
@@ -311,7 +311,7 @@ template <class Attention, class T, class Engine>
 void transformer<Attention, T, Engine>::backward_mlp(layer const& a, int l) {
   auto const& w = weight.layers[l];
   auto const& dw = dweight.layers[l];
-  index const rows = a.hidden.extent(0);
+  index_t const rows = a.hidden.extent(0);
   auto const dstream = gradient_rows(d_stream, rows, sizes.dim), dnormed = gradient_rows(d_normed, rows, sizes.dim);
   auto const dhidden = gradient_rows(d_hidden, rows, sizes.hidden);
   auto const gate = detail::columns_of(a.gate_up, 0, sizes.hidden), up = detail::columns_of(a.gate_up, sizes.hidden, sizes.hidden);
@@ -329,7 +329,7 @@ template <class Adapt>
 void transformer<Attention, T, Engine>::backward_attention(layer const& a, int l, Adapt& adapt) {
   auto const& w = weight.layers[l];
   auto const& dw = dweight.layers[l];
-  index const rows = a.qkv.extent(0), batch = kept_batch;
+  index_t const rows = a.qkv.extent(0), batch = kept_batch;
   int const h = sizes.heads, hk = sizes.kv_heads;
   auto const dstream = gradient_rows(d_stream, rows, sizes.dim), dnormed = gradient_rows(d_normed, rows, sizes.dim);
   auto const dattended = gradient_rows(d_attended, rows, h * sizes.head_dim()), dqkv = gradient_rows(d_qkv, rows, sizes.qkv_dim());

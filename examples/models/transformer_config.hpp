@@ -15,8 +15,8 @@ struct transformer_config {
   float rope_base = 1e4f, norm_epsilon = 1e-5f;
   output_head head = output_head::untied;
 
-  index head_dim() const { return dim / heads; }
-  index qkv_dim() const { return (heads + 2 * kv_heads) * head_dim(); }
+  index_t head_dim() const { return dim / heads; }
+  index_t qkv_dim() const { return (heads + 2 * kv_heads) * head_dim(); }
 
   bool operator==(transformer_config const&) const = default;
 };

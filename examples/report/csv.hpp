@@ -38,7 +38,7 @@ class csv {
     auto const end = std::to_chars(digits, digits + sizeof digits, x, std::chars_format::general, 8).ptr;
     return {digits, end};
   }
-  static std::string field(index n) { return std::to_string(n); }
+  static std::string field(index_t n) { return std::to_string(n); }
   static std::string field(int n) { return std::to_string(n); }
 
   std::string out;

@@ -15,7 +15,7 @@ namespace basin::report {
 /// A mean, its standard error and the number of values.
 struct estimate {
   double mean = NAN, error = NAN;
-  index count = 0;
+  index_t count = 0;
 };
 
 /// Gathers values and forgets them: mean and standard error by Welford's recurrence.
@@ -35,7 +35,7 @@ class gathering {
   }
 
  private:
-  index n = 0;
+  index_t n = 0;
   double mean = 0, squares = 0;
 };
 

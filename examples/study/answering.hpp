@@ -29,7 +29,7 @@ using report::gathering;
 struct condition {
   std::string name;
   masking_plan plan;
-  index draw = 0;
+  index_t draw = 0;
 };
 
 /// What every condition scored on every item.
@@ -41,15 +41,15 @@ struct scores {
 /// Told how far the work is.
 using tick = std::function<void()>;
 /// Shown every pass of the condition that hides nothing: sequence numbers start at `first`.
-using pass_look = std::function<void(key_masking const&, models::pass const&, index first)>;
+using pass_look = std::function<void(key_masking const&, models::pass const&, index_t first)>;
 
 inline std::vector<condition> conditions(study_options const& o, evidence usual) {
   std::vector<condition> all{{"nothing", {drop::nothing, 0, usual, 0}, 0}};
-  for (index const count : masked_counts) all.push_back({"sinks", {drop::strongest, count, usual, 0}, 0});
+  for (index_t const count : masked_counts) all.push_back({"sinks", {drop::strongest, count, usual, 0}, 0});
   if (usual == evidence::all_passes)
-    for (index const count : masked_counts) all.push_back({"sinks of the last row", {drop::strongest, count, evidence::last_pass, 0}, 0});
-  for (index draw = 0; draw < o.draws; ++draw)
-    for (index const count : masked_counts)
+    for (index_t const count : masked_counts) all.push_back({"sinks of the last row", {drop::strongest, count, evidence::last_pass, 0}, 0});
+  for (index_t draw = 0; draw < o.draws; ++draw)
+    for (index_t const count : masked_counts)
       all.push_back({"random keys", {drop::random, count, usual, o.seed + 0x9e3779b97f4a7c15 * static_cast<std::uint64_t>(draw + 1)}, draw});
   return all;
 }
@@ -62,13 +62,13 @@ inline double surprise(std::span<float const> logits, int target) {
   return std::log(sum) + max - static_cast<double>(logits[static_cast<std::size_t>(target)]);
 }
 
-inline double score_of_answer(material const& m, index i, std::span<int const> answer) {
+inline double score_of_answer(material const& m, index_t i, std::span<int const> answer) {
   return models::read_answer(answer) == m.problems[static_cast<std::size_t>(i)].result ? 1.0 : 0.0;
 }
 
 namespace detail {
 
-inline std::vector<scores> no_scores(std::vector<condition> const& all, index items) {
+inline std::vector<scores> no_scores(std::vector<condition> const& all, index_t items) {
   std::vector<scores> out;
   for (auto const& c : all) out.push_back({c, std::vector<double>(static_cast<std::size_t>(items))});
   return out;
@@ -83,7 +83,7 @@ void in_turn(Call const& call, Arguments const&... arguments) {
 
 /// Writes, or is made to write, what follows the prompt.
 template <class Model>
-double continue_text(models::writing<Model>& text, key_masking& mask, material const& m, index i) {
+double continue_text(models::writing<Model>& text, key_masking& mask, material const& m, index_t i) {
   if (!m.is_text()) return score_of_answer(m, i, models::greedy(text, m.length - m.given, models::answer_padding, mask));
   double sum = 0;
   for (int at = m.given; at < m.length; ++at) {
@@ -101,7 +101,7 @@ double continue_text(models::writing<Model>& text, key_masking& mask, material c
 template <class Model>
 std::vector<scores> answer_left_to_right(Model& model, material const& m, std::vector<condition> const& all, pass_look const& see, tick const& done) {
   std::vector<scores> out = detail::no_scores(all, m.count);
-  crew<Model>(model).each(m.count, [&](Model& mine, index i) {
+  crew<Model>(model).each(m.count, [&](Model& mine, index_t i) {
     key_masking reader(mine.config(), 1, m.length, i, Model::reach());
     models::writing<Model> read(mine, m.prompt(i).first(m.prompt(i).size() - 1), reader);
     read.append(m.prompt(i).back(), reader);
@@ -122,32 +122,32 @@ std::vector<scores> answer_left_to_right(Model& model, material const& m, std::v
 
 namespace detail {
 
-inline constexpr index batch_size = 32;
+inline constexpr index_t batch_size = 32;
 
 /// Hides from the second half of every window as many bytes as its turn says, at random.
-inline std::vector<int> mask_windows(material const& m, index first, index batch, std::uint64_t seed) {
+inline std::vector<int> mask_windows(material const& m, index_t first, index_t batch, std::uint64_t seed) {
   std::vector<int> ids;
-  for (index i = first; i < first + batch; ++i) {
+  for (index_t i = first; i < first + batch; ++i) {
     std::size_t const start = ids.size();
     std::ranges::copy(m.sequence(i), std::back_inserter(ids));
     int const open = m.length - m.given, hidden = 1 + static_cast<int>((i * open + open / 2) / m.count) % open;
     philox rng(seed, static_cast<std::uint64_t>(i) << 16);
-    for (index const at : sinks::random_keys(rng, open, hidden)) ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
+    for (index_t const at : sinks::random_keys(rng, open, hidden)) ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
   }
   return ids;
 }
 
 /// -ln p per hidden byte of every window, on the second of two equal passes: the first is what the sinks are found in.
 template <class Model>
-void score_masked(Model& model, material const& m, std::span<int const> ids, index first, index batch, key_masking& mask, std::span<double> items) {
+void score_masked(Model& model, material const& m, std::span<int const> ids, index_t first, index_t batch, key_masking& mask, std::span<double> items) {
   std::span<float const> logits;
-  for (index step = 0; step < 2; ++step) {
+  for (index_t step = 0; step < 2; ++step) {
     models::pass const now{step, batch, m.length, m.length, ids};
     logits = model.forward(ids, static_cast<int>(batch), m.length, mask.adapt(now));
     mask.seen(now);
   }
   std::size_t const vocabulary = logits.size() / ids.size();
-  for (index b = 0; b < batch; ++b) {
+  for (index_t b = 0; b < batch; ++b) {
     gathering all;
     for (int at = m.given; at < m.length; ++at) {
       auto const row = static_cast<std::size_t>(b * m.length + at);
@@ -171,7 +171,7 @@ namespace detail {
 
 /// Items [first, first + batch) under one condition: what each scores. // items [batch]
 template <class Model>
-void answer_batch(Model& model, material const& m, study_options const& o, condition const& under, index first, pass_look const& see, std::span<double> items) {
+void answer_batch(Model& model, material const& m, study_options const& o, condition const& under, index_t first, pass_look const& see, std::span<double> items) {
   auto const batch = std::ssize(items);
   auto ids = std::vector<int>(m.ids.begin() + first * m.length, m.ids.begin() + (first + batch) * m.length);
   bool const watched = under.plan.what == drop::nothing && see;
@@ -186,7 +186,7 @@ void answer_batch(Model& model, material const& m, study_options const& o, condi
     mask.follow(under.plan);
     return score_masked(model, m, mask_windows(m, first, batch, o.seed), first, batch, mask, items);
   }
-  for (index b = 0; b < batch; ++b)
+  for (index_t b = 0; b < batch; ++b)
     items[static_cast<std::size_t>(b)] =
         score_of_answer(m, first + b, std::span<int const>(ids).subspan(static_cast<std::size_t>(b * m.length + m.given), static_cast<std::size_t>(m.length - m.given)));
 }
@@ -198,10 +198,10 @@ template <class Model>
 std::vector<scores> answer_by_unmasking(Model& model, material const& m, study_options const& o, std::vector<condition> const& all,
                                         pass_look const& see, tick const& done) {
   std::vector<scores> out = detail::no_scores(all, m.count);
-  index const batches = (m.count + detail::batch_size - 1) / detail::batch_size;
-  crew<Model>(model).each(batches * std::ssize(all), [&](Model& mine, index task) {
+  index_t const batches = (m.count + detail::batch_size - 1) / detail::batch_size;
+  crew<Model>(model).each(batches * std::ssize(all), [&](Model& mine, index_t task) {
     auto& s = out[static_cast<std::size_t>(task / batches)];
-    index const first = task % batches * detail::batch_size, batch = std::min(detail::batch_size, m.count - first);
+    index_t const first = task % batches * detail::batch_size, batch = std::min(detail::batch_size, m.count - first);
     detail::answer_batch(mine, m, o, s.under, first, see, std::span(s.items).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch)));
     detail::in_turn(done);
   });

@@ -26,7 +26,7 @@ enum class reach { trained, beyond };
 /// One head under one normalizer at one length, over sequences.
 struct length_figure {
   std::string normalizer;
-  index length = 0;
+  index_t length = 0;
   reach how_far{};
   int layer = 0, head = 0;
   estimate max_weight, entropy;  // entropy in nats
@@ -37,7 +37,7 @@ namespace detail {
 /// Watches the projections of a forward pass and measures them at every length.
 class length_probe {
  public:
-  length_probe(std::span<index const> at, reach where, double trained, std::vector<length_figure>& to)
+  length_probe(std::span<index_t const> at, reach where, double trained, std::vector<length_figure>& to)
       : lengths(at.begin(), at.end()), how_far(where), trained_length(trained), out(&to) {}
 
   template <class Attention>
@@ -46,7 +46,7 @@ class length_probe {
   void projected(int layer, view<float const, 4> q, view<float const, 4> k) const;
 
  private:
-  std::vector<index> lengths;
+  std::vector<index_t> lengths;
   reach how_far;
   double trained_length;
   std::vector<length_figure>* out;
@@ -54,19 +54,19 @@ class length_probe {
 
 /// Items one after another until `length` places are full, for as many sequences as the items make, at most `most`. What follows
 /// a prompt is half masked, at random, for a model that fills in; a begin token leads for one that appends.
-inline std::vector<int> joined_items(material const& m, reading how, index length, index most, std::uint64_t seed) {
-  index const each = (length + m.length - 1) / m.length, sequences = std::max<index>(1, std::min(most, m.count / each));
+inline std::vector<int> joined_items(material const& m, reading how, index_t length, index_t most, std::uint64_t seed) {
+  index_t const each = (length + m.length - 1) / m.length, sequences = std::max<index_t>(1, std::min(most, m.count / each));
   std::vector<int> out;
-  for (index s = 0; s < sequences; ++s) {
+  for (index_t s = 0; s < sequences; ++s) {
     std::vector<int> ids;
     if (how == reading::left_to_right) ids.push_back(models::begin_id);
-    for (index i = s * each; std::ssize(ids) < length; ++i) {
+    for (index_t i = s * each; std::ssize(ids) < length; ++i) {
       std::size_t const start = ids.size();
       std::ranges::copy(m.sequence(i % m.count), std::back_inserter(ids));
       if (how == reading::left_to_right) continue;
       philox rng(seed, static_cast<std::uint64_t>(i) << 16);
-      index const open = m.length - m.given;
-      for (index const at : sinks::random_keys(rng, open, open / 2)) ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
+      index_t const open = m.length - m.given;
+      for (index_t const at : sinks::random_keys(rng, open, open / 2)) ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
     }
     out.insert(out.end(), ids.begin(), ids.begin() + length);
   }
@@ -75,7 +75,7 @@ inline std::vector<int> joined_items(material const& m, reading how, index lengt
 
 }  // namespace detail
 
-inline constexpr index beyond_factor = 8;  // the longest context measured, in trained lengths
+inline constexpr index_t beyond_factor = 8;  // the longest context measured, in trained lengths
 
 /// Every head under every normalizer: at lengths 8, 16, ... up to the trained one on single items, and up to eight times that on
 /// items joined end to end, which the model has never seen.
@@ -84,12 +84,12 @@ inline constexpr index beyond_factor = 8;  // the longest context measured, in t
 template <class Model>
 std::vector<length_figure> context_lengths(Model& model, material const& m, reading how, std::uint64_t seed) {
   std::vector<length_figure> out;
-  std::vector<index> within, beyond;
-  index const trained = model.config().context;
-  for (index n = 8; n < trained; n *= 2) within.push_back(n);
+  std::vector<index_t> within, beyond;
+  index_t const trained = model.config().context;
+  for (index_t n = 8; n < trained; n *= 2) within.push_back(n);
   within.push_back(trained);
-  for (index n = 2 * trained; n <= beyond_factor * trained; n *= 2) beyond.push_back(n);
-  auto const run = [&](Model& on, std::vector<index> const& lengths, reach where, index most) {
+  for (index_t n = 2 * trained; n <= beyond_factor * trained; n *= 2) beyond.push_back(n);
+  auto const run = [&](Model& on, std::vector<index_t> const& lengths, reach where, index_t most) {
     auto const ids = detail::joined_items(m, how, lengths.back(), most, seed);
     on.forward(ids, static_cast<int>(std::ssize(ids) / lengths.back()), static_cast<int>(lengths.back()),
                detail::length_probe(lengths, where, static_cast<double>(trained), out));

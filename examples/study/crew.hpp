@@ -28,11 +28,11 @@ class crew {
 
   /// work(model, item) for every item below `count`, in no order; throws what the lowest item threw that threw.
   template <class Work>
-  void each(index count, Work const& work) {
+  void each(index_t count, Work const& work) {
     std::exception_ptr thrown;
-    index thrown_by = count;
+    index_t thrown_by = count;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(static_cast<int>(copies.size()) + 1)
-    for (index item = 0; item < count; ++item) {
+    for (index_t item = 0; item < count; ++item) {
       try {
         work(mine(), item);
       } catch (...) {

@@ -44,9 +44,9 @@ chapter examine(subject<Model> s, reading how, material const& m, study_options 
   auto const usual = appends ? evidence::all_passes : evidence::last_pass;
   auto const all = conditions(o, usual);
   sink_watch watch(s.model.config(), m, appends ? 1 : 0, appends ? sinks::sight::causal : sinks::sight::bidirectional, o.rule);
-  auto const see = [&](key_masking const& mask, models::pass const& now, index first) { watch.see(mask, now, first); };
+  auto const see = [&](key_masking const& mask, models::pass const& now, index_t first) { watch.see(mask, now, first); };
   {
-    index const batches = (m.count + batch_size - 1) / batch_size;
+    index_t const batches = (m.count + batch_size - 1) / batch_size;
     stage part(c.name + " model: hiding sinks", appends ? m.count : batches * std::ssize(all));
     auto const done = [&] { part.tick(); };
     if constexpr (std::is_same_v<decltype(Model::attention_type::visible), causal>) c.answers = answer_left_to_right(s.model, m, all, see, done);

@@ -26,7 +26,7 @@ using report::estimate, report::finding, report::gathering, report::mean_of, rep
 /// One condition, over items; random keys averaged over their draws.
 struct outcome {
   std::string hidden;
-  index keys = 0, draws = 1;
+  index_t keys = 0, draws = 1;
   estimate score;
   estimate against_nothing, against_random;  // paired differences, item by item
 };
@@ -36,7 +36,7 @@ struct chapter {
   std::string key, name;           // "ar", "autoregressive"
   nlohmann::ordered_json config;   // of the checkpoint
   std::string origin;
-  index parameters = 0;
+  index_t parameters = 0;
   std::vector<scores> answers;
   std::vector<outcome> outcomes;
   sink_report sinks;
@@ -47,7 +47,7 @@ struct chapter {
 struct findings {
   study_options options;
   std::string command;
-  index items = 0;
+  index_t items = 0;
   int length = 0, given = 0, steps = 0, block = 0;
   std::vector<chapter> chapters;
   std::vector<finding> in_words;
@@ -55,8 +55,8 @@ struct findings {
 
 /// Draws averaged and differences taken.
 inline std::vector<outcome> summarise(std::vector<scores> const& all) {
-  std::map<std::pair<std::string, index>, std::pair<std::vector<double>, index>> sums;
-  std::vector<std::pair<std::string, index>> order;
+  std::map<std::pair<std::string, index_t>, std::pair<std::vector<double>, index_t>> sums;
+  std::vector<std::pair<std::string, index_t>> order;
   for (auto const& s : all) {
     auto const key = std::pair{s.under.name, s.under.plan.count};
     auto& [sum, draws] = sums[key];
@@ -85,15 +85,15 @@ inline estimate over_heads(sink_report const& r, std::string const& measure) {
 }
 
 /// The mean over heads of a figure of one normalizer at one length.
-inline estimate at_length(chapter const& c, std::string const& normalizer, index length, estimate length_figure::*which) {
+inline estimate at_length(chapter const& c, std::string const& normalizer, index_t length, estimate length_figure::*which) {
   gathering all;
   for (auto const& f : c.lengths)
     if (f.normalizer == normalizer && f.length == length) all.add((f.*which).mean);
   return all.result();
 }
 
-inline std::vector<index> lengths_of(chapter const& c, reach which) {
-  std::vector<index> out;
+inline std::vector<index_t> lengths_of(chapter const& c, reach which) {
+  std::vector<index_t> out;
   for (auto const& f : c.lengths)
     if (f.how_far == which && (out.empty() || f.length > out.back())) out.push_back(f.length);
   return out;
@@ -101,7 +101,7 @@ inline std::vector<index> lengths_of(chapter const& c, reach which) {
 
 namespace detail {
 
-inline outcome const& find(chapter const& c, std::string const& hidden, index keys) {
+inline outcome const& find(chapter const& c, std::string const& hidden, index_t keys) {
   for (auto const& o : c.outcomes)
     if (o.hidden == hidden && o.keys == keys) return o;
   throw value_error{message("basin::study: no condition '", hidden, "' with ", keys, " keys")};
@@ -116,7 +116,7 @@ inline int verdict(estimate const& minus_random, bool text) {
 /// "1 and 5", of those masked counts whose verdict is `wanted`.
 inline std::string counts_with(chapter const& c, std::string const& selection, bool text, int wanted) {
   std::vector<std::string> found;
-  for (index const keys : masked_counts)
+  for (index_t const keys : masked_counts)
     if (verdict(find(c, selection, keys).against_random, text) == wanted) found.push_back(std::to_string(keys));
   std::string out;
   for (std::size_t i = 0; i < found.size(); ++i) out += (i == 0 ? "" : i + 1 == found.size() ? " and " : ", ") + found[i];
@@ -133,7 +133,7 @@ inline finding masking_words(chapter const& c, findings const& f, std::string co
   for (auto const& [counts, words] : {std::pair{more, "hurts more than hiding random keys"}, {less, "hurts less than hiding random keys"}, {same, "cannot be told from hiding random keys"}})
     if (!counts.empty()) headline += message(separator, words, " (", counts, " a head)"), separator = ", ";
   std::string detail = message(text ? "Nats per byte" : "Right", " with nothing hidden: ", text_of(find(c, "nothing", 0).score, digits, factor), text ? "." : " %.");
-  for (index const keys : masked_counts) {
+  for (index_t const keys : masked_counts) {
     auto const& sinks = find(c, selection, keys);
     detail += message(" ", keys, keys == 1 ? " sink: " : " sinks: ", text_of(sinks.score, digits, factor), ", as many random keys: ",
                       text_of(find(c, "random keys", keys).score, digits, factor), ", difference ", text_of(sinks.against_random, digits, factor), ".");
@@ -151,7 +151,7 @@ inline finding sink_words(chapter const& c) {
                       " (Jaccard); the centre of the sinks varies by ", text_of(moves, 1), " places squared. In ", text_of(r.first_key_rate, 1, 100),
                       " % of the heads the first key gets over 0.3 on average from the queries that see it. The strongest key of a head is a sink by the rule in ",
                       text_of(over_heads(r, "has_sink"), 0, 100), " % of the cases; elsewhere hiding it hides a key that is merely the strongest.")};
-  index all = 0;
+  index_t all = 0;
   for (auto const& t : r.tokens) all += t.sinks;
   std::string separator = " Most sinks are: ";
   for (std::size_t n = 0; n < std::min<std::size_t>(4, r.tokens.size()); ++n) {
@@ -176,7 +176,7 @@ inline finding rule_words(findings const& f) {
 }
 
 inline finding length_words(chapter const& c) {
-  index const first = lengths_of(c, reach::trained).back(), last = lengths_of(c, reach::beyond).back();
+  index_t const first = lengths_of(c, reach::trained).back(), last = lengths_of(c, reach::beyond).back();
   auto const from_to = [&](char const* name, estimate length_figure::*which, int digits) {
     return message(text_of({at_length(c, name, first, which).mean, NAN, 1}, digits), " to ", text_of({at_length(c, name, last, which).mean, NAN, 1}, digits));
   };

@@ -31,7 +31,7 @@ enum class evidence { last_pass, all_passes };
 
 struct masking_plan {
   drop what = drop::nothing;
-  index count = 0;
+  index_t count = 0;
   evidence judged_by = evidence::last_pass;
   std::uint64_t seed = 0;  // of the random keys
 };
@@ -48,10 +48,10 @@ class key_masking {
   using look = std::function<void(key_masking const&, models::pass const&)>;
 
   /// For sequences numbered from `first_sequence`, of at most `capacity` keys each, and models with this reach().
-  key_masking(models::transformer_config const& c, index batch, index capacity, index first_sequence = 0,
+  key_masking(models::transformer_config const& c, index_t batch, index_t capacity, index_t first_sequence = 0,
               std::pmr::memory_resource* reach = std::pmr::new_delete_resource())
       : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence), fresh(models::reachable_allocator<double>(reach)), hidden(models::reachable_allocator<std::uint8_t>(reach)) {
-    index const rows = layers * sequences * heads;
+    index_t const rows = layers * sequences * heads;
     totals.resize(static_cast<std::size_t>(rows * room));
     hidden.resize(static_cast<std::size_t>(rows * room));
     fresh.resize(static_cast<std::size_t>(rows * room));
@@ -62,7 +62,7 @@ class key_masking {
   void follow(masking_plan next) {
     plan = next;
     streams.clear();
-    for (index b = 0; b < sequences; ++b) {
+    for (index_t b = 0; b < sequences; ++b) {
       auto const words = philox::words(plan.seed, static_cast<std::uint64_t>(first + b));
       streams.emplace_back((std::uint64_t{words[0]} << 32) | words[1]);
     }
@@ -72,7 +72,7 @@ class key_masking {
   /// The attention of one layer during the pass that adapt() was called for.
   struct adapted {
     key_masking* mask;
-    index keys;
+    index_t keys;
     template <class Attention>
     auto operator()(int layer, Attention use) const {
       auto const marks = contiguous(std::as_const(mask->hidden).data() + mask->offset(layer, 0, 0), mask->sequences, mask->heads, mask->room);
@@ -87,8 +87,8 @@ class key_masking {
   }
 
   void seen(models::pass const& now) {
-    for (index row = 0; row < layers * sequences * heads; ++row)
-      for (index j = 0; j < now.keys; ++j) totals[static_cast<std::size_t>(row * room + j)] += fresh[static_cast<std::size_t>(row * now.keys + j)];
+    for (index_t row = 0; row < layers * sequences * heads; ++row)
+      for (index_t j = 0; j < now.keys; ++j) totals[static_cast<std::size_t>(row * room + j)] += fresh[static_cast<std::size_t>(row * now.keys + j)];
     all_queries += now.queries;
     last_queries = now.queries;
     seen_keys = now.keys;
@@ -96,22 +96,22 @@ class key_masking {
   }
 
   /// What the keys of one head received, by the evidence of the plan. // [keys]
-  std::span<double const> received(index layer, index sequence, index head) const {
+  std::span<double const> received(index_t layer, index_t sequence, index_t head) const {
     bool const all = plan.judged_by == evidence::all_passes;
-    index const row = (layer * sequences + sequence) * heads + head;
+    index_t const row = (layer * sequences + sequence) * heads + head;
     return {(all ? totals.data() : fresh.data()) + row * (all ? room : seen_keys), static_cast<std::size_t>(seen_keys)};
   }
   /// How many rows of weights that sums up.
-  index queries() const { return plan.judged_by == evidence::all_passes ? all_queries : last_queries; }
+  index_t queries() const { return plan.judged_by == evidence::all_passes ? all_queries : last_queries; }
 
  private:
-  index offset(index layer, index sequence, index head) const { return ((layer * sequences + sequence) * heads + head) * room; }
+  index_t offset(index_t layer, index_t sequence, index_t head) const { return ((layer * sequences + sequence) * heads + head) * room; }
 
   /// Marks the keys to hide, of those that were there in the pass before.
   void choose() {
-    for (index l = 0; l < layers; ++l)
-      for (index b = 0; b < sequences; ++b)
-        for (index h = 0; h < heads; ++h) {
+    for (index_t l = 0; l < layers; ++l)
+      for (index_t b = 0; b < sequences; ++b)
+        for (index_t h = 0; h < heads; ++h) {
           auto const marks = std::span(hidden).subspan(static_cast<std::size_t>(offset(l, b, h)), static_cast<std::size_t>(room));
           auto& stream = streams[static_cast<std::size_t>(b)];
           sinks::mark_keys(plan.what == drop::random ? sinks::random_keys(stream, seen_keys, plan.count)
@@ -119,13 +119,13 @@ class key_masking {
         }
   }
 
-  index layers, sequences, heads, room, first;
+  index_t layers, sequences, heads, room, first;
   masking_plan plan;
   std::vector<philox> streams;       // one a sequence
   std::vector<double> totals;        // [layers, sequences, heads, capacity], of all passes
   models::reachable<double> fresh;   // [layers, sequences, heads, keys], of the last
   models::reachable<std::uint8_t> hidden;  // [layers, sequences, heads, capacity]
-  index seen_keys = 0, all_queries = 0, last_queries = 0;
+  index_t seen_keys = 0, all_queries = 0, last_queries = 0;
   look after;
 };
 

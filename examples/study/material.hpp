@@ -27,16 +27,16 @@ inline constexpr std::string_view kind_names[] = {"begin", "prompt", "prompt pad
 /// Sequences of one length that begin with something given.
 struct material {
   int length = 0, given = 0;             // ids of a sequence, and of the part that is given
-  index count = 0;
+  index_t count = 0;
   std::vector<int> ids;                  // [count, length], as they truly are
   std::vector<models::problem> problems;  // empty for a text
 
   bool is_text() const { return problems.empty(); }
-  std::span<int const> sequence(index i) const { return std::span(ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)); }
-  std::span<int const> prompt(index i) const { return sequence(i).first(static_cast<std::size_t>(given)); }
+  std::span<int const> sequence(index_t i) const { return std::span(ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)); }
+  std::span<int const> prompt(index_t i) const { return sequence(i).first(static_cast<std::size_t>(given)); }
 
   /// The kind of token `id` at place `at` of sequence i; at = -1 is the begin token.
-  token_kind kind_of(index i, int at, int id) const {
+  token_kind kind_of(index_t i, int at, int id) const {
     if (at < 0) return token_kind::begin;
     if (id == models::mask_id) return token_kind::masked;
     if (at >= given) return !is_text() && id == models::answer_padding ? token_kind::answer_padding : token_kind::answer;
@@ -46,10 +46,10 @@ struct material {
 };
 
 /// The first `count` held-out problems of a seed.
-inline material problem_material(std::uint64_t seed, index count) {
+inline material problem_material(std::uint64_t seed, index_t count) {
   material m{.length = models::problem_length, .given = models::prompt_length, .count = count, .ids = {}, .problems = {}};
   philox rng(seed);
-  for (index i = 0; i < count; ++i) {
+  for (index_t i = 0; i < count; ++i) {
     m.problems.push_back(models::make_problem(rng, models::split::test));
     std::ranges::copy(models::encode(m.problems.back()), std::back_inserter(m.ids));
   }
@@ -59,13 +59,13 @@ inline material problem_material(std::uint64_t seed, index count) {
 /// `count` windows spread evenly over the validation part of a text, or as many as there are without overlap.
 ///
 /// Throws    what models::text_corpus throws
-inline material text_material(std::string const& path, int length, index count) {
+inline material text_material(std::string const& path, int length, index_t count) {
   models::text_corpus const corpus(path, length);
   auto const part = corpus.validation();
-  index const most = static_cast<index>(part.size()) / length;
+  index_t const most = static_cast<index_t>(part.size()) / length;
   material m{.length = length, .given = length / 2, .count = std::min(count, most), .ids = {}, .problems = {}};
   m.ids.resize(static_cast<std::size_t>(m.count * length));
-  for (index i = 0; i < m.count; ++i)
+  for (index_t i = 0; i < m.count; ++i)
     models::copy_window(part, static_cast<std::size_t>(i * most / m.count * length), std::span(m.ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)));
   return m;
 }

@@ -20,8 +20,8 @@ struct study_options {
   training models = training::as_shipped;
   std::string text;             // a file; empty: word problems
   std::uint64_t problems = 11;  // seed of the held-out word problems
-  index count = 100;            // problems, or windows of the text
-  index draws = 3;              // random sets beside each set of sinks
+  index_t count = 100;          // problems, or windows of the text
+  index_t draws = 3;            // random sets beside each set of sinks
   int block = 8, steps = 0;     // of unmasking; 0 steps: one byte a step
   sinks::epsilon_rule rule;
   std::uint64_t seed = 1;       // of random keys and random masks
@@ -33,7 +33,7 @@ struct study_options {
   bool is_text() const { return !text.empty(); }
 };
 
-inline constexpr index masked_counts[] = {1, 5, 10};
+inline constexpr index_t masked_counts[] = {1, 5, 10};
 
 inline void validate(study_options const& o) {
   auto const require = [](bool holds, char const* name, auto value, char const* rule) {

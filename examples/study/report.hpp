@@ -30,7 +30,7 @@ inline json sinks_json(sink_report const& r) {
   for (auto const& counts : r.strongest_kind) kinds_of_steps.push_back(counts);
   for (auto const& t : std::span(r.tokens).first(std::min<std::size_t>(12, r.tokens.size())))
     tokens.push_back({{"kind", kind_names[static_cast<std::size_t>(t.kind)]}, {"token", token_name(t.id)}, {"sinks", t.sinks}, {"keys", t.keys}});
-  index all = 0;
+  index_t all = 0;
   for (auto const& t : r.tokens) all += t.sinks;
   for (auto const& e : r.example) {
     json share = json::array();

@@ -28,7 +28,7 @@ struct subject {
   nlohmann::ordered_json config;  // of its checkpoint
   std::string origin;
 
-  index parameter_count() { return nn::parameter_count(model.parameters()); }
+  index_t parameter_count() { return nn::parameter_count(model.parameters()); }
 };
 
 /// What is said of an interrupted study.

@@ -28,7 +28,7 @@ inline std::string answers_csv(findings const& f) {
       auto const e = mean_of(s.items);
       table.row(c.key, s.under.name, s.under.plan.count, s.under.draw, measure_name(f), e.mean, e.error, e.count);
     }
-    if (c.text_loss) table.row(c.key, "nothing", index{0}, index{0}, "nats_per_byte_of_whole_windows", c.text_loss->mean, c.text_loss->error, c.text_loss->count);
+    if (c.text_loss) table.row(c.key, "nothing", index_t{0}, index_t{0}, "nats_per_byte_of_whole_windows", c.text_loss->mean, c.text_loss->error, c.text_loss->count);
   }
   return table.text();
 }
@@ -51,9 +51,9 @@ inline std::string sinks_csv(findings const& f) {
     for (auto const& s : c.sinks.by_step) table.row(c.key, s.step, s.layer, "", s.measure, s.value.mean, s.value.error, s.value.count);
     for (std::size_t step = 0; step < c.sinks.strongest_kind.size(); ++step) {
       double all = 0;
-      for (index const n : c.sinks.strongest_kind[step]) all += static_cast<double>(n);
+      for (index_t const n : c.sinks.strongest_kind[step]) all += static_cast<double>(n);
       for (std::size_t k = 0; k < kinds; ++k)
-        table.row(c.key, static_cast<index>(step), "", "", message("strongest_is_", kind_names[k]), static_cast<double>(c.sinks.strongest_kind[step][k]) / all, NAN, static_cast<index>(all));
+        table.row(c.key, static_cast<index_t>(step), "", "", message("strongest_is_", kind_names[k]), static_cast<double>(c.sinks.strongest_kind[step][k]) / all, NAN, static_cast<index_t>(all));
     }
   }
   return table.text();
@@ -105,17 +105,17 @@ inline void print_tables(findings const& f) {
   for (auto const& c : f.chapters) {
     auto lengths = lengths_of(c, reach::trained);
     std::size_t const within = lengths.size();
-    for (index const n : lengths_of(c, reach::beyond)) lengths.push_back(n);
+    for (index_t const n : lengths_of(c, reach::beyond)) lengths.push_back(n);
     std::printf("  %-30s", c.name.c_str());
     for (std::size_t i = 0; i < lengths.size(); ++i) std::printf(" %10lld%s", static_cast<long long>(lengths[i]), i < within ? " " : "*");
     std::printf("\n");
     for (char const* name : {"softmax", "length_scaled<softmax, ssmax>", "length_scaled<softmax, log_n>", "top_k(8)"}) {
       std::printf("  %-30s", name);
-      for (index const n : lengths) std::printf("  %.3f/%4.2f", at_length(c, name, n, &length_figure::max_weight).mean, at_length(c, name, n, &length_figure::entropy).mean);
+      for (index_t const n : lengths) std::printf("  %.3f/%4.2f", at_length(c, name, n, &length_figure::max_weight).mean, at_length(c, name, n, &length_figure::entropy).mean);
       std::printf("\n");
     }
     std::printf("  %-30s", "uniform (1/n, log n)");
-    for (index const n : lengths) std::printf("  %.3f/%4.2f", 1.0 / static_cast<double>(n), std::log(static_cast<double>(n)));
+    for (index_t const n : lengths) std::printf("  %.3f/%4.2f", 1.0 / static_cast<double>(n), std::log(static_cast<double>(n)));
     std::printf("\n");
   }
 }

@@ -32,7 +32,7 @@ struct head_figure {
 
 /// A measure of one layer at one step, over heads and items.
 struct step_figure {
-  index step = 0;
+  index_t step = 0;
   int layer = 0;
   std::string measure;
   estimate value;
@@ -42,7 +42,7 @@ struct step_figure {
 struct token_figure {
   token_kind kind{};
   int id = 0;
-  index sinks = 0, keys = 0;
+  index_t sinks = 0, keys = 0;
 };
 
 /// What one head saw of one item, pass by pass: the share of all attention that every key received. // [steps][keys]
@@ -55,7 +55,7 @@ struct sink_report {
   std::vector<head_figure> by_head;
   std::vector<step_figure> by_step;
   std::vector<token_figure> tokens;                    // most sinks first
-  std::vector<std::array<index, kinds>> strongest_kind;  // of the strongest key of every head, by step // [steps]
+  std::vector<std::array<index_t, kinds>> strongest_kind;  // of the strongest key of every head, by step // [steps]
   estimate non_sink_share;                             // over all passes, heads and items
   estimate non_sinks_at_length;                        // at the full length: of items as they truly are, or over denoising steps
   estimate first_key_rate;                             // heads whose first key gets more than 0.3 a query (items)
@@ -69,12 +69,12 @@ class sink_watch {
   /// `shift` places lie before the first of an item: 1 where a begin token is read.
   sink_watch(models::transformer_config const& c, material const& from, int shift, sinks::sight seen_by, sinks::epsilon_rule by)
       : layers(c.layers), heads(c.heads), lead(shift), sight(seen_by), rule(by), m(from) {
-    for (index n = 0; n < m.count * layers * heads; ++n) paths.emplace_back(m.length, rule);
+    for (index_t n = 0; n < m.count * layers * heads; ++n) paths.emplace_back(m.length, rule);
     first_rate.resize(static_cast<std::size_t>(m.count));
   }
 
-  void see(key_masking const& mask, models::pass const& now, index first) {
-    for (index b = 0; b < now.batch; ++b) {
+  void see(key_masking const& mask, models::pass const& now, index_t first) {
+    for (index_t b = 0; b < now.batch; ++b) {
       auto const tokens = now.tokens.subspan(static_cast<std::size_t>(b * now.keys), static_cast<std::size_t>(now.keys));
       for (int l = 0; l < layers; ++l)
         for (int h = 0; h < heads; ++h) see_head(mask.received(l, b, h), mask.queries(), tokens, first + b, l, h);
@@ -97,9 +97,9 @@ class sink_watch {
   }
 
  private:
-  sinks::trajectory const& path(index item, int l, int h) const { return paths[static_cast<std::size_t>((item * layers + l) * heads + h)]; }
+  sinks::trajectory const& path(index_t item, int l, int h) const { return paths[static_cast<std::size_t>((item * layers + l) * heads + h)]; }
 
-  void see_head(std::span<double const> received, index queries, std::span<int const> tokens, index item, int l, int h) {
+  void see_head(std::span<double const> received, index_t queries, std::span<int const> tokens, index_t item, int l, int h) {
     auto& here = paths[static_cast<std::size_t>((item * layers + l) * heads + h)];
     here.add_step(received, queries);
     marks.resize(received.size());
@@ -119,7 +119,7 @@ class sink_watch {
     for (double& c : rows.back()) c /= static_cast<double>(queries);
   }
 
-  double rate_of_first(key_masking const& mask, models::pass const& now, index b) const {
+  double rate_of_first(key_masking const& mask, models::pass const& now, index_t b) const {
     std::vector<double> rows;
     for (int l = 0; l < layers; ++l)
       for (int h = 0; h < heads; ++h) {
@@ -134,7 +134,7 @@ class sink_watch {
     for (int l = 0; l < layers; ++l)
       for (int h = 0; h < heads; ++h) {
         std::array<gathering, 9> all;
-        for (index i = 0; i < m.count; ++i) {
+        for (index_t i = 0; i < m.count; ++i) {
           auto const d = path(i, l, h).summary();
           gathering sinks_now, strongest, any;
           for (auto const& s : path(i, l, h).steps()) sinks_now.add(static_cast<double>(s.sinks)), strongest.add(s.strongest_share), any.add(s.sinks > 0);
@@ -151,10 +151,10 @@ class sink_watch {
   }
 
   void add_steps(sink_report& r) const {
-    for (index step = 0; step < static_cast<index>(strongest_kind.size()); ++step)
+    for (index_t step = 0; step < static_cast<index_t>(strongest_kind.size()); ++step)
       for (int l = 0; l < layers; ++l) {
         gathering non_sinks, count, strongest, jaccard;
-        for (index i = 0; i < m.count; ++i)
+        for (index_t i = 0; i < m.count; ++i)
           for (int h = 0; h < heads; ++h) {
             auto const steps = path(i, l, h).steps();
             if (step >= std::ssize(steps)) continue;
@@ -177,8 +177,8 @@ class sink_watch {
   material const& m;
   std::vector<sinks::trajectory> paths;  // [items, layers, heads]
   std::vector<double> first_rate;        // [items], of the last pass
-  std::map<std::pair<token_kind, int>, std::pair<index, index>> seen;
-  std::vector<std::array<index, kinds>> strongest_kind;
+  std::map<std::pair<token_kind, int>, std::pair<index_t, index_t>> seen;
+  std::vector<std::array<index_t, kinds>> strongest_kind;
   std::map<std::pair<int, int>, std::vector<std::vector<double>>> example;
   std::vector<std::vector<int>> example_tokens;
   std::vector<std::uint8_t> marks;
@@ -190,7 +190,7 @@ template <class Model>
 estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilon_rule rule) {
   gathering all;
   std::vector<std::uint8_t> marks(static_cast<std::size_t>(m.length));
-  for (index i = 0; i < m.count; ++i) {
+  for (index_t i = 0; i < m.count; ++i) {
     std::vector<int> ids{models::begin_id};
     ids.insert(ids.end(), m.sequence(i).begin(), m.sequence(i).end() - 1);
     key_masking watch(model.config(), 1, m.length, i, Model::reach());

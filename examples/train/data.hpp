@@ -47,15 +47,15 @@ class run_data {
   }
 
   /// The windows of the validation text, one after another with no overlap; at most `most`.
-  std::vector<int> validation_windows(index most) const {
-    index const count = std::min(most, static_cast<index>(text->validation().size()) / length);
+  std::vector<int> validation_windows(index_t most) const {
+    index_t const count = std::min(most, static_cast<index_t>(text->validation().size()) / length);
     std::vector<int> ids(static_cast<std::size_t>(count * length));
     models::copy_window(text->validation(), 0, ids);
     return ids;
   }
 
   /// The first `count` test problems; the same ones for every run, whatever its seeds.
-  static std::vector<models::problem> test_problems(index count) {
+  static std::vector<models::problem> test_problems(index_t count) {
     philox rng{0x7e57};
     std::vector<models::problem> out;
     while (std::ssize(out) < count) out.push_back(models::make_problem(rng, models::split::test));

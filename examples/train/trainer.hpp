@@ -34,7 +34,7 @@ namespace basin::train {
 
 /// How much of the validation set an evaluation looks at.
 struct evaluation_size {
-  index problems, windows;
+  index_t problems, windows;
   int draws;  // masks a window, for the bound of a diffusion model
 };
 inline constexpr evaluation_size short_look{100, 256, 2}, long_look{500, 1 << 20, 8};
@@ -103,7 +103,7 @@ class trainer {
 
   /// Judges the model on what it does not train on; the figures join the next checkpoint.
   nlohmann::ordered_json const& evaluate(evaluation_size const& size) {
-    auto const note = [&](char const* name, models::estimate const& e, char const* counted, index count) {
+    auto const note = [&](char const* name, models::estimate const& e, char const* counted, index_t count) {
       last_figures = {{"step", state.step}, {name, e.mean}, {"standard_error", e.standard_error}, {counted, count}};
     };
     if (!data.is_text()) {

@@ -24,24 +24,24 @@ namespace detail {
 /// One row: the keys it sees, their dot products, scores and weights, and the finished row.
 template <class Attention>
 struct weighed_row {
-  std::vector<index> keys;
+  std::vector<index_t> keys;
   std::vector<double> dots, scores, weights;
   row_of<decltype(Attention::normalize)> row;
 };
 
 template <class Q, class K>
-double dot(Q const& q, K const& k, index b, index h, index i, index kv, index j) {
+double dot(Q const& q, K const& k, index_t b, index_t h, index_t i, index_t kv, index_t j) {
   double sum = 0;
-  for (index d = 0; d < q.extent(3); ++d) sum += static_cast<double>(q(b, h, i, d)) * static_cast<double>(k(b, kv, j, d));
+  for (index_t d = 0; d < q.extent(3); ++d) sum += static_cast<double>(q(b, h, i, d)) * static_cast<double>(k(b, kv, j, d));
   return sum;
 }
 
-inline pair_at<double> pair_of(problem const& p, row_at at, index key) {
+inline pair_at<double> pair_of(problem const& p, row_at at, index_t key) {
   return {at.batch, at.head, static_cast<double>(p.position(at.query)), static_cast<double>(key), 1 / std::sqrt(static_cast<double>(p.dim))};
 }
 
 template <class Attention, class Q, class K>
-weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const& q, K const& k, index b, index h, index i) {
+weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const& q, K const& k, index_t b, index_t h, index_t i) {
   weighed_row<Attention> r;
   coord at{static_cast<int>(b), static_cast<int>(h), p.position(i), 0};
   for (at.key = 0; at.key < p.keys; ++at.key) {
@@ -66,7 +66,7 @@ template <class Watch>
 struct key_totals {
   std::vector<cuda::std::array<double, Watch::key_values>> given;
   std::vector<double> queries;
-  explicit key_totals(index keys) : given(static_cast<std::size_t>(keys)), queries(static_cast<std::size_t>(keys)) {}
+  explicit key_totals(index_t keys) : given(static_cast<std::size_t>(keys)), queries(static_cast<std::size_t>(keys)) {}
 };
 
 /// Shows a row, dense over all keys.
@@ -94,10 +94,10 @@ void forward_row(Attention const& use, problem const& p, weighed_row<Attention> 
     auto const given = watch.gives(w);
     for (std::size_t n = 0; n < given.size(); ++n) totals.given[static_cast<std::size_t>(r.keys[j])][n] += given[n];
     ++totals.queries[static_cast<std::size_t>(r.keys[j])];
-    for (index d = 0; d < p.value_dim; ++d)
+    for (index_t d = 0; d < p.value_dim; ++d)
       sum[static_cast<std::size_t>(d)] += w * static_cast<double>(v(at.batch, p.kv_head(at.head), r.keys[j], d));
   }
-  for (index d = 0; d < p.value_dim; ++d)
+  for (index_t d = 0; d < p.value_dim; ++d)
     out(at.batch, at.head, at.query, d) = static_cast<typename Out::value_type>(sum[static_cast<std::size_t>(d)]);
   double log_sum = 0;
   if constexpr (Watch::needs_log_sum) log_sum = log_sum_of<double>(use.normalize, r.row);
@@ -115,14 +115,14 @@ struct gradient_sums {
 template <class Attention, class Q, class K, class V, class DOut>
 void backward_row(Attention const& use, problem const& p, Q const& q, K const& k, V const& v, DOut const& dout, row_at at, gradient_sums& sums) {
   auto const r = weigh_row(use, p, q, k, at.batch, at.head, at.query);
-  index const kv = p.kv_head(at.head);
+  index_t const kv = p.kv_head(at.head);
   using normalizer_type = decltype(Attention::normalize);
   std::vector<double> dw(r.keys.size());
   std::vector<jacobian_of<normalizer_type>> terms(r.keys.size());
   cuda::std::array<double, jacobian_of<normalizer_type>::rank> delta{};
   for_parameters<normalizer_type, double> dparameters{};
   for (std::size_t j = 0; j < r.keys.size(); ++j) {
-    for (index d = 0; d < p.value_dim; ++d) {
+    for (index_t d = 0; d < p.value_dim; ++d) {
       double const g = static_cast<double>(dout(at.batch, at.head, at.query, d));
       dw[j] += g * static_cast<double>(v(at.batch, kv, r.keys[j], d));                                     // dw_j = <do, v_j>
       sums.v[static_cast<std::size_t>(r.keys[j] * p.value_dim + d)] += r.weights[j] * g;                   // dv_j += w_ij do_i
@@ -138,7 +138,7 @@ void backward_row(Attention const& use, problem const& p, Q const& q, K const& k
         for (std::size_t n = 0; n < given.size(); ++n) dparameters[n] += given[n];
       }
     double const ddot = ds * use.score.slope(r.dots[j], pair_of(p, at, r.keys[j]));
-    for (index d = 0; d < p.dim; ++d) {
+    for (index_t d = 0; d < p.dim; ++d) {
       sums.q[static_cast<std::size_t>(at.query * p.dim + d)] += ddot * static_cast<double>(k(at.batch, kv, r.keys[j], d));
       sums.k[static_cast<std::size_t>(r.keys[j] * p.dim + d)] += ddot * static_cast<double>(q(at.batch, at.head, at.query, d));
     }
@@ -148,9 +148,9 @@ void backward_row(Attention const& use, problem const& p, Q const& q, K const& k
 }
 
 template <class View>
-void store(View const& to, index batch, index head, std::vector<double> const& from) {
-  for (index i = 0; i < to.extent(2); ++i)
-    for (index d = 0; d < to.extent(3); ++d)
+void store(View const& to, index_t batch, index_t head, std::vector<double> const& from) {
+  for (index_t i = 0; i < to.extent(2); ++i)
+    for (index_t d = 0; d < to.extent(3); ++d)
       to(batch, head, i, d) = static_cast<typename View::value_type>(from[static_cast<std::size_t>(i * to.extent(3) + d)]);
 }
 
@@ -170,9 +170,9 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
   for (int b = 0; b < p.batch; ++b)
     for (int h = 0; h < p.heads; ++h) {
       detail::key_totals<std::remove_const_t<decltype(watch)>> totals(p.keys);
-      for (index i = 0; i < p.queries; ++i)
+      for (index_t i = 0; i < p.queries; ++i)
         detail::forward_row(use, p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
-      for (index j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals.given[static_cast<std::size_t>(j)], totals.queries[static_cast<std::size_t>(j)]);
+      for (index_t j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals.given[static_cast<std::size_t>(j)], totals.queries[static_cast<std::size_t>(j)]);
     }
 }
 
@@ -197,7 +197,7 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
       detail::gradient_sums sums(p);
       for (int h = kv * group; h < (kv + 1) * group; ++h) {
         std::fill(sums.q.begin(), sums.q.end(), 0.0);
-        for (index i = 0; i < p.queries; ++i) detail::backward_row(use, p, q, k, v, dout, {b, h, i}, sums);
+        for (index_t i = 0; i < p.queries; ++i) detail::backward_row(use, p, q, k, v, dout, {b, h, i}, sums);
         detail::store(dq, b, h, sums.q);
       }
       detail::store(dk, b, kv, sums.k);

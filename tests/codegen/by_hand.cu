@@ -16,7 +16,7 @@ namespace {
 namespace gpu = basin::gpu;
 namespace math = basin::math;
 using namespace basin::gpu::detail;
-using basin::index, basin::view, basin::problem;
+using basin::index_t, basin::view, basin::problem;
 using E = basin::bfloat16;
 
 constexpr int dim = 64;
@@ -40,19 +40,19 @@ __device__ float sum_over_row(gpu::device const& m, float x) {
 __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   gpu::device const m;
   problem const& p = c.p;
-  index const group = p.heads / p.kv_heads, all = p.queries * group, blocks = (all + rows - 1) / rows;
-  index const head_of_keys = m.block() / blocks, first = (blocks - 1 - m.block() % blocks) * rows, kv_head = head_of_keys % p.kv_heads;
+  index_t const group = p.heads / p.kv_heads, all = p.queries * group, blocks = (all + rows - 1) / rows;
+  index_t const head_of_keys = m.block() / blocks, first = (blocks - 1 - m.block() % blocks) * rows, kv_head = head_of_keys % p.kv_heads;
   int const batch = static_cast<int>(head_of_keys / p.kv_heads), warp_row = m.thread() / 32 * 16;
-  index const low = first / group;                               // the query of the first row
+  index_t const low = first / group;                             // the query of the first row
   unsigned const count = static_cast<unsigned>(all - first < rows ? all - first : rows), heads = static_cast<unsigned>(group), before = static_cast<unsigned>(first % group);
   auto const query = [&](unsigned n) { return low + (before + n) / heads; };
   auto const head = [&](unsigned n) { return static_cast<int>(static_cast<unsigned>(kv_head) * heads + (before + n) % heads); };
   auto const tile_at = [&](int row) { return tile_type{reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; };
-  auto const fetch = [&](index at, int stage) {
+  auto const fetch = [&](index_t at, int stage) {
     int const left = static_cast<int>(p.keys - at < columns ? p.keys - at : columns);
     auto const one = [&](view<E const, 4> const& from, tile_type to) {
       auto* const start = &from(batch, kv_head, at, 0);
-      index const step = from.stride(2);
+      index_t const step = from.stride(2);
       copy_rows<threads, columns, dim>(m, from, to, [&](int r) { return r < left; }, [&](int r) { return start + static_cast<unsigned>(r) * step; });
     };
     one(c.k, tile_at(rows + stage * columns));
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   int stage = 0;
   fetch(0, stage);
   m.commit();
-  for (index at = 0; at < p.keys; at += columns, stage = 1 - stage) {
+  for (index_t at = 0; at < p.keys; at += columns, stage = 1 - stage) {
     if (at + columns < p.keys) fetch(at + columns, 1 - stage);
     m.commit();
     m.wait_for_all_but<1>();

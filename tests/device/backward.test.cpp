@@ -51,7 +51,7 @@ TEST_CASE("what rows give to learned numbers agrees with the host's engine", "[d
     call<float> c(s, numbers::grid);
     std::vector<double> rows(static_cast<std::size_t>(s.heads * s.queries), nan);
     std::vector<float> const logits{0.5f, -1.0f};
-    basin::sink_logit sink{{0, basin::strided(logits.data(), std::array<index, 1>{2}, std::array<index, 1>{1})}};
+    basin::sink_logit sink{{0, basin::strided(logits.data(), std::array<index_t, 1>{2}, std::array<index_t, 1>{1})}};
     sink.gradients = {basin::contiguous(rows.data(), 1, 1, s.heads, s.queries)};
     engine(basin::attention<>{}.with(basin::causal{}).with(sink), c);
     return rows;

@@ -8,7 +8,7 @@ namespace basin_test {
 
 TEST_CASE("keys in parts agree with the reference, watched, at every size of a part", "[device]") {
   for (shape const& s : {shape{1, 4, 2, 1, 131, 16, 24, layout::length_first, layout::padded}, shape{2, 6, 2, 3, 70, 32, 8}, shape{1, 3, 1, 5, 3, 8, 8}})
-    for (index const part : {16, 48, 200}) {
+    for (index_t const part : {16, 48, 200}) {
       INFO("parts of " << part);
       auto const engine = [&](auto const& use, auto& c) { host_decode(use, c.s, c.q.v, c.k.v, c.v.v, c.out.v, part); };
       compare_observed<float>(basin::attention<>{}, s, numbers::normal, 1, engine);
@@ -27,7 +27,7 @@ TEST_CASE("few rows are decoded by one warp", "[device]") {
 TEST_CASE("sequences of their own lengths, in pages, are decoded as the host's engine does", "[device]") {
   basin::cpu::key_value_cache<float> cache({.kv_heads = 2, .dim = 16, .value_dim = 8, .page_size = 8});
   std::vector<basin::cpu::sequence> step;
-  for (index const length : {37, 0, 64, 5}) {
+  for (index_t const length : {37, 0, 64, 5}) {
     step.push_back(cache.open());
     if (length == 0) continue;
     tensor<float> k({1, 2, length, 16}), v({1, 2, length, 8});

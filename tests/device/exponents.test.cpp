@@ -80,7 +80,7 @@ TEST_CASE("scores that are finite and far down weigh nothing beside others, and 
     compare_observed<float>(basin::attention<>{}.with(sinks_first_keys{down}), s, numbers::grid, 1, on_host);
     call<float> alone(s);
     on_host(basin::attention<>{}.with(sinks_first_keys{down, 64}), alone);
-    alone.out.each([&](float x, index, index, index, index) { REQUIRE((std::isfinite(x) && (down > -1e8f || x == 0))); });
+    alone.out.each([&](float x, index_t, index_t, index_t, index_t) { REQUIRE((std::isfinite(x) && (down > -1e8f || x == 0))); });
   }
 }
 
@@ -101,8 +101,8 @@ TEST_CASE("a NaN or an infinity in k spoils the rows that see it and no other", 
     auto const use = basin::attention<>{}.with(basin::causal{});
     on_host(use, clean);
     on_host(use, spoilt);
-    for (index i = 0; i < 35; ++i)
-      for (index d = 0; d < 16; ++d) REQUIRE(spoilt.out.v(0, 0, i, d) == clean.out.v(0, 0, i, d));
+    for (index_t i = 0; i < 35; ++i)
+      for (index_t d = 0; d < 16; ++d) REQUIRE(spoilt.out.v(0, 0, i, d) == clean.out.v(0, 0, i, d));
     CHECK(std::isnan(spoilt.out.v(0, 0, 35, 3)));
   }
 }

@@ -64,18 +64,18 @@ TEST_CASE("products of floats rounded to TF32 are off by as much as that, and on
 }
 
 TEMPLATE_TEST_CASE("outputs of 16 bits are those of floats, rounded once, stored in pairs or one by one", "[device]", basin::bfloat16, basin::float16) {
-  for (index const value_dim : {24, 7}) {
+  for (index_t const value_dim : {24, 7}) {
     shape const s{1, 2, 1, 40, 50, 16, value_dim};
     half_call<TestType> c(s);
     auto const use = basin::attention<>{}.with(basin::causal{});
     c.template run<small_blocks>(use);
-    for (index const pad : {0, 1}) {                             // rows begin at even numbers, and then not
+    for (index_t const pad : {0, 1}) {                           // rows begin at even numbers, and then not
       std::vector<TestType> memory(static_cast<std::size_t>(s.heads * s.queries * (value_dim + pad) + 1), TestType(-7.0f));
-      basin::view<TestType, 4> const out = basin::strided(memory.data() + pad, std::array<index, 4>{1, s.heads, s.queries, value_dim},
-                                                          std::array<index, 4>{s.heads * s.queries * (value_dim + pad), s.queries * (value_dim + pad), value_dim + pad, 1});
+      basin::view<TestType, 4> const out = basin::strided(memory.data() + pad, std::array<index_t, 4>{1, s.heads, s.queries, value_dim},
+                                                          std::array<index_t, 4>{s.heads * s.queries * (value_dim + pad), s.queries * (value_dim + pad), value_dim + pad, 1});
       host_forward(use, c.view_of(c.q, c.exact.q), c.view_of(c.k, c.exact.k), c.view_of(c.v, c.exact.v), out);
       bool same = true;
-      c.out.each([&](float x, index b, index h, index i, index d) { same = same && out(b, h, i, d).bits == TestType(x).bits; });
+      c.out.each([&](float x, index_t b, index_t h, index_t i, index_t d) { same = same && out(b, h, i, d).bits == TestType(x).bits; });
       CHECK(same);
       CHECK((pad == 0 || memory[0].bits == TestType(-7.0f).bits));
     }
@@ -127,10 +127,10 @@ TEST_CASE("rows without a key give 0, and what nobody sees has no say", "[device
 TEST_CASE("steps of a product in which no row of a warp has a weight are left out, where a normalizer gives zeros", "[device]") {
   shape const s{1, 1, 1, 32, 64, 16, 16};
   call<float> c(s), whole(s);
-  for (index i = 0; i < 32; ++i)
-    for (index d = 0; d < 16; ++d) c.q.v(0, 0, i, d) = whole.q.v(0, 0, i, d) = d == 0 ? 40.0f : 0.0f;
-  for (index j = 0; j < 64; ++j)
-    for (index d = 0; d < 16; ++d) {
+  for (index_t i = 0; i < 32; ++i)
+    for (index_t d = 0; d < 16; ++d) c.q.v(0, 0, i, d) = whole.q.v(0, 0, i, d) = d == 0 ? 40.0f : 0.0f;
+  for (index_t j = 0; j < 64; ++j)
+    for (index_t d = 0; d < 16; ++d) {
       c.k.v(0, 0, j, d) = whole.k.v(0, 0, j, d) = d == 0 && j / 16 == 2 ? 1.0f : 0.0f;
       if (j / 16 != 2) c.v.v(0, 0, j, d) = std::numeric_limits<float>::quiet_NaN();
     }

@@ -38,7 +38,7 @@ void host_forward_of(Attention const& use, basin::problem const& p, basin::view<
 template <class Selector = small_blocks, int MostDim = 96, class Attention, class E, class Out>
 void host_forward(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<Out, 4> out) {
   basin::problem const p = basin::check_forward("host_forward", q, k, v, out);
-  index const dim = std::max(p.dim, p.value_dim);
+  index_t const dim = std::max(p.dim, p.value_dim);
   if (dim <= 32) host_forward_of<32, Selector>(use, p, q, k, v, out);
   else if constexpr (MostDim > 32) host_forward_of<96, Selector>(use, p, q, k, v, out);
 }
@@ -65,7 +65,7 @@ template <class Selector = small_blocks, int MostDim = 96, class Attention, clas
 void host_backward(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<E, 4> dout, basin::view<G, 4> dq,
                    basin::view<G, 4> dk, basin::view<G, 4> dv) {
   basin::problem const p = basin::check_backward("host_backward", q, k, v, dout, dq, dk, dv);
-  index const dim = std::max(p.dim, p.value_dim);
+  index_t const dim = std::max(p.dim, p.value_dim);
   if (dim <= 32) host_backward_of<32, Selector>(use, p, q, k, v, dout, dq, dk, dv);
   else if constexpr (MostDim > 32) host_backward_of<96, Selector>(use, p, q, k, v, dout, dq, dk, dv);
 }
@@ -95,13 +95,13 @@ void host_saved_backward(Attention const& use, basin::view<E, 4> q, basin::view<
 
 /// decode() of the CUDA engine on the host, for heads of up to 32: keys in parts, in one view or in pages.
 template <class Selector, class Attention, class E, class Keys, class Out>
-void host_decode_of(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index keys_per_split) {
+void host_decode_of(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index_t keys_per_split) {
   using S = std::remove_const_t<E>;
   using N = decltype(use.normalize);
   using call_type = basin::gpu::detail::split_call<S, 32, Attention, Out, Keys, Selector>;
   using machine = host_device::thread_of_block;
   basin::validate(use, p);
-  index const splits = (p.keys + keys_per_split - 1) / keys_per_split, rows = p.batch * p.heads * p.queries;
+  index_t const splits = (p.keys + keys_per_split - 1) / keys_per_split, rows = p.batch * p.heads * p.queries;
   std::vector<basin::gpu::detail::kept_row<N>> kept(static_cast<std::size_t>(rows));
   std::vector<basin::gpu::detail::row_part<N, typename call_type::watch_type>> parts(static_cast<std::size_t>(rows * splits));
   std::vector<float> outputs(static_cast<std::size_t>(rows * splits * p.value_dim), std::numeric_limits<float>::quiet_NaN());
@@ -117,7 +117,7 @@ void host_decode_of(Attention const& use, basin::problem const& p, basin::view<E
 }
 
 template <class Attention, class E, class Keys, class Out>
-void host_decode(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index keys_per_split) {
+void host_decode(Attention const& use, basin::problem const& p, basin::view<E, 4> q, Keys k, Keys v, basin::view<Out, 4> out, index_t keys_per_split) {
   host_decode_of<small_blocks>(use, p, q, k, v, out, keys_per_split);
 }
 

@@ -23,7 +23,7 @@ struct norms {
 template <class T>
 norms norms_of(tensor<T> const& here, tensor<double> const& exact) {
   norms n;
-  here.each([&](T& x, index b, index h, index i, index d) {
+  here.each([&](T& x, index_t b, index_t h, index_t i, index_t d) {
     double const want = exact.v(b, h, i, d), off = static_cast<double>(x) - want;
     n.off += off * off, n.exact += want * want, ++n.count;
   });

@@ -25,45 +25,45 @@ void compare_view(shape const& s) {
 /// Sequences of their own lengths whose pages lie anywhere in a pool of poison.
 template <class E>
 struct sequences {
-  index kv_heads, page_size, places, dim;
+  index_t kv_heads, page_size, places, dim;
   std::vector<std::int32_t> table, lengths;
   tensor<E> keys, values;
 
-  sequences(std::vector<std::int32_t> const& of, index heads, index size, index d)
+  sequences(std::vector<std::int32_t> const& of, index_t heads, index_t size, index_t d)
       : kv_heads(heads), page_size(size), places((*std::max_element(of.begin(), of.end()) + size - 1) / size), dim(d), lengths(of),
         keys({pages(), heads, size, d}), values({pages(), heads, size, d}) {
     std::vector<std::int32_t> free(static_cast<std::size_t>(pages()));
     for (std::size_t n = 0; n < free.size(); ++n) free[n] = static_cast<std::int32_t>(n * 7 % free.size());  // 7 and the number of pages share no factor
     splitmix rng{17};
     for (std::size_t b = 0; b < of.size(); ++b)
-      for (index place = 0; place < places; ++place) {
+      for (index_t place = 0; place < places; ++place) {
         bool const used = place * size < of[b];
         table.push_back(used ? free[table.size()] : -1);         // not read
-        for (index row = 0; used && row < size && place * size + row < of[b]; ++row)
-          for (index h = 0; h < heads; ++h)
-            for (index x = 0; x < d; ++x)
+        for (index_t row = 0; used && row < size && place * size + row < of[b]; ++row)
+          for (index_t h = 0; h < heads; ++h)
+            for (index_t x = 0; x < d; ++x)
               for (tensor<E>* t : {&keys, &values}) t->v(table.back(), h, row, x) = E(static_cast<float>(normal_number(rng)));
       }
   }
-  index pages() const {                                          // one more where 7 divides the number
-    index const needed = static_cast<index>(lengths.size()) * places;
+  index_t pages() const {                                        // one more where 7 divides the number
+    index_t const needed = static_cast<index_t>(lengths.size()) * places;
     return needed % 7 == 0 ? needed + 1 : needed;
   }
   /// Keys or values of one sequence, dense.
-  void gather(tensor<E> const& pool, index b, tensor<double>& to) const {
-    to.each([&](double& x, index, index h, index j, index d) {
+  void gather(tensor<E> const& pool, index_t b, tensor<double>& to) const {
+    to.each([&](double& x, index_t, index_t h, index_t j, index_t d) {
       x = static_cast<double>(pool.v(table[static_cast<std::size_t>(b * places + j / page_size)], h, j % page_size, d));
     });
   }
 };
 
 template <int N, int Storage>
-void compare_pages(std::vector<std::int32_t> const& lengths, index queries, index dim) {
+void compare_pages(std::vector<std::int32_t> const& lengths, index_t queries, index_t dim) {
   using E = input_at<Storage>;
   using Out = output_at<Storage>;
   INFO(decode_policy_names[N] << ", storage " << Storage << ", " << queries << " queries, D " << dim);
   auto const use = std::get<N>(decode_policies());
-  auto const batch = static_cast<index>(lengths.size());
+  auto const batch = static_cast<index_t>(lengths.size());
   sequences<E> s(lengths, 2, 16, dim);
   tensor<E> q({batch, 6, queries, dim}, layout::length_first);
   q.fill_normal(23);
@@ -76,15 +76,15 @@ void compare_pages(std::vector<std::int32_t> const& lengths, index queries, inde
 
   tensor<double> exact({batch, 6, queries, dim});
   exact.each([](double& x, auto...) { x = 0; });                 // a sequence without keys
-  index most_keys = 1;
-  for (index b = 0; b < batch; ++b) {
+  index_t most_keys = 1;
+  for (index_t b = 0; b < batch; ++b) {
     if (lengths[static_cast<std::size_t>(b)] == 0) continue;
-    index const length = lengths[static_cast<std::size_t>(b)];
+    index_t const length = lengths[static_cast<std::size_t>(b)];
     tensor<double> one({1, 6, queries, dim}), to({1, 6, queries, dim}), keys({1, 2, length, dim}), values({1, 2, length, dim});
-    one.each([&](double& x, index, index h, index i, index d) { x = static_cast<double>(q.v(b, h, i, d)); });
+    one.each([&](double& x, index_t, index_t h, index_t i, index_t d) { x = static_cast<double>(q.v(b, h, i, d)); });
     s.gather(s.keys, b, keys), s.gather(s.values, b, values);
     basin::reference::forward(use, one.v, keys.v, values.v, to.v);
-    to.each([&](double& x, index, index h, index i, index d) { exact.v(b, h, i, d) = x; });
+    to.each([&](double& x, index_t, index_t h, index_t i, index_t d) { exact.v(b, h, i, d) = x; });
     most_keys = std::max(most_keys, length);
   }
   basin::problem const p{batch, 6, 2, queries, most_keys, dim, dim};
@@ -107,8 +107,8 @@ TEST_CASE("a device decodes keys in parts as the reference does, watched or not"
 }
 
 TEST_CASE("a device decodes sequences of their own lengths in pages as the reference does", "[gpu][decode]") {
-  for (index const queries : {1, 3})
-    for (index const dim : {64, 128})
+  for (index_t const queries : {1, 3})
+    for (index_t const dim : {64, 128})
       for_each_kind([&](auto n, auto storage) { compare_pages<n, storage>({2500, 0, 1, 1024, 77}, queries, dim); });
 }
 

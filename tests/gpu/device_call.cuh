@@ -112,7 +112,7 @@ void run_decode(Attention const& use, host_tensor<E> const& q_of, host_pages<E> 
   device_tensor<E> const q(q_of), keys(pages.keys), values(pages.values);
   device_tensor<Out> const out(out_of);
   device_memory<std::int32_t> const table(pages.table.data(), pages.table.size()), lengths(pages.lengths.data(), pages.lengths.size());
-  auto const batch = static_cast<index>(pages.lengths.size()), places = static_cast<index>(pages.table.size()) / batch;
+  auto const batch = static_cast<index_t>(pages.lengths.size()), places = static_cast<index_t>(pages.table.size()) / batch;
   auto const paged = [&](device_tensor<E> const& pool) {
     return basin::paged_view<E const>{pool.read(), basin::contiguous<std::int32_t const>(table.memory, batch, places), basin::contiguous<std::int32_t const>(lengths.memory, batch)};
   };

@@ -37,7 +37,7 @@ struct calls {
   device_memory<double> received;
   workspace room;
 
-  static std::size_t size(basin::problem const& p, index heads, index length) { return static_cast<std::size_t>(p.batch * heads * length * p.dim); }
+  static std::size_t size(basin::problem const& p, index_t heads, index_t length) { return static_cast<std::size_t>(p.batch * heads * length * p.dim); }
   auto use() const { return basin::attention<>{}.with(basin::causal{}); }
   auto watched_use() const { return use().with(basin::received_attention{basin::contiguous(received.memory, whole.batch, whole.heads, whole.keys)}); }
   std::size_t bytes() const {
@@ -57,7 +57,7 @@ struct calls {
     require("cudaMemset", cudaMemset(room.on.memory, 0xff, room.on.count));
   }
   void run(cudaStream_t stream) const {
-    auto const rows = [](auto* memory, basin::problem const& p, index heads, index length) { return basin::contiguous(memory, p.batch, heads, length, p.dim); };
+    auto const rows = [](auto* memory, basin::problem const& p, index_t heads, index_t length) { return basin::contiguous(memory, p.batch, heads, length, p.dim); };
     auto const of_queries = [&](auto* memory) { return rows(memory, whole, whole.heads, whole.queries); };
     auto const of_keys = [&](auto* memory) { return rows(memory, whole, whole.kv_heads, whole.keys); };
     auto const read = [](device_memory<E> const& m) { return static_cast<E const*>(m.memory); };

@@ -14,20 +14,20 @@
 
 namespace basin_test {
 
-using basin::index;
+using basin::index_t;
 
 /// Memory of the host and how a tensor lies in it; the device gets the same, gaps and poison included.
 template <class T>
 struct host_tensor {
   T* memory;
   std::size_t count;
-  index first;
-  std::array<index, 4> extents, strides;
+  index_t first;
+  std::array<index_t, 4> extents, strides;
 
   /// `of`: a tensor of support/tensors.hpp.
   template <class Tensor>
   static host_tensor of(Tensor& t) {
-    auto const at = [&](auto const& ask) { return std::array<index, 4>{ask(0), ask(1), ask(2), ask(3)}; };
+    auto const at = [&](auto const& ask) { return std::array<index_t, 4>{ask(0), ask(1), ask(2), ask(3)}; };
     return {t.memory.data(), t.memory.size(), t.v.data_handle() - t.memory.data(), at([&](int r) { return t.v.extent(r); }), at([&](int r) { return t.v.stride(r); })};
   }
 };

@@ -6,15 +6,15 @@ namespace basin_test {
 
 namespace {
 
-index drawn(splitmix& rng, index low, index high) { return low + static_cast<index>(rng() % static_cast<std::uint64_t>(high - low + 1)); }
+index_t drawn(splitmix& rng, index_t low, index_t high) { return low + static_cast<index_t>(rng() % static_cast<std::uint64_t>(high - low + 1)); }
 
 /// Lengths of 1 to 300, up to 8 query heads in all, dims of 8 to 256 from each range that has kernels of its own, any layout; every other one
 /// such as Hopper's copies of whole boxes can take: dense, and dims of multiples of 16 bytes.
 shape random_shape(std::uint64_t seed) {
   splitmix rng{seed};
-  constexpr index least[] = {8, 65, 129}, most[] = {64, 128, 256};
+  constexpr index_t least[] = {8, 65, 129}, most[] = {64, 128, 256};
   auto const range = seed % 3;
-  index const kv_heads = drawn(rng, 1, 2), group = drawn(rng, 1, 4 / kv_heads);
+  index_t const kv_heads = drawn(rng, 1, 2), group = drawn(rng, 1, 4 / kv_heads);
   shape s{drawn(rng, 1, 2), kv_heads * group, kv_heads, drawn(rng, 1, 300), drawn(rng, 1, 300), drawn(rng, least[range], most[range]), 0};
   s.value_dim = rng() % 2 == 0 ? s.dim : drawn(rng, 8, most[range]);
   s.inputs = static_cast<layout>(rng() % 5), s.outputs = static_cast<layout>(rng() % 4);

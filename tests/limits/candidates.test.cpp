@@ -23,11 +23,11 @@ TEST_CASE("normalizers are chosen by name, in the order asked for", "[unit][limi
 }
 
 TEST_CASE("lists are read as they are written", "[unit][limits]") {
-  CHECK(comma_list<index>("--x", "1,20,300") == std::vector<index>{1, 20, 300});
+  CHECK(comma_list<index_t>("--x", "1,20,300") == std::vector<index_t>{1, 20, 300});
   CHECK(comma_list<double>("--x", "1e-3,10") == std::vector<double>{1e-3, 10});
   CHECK(comma_list<std::string>("--x", "a,b c") == std::vector<std::string>{"a", "b c"});
   CHECK(comma_text(std::vector<double>{0.5, 10}) == "0.5,10");
-  for (char const* const wrong : {"", "1,", "1,,2", "1;2", "1 2", "1.5", "x"}) CHECK_THROWS_AS(comma_list<index>("--x", wrong), value_error);
+  for (char const* const wrong : {"", "1,", "1,,2", "1;2", "1 2", "1.5", "x"}) CHECK_THROWS_AS(comma_list<index_t>("--x", wrong), value_error);
   CHECK_THROWS_AS(comma_list<std::string>("--x", "a,"), value_error);
 }
 
@@ -65,7 +65,7 @@ findings two_normalizers() {
   f.normalizers = {"first", "second"};
   for (int who = 0; who < 2; ++who) {
     head_at const at{who, 0, 0};
-    for (index const length : {32, 1024}) {
+    for (index_t const length : {32, 1024}) {
       double const l = static_cast<double>(length);
       f.found.distances.push_back({at, length, 5, l, 0.5, l, 2, l, 3, 2 * l, who * 0.5, 2.5, 2, 3, 10, 2});
       f.found.monitors.push_back({at, length, 1, 0.5, who == 0 ? 1 / l : 0.5, 1, 4, 1, 10});
@@ -96,8 +96,8 @@ TEST_CASE("heads are averaged, exponents are fitted", "[unit][limits]") {
   auto f = two_normalizers();
   CHECK(distance_at(f, 0, 1024, 5, &distance_figure::true_a).mean == 1024);
   CHECK(std::isnan(distance_at(f, 0, 512, 5, &distance_figure::true_a).mean));
-  CHECK(growth(f.options.lengths, [&](index l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope == Approx(1.0));
-  CHECK(std::isnan(growth({512}, [&](index l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope));
+  CHECK(growth(f.options.lengths, [&](index_t l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope == Approx(1.0));
+  CHECK(std::isnan(growth({512}, [&](index_t l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope));
   f.found.distances.push_back({{0, 0, 1}, 1024, 5, 2048, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
   auto const two = distance_at(f, 0, 1024, 5, &distance_figure::true_a);
   CHECK(two.mean == 1536);

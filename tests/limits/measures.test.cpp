@@ -36,9 +36,9 @@ limits_options small_options() {
 /// Of every head, [place][feature].
 std::vector<vectors> heads_of(view<float const, 4> x) {
   std::vector<vectors> heads(static_cast<std::size_t>(x.extent(1)), vectors(static_cast<std::size_t>(x.extent(2))));
-  for (index h = 0; h < x.extent(1); ++h)
-    for (index i = 0; i < x.extent(2); ++i)
-      for (index d = 0; d < x.extent(3); ++d) heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
+  for (index_t h = 0; h < x.extent(1); ++h)
+    for (index_t i = 0; i < x.extent(2); ++i)
+      for (index_t d = 0; d < x.extent(3); ++d) heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
   return heads;
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("distances of a tiny model are those of its vectors", "[unit][limits]"
   for (auto const& d : f.distances) {
     CAPTURE(d.at.layer, d.at.head, d.length, d.n);
     double a = 0, formula = 0;
-    index rows = 0;
+    index_t rows = 0;
     for (std::size_t t = static_cast<std::size_t>(d.n); t < static_cast<std::size_t>(d.length); ++t, ++rows) {
       auto const c = hand.choose(d.at.layer, d.at.head, t, static_cast<std::size_t>(d.n));
       double const keys = static_cast<double>(t + 1), n = static_cast<double>(d.n);
@@ -143,8 +143,8 @@ TEST_CASE("distances of a tiny model are those of its vectors", "[unit][limits]"
     CHECK(d.bound >= d.true_a * (1 - 1e-6));
     CHECK(d.proved >= d.formula);
     if (d.length < 17) continue;
-    std::vector<index> const drawn{1, 3, 5, 7, 9, 11, 13, 16};   // 8 of 17 rows
-    CHECK(d.exact_rows == std::ranges::count_if(drawn, [&](index t) { return t >= d.n; }));
+    std::vector<index_t> const drawn{1, 3, 5, 7, 9, 11, 13, 16}; // 8 of 17 rows
+    CHECK(d.exact_rows == std::ranges::count_if(drawn, [&](index_t t) { return t >= d.n; }));
     CHECK(d.exact > 0.9 * d.formula_there);
     CHECK(d.exact < 1.1 * d.proved_there);
   }
@@ -158,7 +158,7 @@ TEST_CASE("the share of tokens told apart is that of its vectors", "[unit][limit
   for (auto const& s : f.separations) {
     CAPTURE(s.at.layer, s.at.head, s.n);
     double share = 0, lower = 0;
-    index rows = 0;
+    index_t rows = 0;
     for (std::size_t t = static_cast<std::size_t>(s.n); t < 17; ++t, ++rows) {
       auto const c = hand.choose(s.at.layer, s.at.head, t, static_cast<std::size_t>(s.n));
       double least = INFINITY;
@@ -303,17 +303,17 @@ TEST_CASE("what a row throws comes out of the measurement", "[unit][limits]") {
 }
 
 TEST_CASE("rows are spread evenly and end at the last one", "[unit][limits]") {
-  CHECK(spread_evenly(10, 3) == std::vector<index>{2, 5, 9});
-  CHECK(spread_evenly(3, 10) == std::vector<index>{0, 1, 2});
+  CHECK(spread_evenly(10, 3) == std::vector<index_t>{2, 5, 9});
+  CHECK(spread_evenly(3, 10) == std::vector<index_t>{0, 1, 2});
   CHECK(spread_evenly(0, 4).empty());
   auto o = small_options();
   o.every = 4;
   row_plan const plan(o);
-  CHECK(plan.rows == std::vector<index>{3, 7, 11, 15});
+  CHECK(plan.rows == std::vector<index_t>{3, 7, 11, 15});
   CHECK(plan.slot_of(7) == 1);
   CHECK(plan.slot_of(8) == -1);
   o.every = 100;
-  CHECK(row_plan(o).rows == std::vector<index>{16});
+  CHECK(row_plan(o).rows == std::vector<index_t>{16});
 }
 
 }  // namespace basin::limits

@@ -153,10 +153,10 @@ TEST_CASE("what an Adapt hides, records and is shown on a device is that on the 
       return use.with(drop_keys{contiguous(hidden->data(), 1, 2, 6)}).with(received_attention{contiguous(to->received.data() + l * 2 * 6, 1, 2, 6)});
     }
     void reads(int, view<float const, 2> stream) const {
-      for (index i = 0; i < stream.extent(0); ++i) to->shown.push_back(stream(i, 3));
+      for (index_t i = 0; i < stream.extent(0); ++i) to->shown.push_back(stream(i, 3));
     }
     void projected(int, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v) const {
-      for (index i = 0; i < 6; ++i) to->shown.insert(to->shown.end(), {q(0, 1, i, 5), k(0, 0, i, 0), v(0, 0, i, 2)});
+      for (index_t i = 0; i < 6; ++i) to->shown.insert(to->shown.end(), {q(0, 1, i, 5), k(0, 0, i, 0), v(0, 0, i, 2)});
     }
   };
   on_host<attention<>> host(small());

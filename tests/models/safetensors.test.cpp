@@ -35,7 +35,7 @@ std::string entry(std::string const& shape, std::string const& offsets, std::str
 }
 
 template <class T>
-std::vector<T> values(models::tensor_file const& file, std::string const& name, std::vector<basin::index> const& shape) {
+std::vector<T> values(models::tensor_file const& file, std::string const& name, std::vector<basin::index_t> const& shape) {
   std::vector<T> out(file.expect<T>(name, shape).bytes.size() / sizeof(T));
   file.copy<T>(name, shape, out);
   return out;
@@ -175,7 +175,7 @@ TEST_CASE("a header that is not JSON in UTF-8 is refused", "[unit][safetensors][
 
 TEST_CASE("a tensor that is missing, of another type or of another shape is named", "[unit][safetensors]") {
   auto const file = models::tensor_file::read(BASIN_TEST_FIXTURES "/independent.safetensors");
-  std::vector<basin::index> const shape{2, 3}, other{3, 2};
+  std::vector<basin::index_t> const shape{2, 3}, other{3, 2};
   REQUIRE_THROWS_WITH(file.expect<float>("missing", shape), ContainsSubstring("has no tensor 'missing'"));
   REQUIRE_THROWS_WITH(file.expect<double>("f32", shape), ContainsSubstring("has type F32; it must be F64"));
   REQUIRE_THROWS_WITH(file.expect<float>("f32", other), ContainsSubstring("has shape [2, 3]; this model needs [3, 2]"));
@@ -189,7 +189,7 @@ TEST_CASE("what cannot be written is refused and the old file stays", "[unit][sa
   std::vector<float> const two{1, 2};
   auto const path = folder / "a.safetensors";
   models::write_safetensors(path, {models::tensor_of<float>("old", {2}, two)});
-  auto const write = [&](std::string const& a, std::string const& b, std::vector<basin::index> shape) {
+  auto const write = [&](std::string const& a, std::string const& b, std::vector<basin::index_t> shape) {
     models::write_safetensors(path, {models::tensor_of<float>(a, shape, two), models::tensor_of<float>(b, {2}, two)});
   };
   REQUIRE_THROWS_WITH(write("a", "a", {2}), ContainsSubstring("two tensors are called 'a'"));

@@ -42,7 +42,7 @@ void backward_of(Model& model, std::vector<int> const& tokens, std::vector<int> 
   auto const logits = model.forward(tokens, batch, static_cast<int>(tokens.size()) / batch, unchanged{}, activations::keep);
   std::vector<double> const weights(tokens.size(), 0.25);
   std::vector<double> dlogits(logits.size());
-  index const rows = std::ssize(tokens), vocabulary = model.config().vocabulary;
+  index_t const rows = std::ssize(tokens), vocabulary = model.config().vocabulary;
   nn::cross_entropy_backward(contiguous(logits.data(), rows, vocabulary), targets, weights, contiguous(dlogits.data(), rows, vocabulary));
   model.backward(dlogits);
 }
@@ -192,7 +192,7 @@ TEST_CASE("parameters have names, shapes and the promised first values", "[unit]
   CHECK(all.size() == 1 + 8 * 9 + 2);
   CHECK(all[0].name == "embedding.weight");
   CHECK(all[2].name == "layers.0.attention.query.weight");
-  CHECK(all[3].shape == std::vector<index>{32, 64});
+  CHECK(all[3].shape == std::vector<index_t>{32, 64});
   CHECK(all.back().name == "head.weight");
   for (auto const& p : all) {
     double square = 0;

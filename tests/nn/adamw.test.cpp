@@ -20,7 +20,7 @@ struct model {
   std::vector<T> values, gradient;
   std::vector<nn::parameter<T>> parameters;
 
-  model(std::vector<T> v, std::vector<T> g, std::vector<index> shape) : values(std::move(v)), gradient(std::move(g)) {
+  model(std::vector<T> v, std::vector<T> g, std::vector<index_t> shape) : values(std::move(v)), gradient(std::move(g)) {
     parameters.push_back({"w", std::move(shape), values, gradient});
   }
 };
@@ -77,7 +77,7 @@ TEST_CASE("a step has the same bits for any number of threads, in any split of t
   std::size_t const n = 100003;
   auto const run = [&](int threads) {
     omp_set_num_threads(threads);
-    model<float> m(random_values<float>(1, n), random_values<float>(2, n), {static_cast<index>(n), 1});
+    model<float> m(random_values<float>(1, n), random_values<float>(2, n), {static_cast<index_t>(n), 1});
     nn::adamw_state<float> state;
     for (int t = 0; t < 3; ++t) {
       nn::adamw_state<float> resumed = state;  // what a checkpoint does

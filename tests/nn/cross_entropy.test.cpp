@@ -12,7 +12,7 @@ using nn_test::random_values;
 
 TEST_CASE("the gradient of the cross entropy is its finite difference", "[property][nn]") {
   auto const vocabulary = GENERATE(1, 2, 8, 37);
-  index const rows = 4;
+  index_t const rows = 4;
   auto logits = random_values(1, rows * vocabulary, 3.0);
   std::vector<int> targets{0, vocabulary - 1, -5, vocabulary / 2};
   std::vector<double> const weights{1.0, 0.25, 0.0, 2.0};

@@ -25,22 +25,22 @@ namespace {
 
 /// The same rows twice: for the layer of the host, and for that of the device. Rows lie apart, with NaN between them.
 struct twin {
-  index rows, columns;
+  index_t rows, columns;
   std::vector<double> here, there;
 
-  twin(index n, index d) : rows(n), columns(d), here(static_cast<std::size_t>(n * (d + 3)), std::numeric_limits<double>::quiet_NaN()) {}
-  twin(std::uint64_t seed, index n, index d) : twin(n, d) {
+  twin(index_t n, index_t d) : rows(n), columns(d), here(static_cast<std::size_t>(n * (d + 3)), std::numeric_limits<double>::quiet_NaN()) {}
+  twin(std::uint64_t seed, index_t n, index_t d) : twin(n, d) {
     auto const values = random_values(seed, static_cast<std::size_t>(n * d));
-    for (index i = 0; i < n; ++i) std::copy_n(values.begin() + i * d, d, here.begin() + i * (d + 3));
+    for (index_t i = 0; i < n; ++i) std::copy_n(values.begin() + i * d, d, here.begin() + i * (d + 3));
     there = here;
   }
 
-  view<double, 2> on(std::vector<double>& memory) { return strided(memory.data(), std::array<index, 2>{rows, columns}, std::array<index, 2>{columns + 3, 1}); }
+  view<double, 2> on(std::vector<double>& memory) { return strided(memory.data(), std::array<index_t, 2>{rows, columns}, std::array<index_t, 2>{columns + 3, 1}); }
   view<double, 2> host() { return on(here); }
   view<double, 2> device() { return on(there); }
 };
 
-twin zeros(index rows, index columns) {
+twin zeros(index_t rows, index_t columns) {
   twin t(0, rows, columns);
   for (auto* memory : {&t.here, &t.there})
     for (double& x : *memory)
@@ -49,7 +49,7 @@ twin zeros(index rows, index columns) {
 }
 
 /// Two ways to the same sums of `terms` terms of size 1 or so: off by a few eps a term. What lies between rows stays a NaN.
-void require_close(std::vector<double> const& a, std::vector<double> const& b, index terms) {
+void require_close(std::vector<double> const& a, std::vector<double> const& b, index_t terms) {
   double size = 1;
   for (double const x : a)
     if (x == x) size = std::max(size, std::abs(x));
@@ -59,7 +59,7 @@ void require_close(std::vector<double> const& a, std::vector<double> const& b, i
     if (a[i] == a[i]) REQUIRE(std::abs(a[i] - b[i]) <= 8 * static_cast<double>(terms + 8) * size * basin_test::eps_of<double>);
   }
 }
-void require_close(twin const& t, index terms) { require_close(t.here, t.there, terms); }
+void require_close(twin const& t, index_t terms) { require_close(t.here, t.there, terms); }
 
 }  // namespace
 
@@ -97,7 +97,7 @@ TEST_CASE("the RMS norm on a device is that of the host, gradients included", "[
   CAPTURE(dim, rows);
   host_grids on;
   twin x(1, rows, dim), y = zeros(rows, dim), w(2, 1, dim), dy(3, rows, dim), dx(4, rows, dim), dw(5, 1, dim), r = zeros(1, std::max(rows, 1));
-  auto const of = [](std::vector<double>& memory, index n) { return std::span(memory).first(static_cast<std::size_t>(n)); };
+  auto const of = [](std::vector<double>& memory, index_t n) { return std::span(memory).first(static_cast<std::size_t>(n)); };
   nn::rms_norm_forward(x.host(), of(w.here, dim), 1e-2, y.host(), of(r.here, rows));
   nn::rms_norm_forward(on, x.device(), of(w.there, dim), 1e-2, y.device(), of(r.there, rows));
   require_close(y, dim), require_close(r, dim);
@@ -107,13 +107,13 @@ TEST_CASE("the RMS norm on a device is that of the host, gradients included", "[
 }
 
 TEST_CASE("a rotation on a device is that of the host, and goes back", "[parity][nn][device]") {
-  index const batch = 2, heads = 3, length = 5, dim = 6, first = 4;
+  index_t const batch = 2, heads = 3, length = 5, dim = 6, first = 4;
   nn::rope_table<double> const table(12, dim, 50);
   nn::device_rope_table<double> const on_device{contiguous(table.cosine(0), 12, dim / 2), contiguous(table.sine(0), 12, dim / 2)};
   auto here = random_values(1, static_cast<std::size_t>(batch * length * heads * dim)), there = here;
   auto const before = here;
   auto const seen = [&](std::vector<double>& x) {
-    return strided(x.data(), std::array<index, 4>{batch, heads, length, dim}, std::array<index, 4>{length * heads * dim, dim, heads * dim, 1});
+    return strided(x.data(), std::array<index_t, 4>{batch, heads, length, dim}, std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
   };
   host_grids on;
   nn::rope_forward(seen(here), table, first);
@@ -184,12 +184,12 @@ TEST_CASE("copies and fills on a device touch what they are given and no more", 
   host_grids on;
   auto const from = random_values(1, 2 * 3 * 4 * 5);
   std::vector<double> to(from.size(), -1), line(7, -1);
-  auto const turned = strided(to.data(), std::array<index, 4>{2, 3, 4, 5}, std::array<index, 4>{60, 5, 15, 1});
+  auto const turned = strided(to.data(), std::array<index_t, 4>{2, 3, 4, 5}, std::array<index_t, 4>{60, 5, 15, 1});
   nn::copy(on, contiguous(from.data(), 2, 3, 4, 5), turned);
-  for (index b = 0; b < 2; ++b)
-    for (index h = 0; h < 3; ++h)
-      for (index i = 0; i < 4; ++i)
-        for (index d = 0; d < 5; ++d) REQUIRE(turned(b, h, i, d) == from[static_cast<std::size_t>(((b * 3 + h) * 4 + i) * 5 + d)]);
+  for (index_t b = 0; b < 2; ++b)
+    for (index_t h = 0; h < 3; ++h)
+      for (index_t i = 0; i < 4; ++i)
+        for (index_t d = 0; d < 5; ++d) REQUIRE(turned(b, h, i, d) == from[static_cast<std::size_t>(((b * 3 + h) * 4 + i) * 5 + d)]);
   nn::copy(on, std::span(from).first(3), std::span(line).first(3));
   nn::fill(on, std::span(line).subspan(5), 4);
   CHECK(line == std::vector<double>{from[0], from[1], from[2], -1, -1, 4, 4});

@@ -44,8 +44,8 @@ TEST_CASE("an embedding copies rows, and its gradient sums over equal tokens", "
     return nn_test::dot(y, dy);
   };
   loss();
-  for (index i = 0; i < 4; ++i)
-    for (index d = 0; d < 5; ++d) CHECK(y[i * 5 + d] == table[tokens[i] * 5 + d]);
+  for (index_t i = 0; i < 4; ++i)
+    for (index_t d = 0; d < 5; ++d) CHECK(y[i * 5 + d] == table[tokens[i] * 5 + d]);
   nn::embedding_backward(tokens, contiguous(dy.data(), 4, 5), contiguous(dtable.data(), 3, 5));
   nn_test::require_gradient(table, dtable, loss);
 }
@@ -63,7 +63,7 @@ TEST_CASE("an embedding refuses tokens outside its table", "[unit][nn]") {
 
 TEST_CASE("the gradients of the RMS norm are its finite differences", "[property][nn]") {
   auto const dim = GENERATE(1, 2, 7, 33);
-  index const rows = 4;
+  index_t const rows = 4;
   auto x = random_values(1, rows * dim), w = random_values(2, dim);
   auto const dy = random_values(3, rows * dim);
   std::vector<double> y(rows * dim), r(rows), dx(rows * dim), dw(dim);
@@ -103,21 +103,21 @@ TEST_CASE("a rotation turns each pair by its angle", "[unit][nn]") {
 
 TEST_CASE("scores of rotated queries and keys depend on the distance alone", "[property][nn]") {
   nn::rope_table<double> const table(64, 16, 1e4);
-  auto const score = [&](index query, index key) {
+  auto const score = [&](index_t query, index_t key) {
     auto q = random_values(1, 16), k = random_values(2, 16);
     nn::rope_forward(contiguous(q.data(), 1, 1, 1, 16), table, query);
     nn::rope_forward(contiguous(k.data(), 1, 1, 1, 16), table, key);
     return nn_test::dot(q, k);
   };
-  for (index const shift : {1, 20, 50}) CHECK(score(3 + shift, 7 + shift) == Approx(score(3, 7)).epsilon(1e-12));
+  for (index_t const shift : {1, 20, 50}) CHECK(score(3 + shift, 7 + shift) == Approx(score(3, 7)).epsilon(1e-12));
 }
 
 TEST_CASE("the gradient of a rotation is its finite difference, on a strided view", "[property][nn]") {
   nn::rope_table<double> const table(16, 6, 50);
   // [batch, length, heads, dim] seen as [batch, heads, length, dim]
-  index const batch = 2, heads = 2, length = 3, dim = 6, size = batch * heads * length * dim;
+  index_t const batch = 2, heads = 2, length = 3, dim = 6, size = batch * heads * length * dim;
   auto const seen = [&](std::vector<double>& x) {
-    return strided(x.data(), std::array<index, 4>{batch, heads, length, dim}, std::array<index, 4>{length * heads * dim, dim, heads * dim, 1});
+    return strided(x.data(), std::array<index_t, 4>{batch, heads, length, dim}, std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
   };
   auto x = random_values(1, size);
   auto const dy = random_values(2, size);
@@ -144,12 +144,12 @@ TEST_CASE("a rotation refuses positions and dims that its table lacks", "[unit][
 }
 
 TEST_CASE("the gradients of SwiGLU are its finite differences", "[property][nn]") {
-  index const rows = 3, hidden = 19;  // whole SIMD batches and a rest
+  index_t const rows = 3, hidden = 19;  // whole SIMD batches and a rest
   auto both = random_values(1, rows * 2 * hidden, 2.0);
   auto const dy = random_values(2, rows * hidden);
   std::vector<double> y(rows * hidden), gradient(rows * 2 * hidden);
-  auto const part = [&](std::vector<double>& x, index which) {
-    return strided(x.data() + which * hidden, std::array<index, 2>{rows, hidden}, std::array<index, 2>{2 * hidden, 1});
+  auto const part = [&](std::vector<double>& x, index_t which) {
+    return strided(x.data() + which * hidden, std::array<index_t, 2>{rows, hidden}, std::array<index_t, 2>{2 * hidden, 1});
   };
   auto const loss = [&] {
     nn::swiglu_forward(part(both, 0), part(both, 1), contiguous(y.data(), rows, hidden));
@@ -163,7 +163,7 @@ TEST_CASE("SwiGLU stays finite for huge gates, and agrees with its definition in
   std::vector<float> gate{-1e30f, -200, -100, -90, -80, -5, -1e-3f, 0, 1e-3f, 1, 5, 80, 90, 100, 200, 1e30f, -0.3f};
   std::vector<float> const up(gate.size(), 1.0f);
   std::vector<float> y(gate.size());
-  index const n = std::ssize(gate);
+  index_t const n = std::ssize(gate);
   nn::swiglu_forward(contiguous(gate.data(), 1, n), contiguous(up.data(), 1, n), contiguous(y.data(), 1, n));
   for (std::size_t i = 0; i < gate.size(); ++i) {
     double const g = gate[i], expected = g / (1 + std::exp(-g));
@@ -173,10 +173,10 @@ TEST_CASE("SwiGLU stays finite for huge gates, and agrees with its definition in
 }
 
 TEST_CASE("layers have the same bits for any number of threads", "[property][nn]") {
-  index const rows = 300, dim = 200;
+  index_t const rows = 300, dim = 200;
   auto const x = random_values<float>(1, rows * dim), dy = random_values<float>(2, rows * dim), w = random_values<float>(3, dim);
   std::vector<int> tokens(rows);
-  for (index i = 0; i < rows; ++i) tokens[i] = static_cast<int>(i * 7 % 5);
+  for (index_t i = 0; i < rows; ++i) tokens[i] = static_cast<int>(i * 7 % 5);
   auto const vx = contiguous(x.data(), rows, dim), vdy = contiguous(dy.data(), rows, dim);
   require_same_bits([&] {
     std::vector<float> table(5 * dim);

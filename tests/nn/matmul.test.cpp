@@ -18,14 +18,14 @@ namespace {
 template <class T>
 std::vector<double> by_definition(view<T const, 2> a, view<T const, 2> b) {
   std::vector<double> c(static_cast<std::size_t>(a.extent(0) * b.extent(1)));
-  for (index i = 0; i < a.extent(0); ++i)
-    for (index j = 0; j < b.extent(1); ++j)
-      for (index p = 0; p < a.extent(1); ++p) c[i * b.extent(1) + j] += static_cast<double>(a(i, p)) * static_cast<double>(b(p, j));
+  for (index_t i = 0; i < a.extent(0); ++i)
+    for (index_t j = 0; j < b.extent(1); ++j)
+      for (index_t p = 0; p < a.extent(1); ++p) c[i * b.extent(1) + j] += static_cast<double>(a(i, p)) * static_cast<double>(b(p, j));
   return c;
 }
 
 template <class T>
-view<T const, 2> stored(std::vector<T> const& x, index rows, index columns, bool transposed) {
+view<T const, 2> stored(std::vector<T> const& x, index_t rows, index_t columns, bool transposed) {
   view<T const, 2> const plain = contiguous(x.data(), transposed ? columns : rows, transposed ? rows : columns);
   return transposed ? nn::transposed(plain) : plain;
 }
@@ -45,23 +45,23 @@ TEMPLATE_TEST_CASE("a product agrees with its definition for every orientation a
   double const tolerance = 4.0 * (k + 1) * (k + 1) * std::numeric_limits<TestType>::epsilon();
 
   std::vector<TestType> c(m * (n + 2), TestType(7));  // two columns of padding that must survive
-  auto const vc = strided(c.data(), std::array<index, 2>{m, n}, std::array<index, 2>{n + 2, 1});
+  auto const vc = strided(c.data(), std::array<index_t, 2>{m, n}, std::array<index_t, 2>{n + 2, 1});
   nn::multiply(va, vb, vc);
   double worst = 0;
-  for (index i = 0; i < m; ++i)
-    for (index j = 0; j < n; ++j) worst = std::max(worst, std::abs(static_cast<double>(vc(i, j)) - expected[i * n + j]));
+  for (index_t i = 0; i < m; ++i)
+    for (index_t j = 0; j < n; ++j) worst = std::max(worst, std::abs(static_cast<double>(vc(i, j)) - expected[i * n + j]));
   CHECK(worst <= tolerance);
   nn::multiply(va, vb, vc, nn::update::add);
   worst = 0;
-  for (index i = 0; i < m; ++i)
-    for (index j = 0; j < n; ++j) worst = std::max(worst, std::abs(static_cast<double>(vc(i, j)) - 2 * expected[i * n + j]));
+  for (index_t i = 0; i < m; ++i)
+    for (index_t j = 0; j < n; ++j) worst = std::max(worst, std::abs(static_cast<double>(vc(i, j)) - 2 * expected[i * n + j]));
   CHECK(worst <= 2 * tolerance);
-  for (index i = 0; i < m; ++i) CHECK((c[i * (n + 2) + n] == 7 && c[i * (n + 2) + n + 1] == 7));
+  for (index_t i = 0; i < m; ++i) CHECK((c[i * (n + 2) + n] == 7 && c[i * (n + 2) + n + 1] == 7));
 }
 
 TEST_CASE("a product has the same bits for any number of threads", "[property][nn]") {
   // The small ones are a single tile; a library left to itself shares their sum over k among 2 or 8 threads.
-  auto const [m, n, k] = GENERATE(table<index, index, index>({{1, 500, 400}, {66, 128, 400}, {1100, 700, 300}, {64, 64, 20000}}));
+  auto const [m, n, k] = GENERATE(table<index_t, index_t, index_t>({{1, 500, 400}, {66, 128, 400}, {1100, 700, 300}, {64, 64, 20000}}));
   bool const transposed = GENERATE(false, true);
   auto const a = random_values<float>(1, m * k), b = random_values<float>(2, n * k);
   int const before = omp_get_max_threads();
@@ -96,8 +96,8 @@ TEST_CASE("a product refuses shapes and strides that do not fit, and writes noth
   CHECK_THROWS_AS(nn::multiply(va, vb, contiguous(c.data(), 4, 3)), shape_error);
   CHECK_THROWS_AS(nn::multiply(va, vb, contiguous(c.data(), 3, 4)), shape_error);
   CHECK_THROWS_AS(nn::multiply(va, vb, nn::transposed(vc)), shape_error);
-  auto const spread = strided(a.data(), std::array<index, 2>{2, 2}, std::array<index, 2>{6, 2});
-  auto const overlapping = strided(a.data(), std::array<index, 2>{3, 4}, std::array<index, 2>{2, 1});
+  auto const spread = strided(a.data(), std::array<index_t, 2>{2, 2}, std::array<index_t, 2>{6, 2});
+  auto const overlapping = strided(a.data(), std::array<index_t, 2>{3, 4}, std::array<index_t, 2>{2, 1});
   auto const two = contiguous(b.data(), 2, 2);
   CHECK_THROWS_AS(nn::multiply(spread, two, contiguous(c.data(), 2, 2)), shape_error);
   CHECK_THROWS_AS(nn::multiply(overlapping, vb, vc), shape_error);
@@ -105,7 +105,7 @@ TEST_CASE("a product refuses shapes and strides that do not fit, and writes noth
 }
 
 TEST_CASE("the gradients of a linear map are its finite differences", "[property][nn]") {
-  index const rows = 5, in = 4, out = 3;
+  index_t const rows = 5, in = 4, out = 3;
   auto x = random_values(1, rows * in), w = random_values(2, out * in);
   auto const dy = random_values(3, rows * out);
   std::vector<double> y(rows * out), dx(rows * in), dw(out * in);

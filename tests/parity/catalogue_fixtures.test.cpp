@@ -95,10 +95,10 @@ struct policies {
 /// What the observers of the catalogue report of a call.
 struct reports_of_catalogue {
   shape s;
-  index block, blocks;
+  index_t block, blocks;
   std::vector<double> means, logs, top, active, masses;
 
-  reports_of_catalogue(shape const& at, index mass_block)
+  reports_of_catalogue(shape const& at, index_t mass_block)
       : s(at),
         block(mass_block),
         blocks((s.keys + block - 1) / block),
@@ -126,7 +126,7 @@ void compare_reports(reports_of_catalogue const& seen, json const& j, call_toler
 
 template <class T, class Forward, class Backward>
 void compare_with_fixture(json const& j, any_mask const& mask, policies const& with, Forward forward, Backward backward) {
-  auto const n = flat<index>(j.at("shape"));
+  auto const n = flat<index_t>(j.at("shape"));
   shape const s{n[0], n[1], n[2], n[3], n[4], n[5], n[6], layout::length_first, layout::length_first};
   call<T> c(s);
   call<double> exact(s);

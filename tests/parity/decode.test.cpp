@@ -23,7 +23,7 @@ struct stored {
   explicit stored(tensor<float>& from) {
     for (float const x : from.memory) memory.push_back(static_cast<Storage>(x));
     from.each([&](float& x, auto...) { x = static_cast<float>(memory[static_cast<std::size_t>(&x - from.memory.data())]); });
-    std::array<index, 4> extents{}, strides{};
+    std::array<index_t, 4> extents{}, strides{};
     for (int r = 0; r < 4; ++r) extents[static_cast<std::size_t>(r)] = from.v.extent(r), strides[static_cast<std::size_t>(r)] = from.v.stride(r);
     v = basin::strided(static_cast<Storage const*>(memory.data()) + (from.v.data_handle() - from.memory.data()), extents, strides);
   }
@@ -46,17 +46,17 @@ void compare_stored(Attention const& use, shape const& s) {
 /// A batch of sequences in pages that lie in any order, and each of them in one piece.
 template <class Storage>
 struct paged_call {
-  index kv_heads, dim, value_dim;
+  index_t kv_heads, dim, value_dim;
   std::vector<std::int32_t> lengths, table;
   std::vector<Storage> key_pool, value_pool;
   std::vector<std::vector<Storage>> keys, values;
   basin::paged_view<Storage const> k, v;
 
-  paged_call(std::vector<std::int32_t> of, index heads, index page_size, index d, index dv)
+  paged_call(std::vector<std::int32_t> of, index_t heads, index_t page_size, index_t d, index_t dv)
       : kv_heads(heads), dim(d), value_dim(dv), lengths(std::move(of)) {
-    auto const batch = static_cast<index>(lengths.size());
-    index const width = (*std::max_element(lengths.begin(), lengths.end()) + page_size - 1) / page_size, pages = batch * width;
-    for (index n = 0; n < pages; ++n) table.push_back(static_cast<std::int32_t>(n));
+    auto const batch = static_cast<index_t>(lengths.size());
+    index_t const width = (*std::max_element(lengths.begin(), lengths.end()) + page_size - 1) / page_size, pages = batch * width;
+    for (index_t n = 0; n < pages; ++n) table.push_back(static_cast<std::int32_t>(n));
     splitmix rng{static_cast<std::uint64_t>(page_size)};
     for (std::size_t n = table.size(); n > 1; --n) std::swap(table[n - 1], table[rng() % n]);
     key_pool.assign(static_cast<std::size_t>(pages * heads * page_size * d), static_cast<Storage>(static_cast<float>(nan)));
@@ -68,34 +68,34 @@ struct paged_call {
     fill(key_pool, keys, d, page_size, 1);
     fill(value_pool, values, dv, page_size, 2);
   }
-  void fill(std::vector<Storage>& pool, std::vector<std::vector<Storage>>& pieces, index d, index page_size, std::uint64_t seed) {
+  void fill(std::vector<Storage>& pool, std::vector<std::vector<Storage>>& pieces, index_t d, index_t page_size, std::uint64_t seed) {
     splitmix rng{seed};
-    index const width = k.table.extent(1);
-    for (index b = 0; b < k.batch(); ++b) {
-      index const length = k.lengths(b);
+    index_t const width = k.table.extent(1);
+    for (index_t b = 0; b < k.batch(); ++b) {
+      index_t const length = k.lengths(b);
       auto& piece = pieces.emplace_back(static_cast<std::size_t>(kv_heads * length * d));
-      for (index h = 0; h < kv_heads; ++h)
-        for (index j = 0; j < length; ++j)
-          for (index n = 0; n < d; ++n) {
+      for (index_t h = 0; h < kv_heads; ++h)
+        for (index_t j = 0; j < length; ++j)
+          for (index_t n = 0; n < d; ++n) {
             auto const x = static_cast<Storage>(static_cast<float>(normal_number(rng)));
-            index const page = table[static_cast<std::size_t>(b * width + j / page_size)];
+            index_t const page = table[static_cast<std::size_t>(b * width + j / page_size)];
             piece[static_cast<std::size_t>((h * length + j) * d + n)] = x;
             pool[static_cast<std::size_t>(((page * kv_heads + h) * page_size + j % page_size) * d + n)] = x;
           }
     }
   }
-  auto key_piece(index b) const { return piece(keys, b, dim); }
-  auto value_piece(index b) const { return piece(values, b, value_dim); }
-  basin::view<Storage const, 4> piece(std::vector<std::vector<Storage>> const& of, index b, index d) const {
+  auto key_piece(index_t b) const { return piece(keys, b, dim); }
+  auto value_piece(index_t b) const { return piece(values, b, value_dim); }
+  basin::view<Storage const, 4> piece(std::vector<std::vector<Storage>> const& of, index_t b, index_t d) const {
     return basin::contiguous(of[static_cast<std::size_t>(b)].data(), 1, kv_heads, lengths[static_cast<std::size_t>(b)], d);
   }
 };
 
 /// Pages of every size give the bits of one piece, whatever else is in the batch.
 template <class Storage, class Attention>
-void require_bits_of_one_piece(Attention const& use, index queries, index dim, index value_dim) {
-  index const heads = 4, kv_heads = 2, batch = 5;
-  for (index const page_size : {1, 3, 16, 64, 100, 2048}) {
+void require_bits_of_one_piece(Attention const& use, index_t queries, index_t dim, index_t value_dim) {
+  index_t const heads = 4, kv_heads = 2, batch = 5;
+  for (index_t const page_size : {1, 3, 16, 64, 100, 2048}) {
     CAPTURE(page_size, queries, dim, value_dim);
     paged_call<Storage> const c({1300, 1, 0, 77, 513}, kv_heads, page_size, dim, value_dim);
     tensor<float> q({batch, heads, queries, dim}), out({batch, heads, queries, value_dim}, layout::padded);
@@ -103,13 +103,13 @@ void require_bits_of_one_piece(Attention const& use, index queries, index dim, i
     basin::cpu::decode(use, q.v, c.k, c.v, out.v);
     CHECK(out.all_written());
     CHECK(out.gaps_untouched());
-    for (index b = 0; b < batch; ++b) {
+    for (index_t b = 0; b < batch; ++b) {
       tensor<float> alone({1, heads, queries, dim}), expected({1, heads, queries, value_dim});
-      alone.each([&](float& x, index, index h, index i, index d) { x = q.v(b, h, i, d); });
+      alone.each([&](float& x, index_t, index_t h, index_t i, index_t d) { x = q.v(b, h, i, d); });
       expected.each([](float& x, auto...) { x = 0; });
       if (c.lengths[static_cast<std::size_t>(b)] > 0) basin::cpu::decode(use, alone.v, c.key_piece(b), c.value_piece(b), expected.v);
       bool same = true;
-      expected.each([&](float& x, index, index h, index i, index d) { same = same && same_bits(x, static_cast<float>(out.v(b, h, i, d))); });
+      expected.each([&](float& x, index_t, index_t h, index_t i, index_t d) { same = same && same_bits(x, static_cast<float>(out.v(b, h, i, d))); });
       CAPTURE(b);
       CHECK(same);
     }
@@ -141,7 +141,7 @@ void require_same_bits_for_any_threads(Attention const& use, basin::cpu::tuning 
 /// Each query head of a group alone gives the bits that it has in the group, and those it has with nobody watching.
 template <class Attention>
 void require_same_bits_alone(Attention const& use) {
-  for (index const heads : {2, 3, 5, 7}) {
+  for (index_t const heads : {2, 3, 5, 7}) {
     shape const s{1, heads, 1, 2, 700, 40, 24};
     INFO(description(s));
     call<float> together(s), watched(s);
@@ -149,13 +149,13 @@ void require_same_bits_alone(Attention const& use) {
     cpu_decode(use, together);
     cpu_decode(use.with(seen.watch_all()), watched);
     CHECK(same_elements(together.out, watched.out));
-    for (index h = 0; h < heads; ++h) {
+    for (index_t h = 0; h < heads; ++h) {
       call<float> alone(shape{1, 1, 1, 2, 700, 40, 24});
-      alone.q.each([&](float& x, index, index, index i, index d) { x = together.q.v(0, h, i, d); });
+      alone.q.each([&](float& x, index_t, index_t, index_t i, index_t d) { x = together.q.v(0, h, i, d); });
       alone.k.copy_from(together.k), alone.v.copy_from(together.v);
       cpu_decode(use, alone);
       bool same = true;
-      alone.out.each([&](float& x, index, index, index i, index d) { same = same && same_bits(x, static_cast<float>(together.out.v(0, h, i, d))); });
+      alone.out.each([&](float& x, index_t, index_t, index_t i, index_t d) { same = same && same_bits(x, static_cast<float>(together.out.v(0, h, i, d))); });
       CAPTURE(h);
       CHECK(same);
     }
@@ -167,8 +167,8 @@ void require_same_bits_alone(Attention const& use) {
 TEMPLATE_TEST_CASE("decode reads keys and values of 16 bits as the numbers they are", "[parity][cpu]", basin::bfloat16, basin::float16) {
   std::size_t n = 0;
   constexpr layout inputs[] = {layout::heads_first, layout::length_first, layout::padded, layout::dim_first, layout::reversed};
-  for (index const dim : {3, 8, 16, 32, 40, 50, 64, 80, 96, 128, 200, 256})
-    for (index const queries : {1, 3}) {
+  for (index_t const dim : {3, 8, 16, 32, 40, 50, 64, 80, 96, 128, 200, 256})
+    for (index_t const queries : {1, 3}) {
       layout const in = inputs[n++ % 5];
       compare_stored<TestType>(causal, {1, 4, 2, queries, 150, dim, dim, in});
       compare_stored<TestType>(causal, {2, 3, 3, queries, 77, dim, 48, layout::heads_first});
@@ -178,13 +178,13 @@ TEMPLATE_TEST_CASE("decode reads keys and values of 16 bits as the numbers they 
 }
 
 TEMPLATE_TEST_CASE("decode agrees with the reference at every dim and group", "[parity][cpu]", float, double) {
-  for (index const dim : {1, 7, 8, 16, 31, 40, 50, 64, 72, 100, 128, 250, 256})
-    for (index const heads : {1, 2, 6, 7})
+  for (index_t const dim : {1, 7, 8, 16, 31, 40, 50, 64, 72, 100, 128, 250, 256})
+    for (index_t const heads : {1, 2, 6, 7})
       compare_forward<TestType>(causal, {1, heads, 1, 1 + dim % 3, 133, dim, 257 - dim}, numbers::normal, 1, cpu_decode);
 }
 
 TEST_CASE("pages of any size give the bits of one piece", "[parity][cpu]") {
-  for (index const queries : {1, 3}) {
+  for (index_t const queries : {1, 3}) {
     require_bits_of_one_piece<float>(causal, queries, 64, 32);
     require_bits_of_one_piece<float>(causal, queries, 50, 9);
     require_bits_of_one_piece<basin::bfloat16>(causal, queries, 64, 80);
@@ -198,8 +198,8 @@ TEST_CASE("many queries against pages agree with the reference", "[parity][cpu]"
   paged_call<float> const c({333}, 2, 32, 16, 16);
   call<float> here(s);
   call<double> exact(s);
-  here.k.each([&](float& x, index, index h, index j, index d) { x = c.key_piece(0)(0, h, j, d); });
-  here.v.each([&](float& x, index, index h, index j, index d) { x = c.value_piece(0)(0, h, j, d); });
+  here.k.each([&](float& x, index_t, index_t h, index_t j, index_t d) { x = c.key_piece(0)(0, h, j, d); });
+  here.v.each([&](float& x, index_t, index_t h, index_t j, index_t d) { x = c.value_piece(0)(0, h, j, d); });
   exact.copy_inputs(here);
   basin::cpu::decode(causal, here.q.v, c.k, c.v, here.out.v);
   basin::reference::forward(causal, exact.q.v, exact.k.v, exact.v.v, exact.out.v);
@@ -242,7 +242,7 @@ TEST_CASE("a head decodes to the same bits alone, in a group, and watched", "[pa
 }
 
 TEST_CASE("a mask that promises nothing changes no bit of decode", "[property][mask]") {
-  for (index const queries : {1, 4}) {
+  for (index_t const queries : {1, 4}) {
     shape const s{1, 6, 2, queries, 700, 24, 24};
     call<float> a(s), b(s);
     cpu_decode(full, a);
@@ -258,12 +258,12 @@ TEST_CASE("what one head of a group does not see leaves its row alone", "[parity
   auto const use = full.with(basin::drop_keys{basin::contiguous(std::as_const(dropped).data(), 1, 3, 300)});
   for (auto const input : {&call<float>::k, &call<float>::v})
     for (double const with : {nan, inf})
-      for (index const key : {10, 299}) {
+      for (index_t const key : {10, 299}) {
         CAPTURE(key, with);
         call<float> clean(s), dirty(s);
-        (dirty.*input).each([&](float& x, index, index, index j, index) { if (j == key) x = static_cast<float>(with); });
+        (dirty.*input).each([&](float& x, index_t, index_t, index_t j, index_t) { if (j == key) x = static_cast<float>(with); });
         cpu_decode(use, clean), cpu_decode(use, dirty);
-        dirty.out.each([&](float& x, index, index h, index, index d) {
+        dirty.out.each([&](float& x, index_t, index_t h, index_t, index_t d) {
           if (h == 1) CHECK(same_bits(x, static_cast<float>(clean.out.v(0, 1, 0, d))));
           else if (std::isnan(with)) CHECK(std::isnan(x));
         });
@@ -276,7 +276,7 @@ TEST_CASE("a key of weight 0 has no say in a decoded step, whatever its value", 
   call<float> clean(s), dirty(s);
   std::vector<double> received(2 * 200);
   cpu_decode(use.with(basin::received_attention{basin::contiguous(received.data(), 1, 2, 200)}), clean);
-  dirty.v.each([&](float& x, index, index, index j, index) {
+  dirty.v.each([&](float& x, index_t, index_t, index_t j, index_t) {
     if (received[static_cast<std::size_t>(j)] == 0 && received[static_cast<std::size_t>(200 + j)] == 0) x = static_cast<float>(nan);
   });
   cpu_decode(use, dirty);
@@ -284,8 +284,8 @@ TEST_CASE("a key of weight 0 has no say in a decoded step, whatever its value", 
 }
 
 TEST_CASE("a key with an infinite number has the score that the product has, wherever a vector begins", "[parity][cpu]") {
-  for (index const dim : {16, 24, 40, 50})
-    for (index const place : {0, 9, 15}) {
+  for (index_t const dim : {16, 24, 40, 50})
+    for (index_t const place : {0, 9, 15}) {
       CAPTURE(dim, place);
       shape const s{1, 2, 1, 1, 40, dim, 8};
       call<float> here(s);
@@ -308,7 +308,7 @@ TEST_CASE("decode writes 16-bit outputs from 16-bit queries", "[parity][cpu]") {
   basin::cpu::decode(causal, q.v, k.v, v.v, basin::contiguous(out.data(), 1, 2, 1, 32));
   cpu_decode(causal, exact);
   double const allowed = tolerances_of<float>(s, exact.magnitudes()).out;                         // k is read in pairs, and summed in another order
-  exact.out.each([&](float& x, index, index h, index, index d) {
+  exact.out.each([&](float& x, index_t, index_t h, index_t, index_t d) {
     double const got = static_cast<float>(out[static_cast<std::size_t>(h * 32 + d)]);
     CHECK(std::fabs(got - static_cast<double>(x)) <= 0x1p-8 * std::fabs(static_cast<double>(x)) + 2 * allowed);
   });

@@ -54,7 +54,7 @@ void require_same_bits(shape const& s, Run&& run) {
 }
 
 /// What was asked of asks_around: the range of logical queries and of keys.
-std::atomic<index> first_query, last_query, last_key;
+std::atomic<index_t> first_query, last_query, last_key;
 
 /// A mask that reads memory of its own by query would read what the call does not have.
 struct asks_around {
@@ -156,7 +156,7 @@ TEST_CASE("observing changes no bit of the output", "[property][observer]") {
 }
 
 TEST_CASE("observing changes no bit of a decoded step", "[property][observer]") {
-  for (index const keys : {7, 1000, 3001}) {
+  for (index_t const keys : {7, 1000, 3001}) {
     shape const s{1, 2, 1, 1, keys, 16, 16};
     INFO(description(s));
     reports seen(s);
@@ -171,15 +171,15 @@ TEST_CASE("observing changes no bit of a decoded step", "[property][observer]") 
 
 TEST_CASE("received attention sums to the mass of the rows that see something", "[property][observer]") {
   for (shape s : busy_shapes)
-    for (index const extra : {0, 40}) {                          // with more queries than keys the first rows are empty
+    for (index_t const extra : {0, 40}) {                        // with more queries than keys the first rows are empty
       s.queries = s.keys + extra;
       INFO(description(s));
       reports seen(s);
       call<float> c(s);
       cpu_forward(causal.with(seen.watch_all()), c);
-      for (index head = 0; head < s.batch * s.heads; ++head) {
+      for (index_t head = 0; head < s.batch * s.heads; ++head) {
         double sum = 0;
-        for (index j = 0; j < s.keys; ++j) sum += seen.received[static_cast<std::size_t>(head * s.keys + j)];
+        for (index_t j = 0; j < s.keys; ++j) sum += seen.received[static_cast<std::size_t>(head * s.keys + j)];
         double const rows = static_cast<double>(s.keys);
         CHECK(std::fabs(sum - rows) <= rows * mass_tolerance<float>(static_cast<std::size_t>(s.keys)));
       }

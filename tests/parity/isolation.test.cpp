@@ -10,29 +10,29 @@ auto const full = basin::attention<>{};
 auto const causal = full.with(basin::causal{});
 
 template <class T>
-bool same_row(tensor<T> const& a, tensor<T> const& b, index i) {
+bool same_row(tensor<T> const& a, tensor<T> const& b, index_t i) {
   bool same = true;
-  a.each([&](T& x, index n, index h, index row, index d) { same = same && (row != i || same_bits(x, static_cast<T>(b.v(n, h, row, d)))); });
+  a.each([&](T& x, index_t n, index_t h, index_t row, index_t d) { same = same && (row != i || same_bits(x, static_cast<T>(b.v(n, h, row, d)))); });
   return same;
 }
 
 template <class T>
-bool row_is_nan(tensor<T> const& a, index i) {
+bool row_is_nan(tensor<T> const& a, index_t i) {
   bool all = true;
-  a.each([&](T& x, index, index, index row, index) { all = all && (row != i || std::isnan(x)); });
+  a.each([&](T& x, index_t, index_t, index_t row, index_t) { all = all && (row != i || std::isnan(x)); });
   return all;
 }
 
 template <class T>
-void spoil_row(tensor<T> const& t, index i, double with) {
-  t.each([&](T& x, index, index, index row, index) { if (row == i) x = static_cast<T>(with); });
+void spoil_row(tensor<T> const& t, index_t i, double with) {
+  t.each([&](T& x, index_t, index_t, index_t row, index_t) { if (row == i) x = static_cast<T>(with); });
 }
 
 /// Runs the engine on clean numbers and on numbers with one spoiled row of one input.
 template <class Attention, class Engine>
 struct spoiled {
   call<float> clean, dirty;
-  spoiled(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index row, double with) : clean(s), dirty(s) {
+  spoiled(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index_t row, double with) : clean(s), dirty(s) {
     spoil_row(dirty.*input, row, with);
     engine(use, clean);
     engine(use, dirty);
@@ -51,7 +51,7 @@ inline constexpr auto reference_backward = [](auto const& use, auto& c) {
 template <class Attention, class Engine>
 void check_spoiled_query(Attention const& use, Engine engine, double with) {
   spoiled const run(use, square, engine, &call<float>::q, 20, with);
-  for (index i = 0; i < 50; ++i) {
+  for (index_t i = 0; i < 50; ++i) {
     CAPTURE(i, with);
     if (i == 20) CHECK(row_is_nan(run.dirty.out, i));
     else CHECK(same_row(run.clean.out, run.dirty.out, i));
@@ -60,10 +60,10 @@ void check_spoiled_query(Attention const& use, Engine engine, double with) {
 
 /// A spoiled key or value that only queries from `first` on may see leaves the queries before it as they were.
 template <class Attention, class Engine>
-void check_hidden_key(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index key, index first) {
+void check_hidden_key(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index_t key, index_t first) {
   for (double const with : {nan, inf}) {
     spoiled const run(use, s, engine, input, key, with);
-    for (index i = 0; i < s.queries; ++i) {
+    for (index_t i = 0; i < s.queries; ++i) {
       CAPTURE(i, key, with);
       if (i + s.keys - s.queries < first) CHECK(same_row(run.clean.out, run.dirty.out, i));
       else if (std::isnan(with)) CHECK(row_is_nan(run.dirty.out, i));
@@ -114,7 +114,7 @@ TEST_CASE("what a query does not see leaves its gradient alone", "[parity][cpu]"
   auto const check = [](auto engine) {
     for (auto const input : {&call<float>::k, &call<float>::v}) {
       spoiled const run(causal, square, engine, input, 30, nan);
-      for (index i = 0; i < 50; ++i) {
+      for (index_t i = 0; i < 50; ++i) {
         CAPTURE(i);
         if (i < 30) CHECK(same_row(run.clean.dq, run.dirty.dq, i));
         else CHECK(row_is_nan(run.dirty.dq, i));
@@ -129,7 +129,7 @@ TEST_CASE("a query or an output gradient of NaN leaves the keys alone that it do
   auto const check = [](auto const& use, auto engine) {
     for (auto const input : {&call<float>::q, &call<float>::dout}) {
       spoiled const run(use, square, engine, input, 20, nan);
-      for (index i = 0; i < 50; ++i) {
+      for (index_t i = 0; i < 50; ++i) {
         CAPTURE(i);
         if (i > 20) CHECK(same_row(run.clean.dk, run.dirty.dk, i));
         if (i > 20) CHECK(same_row(run.clean.dv, run.dirty.dv, i));
@@ -145,11 +145,11 @@ TEST_CASE("a query or an output gradient of NaN leaves the keys alone that it do
 
 TEST_CASE("keys whose scores are -inf have no weight, and a row of nothing else gives 0", "[parity][cpu]") {
   shape const s{1, 1, 1, 20, 12, 4, 3};
-  auto const check = [&](auto engine, index spoiled_keys) {
+  auto const check = [&](auto engine, index_t spoiled_keys) {
     call<float> c(s), exact(s);
     for (auto* one : {&c, &exact}) {
       one->q.each([](float& x, auto...) { x = std::fabs(x) + 0.5f; });
-      for (index j = 0; j < spoiled_keys; ++j) one->k.v(0, 0, j, 1) = -std::numeric_limits<float>::infinity();
+      for (index_t j = 0; j < spoiled_keys; ++j) one->k.v(0, 0, j, 1) = -std::numeric_limits<float>::infinity();
     }
     engine(full, c);
     reference_forward(full, exact);
@@ -157,7 +157,7 @@ TEST_CASE("keys whose scores are -inf have no weight, and a row of nothing else 
     CHECK(distance(c.out, exact.out) <= 1e-4);                   // |scores| <= 16, |v| <= 4: (2 * 12 * 16 + 28) * 4 eps
     if (spoiled_keys == 12) CHECK(largest(c.out) == 0);
   };
-  for (index const n : {1, 7, 12}) check(cpu_forward, n), check(cpu_stream, n), check(cpu_decode, n);
+  for (index_t const n : {1, 7, 12}) check(cpu_forward, n), check(cpu_stream, n), check(cpu_decode, n);
 }
 
 TEST_CASE("a score of -inf is the same as a pair that is not seen, forward and backward", "[parity][cpu]") {
@@ -220,7 +220,7 @@ TEST_CASE("lanes without a query give nothing to an infinite key", "[parity][cpu
   shape const s{1, 1, 1, 5, 30, 8, 8};
   auto const check = [&](auto const& normalize, auto engine) {
     call<float> c(s);
-    c.q.each([](float& x, index, index, index, index d) { if (d == 0) x = -1; });
+    c.q.each([](float& x, index_t, index_t, index_t, index_t d) { if (d == 0) x = -1; });
     c.k.v(0, 0, 7, 0) = static_cast<float>(inf);                 // every score of key 7 is -inf
     std::vector<double> sums(30, nan);
     engine(basin::attention<>{}.with(normalize).with(basin::received_attention{basin::contiguous(sums.data(), 1, 1, 30)}), c);

@@ -51,11 +51,11 @@ sights by_hand(call<double> const& c, Mask const& mask, Pruner const& prune) {
   for (auto list : {&sights::queries, &sights::received, &sights::visible}) std::fill((out.*list).begin(), (out.*list).end(), 0.0);
   for (int b = 0; b < s.batch; ++b)
     for (int h = 0; h < s.heads; ++h)
-      for (index i = 0; i < s.queries; ++i) {
+      for (index_t i = 0; i < s.queries; ++i) {
         double total = 0;
-        for (index j = 0; j < s.keys; ++j) {
+        for (index_t j = 0; j < s.keys; ++j) {
           double score = 0;
-          for (index d = 0; d < s.dim; ++d) score += c.q.v(b, h, i, d) * c.k.v(b, h / (s.heads / s.kv_heads), j, d) / std::sqrt(static_cast<double>(s.dim));
+          for (index_t d = 0; d < s.dim; ++d) score += c.q.v(b, h, i, d) * c.k.v(b, h / (s.heads / s.kv_heads), j, d) / std::sqrt(static_cast<double>(s.dim));
           basin::coord const at{b, h, i + s.keys - s.queries, j};
           bool const sees = mask.allows(at) && prune.keeps(at, score);
           out.pairs(out.scores)(b, h, i, j) = sees ? score : -inf;
@@ -64,7 +64,7 @@ sights by_hand(call<double> const& c, Mask const& mask, Pruner const& prune) {
           total += sees ? std::exp(score) : 0;
         }
         out.rows(out.logs)(b, h, i) = std::log(total);
-        for (index j = 0; j < s.keys; ++j) {
+        for (index_t j = 0; j < s.keys; ++j) {
           double const score = out.pairs(out.scores)(b, h, i, j), w = score == -inf ? 0 : std::exp(score) / total;
           out.pairs(out.weights)(b, h, i, j) = w;
           out.keys(out.received)(b, h, j) += w;

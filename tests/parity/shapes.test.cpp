@@ -8,12 +8,12 @@ namespace {
 
 /// Queries stand in lanes, a few vectors a panel; keys go in blocks of 128: one less, the same, one more.
 template <class T>
-std::vector<index> query_counts() {
-  index const lanes = basin::cpu::lanes<T>, panel = basin::cpu::panel_vectors<T> * lanes;
+std::vector<index_t> query_counts() {
+  index_t const lanes = basin::cpu::lanes<T>, panel = basin::cpu::panel_vectors<T> * lanes;
   return {1, 2, lanes - 1, lanes, lanes + 1, 2 * lanes, panel - 1, panel, panel + 1, 67};
 }
-std::vector<index> const key_counts{1, 2, 7, 127, 128, 129, 131, 257};
-std::vector<index> const dims{1, 3, 8, 32, 33, 64, 80, 128};
+std::vector<index_t> const key_counts{1, 2, 7, 127, 128, 129, 131, 257};
+std::vector<index_t> const dims{1, 3, 8, 32, 33, 64, 80, 128};
 
 auto const full = basin::attention<>{};
 auto const causal = full.with(basin::causal{});
@@ -23,16 +23,16 @@ template <class T, class F>
 void for_each_shape(F&& f) {
   constexpr layout inputs[] = {layout::heads_first, layout::length_first, layout::padded, layout::dim_first, layout::reversed};
   constexpr layout outputs[] = {layout::heads_first, layout::length_first, layout::padded, layout::dim_first};
-  constexpr index heads[][2] = {{1, 1}, {2, 1}, {4, 1}, {4, 2}, {3, 3}};
+  constexpr index_t heads[][2] = {{1, 1}, {2, 1}, {4, 1}, {4, 2}, {3, 3}};
   std::size_t n = 0;
-  for (index const queries : query_counts<T>())
-    for (index const keys : key_counts) {
-      index const dim = dims[n % 5], value_dim = dims[(n / 3) % 5];
+  for (index_t const queries : query_counts<T>())
+    for (index_t const keys : key_counts) {
+      index_t const dim = dims[n % 5], value_dim = dims[(n / 3) % 5];
       auto const& h = heads[n % 5];
-      f(shape{1 + static_cast<index>(n % 7 == 0), h[0], h[1], queries, keys, dim, value_dim, inputs[n % 5], outputs[n % 4]});
+      f(shape{1 + static_cast<index_t>(n % 7 == 0), h[0], h[1], queries, keys, dim, value_dim, inputs[n % 5], outputs[n % 4]});
       ++n;
     }
-  for (index const dim : dims) f(shape{1, 2, 1, 35, 140, dim, dim, inputs[n % 5], outputs[++n % 4]});
+  for (index_t const dim : dims) f(shape{1, 2, 1, 35, 140, dim, dim, inputs[n % 5], outputs[++n % 4]});
 }
 
 }  // namespace
@@ -53,8 +53,8 @@ TEMPLATE_TEST_CASE("cpu forward in a stream of blocks agrees with the reference"
 
 TEMPLATE_TEST_CASE("cpu decode agrees with the reference", "[parity][cpu]", float, double) {
   for_each_shape<TestType>([](shape const& s) { compare_forward<TestType>(causal, s, numbers::normal, 1, cpu_decode); });
-  for (index const keys : {1023, 1024, 1025, 5003})
-    for (index const queries : {1, 3}) {
+  for (index_t const keys : {1023, 1024, 1025, 5003})
+    for (index_t const queries : {1, 3}) {
       compare_forward<TestType>(causal, {1, 4, 2, queries, keys, 32, 16, layout::length_first, layout::padded}, numbers::normal, 1, cpu_decode);
       compare_forward<TestType>(full, {2, 2, 1, queries, keys, 8, 3}, numbers::normal, 1, cpu_decode);
     }

@@ -14,10 +14,10 @@ namespace basin_test {
 
 namespace {
 
-using basin::index;
+using basin::index_t;
 
 struct sizes {
-  index batch, heads, kv_heads, queries, keys, dim, value_dim;
+  index_t batch, heads, kv_heads, queries, keys, dim, value_dim;
 };
 
 /// Whole tiles, parts of tiles, one query, more queries than keys, grouped heads, dims that are no multiple of anything.
@@ -32,13 +32,13 @@ constexpr basin::cpu::tuning cuts[] = {{},
 /// One tensor [batch, heads, length, dim] that lies in memory as [batch, length, heads, dim].
 template <class S>
 struct tensor {
-  index batch, heads, length, dim;
+  index_t batch, heads, length, dim;
   std::vector<S> memory;
 
-  tensor(index b, index h, index l, index d) : batch(b), heads(h), length(l), dim(d), memory(static_cast<std::size_t>(b * h * l * d)) {}
+  tensor(index_t b, index_t h, index_t l, index_t d) : batch(b), heads(h), length(l), dim(d), memory(static_cast<std::size_t>(b * h * l * d)) {}
   template <class View = S>
   basin::view<View, 4> view() {
-    return basin::strided<View>(memory.data(), std::array<index, 4>{batch, heads, length, dim}, std::array<index, 4>{length * heads * dim, dim, heads * dim, 1});
+    return basin::strided<View>(memory.data(), std::array<index_t, 4>{batch, heads, length, dim}, std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
   }
   basin::view<S const, 4> read() { return view<S const>(); }
   void draw(basin::philox& rng) {
@@ -135,7 +135,7 @@ TEST_CASE("bf16 outputs and what keys receive have the same bits for any number 
   std::vector<std::vector<double>> sums;
   int const before = omp_get_max_threads();
   for (int const threads : {1, 2, 3})
-    for (index const together : {1, 8}) {
+    for (index_t const together : {1, 8}) {
       omp_set_num_threads(threads);
       tensor<basin::bfloat16> out(s.batch, s.heads, s.queries, s.value_dim);
       std::vector<double> received(static_cast<std::size_t>(s.heads * s.keys));
@@ -155,10 +155,10 @@ TEST_CASE("a NaN among bf16 values reaches only who sees it", "[parity][cpu][hal
   auto const use = basin::attention<>{}.with(basin::causal{});
   tensor<basin::bfloat16> clean(1, 1, 100, 32), spoiled(1, 1, 100, 32);
   basin::cpu::forward(use, in.q.read(), in.k.read(), in.v.read(), clean.view());
-  index const bad = 61;
+  index_t const bad = 61;
   in.v.view()(0, 0, bad, 3) = basin::bfloat16(std::numeric_limits<float>::quiet_NaN());
   basin::cpu::forward(use, in.q.read(), in.k.read(), in.v.read(), spoiled.view());
-  for (index i = 0; i < 100; ++i) {
+  for (index_t i = 0; i < 100; ++i) {
     CAPTURE(i);
     CHECK(std::isnan(static_cast<float>(spoiled.view()(0, 0, i, 3))) == (i >= bad));
     if (i < bad / 32 * 32) CHECK(spoiled.view()(0, 0, i, 5).bits == clean.view()(0, 0, i, 5).bits);

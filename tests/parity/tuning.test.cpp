@@ -13,7 +13,7 @@ namespace {
 /// Blocks of one key and of more than there are, steps longer than blocks, one panel alone and more together than there are.
 basin::cpu::tuning random_cut(splitmix& rng) {
   auto const from = [&](auto const&... choices) {
-    index const all[] = {choices...};
+    index_t const all[] = {choices...};
     return all[rng() % sizeof...(choices)];
   };
   return {.keys_per_block = from(1, 3, 8, 16, 31, 64, 128, 500),
@@ -26,8 +26,8 @@ basin::cpu::tuning random_cut(splitmix& rng) {
 
 shape random_shape(splitmix& rng) {
   constexpr layout layouts[] = {layout::heads_first, layout::length_first, layout::padded, layout::dim_first};
-  auto const up_to = [&](index most) { return 1 + static_cast<index>(rng() % static_cast<std::uint64_t>(most)); };
-  index const kv_heads = up_to(2), heads = kv_heads * up_to(2);
+  auto const up_to = [&](index_t most) { return 1 + static_cast<index_t>(rng() % static_cast<std::uint64_t>(most)); };
+  index_t const kv_heads = up_to(2), heads = kv_heads * up_to(2);
   return {up_to(2), heads, kv_heads, up_to(230), up_to(300), up_to(40), up_to(40), layouts[rng() % 4], layouts[rng() % 4]};
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("panels that share their keys have the bits of panels alone", "[parity
 }
 
 TEST_CASE("a cut larger than anything is one piece", "[parity][cpu]") {
-  constexpr index most = std::numeric_limits<index>::max();
+  constexpr index_t most = std::numeric_limits<index_t>::max();
   basin::cpu::tuning const cut{.keys_per_block = most, .keys_per_step = most, .panels_together = most, .panel_bytes = most, .kept_bytes = most, .tasks = most};
   for (shape const& s : {shape{1, 2, 1, 60, 300, 16, 16}, shape{1, 2, 1, 2, 300, 16, 16}}) {
     compare_forward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v, cut); });

@@ -15,7 +15,7 @@ template <class Attention>
 double loss_of(Attention const& use, call<double>& c) {
   basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
   double loss = 0;
-  c.out.each([&](double& x, index b, index h, index i, index d) { loss += x * c.dout.v(b, h, i, d); });
+  c.out.each([&](double& x, index_t b, index_t h, index_t i, index_t d) { loss += x * c.dout.v(b, h, i, d); });
   return loss;
 }
 
@@ -24,7 +24,7 @@ template <class Attention>
 int compare_gradient(Attention const& use, call<double>& c, tensor<double> const& input, tensor<double> const& gradient) {
   double const h = 0x1p-16;
   int compared = 0;
-  input.each([&](double& x, index b, index n, index i, index d) {
+  input.each([&](double& x, index_t b, index_t n, index_t i, index_t d) {
     double const here = x, middle = loss_of(use, c);
     x = here + h;
     double const up = loss_of(use, c);

@@ -65,7 +65,7 @@ TEST_CASE("drop_keys reads the byte of its own batch, head and key, through any 
     for (int h = 0; h < 3; ++h)
       for (int k = 0; k < 4; ++k) CHECK(own.keeps({b, h, 0, k}, 0.0f) == !(b == 1 && h == 2 && k == 3));
   std::uint8_t const shared_bytes[] = {0, 1, 0, 255};
-  basin::drop_keys const shared{basin::strided(shared_bytes, std::array<basin::index, 3>{2, 3, 4}, std::array<basin::index, 3>{0, 0, 1})};
+  basin::drop_keys const shared{basin::strided(shared_bytes, std::array<basin::index_t, 3>{2, 3, 4}, std::array<basin::index_t, 3>{0, 0, 1})};
   for (int b = 0; b < 2; ++b)
     for (int h = 0; h < 3; ++h)
       for (int k = 0; k < 4; ++k) CHECK(shared.keeps({b, h, 9, k}, 0.0) == (k % 2 == 0));

@@ -77,7 +77,7 @@ TEMPLATE_TEST_CASE("gradients of learned numbers on the cpu agree with the refer
 
 TEST_CASE("a number a head comes from a view, a stride of 0 shares it, and too few are refused", "[unit][parameters]") {
   float const numbers[] = {0.5f, -1.0f, 2.0f};
-  basin::per_head const own{9, basin::contiguous(numbers, 3)}, shared{9, basin::strided(numbers, std::array<index, 1>{3}, std::array<index, 1>{0})};
+  basin::per_head const own{9, basin::contiguous(numbers, 3)}, shared{9, basin::strided(numbers, std::array<index_t, 1>{3}, std::array<index_t, 1>{0})};
   CHECK(basin::per_head{9}(2) == 9);
   CHECK(own(2) == 2);
   CHECK(shared(2) == 0.5);

@@ -23,10 +23,10 @@ namespace {
 double rounding(double size, std::size_t n) { return 1e-7 * size + 1e-12 * static_cast<double>(n); }
 
 /// Texts that are hard on theorem 1: opposite pairs, copies, one token far out, random.
-text adversarial_text(basin::index keys, std::uint64_t kind, std::uint64_t seed) {
-  text t(keys, 1 + static_cast<basin::index>(seed % 3), seed, kind == 3 ? 2.0 : 0.0);
-  for (basin::index i = 0; i < keys; ++i)
-    for (basin::index d = 0; d < t.dim; ++d) {
+text adversarial_text(basin::index_t keys, std::uint64_t kind, std::uint64_t seed) {
+  text t(keys, 1 + static_cast<basin::index_t>(seed % 3), seed, kind == 3 ? 2.0 : 0.0);
+  for (basin::index_t i = 0; i < keys; ++i)
+    for (basin::index_t d = 0; d < t.dim; ++d) {
       double& x = t.x[static_cast<std::size_t>(i * t.dim + d)];
       if (kind == 0) x = (i == 0 ? 1.0 : -1.0) * (d == 0);
       if (kind == 1) x = t.x[static_cast<std::size_t>((i % 2) * t.dim + d)];
@@ -60,7 +60,7 @@ TEST_CASE("lemma 1 holds for every positive F in 10^5 draws, and its attained fo
         auto const s = bounded_scores(n, reach, rng);
         double sum = 0;
         for (double const x : s) sum += f(x);
-        auto const loose = theory::weight_bounds(range, static_cast<basin::index>(n)), tight = theory::attained_weights(range, static_cast<basin::index>(n));
+        auto const loose = theory::weight_bounds(range, static_cast<basin::index_t>(n)), tight = theory::attained_weights(range, static_cast<basin::index_t>(n));
         for (double const x : s) {
           double const w = f(x) / sum;
           broken += w < tight.lower * (1 - 1e-9) || w > tight.upper * (1 + 1e-9) || w < loose.lower * (1 - 1e-9) || w > loose.upper * (1 + 1e-9);
@@ -84,13 +84,13 @@ TEST_CASE("corollary 1 and the least entropy hold for softmax", "[property][theo
     auto const n = static_cast<std::size_t>(1 + rng() % 12);
     double const reach = 4 * uniform_number(rng), temperature = 0.2 + 3 * uniform_number(rng);
     auto const w = weights_of(basin::softmax{temperature}, bounded_scores(n, reach, rng));
-    auto const bounds = theory::softmax_weight_bounds(reach, temperature, static_cast<basin::index>(n));
+    auto const bounds = theory::softmax_weight_bounds(reach, temperature, static_cast<basin::index_t>(n));
     double nats = 0;
     for (double const x : w) {
       nats -= x * std::log(x);
       broken += x < bounds.lower * (1 - 1e-9) || x > bounds.upper * (1 + 1e-9);
     }
-    broken += nats < theory::least_entropy(reach, temperature, static_cast<basin::index>(n)) - 1e-9;
+    broken += nats < theory::least_entropy(reach, temperature, static_cast<basin::index_t>(n)) - 1e-9;
   }
   CHECK(broken == 0);
 }
@@ -101,17 +101,17 @@ TEST_CASE("theorem 1, part 1 holds for top sets and, in its other form, for any 
   double nearest = 0;
   for (std::uint64_t draw = 0; draw < 30000; ++draw) {
     auto const keys = static_cast<std::size_t>(2 + rng() % 7);
-    text const t = adversarial_text(static_cast<basin::index>(keys), rng() % 5, draw);
+    text const t = adversarial_text(static_cast<basin::index_t>(keys), rng() % 5, draw);
     auto w = random_weights(keys, rng, 3 * uniform_number(rng));
     std::span<double const> const weights(w);
     std::size_t const count = 1 + rng() % (keys - 1);
     auto const any = random_set(keys, count, rng);
     if (draw % 4 == 0)                                           // as self-adjusted softmax has them: negative outside the set
       for (std::size_t i = 0; i < keys; ++i)
-        if (std::find(any.begin(), any.end(), static_cast<basin::index>(i)) == any.end() && rng() % 2) w[i] *= -1;
-    auto const positive = static_cast<basin::index>(std::count_if(w.begin(), w.end(), [](double x) { return x > 0; }));
-    auto const top = theory::strongest(weights, std::min(static_cast<basin::index>(count), positive));
-    auto const check = [&](reading how, std::vector<basin::index> const& set, theory::selection kind) {
+        if (std::find(any.begin(), any.end(), static_cast<basin::index_t>(i)) == any.end() && rng() % 2) w[i] *= -1;
+    auto const positive = static_cast<basin::index_t>(std::count_if(w.begin(), w.end(), [](double x) { return x > 0; }));
+    auto const top = theory::strongest(weights, std::min(static_cast<basin::index_t>(count), positive));
+    auto const check = [&](reading how, std::vector<basin::index_t> const& set, theory::selection kind) {
       double const d = theory::true_distance(how, weights, t.seen(), set), bound = theory::distance_bound(how, weights, t.seen(), set, kind);
       nearest = std::fmax(nearest, bound > 0 ? d / bound : 0);
       return d > bound + rounding(100, keys);
@@ -132,9 +132,9 @@ TEST_CASE("theorem 1, part 2: drawn sets lie between the formula and its upper b
   double widest = 0;
   for (std::uint64_t draw = 0; draw < 70; ++draw) {             // 1e5 sets are drawn in all
     auto const keys = static_cast<std::size_t>(3 + rng() % 10);
-    text const t = adversarial_text(static_cast<basin::index>(keys), draw % 5, draw);
+    text const t = adversarial_text(static_cast<basin::index_t>(keys), draw % 5, draw);
     auto const w = random_weights(keys, rng, 2 * uniform_number(rng));
-    auto const count = static_cast<basin::index>(1 + rng() % (keys - 1));
+    auto const count = static_cast<basin::index_t>(1 + rng() % (keys - 1));
     auto const e = theory::random_selection(std::span<double const>(w), t.seen()).of(count);
     auto const found = theory::drawn_distance(reading::a, std::span<double const>(w), t.seen(), count, 1500, draw);
     CAPTURE(draw, keys, count);
@@ -159,11 +159,11 @@ TEST_CASE("theorem 2: the lower bounds hold for every placement of the tokens", 
   int broken = 0, decided = 0;
   for (std::uint64_t draw = 0; draw < 100000; ++draw) {
     auto const keys = static_cast<std::size_t>(2 + rng() % 9);
-    text t = adversarial_text(static_cast<basin::index>(keys), rng() % 5, draw);
+    text t = adversarial_text(static_cast<basin::index_t>(keys), rng() % 5, draw);
     for (double& x : t.x) x += 1e-3;                             // no token at the centre
     t.onto_sphere();
     auto const w = random_weights(keys, rng, 4 * uniform_number(rng));
-    auto const top = theory::strongest(std::span<double const>(w), static_cast<basin::index>(1 + rng() % (keys - 1)));
+    auto const top = theory::strongest(std::span<double const>(w), static_cast<basin::index_t>(1 + rng() % (keys - 1)));
     auto const found = theory::tell_apart(std::span<double const>(w), t.seen(), top);
     numbers selected;
     for (auto const i : top) selected.push_back(w[static_cast<std::size_t>(i)]);
@@ -233,7 +233,7 @@ TEST_CASE("theorem 2: a search finds more that break the paper's upper bound, no
     double squares = 0;
     for (double& x : w) x *= mass, squares += x * x;
     double const r = std::sqrt(squares) * (0.3 + 1.5 * uniform_number(rng));
-    auto const bounds = theory::bounds_of(w, r, {1, 0, static_cast<basin::index>(dim)});
+    auto const bounds = theory::bounds_of(w, r, {1, 0, static_cast<basin::index_t>(dim)});
     auto const share = measured_share(w, dim, r, 300, rng);
     double const error = 6 * std::fmax(share.error, 1.0 / 300);  // 680 checks, each false once in 1e9
     CAPTURE(n, count, dim, r, share.mean);

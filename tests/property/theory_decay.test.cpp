@@ -88,7 +88,7 @@ TEST_CASE("a needle keeps its weight under scalable softmax, top-k, sparsemax an
 TEST_CASE("scalable softmax escapes only beyond 2 s a = 1", "[property][theory]") {
   auto const slope = [](double reach) {
     numbers lengths, most;
-    for (basin::index n = 1 << 12; n <= 1 << 18; n *= 4) lengths.push_back(static_cast<double>(n)), most.push_back(theory::spike_weight(scaled, reach, n));
+    for (basin::index_t n = 1 << 12; n <= 1 << 18; n *= 4) lengths.push_back(static_cast<double>(n)), most.push_back(theory::spike_weight(scaled, reach, n));
     return theory::fit_power_law(lengths, most).slope;
   };
   // weight 1 / (1 + (L-1) L^(-2 s a)): slope -(1 - 2 s a) (1 - weight)
@@ -140,7 +140,7 @@ TEST_CASE("over random rows the largest gradient follows 1/T at small T, never p
   for (std::uint64_t row = 0; row < 300; ++row) {
     auto const s = row_of_scores(row_kind::smooth, row, 64);
     auto const v = theory::random_direction(64, 1, row);
-    theory::gains(basin::softmax{}, s, v, temperatures, steps, context_of<double>(64), basin::contiguous(one.data(), static_cast<basin::index>(temperatures.size()), 3));
+    theory::gains(basin::softmax{}, s, v, temperatures, steps, context_of<double>(64), basin::contiguous(one.data(), static_cast<basin::index_t>(temperatures.size()), 3));
     for (std::size_t n = 0; n < one.size(); ++n) largest[n] = std::fmax(largest[n], one[n]);
   }
   numbers small_t, small_g;

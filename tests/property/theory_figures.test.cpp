@@ -16,10 +16,10 @@ using numbers = std::vector<double>;
 namespace {
 
 /// Unit vectors in random directions, then a step of length `cone` in a common one, back onto the sphere.
-text cone_text(basin::index keys, basin::index dim, double cone, std::uint64_t seed) {
+text cone_text(basin::index_t keys, basin::index_t dim, double cone, std::uint64_t seed) {
   text t(keys, dim, seed);
   t.onto_sphere();
-  for (basin::index i = 0; i < keys; ++i) t.x[static_cast<std::size_t>(i * dim)] += cone;
+  for (basin::index_t i = 0; i < keys; ++i) t.x[static_cast<std::size_t>(i * dim)] += cone;
   t.onto_sphere();
   return t;
 }
@@ -37,8 +37,8 @@ numbers weights_with_sink(std::size_t keys, double deviation, splitmix& rng) {
 TEST_CASE("the true distance grows with L, its expectation does not, and E' does", "[property][theory]") {
   splitmix rng{71};
   numbers lengths, measured, expected, printed;
-  std::array<basin::index, 1> const five{5};
-  for (basin::index keys = 64; keys <= 1024; keys *= 2)
+  std::array<basin::index_t, 1> const five{5};
+  for (basin::index_t keys = 64; keys <= 1024; keys *= 2)
     for (int row = 0; row < 4; ++row) {
       text const t = cone_text(keys, 32, 0.5, rng());
       auto const w = weights_with_sink(static_cast<std::size_t>(keys), 1.0, rng);
@@ -63,7 +63,7 @@ TEST_CASE("the true distance grows with L, its expectation does not, and E' does
 
 TEST_CASE("the plateau of N_s/N is that of the cone in which embeddings lie", "[property][theory]") {
   splitmix rng{73};
-  std::vector<basin::index> const counts{1, 16, 64, 256};
+  std::vector<basin::index_t> const counts{1, 16, 64, 256};
   auto const shares = [&](double cone) {
     text const t = cone_text(1024, 64, cone, 9);
     auto const geometry = theory::geometry_of(t.products());

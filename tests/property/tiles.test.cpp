@@ -27,9 +27,9 @@ namespace basin_test {
 namespace {
 
 using basin::coord;
-using basin::index;
+using basin::index_t;
 
-index constexpr positions = 24;
+index_t constexpr positions = 24;
 
 template <class Policy>
 auto cells_of(Policy const& policy) {
@@ -46,8 +46,8 @@ void require_defined_by(Policy const& policy, Definition definition, tiles how =
   for_random_tiles(positions, 1500, [&](basin::tile const& t) {
     CAPTURE(t.batch, t.head, t.first_query, t.last_query, t.first_key, t.last_key);
     bool same = true;
-    for (index i = t.first_query; i < t.last_query; ++i)
-      for (index j = t.first_key; j < t.last_key; ++j) same = same && sees({t.batch, t.head, i, j}) == definition(coord{t.batch, t.head, i, j});
+    for (index_t i = t.first_query; i < t.last_query; ++i)
+      for (index_t j = t.first_key; j < t.last_key; ++j) same = same && sees({t.batch, t.head, i, j}) == definition(coord{t.batch, t.head, i, j});
     CHECK(same);
     coverage const claimed = policy.covers(t), real = counted(t, definition);
     if (how == tiles::exact || claimed != coverage::some) CHECK(claimed == real);
@@ -55,14 +55,14 @@ void require_defined_by(Policy const& policy, Definition definition, tiles how =
 }
 
 /// Positions in blocks, negative ones in block -1.
-index block_of(index position, index block) { return position < 0 ? -1 : position / block; }
+index_t block_of(index_t position, index_t block) { return position < 0 ? -1 : position / block; }
 
 /// Bytes for [2, 2, n]: about a third set; head 0 of batch 1 all, head 1 of batch 1 none.
-std::vector<std::uint8_t> some_bytes(index n) {
+std::vector<std::uint8_t> some_bytes(index_t n) {
   splitmix rng{77};
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(4 * n));
   for (std::size_t at = 0; at < bytes.size(); ++at) {
-    auto const head = static_cast<index>(at) / n;
+    auto const head = static_cast<index_t>(at) / n;
     bytes[at] = head == 2 ? 1 : head == 3 ? 0 : rng() % 3 == 0 ? 200 : 0;
   }
   return bytes;
@@ -87,26 +87,26 @@ TEST_CASE("sliding_window, open to the left and closed to the right, is causal, 
 }
 
 TEST_CASE("prefix: the first keys for everybody, the rest causally", "[property][mask]") {
-  for (index const length : {0, 1, 7, 23, 24, 100}) {
+  for (index_t const length : {0, 1, 7, 23, 24, 100}) {
     CAPTURE(length);
     require_defined_by(basin::prefix{length}, [=](coord c) { return c.key < length || c.key <= c.query; });
   }
 }
 
 TEST_CASE("block_causal: blocks up to the query's own", "[property][mask]") {
-  for (index const block : {1, 2, 5, 8, 24, 100}) {
+  for (index_t const block : {1, 2, 5, 8, 24, 100}) {
     CAPTURE(block);
     require_defined_by(basin::block_causal{block}, [=](coord c) { return block_of(c.key, block) <= block_of(c.query, block); });
   }
 }
 
 TEST_CASE("doubled_block_causal: block-diagonal, offset and causal parts of the doubled input", "[property][mask]") {
-  for (index const block : {1, 2, 5, 12, 100}) {
+  for (index_t const block : {1, 2, 5, 12, 100}) {
     CAPTURE(block);
-    index const half = positions / 2;
+    index_t const half = positions / 2;
     require_defined_by(basin::doubled_block_causal{block, half}, [=](coord c) {
       bool const noised_query = c.query < half, noised_key = c.key < half;
-      index const own = block_of(noised_query ? c.query : c.query - half, block), other = block_of(noised_key ? c.key : c.key - half, block);
+      index_t const own = block_of(noised_query ? c.query : c.query - half, block), other = block_of(noised_key ? c.key : c.key - half, block);
       bool const diagonal = noised_query == noised_key && own == other;
       bool const offset = noised_query && !noised_key && other < own;
       bool const past = !noised_query && !noised_key && other <= own;
@@ -118,8 +118,8 @@ TEST_CASE("doubled_block_causal: block-diagonal, offset and causal parts of the 
 TEST_CASE("doubled_block_causal: an input of two blocks of two, written out", "[unit][mask]") {
   char const* const expected[] = {"11000000", "11000000", "00111100", "00111100",   // x_t: its own block, clean blocks before it
                                   "00001100", "00001100", "00001111", "00001111"};  // x_0: clean blocks up to its own
-  for (index i = 0; i < 8; ++i)
-    for (index j = 0; j < 8; ++j) {
+  for (index_t i = 0; i < 8; ++i)
+    for (index_t j = 0; j < 8; ++j) {
       CAPTURE(i, j);
       CHECK(basin::doubled_block_causal{2, 4}.allows({0, 0, i, j}) == (expected[i][j] == '1'));
     }
@@ -137,7 +137,7 @@ TEST_CASE("documents: a query sees its own document, told by numbers or by start
   std::int32_t const starts[] = {0, 3, 4, 11, 24, 2, 9, 9, 20, 20};
   std::vector<std::int32_t> packed(2 * positions), shuffled(2 * positions);
   splitmix rng{3};
-  for (index at = 0; at < positions; ++at) {
+  for (index_t at = 0; at < positions; ++at) {
     packed[static_cast<std::size_t>(at)] = at < 3 ? 7 : at < 4 ? 8 : at < 11 ? 9 : 12;
     packed[static_cast<std::size_t>(positions + at)] = at < 2 ? -1 : at < 9 ? 0 : at < 20 ? 2 : 5;
   }
@@ -153,7 +153,7 @@ TEST_CASE("documents: a query sees its own document, told by numbers or by start
   require_defined_by(basin::documents{view_of(one)}, same_id(one));
   require_defined_by(basin::documents{view_of(shuffled)}, same_id(shuffled), tiles::careful);
   require_defined_by(basin::document_starts{basin::contiguous(starts, 2, 5)}, [&](coord c) {
-    auto const outside = [&](index at) { return c.batch == 1 && (at < 2 || at >= 20); };
+    auto const outside = [&](index_t at) { return c.batch == 1 && (at < 2 || at >= 20); };
     return same_id(packed)(c) && !outside(c.query) && !outside(c.key);
   });
 }
@@ -185,9 +185,9 @@ TEST_CASE("window_with_sinks: the first keys and the last ones up to the query",
 }
 
 TEST_CASE("block_sparse: the blocks of the pattern and no other", "[property][pruner]") {
-  for (index const block : {1, 4, 5, 24}) {
+  for (index_t const block : {1, 4, 5, 24}) {
     CAPTURE(block);
-    index const n = (positions + block - 1) / block;
+    index_t const n = (positions + block - 1) / block;
     auto const bytes = some_bytes(n * n);
     auto const marked = [&](coord c) {
       if (c.query < 0) return false;
@@ -200,7 +200,7 @@ TEST_CASE("block_sparse: the blocks of the pattern and no other", "[property][pr
 TEST_CASE("heavy_hitters: the keys of the set and the last ones up to the query", "[property][pruner]") {
   auto const bytes = some_bytes(positions);
   auto const set = basin::contiguous(bytes.data(), 2, 2, positions);
-  for (index const recent : {0, 1, 4, 100}) {
+  for (index_t const recent : {0, 1, 4, 100}) {
     CAPTURE(recent);
     require_defined_by(basin::heavy_hitters{set, recent}, [&](coord c) {
       bool const near = c.key <= c.query && c.query < c.key + recent;

@@ -39,7 +39,7 @@ void on_a_gpu(cudaStream_t stream, view<double const, 2> received, view<std::uin
 }
 
 static void run_on_the_host() {
-  index const rows = 6, keys = 37;
+  index_t const rows = 6, keys = 37;
   std::vector<double> sums(rows * keys);
   philox rng(1);
   for (double& c : sums) c = static_cast<double>(below(rng, 9));  // many equals
@@ -47,17 +47,17 @@ static void run_on_the_host() {
   auto const received = contiguous(static_cast<double const*>(sums.data()), rows, keys);
   auto const all = contiguous(marks.data(), rows, keys);
   sinks::epsilon_rule const rule{.epsilon = 2};
-  auto const row = [&](index r) { return std::span<double const>(sums).subspan(r * keys, keys); };
-  auto const same = [&](index r) { return std::equal(expected.begin(), expected.end(), marks.begin() + r * keys); };
+  auto const row = [&](index_t r) { return std::span<double const>(sums).subspan(r * keys, keys); };
+  auto const same = [&](index_t r) { return std::equal(expected.begin(), expected.end(), marks.begin() + r * keys); };
 
   sinks::mark_sinks(thrust::host, rule, received, 40, all);
-  for (index r = 0; r < rows; ++r) {
+  for (index_t r = 0; r < rows; ++r) {
     require(sinks::mark_sinks(rule, row(r), 40, expected) > 0, "a row has no sink to find");
     require(same(r), "sinks of many rows are not those of one");
   }
-  for (index const count : {0, 1, 5, 37}) {
+  for (index_t const count : {0, 1, 5, 37}) {
     sinks::mark_strongest_keys(thrust::host, received, count, all);
-    for (index r = 0; r < rows; ++r) {
+    for (index_t r = 0; r < rows; ++r) {
       sinks::mark_keys(sinks::strongest_keys(row(r), count), expected);
       require(same(r), "the strongest keys of many rows are not those of one");
     }

@@ -32,7 +32,7 @@ TEST_CASE("a crew does every item once, with a model like the first, on any numb
     number lead(0);
     lead.value[0] = 7;
     std::vector<float> seen(100);
-    crew<number>(lead).each(100, [&](number& mine, index item) { seen[static_cast<std::size_t>(item)] += mine.value[0]; });
+    crew<number>(lead).each(100, [&](number& mine, index_t item) { seen[static_cast<std::size_t>(item)] += mine.value[0]; });
     CAPTURE(threads);
     CHECK(seen == std::vector<float>(100, 7));
   }
@@ -44,7 +44,7 @@ TEST_CASE("a crew finishes, and throws what its lowest failing item threw", "[st
   std::vector<int> done(40);
   std::string said;
   try {
-    crew<number>(lead).each(40, [&](number&, index item) {
+    crew<number>(lead).each(40, [&](number&, index_t item) {
       if (item % 10 == 7) throw std::runtime_error(std::to_string(item));
       done[static_cast<std::size_t>(item)] = 1;
     });

@@ -27,7 +27,7 @@ std::vector<int> random_ids(std::uint64_t seed, std::size_t count) {
 std::vector<float> passes(diffusion& model, std::vector<int> const& ids, int batch, key_masking& mask, int count) {
   std::vector<float> out;
   int const length = static_cast<int>(ids.size()) / batch;
-  for (index step = 0; step < count; ++step) {
+  for (index_t step = 0; step < count; ++step) {
     models::pass const now{step, batch, length, length, ids};
     auto const logits = model.forward(ids, batch, length, mask.adapt(now));
     out.assign(logits.begin(), logits.end());
@@ -36,10 +36,10 @@ std::vector<float> passes(diffusion& model, std::vector<int> const& ids, int bat
   return out;
 }
 
-std::vector<index> without_attention(std::span<double const> received) {
-  std::vector<index> keys;
+std::vector<index_t> without_attention(std::span<double const> received) {
+  std::vector<index_t> keys;
   for (std::size_t j = 0; j < received.size(); ++j)
-    if (received[j] == 0) keys.push_back(static_cast<index>(j));
+    if (received[j] == 0) keys.push_back(static_cast<index_t>(j));
   return keys;
 }
 
@@ -53,8 +53,8 @@ TEST_CASE("watching changes no bit, and the attention received adds up to the qu
   key_masking mask(tiny, 2, 16);
   CHECK(passes(model, ids, 2, mask, 3) == expected);
   CHECK(mask.queries() == 16);
-  for (index l = 0; l < 2; ++l)
-    for (index h = 0; h < 4; ++h) {
+  for (index_t l = 0; l < 2; ++l)
+    for (index_t h = 0; h < 4; ++h) {
       auto const c = mask.received(l, 1, h);
       CHECK(std::accumulate(c.begin(), c.end(), 0.0) == Approx(16.0).epsilon(1e-5));
     }
@@ -69,8 +69,8 @@ TEST_CASE("the second pass hides exactly the keys that were strongest in the fir
   after.follow({drop::strongest, count, evidence::last_pass, 0});
   auto const unhidden = passes(model, ids, 2, before, 1);
   CHECK(passes(model, ids, 2, after, 2) != unhidden);
-  for (index b = 0; b < 2; ++b)
-    for (index h = 0; h < 4; ++h) {
+  for (index_t b = 0; b < 2; ++b)
+    for (index_t h = 0; h < 4; ++h) {
       auto expected = sinks::strongest_keys(before.received(0, b, h), count);  // the first layer sees the same inputs in both passes
       std::sort(expected.begin(), expected.end());
       CHECK(without_attention(after.received(0, b, h)) == expected);
@@ -87,9 +87,9 @@ TEST_CASE("random keys are as many, differ by head, and depend on the sequence a
   last.follow(plan);
   passes(model, ids, 3, all, 2);
   passes(model, {ids.begin() + 32, ids.end()}, 1, last, 2);
-  std::vector<std::vector<index>> sets;
-  for (index l = 0; l < 2; ++l)
-    for (index h = 0; h < 4; ++h) {
+  std::vector<std::vector<index_t>> sets;
+  for (index_t l = 0; l < 2; ++l)
+    for (index_t h = 0; h < 4; ++h) {
       sets.push_back(without_attention(all.received(l, 2, h)));
       CHECK(sets.back().size() == 3);
       CHECK(sets.back() == without_attention(last.received(l, 0, h)));

@@ -26,7 +26,7 @@ TEST_CASE("the error of an accuracy is binomial", "[unit][study]") {
 
 TEST_CASE("draws of random keys are averaged item by item, and differences are paired", "[unit][study]") {
   std::vector<scores> all;                                       // g++ 12 at -O2 misreads the same as one nested initializer list
-  auto const add = [&](char const* name, masking_plan plan, index draw, double a, double b, double c, double d) {
+  auto const add = [&](char const* name, masking_plan plan, index_t draw, double a, double b, double c, double d) {
     all.push_back({{name, plan, draw}, std::vector<double>(4)});
     all.back().items[0] = a, all.back().items[1] = b, all.back().items[2] = c, all.back().items[3] = d;
   };
@@ -50,7 +50,7 @@ TEST_CASE("fields of a table are quoted where they must be, and NaN is empty", "
   csv table("a,b");
   table.row(std::string("x,y"), 0.25);
   table.row("say \"so\"", NAN);
-  table.row("plain", index{7});
+  table.row("plain", index_t{7});
   CHECK(table.text() == "a,b\n\"x,y\",0.25\n\"say \"\"so\"\"\",\nplain,7\n");
 }
 
@@ -78,7 +78,7 @@ TEST_CASE("kinds of tokens follow from their place", "[unit][study]") {
   CHECK(m.kind_of(1, m.given, models::mask_id) == token_kind::masked);
   CHECK(m.kind_of(1, m.given, '3') == token_kind::answer);
   CHECK(m.kind_of(1, m.length - 1, '.') == token_kind::answer_padding);
-  for (index i = 0; i < m.count; ++i)
+  for (index_t i = 0; i < m.count; ++i)
     CHECK(score_of_answer(m, i, m.sequence(i).subspan(static_cast<std::size_t>(m.given))) == 1.0);
 }
 

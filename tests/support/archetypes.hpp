@@ -233,8 +233,8 @@ struct row_copies {
   basin::view<double, 3> visible{};
   void sees_whole_row(basin::row_at at, basin::whole_row const& row) const {
     for (std::size_t j = 0; j < row.weights.size(); ++j) {
-      weights(at.batch, at.head, at.query, static_cast<basin::index>(j)) = row.weights[j];
-      scores(at.batch, at.head, at.query, static_cast<basin::index>(j)) = row.scores[j];
+      weights(at.batch, at.head, at.query, static_cast<basin::index_t>(j)) = row.weights[j];
+      scores(at.batch, at.head, at.query, static_cast<basin::index_t>(j)) = row.scores[j];
     }
     visible(at.batch, at.head, at.query) = row.visible;
   }

@@ -100,7 +100,7 @@ struct catalogue_of {
   using numbers_of = std::vector<T, Allocator<T>>;
 
   shape s;
-  index keys = s.keys, block = 48, blocks = (keys + block - 1) / block;
+  index_t keys = s.keys, block = 48, blocks = (keys + block - 1) / block;
   numbers_of<std::int32_t> lengths{static_cast<std::int32_t>(keys / 3), static_cast<std::int32_t>(keys - 1)}, ids, starts;
   numbers_of<std::uint8_t> set, pattern;
   numbers_of<float> slopes;
@@ -108,10 +108,10 @@ struct catalogue_of {
   explicit catalogue_of(shape const& at) : s(at) {
     for (float const slope : basin::alibi_slopes(s.heads)) slopes.push_back(slope);
     splitmix rng{9};
-    for (index n = 0; n < 2 * keys; ++n) ids.push_back(static_cast<std::int32_t>(n % keys * 4 / keys));
-    for (index n = 0; n < 10; ++n) starts.push_back(static_cast<std::int32_t>((n % 5 * keys + 3) / 4));
-    for (index n = 0; n < 6 * keys; ++n) set.push_back(rng() % 5 == 0);
-    for (index n = 0; n < 6 * blocks * blocks; ++n) pattern.push_back(rng() % 2);
+    for (index_t n = 0; n < 2 * keys; ++n) ids.push_back(static_cast<std::int32_t>(n % keys * 4 / keys));
+    for (index_t n = 0; n < 10; ++n) starts.push_back(static_cast<std::int32_t>((n % 5 * keys + 3) / 4));
+    for (index_t n = 0; n < 6 * keys; ++n) set.push_back(rng() % 5 == 0);
+    for (index_t n = 0; n < 6 * blocks * blocks; ++n) pattern.push_back(rng() % 2);
   }
   std::vector<any_mask> masks() const {
     basin::key_padding const padded{basin::contiguous(lengths.data(), 2)};

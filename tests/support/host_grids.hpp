@@ -18,10 +18,10 @@ struct host_grids {
   }
   template <class T>
   void multiply(basin::view<T const, 2> a, basin::view<T const, 2> b, basin::view<T, 2> c, basin::nn::update how) {
-    for (basin::index i = 0; i < c.extent(0); ++i)
-      for (basin::index j = 0; j < c.extent(1); ++j) {
+    for (basin::index_t i = 0; i < c.extent(0); ++i)
+      for (basin::index_t j = 0; j < c.extent(1); ++j) {
         T sum = how == basin::nn::update::add ? c(i, j) : T(0);
-        for (basin::index p = 0; p < a.extent(1); ++p) sum += a(i, p) * b(p, j);
+        for (basin::index_t p = 0; p < a.extent(1); ++p) sum += a(i, p) * b(p, j);
         c(i, j) = sum;
       }
   }

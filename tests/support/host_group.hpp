@@ -13,12 +13,12 @@ namespace basin_test {
 /// A tensor of numbers of 16 bits that boxes are copied from: how many columns, rows, heads, batches, and bytes from one to the next.
 struct host_boxes {
   std::byte const* start = nullptr;
-  basin::index count[4] = {}, step[4] = {};
+  basin::index_t count[4] = {}, step[4] = {};
   int rows_of_box = 0;
 
   template <class E>
   static host_boxes of(basin::view<E const, 4> const& v, int rows) {
-    auto const bytes = static_cast<basin::index>(sizeof(E));
+    auto const bytes = static_cast<basin::index_t>(sizeof(E));
     return {reinterpret_cast<std::byte const*>(v.data_handle()), {v.extent(3), v.extent(2), v.extent(1), v.extent(0)},
             {bytes, v.stride(2) * bytes, v.stride(1) * bytes, v.stride(0) * bytes}, rows};
   }

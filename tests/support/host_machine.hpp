@@ -45,7 +45,7 @@ class host_device {
 
   /// body(machine) by every thread of every block.
   template <class Body>
-  void launch(basin::index blocks, Body const& body);
+  void launch(basin::index_t blocks, Body const& body);
 
  private:
   int threads_;
@@ -123,7 +123,7 @@ struct free_aligned {
 };
 
 struct block_state {
-  basin::index number;
+  basin::index_t number;
   int threads;
   std::size_t shared_bytes;
   std::unique_ptr<std::byte[], free_aligned> shared;             // of its exact size: a sanitizer sees the byte behind it
@@ -207,7 +207,7 @@ class host_device::thread_of_block {
       : block_(b), thread_(number), back_(back), stack_(stack) {}
 
   int thread() const { return thread_; }
-  basin::index block() const { return block_.number; }
+  basin::index_t block() const { return block_.number; }
   std::byte* shared() const { return block_.shared.get(); }
 
   void sync() const {
@@ -309,8 +309,8 @@ class host_device::thread_of_block {
 static_assert(basin::gpu::machine<host_device::thread_of_block>);
 
 template <class Body>
-void host_device::launch(basin::index blocks, Body const& body) {
-  for (basin::index number = 0; number < blocks; ++number) {
+void host_device::launch(basin::index_t blocks, Body const& body) {
+  for (basin::index_t number = 0; number < blocks; ++number) {
     detail::block_state block{number, threads_, shared_bytes_,
                               std::unique_ptr<std::byte[], detail::free_aligned>(static_cast<std::byte*>(::operator new[](shared_bytes_, std::align_val_t{1024}))),
                               std::vector<detail::meeting>(static_cast<std::size_t>(threads_ / 32))};

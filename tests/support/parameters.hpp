@@ -23,12 +23,12 @@ template <class Make, std::size_t Count>
 learned_case(char const*, std::array<double, Count>, double, double, Make) -> learned_case<Make, Count>;
 
 /// The room of the first `count` numbers, and that of the others: a normalizer and its law each have room of their own.
-inline basin::parameter_gradients of_first(basin::parameter_gradients to, basin::index count) {
+inline basin::parameter_gradients of_first(basin::parameter_gradients to, basin::index_t count) {
   auto const& r = to.rows;
   if (r.data_handle() == nullptr) return to;
   return {basin::contiguous(r.data_handle(), count, r.extent(1), r.extent(2), r.extent(3))};
 }
-inline basin::parameter_gradients of_rest(basin::parameter_gradients to, basin::index count) {
+inline basin::parameter_gradients of_rest(basin::parameter_gradients to, basin::index_t count) {
   auto const& r = to.rows;
   if (r.data_handle() == nullptr) return to;
   return {basin::contiguous(r.data_handle() + count * r.stride(0), r.extent(0) - count, r.extent(1), r.extent(2), r.extent(3))};

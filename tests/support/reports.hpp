@@ -18,7 +18,7 @@ namespace basin_test {
 
 /// Sizes and layouts of one call.
 struct shape {
-  index batch = 1, heads = 1, kv_heads = 1, queries = 1, keys = 1, dim = 1, value_dim = 1;
+  index_t batch = 1, heads = 1, kv_heads = 1, queries = 1, keys = 1, dim = 1, value_dim = 1;
   layout inputs = layout::heads_first, outputs = layout::heads_first;
 
   operator basin::problem() const { return {batch, heads, kv_heads, queries, keys, dim, value_dim}; }

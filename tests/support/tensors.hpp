@@ -16,7 +16,7 @@
 
 namespace basin_test {
 
-using basin::index;
+using basin::index_t;
 
 /// How [batch, heads, length, dim] lies in memory. `reversed` has negative strides and suits inputs only.
 enum class layout { heads_first, length_first, padded, dim_first, reversed };
@@ -44,15 +44,15 @@ struct tensor {
   std::vector<T> memory;
   basin::view<T, 4> v;
 
-  tensor(std::array<index, 4> extents, layout how = layout::heads_first) {
+  tensor(std::array<index_t, 4> extents, layout how = layout::heads_first) {
     auto const [b, h, l, d] = extents;
-    std::array<index, 4> strides{};
-    index size = b * h * l * d, first = 0;
+    std::array<index_t, 4> strides{};
+    index_t size = b * h * l * d, first = 0;
     switch (how) {
       case layout::heads_first: strides = {h * l * d, l * d, d, 1}; break;
       case layout::length_first: strides = {l * h * d, d, h * d, 1}; break;
       case layout::padded: {                                     // a gap after every row, every head, every batch
-        index const row = d + 3, head = l * row + 5, batch = h * head + 7;
+        index_t const row = d + 3, head = l * row + 5, batch = h * head + 7;
         strides = {batch, head, row, 1};
         size = b * batch + 2;
         first = 2;
@@ -70,10 +70,10 @@ struct tensor {
   /// f(element, b, h, i, d) for every element.
   template <class F>
   void each(F&& f) const {
-    for (index b = 0; b < v.extent(0); ++b)
-      for (index h = 0; h < v.extent(1); ++h)
-        for (index i = 0; i < v.extent(2); ++i)
-          for (index d = 0; d < v.extent(3); ++d) f(v(b, h, i, d), b, h, i, d);
+    for (index_t b = 0; b < v.extent(0); ++b)
+      for (index_t h = 0; h < v.extent(1); ++h)
+        for (index_t i = 0; i < v.extent(2); ++i)
+          for (index_t d = 0; d < v.extent(3); ++d) f(v(b, h, i, d), b, h, i, d);
   }
   void fill_normal(std::uint64_t seed, double spread = 1) {
     splitmix rng{seed};
@@ -86,7 +86,7 @@ struct tensor {
   }
   template <class U>
   void copy_from(tensor<U> const& from) {
-    each([&](T& x, index b, index h, index i, index d) { x = static_cast<T>(from.v(b, h, i, d)); });
+    each([&](T& x, index_t b, index_t h, index_t i, index_t d) { x = static_cast<T>(from.v(b, h, i, d)); });
   }
   bool all_written() const {
     bool all = true;
@@ -112,7 +112,7 @@ struct tensor {
 template <class T>
 bool same_elements(tensor<T> const& a, tensor<T> const& b) {
   bool same = true;
-  a.each([&](T& x, index n, index h, index i, index d) { same = same && same_bits(x, static_cast<T>(b.v(n, h, i, d))); });
+  a.each([&](T& x, index_t n, index_t h, index_t i, index_t d) { same = same && same_bits(x, static_cast<T>(b.v(n, h, i, d))); });
   return same;
 }
 
@@ -120,7 +120,7 @@ bool same_elements(tensor<T> const& a, tensor<T> const& b) {
 template <class T, class U>
 double distance(tensor<T> const& a, tensor<U> const& b) {
   double most = 0;
-  a.each([&](T& x, index n, index h, index i, index d) {
+  a.each([&](T& x, index_t n, index_t h, index_t i, index_t d) {
     double const p = static_cast<double>(x), q = static_cast<double>(b.v(n, h, i, d));
     if ((std::isnan(p) && std::isnan(q)) || p == q) return;
     double const off = std::fabs(p - q);
@@ -139,7 +139,7 @@ double largest(tensor<T> const& a) {
 template <class T>
 double largest_norm(tensor<T> const& a) {
   double most = 0, sum = 0;
-  a.each([&](T& x, index, index, index, index d) {
+  a.each([&](T& x, index_t, index_t, index_t, index_t d) {
     sum = (d == 0 ? 0 : sum) + static_cast<double>(x) * static_cast<double>(x);
     most = std::fmax(most, sum);
   });

@@ -15,13 +15,13 @@ namespace basin_test {
 
 struct text {
   std::vector<double> x, gram;
-  basin::index keys, dim;
+  basin::index_t keys, dim;
 
-  text(std::vector<double> numbers, basin::index keys_, basin::index dim_) : x(std::move(numbers)), gram(static_cast<std::size_t>(keys_ * keys_)), keys(keys_), dim(dim_) {
+  text(std::vector<double> numbers, basin::index_t keys_, basin::index_t dim_) : x(std::move(numbers)), gram(static_cast<std::size_t>(keys_ * keys_)), keys(keys_), dim(dim_) {
     measure();
   }
   /// Normal numbers around a common direction: `cone` = 0 has no preferred one.
-  text(basin::index keys_, basin::index dim_, std::uint64_t seed, double cone = 0)
+  text(basin::index_t keys_, basin::index_t dim_, std::uint64_t seed, double cone = 0)
       : x(static_cast<std::size_t>(keys_ * dim_)), gram(static_cast<std::size_t>(keys_ * keys_)), keys(keys_), dim(dim_) {
     splitmix rng{seed};
     for (double& v : x) v = normal_number(rng) + cone;
@@ -35,14 +35,14 @@ struct text {
 
   basin::view<double const, 2> products() const { return basin::contiguous(gram.data(), keys, keys); }
   basin::theory::seen_gram<double> seen() const { return {products(), {}}; }
-  double operator()(basin::index i, basin::index d) const { return x[static_cast<std::size_t>(i * dim + d)]; }
+  double operator()(basin::index_t i, basin::index_t d) const { return x[static_cast<std::size_t>(i * dim + d)]; }
 
   /// |sum_i by_i x_i|, from the vectors.
   double length_of(std::vector<double> const& by) const {
     double square = 0;
-    for (basin::index d = 0; d < dim; ++d) {
+    for (basin::index_t d = 0; d < dim; ++d) {
       double sum = 0;
-      for (std::size_t i = 0; i < by.size(); ++i) sum += by[i] * (*this)(static_cast<basin::index>(i), d);
+      for (std::size_t i = 0; i < by.size(); ++i) sum += by[i] * (*this)(static_cast<basin::index_t>(i), d);
       square += sum * sum;
     }
     return std::sqrt(square);
@@ -59,18 +59,18 @@ inline std::vector<double> random_weights(std::size_t keys, splitmix& rng, doubl
 }
 
 /// `count` different keys in random order.
-inline std::vector<basin::index> random_set(std::size_t keys, std::size_t count, splitmix& rng) {
-  std::vector<basin::index> order(keys);
-  for (std::size_t i = 0; i < keys; ++i) order[i] = static_cast<basin::index>(i);
+inline std::vector<basin::index_t> random_set(std::size_t keys, std::size_t count, splitmix& rng) {
+  std::vector<basin::index_t> order(keys);
+  for (std::size_t i = 0; i < keys; ++i) order[i] = static_cast<basin::index_t>(i);
   for (std::size_t i = 0; i < count; ++i) std::swap(order[i], order[i + rng() % (keys - i)]);
   order.resize(count);
   return order;
 }
 
 /// |w_i x_i - s| (or |x_i - s|) from the vectors: coefficients of x_i - s.
-inline std::vector<double> around(std::vector<double> const& w, std::vector<basin::index> const& inside, std::size_t i, double by) {
+inline std::vector<double> around(std::vector<double> const& w, std::vector<basin::index_t> const& inside, std::size_t i, double by) {
   std::vector<double> c(w.size());
-  for (basin::index const j : inside) c[static_cast<std::size_t>(j)] = -w[static_cast<std::size_t>(j)];
+  for (basin::index_t const j : inside) c[static_cast<std::size_t>(j)] = -w[static_cast<std::size_t>(j)];
   c[i] += by;
   return c;
 }

@@ -15,7 +15,7 @@ using basin::coverage;
 /// What a tile really is, cell by cell.
 template <class Sees>
 coverage counted(basin::tile const& t, Sees sees) {
-  basin::index seen = 0, cells = 0;
+  basin::index_t seen = 0, cells = 0;
   for (auto query = t.first_query; query < t.last_query; ++query)
     for (auto key = t.first_key; key < t.last_key; ++key) {
       ++cells;
@@ -25,11 +25,11 @@ coverage counted(basin::tile const& t, Sees sees) {
 }
 
 template <class F>
-void for_each_tile(basin::index most, F&& f) {
-  for (basin::index q0 = 0; q0 < most; ++q0)
-    for (basin::index q1 = q0 + 1; q1 <= most; ++q1)
-      for (basin::index k0 = 0; k0 < most; ++k0)
-        for (basin::index k1 = k0 + 1; k1 <= most; ++k1)
+void for_each_tile(basin::index_t most, F&& f) {
+  for (basin::index_t q0 = 0; q0 < most; ++q0)
+    for (basin::index_t q1 = q0 + 1; q1 <= most; ++q1)
+      for (basin::index_t k0 = 0; k0 < most; ++k0)
+        for (basin::index_t k1 = k0 + 1; k1 <= most; ++k1)
           for (int head = 0; head < 2; ++head) f(basin::tile{0, head, q0, q1, k0, k1});
 }
 
@@ -63,11 +63,11 @@ auto kept_by(Pruner const& p) {
 
 /// Tiles of any place and size among `positions` positions, some with queries before the first key.
 template <class F>
-void for_random_tiles(basin::index positions, int count, F&& f) {
+void for_random_tiles(basin::index_t positions, int count, F&& f) {
   splitmix rng{static_cast<std::uint64_t>(positions)};
-  auto const range = [&](basin::index from, basin::index to) {
-    basin::index const size = to - from, first = from + static_cast<basin::index>(rng() % static_cast<std::uint64_t>(size));
-    return std::pair{first, first + 1 + static_cast<basin::index>(rng() % static_cast<std::uint64_t>(to - first))};
+  auto const range = [&](basin::index_t from, basin::index_t to) {
+    basin::index_t const size = to - from, first = from + static_cast<basin::index_t>(rng() % static_cast<std::uint64_t>(size));
+    return std::pair{first, first + 1 + static_cast<basin::index_t>(rng() % static_cast<std::uint64_t>(to - first))};
   };
   for (int n = 0; n < count; ++n) {
     auto const [q0, q1] = range(n % 4 == 0 ? -5 : 0, positions);

@@ -9,7 +9,7 @@ namespace basin_test {
 namespace {
 
 using view = basin::view<float, 4>;
-using sizes = std::array<index, 4>;
+using sizes = std::array<index_t, 4>;
 
 /// The views of one good call, to be spoiled one at a time.
 struct views {
@@ -62,14 +62,14 @@ void require_refused(by whom, std::vector<std::string> const& words, std::functi
   }
 }
 
-view resized(view const& v, int axis, index extent) {
+view resized(view const& v, int axis, index_t extent) {
   sizes extents{}, strides{};
   for (int r = 0; r < 4; ++r) extents[static_cast<std::size_t>(r)] = v.extent(r), strides[static_cast<std::size_t>(r)] = v.stride(r);
   extents[static_cast<std::size_t>(axis)] = extent;
   return basin::strided(v.data_handle(), extents, strides);
 }
 
-view restrided(view const& v, int axis, index stride) {
+view restrided(view const& v, int axis, index_t stride) {
   sizes extents{}, strides{};
   for (int r = 0; r < 4; ++r) extents[static_cast<std::size_t>(r)] = v.extent(r), strides[static_cast<std::size_t>(r)] = v.stride(r);
   strides[static_cast<std::size_t>(axis)] = stride;
@@ -147,7 +147,7 @@ TEST_CASE("outputs of another shape than the problem's are refused", "[unit][err
 TEST_CASE("outputs with negative, zero or overlapping strides are refused", "[unit][errors]") {
   for (int axis = 0; axis < 4; ++axis) {
     std::string const where = "axis " + std::to_string(axis);
-    for (index const stride : {index{-1}, index{0}}) {
+    for (index_t const stride : {index_t{-1}, index_t{0}}) {
       std::string const value = "stride " + std::to_string(stride);
       require_refused(by::forward, {"output out", value, where, "positive"}, [&](views& at) { at.out = restrided(at.out, axis, stride); });
       require_refused(by::backward, {"output dk", value, where, "positive"}, [&](views& at) { at.dk = restrided(at.dk, axis, stride); });
@@ -172,7 +172,7 @@ TEST_CASE("outputs in the memory of inputs or of each other are refused", "[unit
 }
 
 TEST_CASE("an output in an input's memory is seen through equal strides", "[unit][errors]") {
-  index const heads = 2, length = 6, dim = 4, row = heads * dim;
+  index_t const heads = 2, length = 6, dim = 4, row = heads * dim;
   std::vector<float> memory(static_cast<std::size_t>((length + 2) * row), 1.0f), apart(1000), before = memory;
   sizes const extents{1, heads, length, dim}, strides{(length + 1) * row, dim, row, 1};
   auto const q = basin::strided(memory.data(), extents, strides);
@@ -209,8 +209,8 @@ TEST_CASE("an output in the memory of an input that runs backwards is refused", 
 
 TEST_CASE("an axis of one element may have any stride, in outputs as in inputs", "[unit][errors]") {
   std::vector<float> memory(200, 1.0f);
-  for (index const stride : {index{0}, index{-5}, index{1}, index{100000}}) {
-    auto const at = [&](index first, index length) { return basin::strided(memory.data() + first, sizes{1, 1, length, 4}, sizes{stride, stride, 4, 1}); };
+  for (index_t const stride : {index_t{0}, index_t{-5}, index_t{1}, index_t{100000}}) {
+    auto const at = [&](index_t first, index_t length) { return basin::strided(memory.data() + first, sizes{1, 1, length, 4}, sizes{stride, stride, 4, 1}); };
     CAPTURE(stride);
     CHECK_NOTHROW(basin::cpu::forward(basin::attention<>{}, at(0, 3), at(20, 5), at(40, 5), at(60, 3)));
     CHECK_NOTHROW(basin::cpu::backward(basin::attention<>{}, at(0, 3), at(20, 5), at(40, 5), at(60, 3), at(80, 3), at(100, 5), at(120, 5)));
@@ -218,12 +218,12 @@ TEST_CASE("an axis of one element may have any stride, in outputs as in inputs",
 }
 
 TEST_CASE("q, k, v and out may interleave in one buffer", "[unit][errors]") {
-  index const length = 7, heads = 2, dim = 4, row = 4 * heads * dim;
+  index_t const length = 7, heads = 2, dim = 4, row = 4 * heads * dim;
   std::vector<float> packed(static_cast<std::size_t>(length * row), 0.5f);
   auto const part = [&](int n) { return basin::strided(packed.data() + n * heads * dim, sizes{1, heads, length, dim}, sizes{length * row, dim, row, 1}); };
   REQUIRE_NOTHROW(basin::cpu::forward(basin::attention<>{}, part(0), part(1), part(2), part(3)));
-  for (index i = 0; i < length; ++i)
-    for (index d = 0; d < row; ++d) REQUIRE(packed[static_cast<std::size_t>(i * row + d)] == 0.5f);  // a mean of 0.5 everywhere
+  for (index_t i = 0; i < length; ++i)
+    for (index_t d = 0; d < row; ++d) REQUIRE(packed[static_cast<std::size_t>(i * row + d)] == 0.5f);  // a mean of 0.5 everywhere
 }
 
 TEST_CASE("a normalizer refuses numbers outside its range, and says them", "[unit][errors]") {
@@ -256,8 +256,8 @@ TEST_CASE("a temperature whose inverse overflows single precision is refused or 
 TEST_CASE("observers and pruners of another shape than the call's are refused by name", "[unit][errors]") {
   std::vector<double> room(2 * 4 * 9);
   std::vector<std::uint8_t> bytes(2 * 4 * 9);
-  auto const doubles = [&](index b, index h, index n) { return basin::contiguous(room.data(), b, h, n); };
-  auto const sets = [&](index b, index h, index n) { return basin::contiguous(std::as_const(bytes).data(), b, h, n); };
+  auto const doubles = [&](index_t b, index_t h, index_t n) { return basin::contiguous(room.data(), b, h, n); };
+  auto const sets = [&](index_t b, index_t h, index_t n) { return basin::contiguous(std::as_const(bytes).data(), b, h, n); };
   auto const use = basin::attention<>{};
   auto const nothing = [](views&) {};
   auto const forward_refuses = [&](auto const& watched, std::vector<std::string> const& words) {
@@ -294,9 +294,9 @@ TEST_CASE("observers and pruners of another shape than the call's are refused by
 }
 
 TEST_CASE("an output that reaches from its part of a packed row into the next row is refused", "[unit][errors]") {
-  index const length = 7, row = 16;
+  index_t const length = 7, row = 16;
   std::vector<float> packed(static_cast<std::size_t>((length + 1) * row), 0.5f), values(static_cast<std::size_t>(length * 6), 0.5f);
-  auto const part = [&](index first, index dim) { return basin::strided(packed.data() + first, sizes{1, 1, length, dim}, sizes{length * row, row, row, 1}); };
+  auto const part = [&](index_t first, index_t dim) { return basin::strided(packed.data() + first, sizes{1, 1, length, dim}, sizes{length * row, row, row, 1}); };
   auto const v = basin::contiguous(values.data(), 1, 1, length, 6);
   CHECK_THROWS_AS(basin::cpu::forward(basin::attention<>{}, part(0, 4), part(4, 4), v, part(12, 6)), basin::shape_error);
   CHECK_NOTHROW(basin::cpu::forward(basin::attention<>{}, part(0, 4), part(4, 4), v, part(10, 6)));
@@ -304,7 +304,7 @@ TEST_CASE("an output that reaches from its part of a packed row into the next ro
 
 TEST_CASE("an observer's memory with overlapping or negative strides is refused", "[unit][errors]") {
   std::vector<double> room(2 * 4 * 9);
-  using three = std::array<index, 3>;
+  using three = std::array<index_t, 3>;
   auto const use = basin::attention<>{};
   call<float> c(good);
   auto const run = [&](auto const& watch) { basin::cpu::forward(use.with(watch), c.q.v, c.k.v, c.v.v, c.out.v); };

@@ -83,7 +83,7 @@ TEST_CASE("learned numbers and their gradients must fit the call", "[unit][error
   require_normalizer_refused(basin::entmax{{1.5}, other}, {"basin::entmax: " + shape});
   require_law_refused(basin::learned_ssmax{{0.1}, other}, {"basin::learned_ssmax: " + shape});
   require_law_refused(basin::asentmax{1, {0.5}, {0}, other}, {"basin::asentmax: " + shape});
-  auto const folded = basin::strided(room, std::array<basin::index, 4>{1, 1, 4, 2}, std::array<basin::index, 4>{8, 8, 1, 1});
+  auto const folded = basin::strided(room, std::array<basin::index_t, 4>{1, 1, 4, 2}, std::array<basin::index_t, 4>{8, 8, 1, 1});
   require_normalizer_refused(basin::sink_logit{{}, {folded}}, {"must not share memory"});
 }
 

@@ -115,12 +115,12 @@ TEST_CASE("a scorer refuses numbers outside its range and slopes of another coun
 
 TEST_CASE("an observer refuses numbers outside its range and room of another shape", "[unit][errors]") {
   std::vector<double> room(2 * 4 * 9 * 9);
-  auto const of = [&](index b, index h, index n) { return basin::contiguous(room.data(), b, h, n); };
-  auto const shared = basin::strided(room.data(), std::array<index, 3>{2, 4, 5}, std::array<index, 3>{20, 5, 0});
+  auto const of = [&](index_t b, index_t h, index_t n) { return basin::contiguous(room.data(), b, h, n); };
+  auto const shared = basin::strided(room.data(), std::array<index_t, 3>{2, 4, 5}, std::array<index_t, 3>{20, 5, 0});
   require_unwatched(fault::shape, {"mean_received_attention", "[2, 4, 5]", "[2, 4, 9]"}, basin::mean_received_attention{of(2, 4, 5)});
   require_unwatched(fault::shape, {"mean_received_attention"}, basin::mean_received_attention{});
   require_unwatched(fault::shape, {"log_sum_exp", "[2, 4, 9]", "[2, 4, 5]"}, basin::log_sum_exp{of(2, 4, 9)});
-  auto const overlapping = basin::strided(room.data(), std::array<index, 3>{2, 4, 5}, std::array<index, 3>{20, 4, 1});
+  auto const overlapping = basin::strided(room.data(), std::array<index_t, 3>{2, 4, 5}, std::array<index_t, 3>{20, 4, 1});
   require_unwatched(fault::shape, {"log_sum_exp", "share"}, basin::log_sum_exp{overlapping});
   require_unwatched(fault::shape, {"top_mass", "[1, 4, 5]"}, basin::top_mass{of(1, 4, 5), 3});
   require_unwatched(fault::shape, {"top_mass", "stride 0"}, basin::top_mass{shared, 3});

@@ -23,8 +23,8 @@ using bytes = std::vector<std::uint8_t>;
 using doubles = std::vector<double>;
 
 /// The pattern of one head over `keys` keys.
-bytes pattern_of(doubles const& masses, index queries, index keys, basin::sparse_choice how) {
-  index const n = (keys + how.block - 1) / how.block;
+bytes pattern_of(doubles const& masses, index_t queries, index_t keys, basin::sparse_choice how) {
+  index_t const n = (keys + how.block - 1) / how.block;
   bytes out(static_cast<std::size_t>(n * n), 99);
   basin::sparse_pattern(basin::contiguous(masses.data(), 1, 1, queries, n), keys, how, basin::contiguous(out.data(), 1, 1, n, n));
   return out;
@@ -36,8 +36,8 @@ struct head {
   bytes kept;
   explicit head(std::size_t room) : scores(room, 0.0), kept(room, 1) {}
   void update(doubles const& received, basin::heavy_budget budget) {
-    auto const room = static_cast<index>(kept.size());
-    basin::update_heavy_hitters(basin::contiguous(received.data(), 1, 1, static_cast<index>(received.size())), budget,
+    auto const room = static_cast<index_t>(kept.size());
+    basin::update_heavy_hitters(basin::contiguous(received.data(), 1, 1, static_cast<index_t>(received.size())), budget,
                                 basin::contiguous(scores.data(), 1, 1, room), basin::contiguous(kept.data(), 1, 1, room));
   }
 };
@@ -57,7 +57,7 @@ TEST_CASE("sparse_pattern: a share of the blocks and one more, those that receiv
 
 TEST_CASE("sparse_pattern: prompt and generation keep blocks of their own", "[unit][pruner]") {
   doubles const masses = {0.1, 0.4, 0.2, 0.3};
-  for (index const prompt : {3, 4}) {                            // the block in which it ends counts as prompt
+  for (index_t const prompt : {3, 4}) {                          // the block in which it ends counts as prompt
     CAPTURE(prompt);
     CHECK(pattern_of(masses, 1, 8, {2, 0.0, prompt}) == bytes{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1});
   }
@@ -117,36 +117,36 @@ TEST_CASE("update_heavy_hitters refuses budgets and shapes that do not fit, and 
   doubles const received(12);
   doubles scores(12);
   auto const of = basin::contiguous(received.data(), 1, 3, 4);
-  auto const shared = basin::strided(h.kept.data(), std::array<index, 3>{1, 3, 4}, std::array<index, 3>{4, 0, 1});
+  auto const shared = basin::strided(h.kept.data(), std::array<index_t, 3>{1, 3, 4}, std::array<index_t, 3>{4, 0, 1});
   CHECK_THROWS_AS(basin::update_heavy_hitters(of, {1, 1}, basin::contiguous(scores.data(), 1, 3, 4), shared), basin::shape_error);
   CHECK(h.kept == bytes(4, 1));
   CHECK(h.scores == doubles(4, 0.0));
 }
 
 TEST_CASE("a cache under H2O never sees a key again that it has evicted, and holds no more than its budget", "[unit][pruner]") {
-  index const keys = 20, dim = 4;
+  index_t const keys = 20, dim = 4;
   tensor<double> q({1, 2, keys, dim}), k({1, 1, keys, dim}), v({1, 1, keys, dim}), out({1, 2, 1, dim});
   q.fill_normal(1), k.fill_normal(2), v.fill_normal(3);
   doubles scores(2 * keys, 0.0), received(2 * keys);
   bytes kept(2 * keys, 1), before = kept;
-  for (index step = 1; step <= keys; ++step) {
-    auto const first = [&](tensor<double>& t, index from, index length) {
-      return basin::strided(&t.v(0, 0, from, 0), std::array<index, 4>{1, t.v.extent(1), length, dim}, std::array<index, 4>{t.v.stride(0), t.v.stride(1), dim, 1});
+  for (index_t step = 1; step <= keys; ++step) {
+    auto const first = [&](tensor<double>& t, index_t from, index_t length) {
+      return basin::strided(&t.v(0, 0, from, 0), std::array<index_t, 4>{1, t.v.extent(1), length, dim}, std::array<index_t, 4>{t.v.stride(0), t.v.stride(1), dim, 1});
     };
     auto const sums = basin::contiguous(received.data(), 1, 2, step);
     auto const use = basin::attention<>{}.with(basin::keep_keys{basin::contiguous(std::as_const(kept).data(), 1, 2, keys)}).with(basin::received_attention{sums});
     basin::reference::forward(use, first(q, step - 1, 1), first(k, 0, step), first(v, 0, step), out.v);
-    for (index n = 0; n < 2 * step; ++n)
+    for (index_t n = 0; n < 2 * step; ++n)
       if (kept[static_cast<std::size_t>(n / step * keys + n % step)] == 0) REQUIRE(received[static_cast<std::size_t>(n)] == 0);
     basin::update_heavy_hitters(sums, {3, 2}, basin::contiguous(scores.data(), 1, 2, keys), basin::contiguous(kept.data(), 1, 2, keys));
-    for (index h = 0; h < 2; ++h) CHECK(std::count(kept.begin() + h * keys, kept.begin() + h * keys + step, 1) == std::min<index>(step, 5));
+    for (index_t h = 0; h < 2; ++h) CHECK(std::count(kept.begin() + h * keys, kept.begin() + h * keys + step, 1) == std::min<index_t>(step, 5));
     for (std::size_t n = 0; n < kept.size(); ++n) REQUIRE(kept[n] <= before[n]);
     before = kept;
   }
 }
 
 TEST_CASE("top_mass: the largest weights, whatever their order, ties and signs", "[unit][observer]") {
-  auto const of = [](index largest, doubles const& weights) { return basin::top_mass{{}, largest}.of(weights); };
+  auto const of = [](index_t largest, doubles const& weights) { return basin::top_mass{{}, largest}.of(weights); };
   CHECK(of(2, {0.1, 0.4, 0.2, 0.3}) == 0.4 + 0.3);
   CHECK(of(1, {0.1, 0.4, 0.2, 0.3}) == 0.4);
   CHECK(of(4, {0.25, 0.25, 0.25, 0.25}) == 1);
@@ -163,11 +163,11 @@ TEST_CASE("top_mass: the largest weights, whatever their order, ties and signs",
   for (int n = 0; n < 300; ++n) {
     doubles weights(1 + rng() % 60);
     for (double& w : weights) w = n % 2 == 0 ? uniform_number(rng) : static_cast<double>(rng() % 5) / 16;
-    auto const largest = static_cast<index>(1 + rng() % 12);
+    auto const largest = static_cast<index_t>(1 + rng() % 12);
     doubles sorted = weights;
     std::sort(sorted.rbegin(), sorted.rend());
     double sum = 0;
-    for (std::size_t j = 0; j < sorted.size() && static_cast<index>(j) < largest; ++j) sum += sorted[j];
+    for (std::size_t j = 0; j < sorted.size() && static_cast<index_t>(j) < largest; ++j) sum += sorted[j];
     CAPTURE(n, largest, weights);
     CHECK_THAT(of(largest, weights), WithinRel(sum, 1e-14));
   }

@@ -50,7 +50,7 @@ std::span<float const> device_engine<Device>::from_host(std::span<float const> n
 }
 
 template <class Device>
-typename device_engine<Device>::rope_table device_engine<Device>::make_rope(index positions, index dim, double base) {
+typename device_engine<Device>::rope_table device_engine<Device>::make_rope(index_t positions, index_t dim, double base) {
   nn::rope_table<float> const table(positions, dim, base);
   auto const count = static_cast<std::size_t>(positions * dim / 2);
   rope_table made{storage(count), storage(count), positions, dim / 2};
@@ -117,7 +117,7 @@ void device_engine<Device>::rms_norm_backward(in<2> x, std::span<float const> we
   nn::rms_norm_backward(on, x, weight, inverse_rms, dy, dx, dweight);
 }
 template <class Device>
-void device_engine<Device>::rope_forward(out<4> x, rope_table const& table, index first) {
+void device_engine<Device>::rope_forward(out<4> x, rope_table const& table, index_t first) {
   nn::rope_forward(on, x, table.on_device(), first);
 }
 template <class Device>

@@ -19,12 +19,12 @@ class buffer {
  public:
   using T = typename Engine::storage::value_type;
 
-  T* take(index count) {
-    if (static_cast<index>(memory.size()) < count) memory.resize(static_cast<std::size_t>(count));
+  T* take(index_t count) {
+    if (static_cast<index_t>(memory.size()) < count) memory.resize(static_cast<std::size_t>(count));
     return memory.data();
   }
-  view<T, 2> take(index rows, index columns) { return contiguous(take(rows * columns), rows, columns); }
-  std::span<T> vector(index count) { return {take(count), static_cast<std::size_t>(count)}; }
+  view<T, 2> take(index_t rows, index_t columns) { return contiguous(take(rows * columns), rows, columns); }
+  std::span<T> vector(index_t count) { return {take(count), static_cast<std::size_t>(count)}; }
 
  private:
   typename Engine::storage memory;
@@ -48,7 +48,7 @@ class layer_buffers {
  public:
   using T = typename Engine::storage::value_type;
 
-  layer_activations<T> take(transformer_config const& c, index rows, view<T, 2> input, view<T, 2> middle, view<T, 2> output) {
+  layer_activations<T> take(transformer_config const& c, index_t rows, view<T, 2> input, view<T, 2> middle, view<T, 2> output) {
     return {.input = input,
             .middle = middle,
             .output = output,
@@ -73,7 +73,7 @@ class activation_store {
  public:
   using T = typename Engine::storage::value_type;
 
-  std::vector<layer_activations<T>> take(transformer_config const& c, index rows, activations keep) {
+  std::vector<layer_activations<T>> take(transformer_config const& c, index_t rows, activations keep) {
     std::size_t const sets = keep == activations::keep ? static_cast<std::size_t>(c.layers) : 1;
     if (layers.size() < sets) layers.resize(sets);
     if (stream.size() < 2 * sets + 1) stream.resize(2 * sets + 1);
@@ -92,16 +92,16 @@ class activation_store {
 
 /// A buffer of rows seen as attention sees it: heads [first, first + heads) of every row. // [batch, heads, length, head_dim]
 template <class T>
-view<T, 4> heads_of(view<T, 2> rows, index batch, index first, index heads, index head_dim) {
-  index const length = rows.extent(0) / batch, step = rows.stride(0);
-  return strided(rows.data_handle() + first * head_dim, std::array<index, 4>{batch, heads, length, head_dim},
-                 std::array<index, 4>{length * step, head_dim, step, 1});
+view<T, 4> heads_of(view<T, 2> rows, index_t batch, index_t first, index_t heads, index_t head_dim) {
+  index_t const length = rows.extent(0) / batch, step = rows.stride(0);
+  return strided(rows.data_handle() + first * head_dim, std::array<index_t, 4>{batch, heads, length, head_dim},
+                 std::array<index_t, 4>{length * step, head_dim, step, 1});
 }
 
 /// Columns [first, first + count) of every row.
 template <class T>
-view<T, 2> columns_of(view<T, 2> rows, index first, index count) {
-  return strided(rows.data_handle() + first, std::array<index, 2>{rows.extent(0), count}, std::array<index, 2>{rows.stride(0), 1});
+view<T, 2> columns_of(view<T, 2> rows, index_t first, index_t count) {
+  return strided(rows.data_handle() + first, std::array<index_t, 2>{rows.extent(0), count}, std::array<index_t, 2>{rows.stride(0), 1});
 }
 
 }  // namespace detail

@@ -20,7 +20,7 @@ enum class initial { normal, residual_output, one };
 /// Calls see(name, shape, initial) for every tensor, in the order in which they lie in memory.
 template <class See>
 void for_each_tensor(transformer_config const& c, See see) {
-  index const dim = c.dim, hidden = c.hidden, queries = c.heads * c.head_dim(), keys = c.kv_heads * c.head_dim();
+  index_t const dim = c.dim, hidden = c.hidden, queries = c.heads * c.head_dim(), keys = c.kv_heads * c.head_dim();
   see("embedding.weight", {c.vocabulary, dim}, initial::normal);
   for (int l = 0; l < c.layers; ++l) {
     std::string const layer = "layers." + std::to_string(l) + ".";
@@ -38,15 +38,15 @@ void for_each_tensor(transformer_config const& c, See see) {
   if (c.head == output_head::untied) see("head.weight", {c.vocabulary, dim}, initial::normal);
 }
 
-inline index count_of(std::vector<index> const& shape) {
-  index count = 1;
-  for (index const n : shape) count *= n;
+inline index_t count_of(std::vector<index_t> const& shape) {
+  index_t count = 1;
+  for (index_t const n : shape) count *= n;
   return count;
 }
 
-inline index value_count(transformer_config const& c) {
-  index count = 0;
-  for_each_tensor(c, [&](std::string const&, std::vector<index> const& shape, initial) { count += count_of(shape); });
+inline index_t value_count(transformer_config const& c) {
+  index_t count = 0;
+  for_each_tensor(c, [&](std::string const&, std::vector<index_t> const& shape, initial) { count += count_of(shape); });
   return count;
 }
 
@@ -54,7 +54,7 @@ template <class T>
 std::vector<nn::parameter<T>> named_parameters(transformer_config const& c, std::span<T> values, std::span<T> gradient) {
   std::vector<nn::parameter<T>> parameters;
   std::size_t at = 0;
-  for_each_tensor(c, [&](std::string const& name, std::vector<index> const& shape, initial) {
+  for_each_tensor(c, [&](std::string const& name, std::vector<index_t> const& shape, initial) {
     std::size_t const n = static_cast<std::size_t>(count_of(shape));
     parameters.push_back({name, shape, values.subspan(at, n), gradient.subspan(at, n)});
     at += n;
@@ -68,9 +68,9 @@ template <class T>
 void initialise(transformer_config const& c, std::uint64_t seed, std::span<T> values) {
   philox rng(seed);
   T* at = values.data();
-  for_each_tensor(c, [&](std::string const&, std::vector<index> const& shape, initial kind) {
+  for_each_tensor(c, [&](std::string const&, std::vector<index_t> const& shape, initial kind) {
     double const scale = kind == initial::residual_output ? 0.02 / std::sqrt(2.0 * c.layers) : 0.02;
-    for (index i = 0; i < count_of(shape); ++i) *at++ = kind == initial::one ? T(1) : static_cast<T>(scale * normal(rng));
+    for (index_t i = 0; i < count_of(shape); ++i) *at++ = kind == initial::one ? T(1) : static_cast<T>(scale * normal(rng));
   });
 }
 
@@ -92,12 +92,12 @@ struct transformer_tensors {
   std::vector<layer_tensors<T>> layers;
 
   transformer_tensors(transformer_config const& c, T* at) {
-    auto const matrix = [&at](index rows, index columns) {
+    auto const matrix = [&at](index_t rows, index_t columns) {
       T* const begin = at;
       at += rows * columns;
       return contiguous(begin, rows, columns);
     };
-    auto const vector = [&at](index n) {
+    auto const vector = [&at](index_t n) {
       T* const begin = at;
       at += n;
       return std::span<T>(begin, static_cast<std::size_t>(n));

@@ -64,7 +64,7 @@ struct parameter_gradients {
   /// Errors    shape_error: room for another number of parameters, or for another call
   void validate(char const* who, int parameters, problem const& call) const {
     if (rows.data_handle() == nullptr) return;
-    index const needs[] = {parameters, call.batch, call.heads, call.queries};
+    index_t const needs[] = {parameters, call.batch, call.heads, call.queries};
     for (int r = 0; r < 4; ++r)
       if (rows.extent(r) != needs[r])
         throw shape_error(message(who, ": gradients is [", rows.extent(0), ", ", rows.extent(1), ", ", rows.extent(2), ", ", rows.extent(3),
@@ -76,8 +76,8 @@ struct parameter_gradients {
   /// What number `which` of one head receives in all, rows in order.
   double sum(int which, int head) const {
     double total = 0;
-    for (index b = 0; b < rows.extent(1); ++b)
-      for (index i = 0; i < rows.extent(3); ++i) total += rows(which, b, head, i);
+    for (index_t b = 0; b < rows.extent(1); ++b)
+      for (index_t i = 0; i < rows.extent(3); ++i) total += rows(which, b, head, i);
     return total;
   }
 };

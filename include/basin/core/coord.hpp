@@ -10,14 +10,14 @@ namespace basin {
 /// i + Nk - Nq, so the last query always sees the last key, and one step with a cache is a forward with Nq = 1.
 struct coord {
   int batch = 0, head = 0;
-  index query = 0, key = 0;
+  index_t query = 0, key = 0;
 };
 
 /// A rectangle of queries x keys of one head; both ranges are [first, last).
 struct tile {
   int batch = 0, head = 0;
-  index first_query = 0, last_query = 0;
-  index first_key = 0, last_key = 0;
+  index_t first_query = 0, last_query = 0;
+  index_t first_key = 0, last_key = 0;
 };
 
 /// How much of a tile is visible, so that an engine can skip it, or skip asking cell by cell.
@@ -40,13 +40,13 @@ struct row_context {
 /// The row of an output: batch, head and index of the query in the caller's view.
 struct row_at {
   int batch = 0, head = 0;
-  index query = 0;
+  index_t query = 0;
 };
 
 /// A key of one query head.
 struct key_at {
   int batch = 0, head = 0;
-  index key = 0;
+  index_t key = 0;
 };
 
 }  // namespace basin

@@ -26,13 +26,13 @@ struct paged_view {
   view<std::int32_t const, 2> table{};
   view<std::int32_t const, 1> lengths{};
 
-  index batch() const { return lengths.extent(0); }
-  index heads() const { return pages.extent(1); }
-  index page_size() const { return pages.extent(2); }
-  index dim() const { return pages.extent(3); }
-  index longest() const {
-    index most = 0;
-    for (index b = 0; b < batch(); ++b) most = std::max<index>(most, lengths(b));
+  index_t batch() const { return lengths.extent(0); }
+  index_t heads() const { return pages.extent(1); }
+  index_t page_size() const { return pages.extent(2); }
+  index_t dim() const { return pages.extent(3); }
+  index_t longest() const {
+    index_t most = 0;
+    for (index_t b = 0; b < batch(); ++b) most = std::max<index_t>(most, lengths(b));
     return most;
   }
 };
@@ -53,12 +53,12 @@ void require_pages(std::string_view who, char const* name, paged_view<T> const& 
   if (at.table.extent(0) != at.batch())
     throw shape_error(message(who, ": the table of ", name, " has ", at.table.extent(0), " rows but there are ", at.batch(),
                               " lengths; give one row a sequence"));
-  for (index b = 0; b < at.batch(); ++b) {
-    index const length = at.lengths(b), room = at.table.extent(1) * at.page_size();
+  for (index_t b = 0; b < at.batch(); ++b) {
+    index_t const length = at.lengths(b), room = at.table.extent(1) * at.page_size();
     if (length < 0 || length > room)
       throw shape_error(message(who, ": sequence ", b, " of ", name, " has length ", length, ", but the table has ", at.table.extent(1), " pages of ",
                                 at.page_size(), " a sequence; a length must be from 0 to ", room));
-    for (index n = 0; n * at.page_size() < length; ++n)
+    for (index_t n = 0; n * at.page_size() < length; ++n)
       if (at.table(b, n) < 0 || at.table(b, n) >= at.pages.extent(0))
         throw shape_error(message(who, ": the table of ", name, " gives page ", at.table(b, n), " to place ", n, " of sequence ", b,
                                   "; pages are numbered from 0 to ", at.pages.extent(0) - 1));
@@ -79,7 +79,7 @@ problem check_forward(std::string_view who, Q const& q, paged_view<K> const& k, 
   detail::require_equal(who, "the batch of v", v.batch(), "the batch of q", q.extent(0));
   detail::require_equal(who, "the number of heads of v", v.heads(), "that of k", k.heads());
   detail::require_equal(who, "the dim of k", k.dim(), "the dim of q", q.extent(3));
-  for (index b = 0; b < k.batch(); ++b)
+  for (index_t b = 0; b < k.batch(); ++b)
     detail::require_equal(who, message("the length of sequence ", b, " of v").c_str(), v.lengths(b), "that of k", k.lengths(b));
   if (q.extent(1) % k.heads() != 0)
     throw shape_error(message(who, ": q has ", q.extent(1), " heads and k has ", k.heads(), "; query heads must be a multiple of key heads"));

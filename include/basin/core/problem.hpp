@@ -16,19 +16,19 @@ namespace basin {
 
 /// The sizes of one attention call. Query heads are a multiple of key heads (grouped-query attention).
 struct problem {
-  index batch = 0, heads = 0, kv_heads = 0;
-  index queries = 0, keys = 0;
-  index dim = 0, value_dim = 0;
+  index_t batch = 0, heads = 0, kv_heads = 0;
+  index_t queries = 0, keys = 0;
+  index_t dim = 0, value_dim = 0;
 
   /// The key head that query head `head` reads.
-  BASIN_HD constexpr index kv_head(index head) const { return head / (heads / kv_heads); }
+  BASIN_HD constexpr index_t kv_head(index_t head) const { return head / (heads / kv_heads); }
   /// The logical position of query row `row`: the last query stands at the last key.
-  BASIN_HD constexpr index position(index row) const { return row + keys - queries; }
+  BASIN_HD constexpr index_t position(index_t row) const { return row + keys - queries; }
 };
 
 namespace detail {
 
-inline void require_equal(std::string_view who, char const* a, index x, char const* b, index y) {
+inline void require_equal(std::string_view who, char const* a, index_t x, char const* b, index_t y) {
   if (x != y) throw shape_error(message(who, ": ", a, " is ", x, " but ", b, " is ", y, "; they must be equal"));
 }
 
@@ -51,7 +51,7 @@ void require_own_elements(std::string_view who, char const* name, View const& v)
     order[i] = i;
     for (int j = i; j > 0 && v.stride(order[j]) < v.stride(order[j - 1]); --j) std::swap(order[j], order[j - 1]);
   }
-  index reach = 0;                                               // the furthest element of the axes already looked at
+  index_t reach = 0;                                             // the furthest element of the axes already looked at
   for (int const r : order) {
     if (v.extent(r) == 1) continue;
     if (v.stride(r) <= 0)
@@ -71,10 +71,10 @@ void require_writable(std::string_view who, char const* name, View const& v) {
 
 template <class View>
 std::pair<std::intptr_t, std::intptr_t> bytes_of(View const& v) {
-  index low = 0, high = 0;
+  index_t low = 0, high = 0;
   for (int r = 0; r < 4; ++r) (v.stride(r) < 0 ? low : high) += v.stride(r) * (v.extent(r) - 1);
   auto const base = reinterpret_cast<std::intptr_t>(v.data_handle());
-  auto const size = static_cast<index>(sizeof(*v.data_handle()));
+  auto const size = static_cast<index_t>(sizeof(*v.data_handle()));
   return {base + low * size, base + (high + 1) * size};
 }
 
@@ -82,19 +82,19 @@ std::pair<std::intptr_t, std::intptr_t> bytes_of(View const& v) {
 /// one step of that axis, each stays within its own part of the step (q, k, v and o in one packed buffer).
 template <class A, class B>
 auto interleave(A const& a, B const& b, int r, std::intptr_t gap) {
-  index const step = a.stride(r);
+  index_t const step = a.stride(r);
   if (step <= 0 || b.stride(r) != step) return false;
   auto const reach = [&](auto const& v) {                        // what the axes inside one step reach over; 0: no such reading
-    index inner = 1;
+    index_t inner = 1;
     for (int s = 0; s < 4; ++s) {
       if (s == r || v.extent(s) == 1) continue;
-      if (v.stride(s) < 0) return index{0};
+      if (v.stride(s) < 0) return index_t{0};
       if (v.stride(s) < step) inner += v.stride(s) * (v.extent(s) - 1);
-      else if (v.stride(s) % step != 0) return index{0};
+      else if (v.stride(s) % step != 0) return index_t{0};
     }
     return inner;
   };
-  index const inner_a = reach(a), inner_b = reach(b), from_b_to_a = static_cast<index>((gap % step + step) % step);
+  index_t const inner_a = reach(a), inner_b = reach(b), from_b_to_a = static_cast<index_t>((gap % step + step) % step);
   return inner_a > 0 && inner_b > 0 && from_b_to_a >= inner_b && from_b_to_a + inner_a <= step;
 }
 
@@ -135,7 +135,7 @@ problem check_inputs(std::string_view who, Q const& q, K const& k, V const& v) {
 
 /// Checks that `out` has the extents [batch, heads, length, dim] and may be written.
 template <class Out>
-void check_output(std::string_view who, char const* name, Out const& out, index batch, index heads, index length, index dim) {
+void check_output(std::string_view who, char const* name, Out const& out, index_t batch, index_t heads, index_t length, index_t dim) {
   detail::require_writable(who, name, out);
   detail::require_equal(who, message("the batch of ", name).c_str(), out.extent(0), "that of the problem", batch);
   detail::require_equal(who, message("the number of heads of ", name).c_str(), out.extent(1), "that of the problem", heads);
@@ -167,7 +167,7 @@ problem check_forward(std::string_view who, Q const& q, K const& k, V const& v, 
 template <class In>
 void check_like_output(std::string_view who, char const* name, In const& in, problem const& p) {
   detail::require_extents(who, name, in);
-  index const out_extents[] = {p.batch, p.heads, p.queries, p.value_dim};
+  index_t const out_extents[] = {p.batch, p.heads, p.queries, p.value_dim};
   for (int r = 0; r < 4; ++r) detail::require_equal(who, message("extent ", r, " of ", name).c_str(), in.extent(r), "that of the output", out_extents[r]);
 }
 

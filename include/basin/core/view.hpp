@@ -10,17 +10,17 @@
 
 namespace basin {
 
-using index = std::int64_t;
+using index_t = std::int64_t;
 
 /// A view of Rank extents with any strides, counted in elements.
 template <class T, int Rank>
-using view = cuda::std::mdspan<T, cuda::std::dextents<index, Rank>, cuda::std::layout_stride>;
+using view = cuda::std::mdspan<T, cuda::std::dextents<index_t, Rank>, cuda::std::layout_stride>;
 
 /// A view over memory at `pointer` with the given extents and strides (both counted in elements).
 template <class T, std::size_t Rank>
-view<T, static_cast<int>(Rank)> strided(T* pointer, std::array<index, Rank> extents, std::array<index, Rank> strides) {
-  using extents_type = cuda::std::dextents<index, Rank>;
-  cuda::std::array<index, Rank> e{}, s{};
+view<T, static_cast<int>(Rank)> strided(T* pointer, std::array<index_t, Rank> extents, std::array<index_t, Rank> strides) {
+  using extents_type = cuda::std::dextents<index_t, Rank>;
+  cuda::std::array<index_t, Rank> e{}, s{};
   for (std::size_t r = 0; r < Rank; ++r) {
     e[r] = extents[r];
     s[r] = strides[r];
@@ -31,9 +31,9 @@ view<T, static_cast<int>(Rank)> strided(T* pointer, std::array<index, Rank> exte
 /// A dense row-major view: the last extent is contiguous.
 template <class T, class... Extents>
 view<T, static_cast<int>(sizeof...(Extents))> contiguous(T* pointer, Extents... extents) {
-  std::array<index, sizeof...(Extents)> const sizes{static_cast<index>(extents)...};
-  std::array<index, sizeof...(Extents)> strides{};
-  index step = 1;
+  std::array<index_t, sizeof...(Extents)> const sizes{static_cast<index_t>(extents)...};
+  std::array<index_t, sizeof...(Extents)> strides{};
+  index_t step = 1;
   for (std::size_t r = sizes.size(); r-- > 0;) {
     strides[r] = step;
     step *= sizes[r];

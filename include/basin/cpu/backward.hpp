@@ -31,11 +31,11 @@ struct backward_call {
 
   /// How many numbers a panel holds for each of its queries and each key: weights and their gradients; scores, and products where
   /// the score is not linear, only for those who need them.
-  static constexpr index numbers_a_pair = 2 + (keeps_scores ? 1 : 0) + (linear ? 0 : 1);
+  static constexpr index_t numbers_a_pair = 2 + (keeps_scores ? 1 : 0) + (linear ? 0 : 1);
   /// Full panels while all they hold stays near the cache; narrow ones for longer rows. Rounding depends on it.
   static panel_cuts cuts(problem const& p, tuning const& cut) {
     auto all = panel_cuts::of(p, T{});
-    if (p.keys * all.width * numbers_a_pair * static_cast<index>(sizeof(T)) <= 8 * cut.panel_bytes) return all;
+    if (p.keys * all.width * numbers_a_pair * static_cast<index_t>(sizeof(T)) <= 8 * cut.panel_bytes) return all;
     return {lanes<T>, lanes<T>, 0, (p.queries + lanes<T> - 1) / lanes<T>, all.group};
   }
 };
@@ -53,10 +53,10 @@ struct backward_buffers {
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   key_block* blocks;
 
-  backward_buffers(workspace&& memory, Call const& call, index width) : backward_buffers(memory, call, width) {}
-  backward_buffers(workspace& memory, Call const& call, index width) {
+  backward_buffers(workspace&& memory, Call const& call, index_t width) : backward_buffers(memory, call, width) {}
+  backward_buffers(workspace& memory, Call const& call, index_t width) {
     auto const& p = call.p;
-    index const block = std::min(p.keys, call.cut.keys_per_block);
+    index_t const block = std::min(p.keys, call.cut.keys_per_block);
     queries = memory.take<T>(p.dim * width);
     douts = memory.take<T>(p.value_dim * width);
     query_rows = memory.take<T>(whole_vectors<T>(p.dim) * width);
@@ -74,10 +74,10 @@ struct backward_buffers {
 
 /// Copies rows of q or dout as they are, padded to whole vectors and `width` rows with 0.
 template <class T, class View>
-void pack_rows(View const& from, panel_at at, index width, T* to) {
-  index const dim = from.extent(3), columns = whole_vectors<T>(dim);
-  for (index i = 0; i < width; ++i)
-    for (index d = 0; d < columns; d += lanes<T>)
+void pack_rows(View const& from, panel_at at, index_t width, T* to) {
+  index_t const dim = from.extent(3), columns = whole_vectors<T>(dim);
+  for (index_t i = 0; i < width; ++i)
+    for (index_t d = 0; d < columns; d += lanes<T>)
       (i < at.count ? load_row<T>(from, at.batch, at.head, at.first + i, d, dim - d) : simd<T>(T(0))).store_aligned(to + i * columns + d);
 }
 
@@ -90,7 +90,7 @@ void report_parameters(panel<T, Vectors, Attention> const& who, Sums const& sums
       for (int n = 0; n < normalizer_type::parameters; ++n) {
         alignas(64) T values[lanes<T>];
         sums[v][static_cast<std::size_t>(n)].store_aligned(values);
-        for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane)
+        for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane)
           who.use.normalize.sees_parameter_gradient({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, n, static_cast<double>(values[lane]));
       }
 }
@@ -99,10 +99,10 @@ void report_parameters(panel<T, Vectors, Attention> const& who, Sums const& sums
 template <bool Hides, int Vectors, class T, class Attention, class Call, class Fit, class Delta>
 void gather_block(panel<T, Vectors, Attention> const& who, key_block block, Fit const& fit, backward_buffers<Call> const& at, Delta& delta) {
   using batch = simd<T>;
-  constexpr index width = panel<T, Vectors, Attention>::width;
+  constexpr index_t width = panel<T, Vectors, Attention>::width;
   for (int v = 0; v < Vectors; ++v) {
     auto mine = delta[v];
-    for (index n = block.row * width + v * lanes<T>, end = (block.row + block.count) * width; n < end; n += width) {
+    for (index_t n = block.row * width + v * lanes<T>, end = (block.row + block.count) * width; n < end; n += width) {
       batch const term = batch::load_aligned(at.weights + n);
       batch weight = fit.factor[v] * term, dw = batch::load_aligned(at.dweights + n), score = weight;
       if constexpr (Call::keeps_scores) score = batch::load_aligned(at.scores + n);
@@ -124,10 +124,10 @@ template <bool Hides, int Vectors, class T, class Attention, class Call, class F
 void differentiate_block(panel<T, Vectors, Attention> const& who, key_block block, Fit const& fit, backward_buffers<Call> const& at, Delta const& delta, Sums& dparameters) {
   using batch = simd<T>;
   using normalizer_type = decltype(Attention::normalize);
-  constexpr index width = panel<T, Vectors, Attention>::width;
+  constexpr index_t width = panel<T, Vectors, Attention>::width;
   for (int v = 0; v < Vectors; ++v)
-    for (index r = 0; r < block.count; ++r) {
-      index const n = (block.row + r) * width + v * lanes<T>;
+    for (index_t r = 0; r < block.count; ++r) {
+      index_t const n = (block.row + r) * width + v * lanes<T>;
       batch const weight = batch::load_aligned(at.weights + n), dw = batch::load_aligned(at.dweights + n);
       batch score = weight;
       if constexpr (Call::keeps_scores) score = batch::load_aligned(at.scores + n);
@@ -164,8 +164,8 @@ void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block c
 /// S = K Q^T and dW = V dO^T of a panel, a block of keys at a time.
 template <int Vectors, class T, class Attention, class Call>
 void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, backward_buffers<Call> const& at) {
-  constexpr index width = panel<T, Vectors, Attention>::width;
-  index const kv = call.p.kv_head(who.at.head);
+  constexpr index_t width = panel<T, Vectors, Attention>::width;
+  index_t const kv = call.p.kv_head(who.at.head);
   for (key_block const block : blocks) {
     auto const keys = rows_of<T>(call.k, who.at.batch, kv, block.first, block.count, at.keys);
     auto const values = rows_of<T>(call.v, who.at.batch, kv, block.first, block.count, at.values);
@@ -181,9 +181,9 @@ void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::sp
 /// dV += W^T dO, dK += dS^T Q and dQ += dS K of a panel.
 template <int Vectors, class T, class Attention, class Call>
 void add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, backward_buffers<Call> const& at, key_gradients<T> sums) {
-  constexpr index width = panel<T, Vectors, Attention>::width;
+  constexpr index_t width = panel<T, Vectors, Attention>::width;
   auto const& p = call.p;
-  index const columns = sums.key_columns, value_columns = sums.value_columns, count = who.at.count;
+  index_t const columns = sums.key_columns, value_columns = sums.value_columns, count = who.at.count;
   auto const finite = all_finite(at.query_rows, columns, count, p.dim) && all_finite(at.dout_rows, value_columns, count, p.value_dim);
   for (key_block const block : blocks) {
     T const *const weights = at.weights + block.row * width, *const ddots = at.dweights + block.row * width;
@@ -206,7 +206,7 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
   using watch_type = typename Call::watch_type;
   auto const& p = call.p;
   panel<T, Vectors, std::remove_cvref_t<decltype(call.use)>> who(call.use, call.watch, p, where);
-  if constexpr (watch_type::counts_queries) who.count_from(totals + watch_type::key_values, static_cast<index>(numbers_per_key<watch_type>));
+  if constexpr (watch_type::counts_queries) who.count_from(totals + watch_type::key_values, static_cast<index_t>(numbers_per_key<watch_type>));
   pack_lanes(call.q, where, who.width, who.packed_factor(), at.queries);
   pack_lanes(call.dout, where, who.width, T(1), at.douts);
   pack_rows(call.q, where, who.width, at.query_rows);
@@ -256,7 +256,7 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
   detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, cuts.width); });
   detail::piece_totals<watch_type> totals(p, detail::dealt::of(p, cuts, cut).pieces);
   T const key_factor = detail::panel<T, 1, Attention>(use, call.watch, p, {}).packed_factor();
-  detail::over_key_heads<T>(p, cuts, cut, key_factor, dk, dv, [&](detail::panel_at where, bool narrow, index piece, detail::key_gradients<T> sums) {
+  detail::over_key_heads<T>(p, cuts, cut, key_factor, dk, dv, [&](detail::panel_at where, bool narrow, index_t piece, detail::key_gradients<T> sums) {
     detail::backward_buffers<call_type> const at(memory.mine(), call, cuts.width);
     if (narrow) detail::backward_panel<1>(call, where, at, sums, totals.of(where, piece));
     else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals.of(where, piece));

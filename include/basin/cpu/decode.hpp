@@ -11,7 +11,7 @@ namespace basin::cpu {
 
 /// From so many queries a head on, panels are faster, which hold a query in every lane. Measured in cache, 1024 keys, d 128,
 /// AVX-512: 4, 8 and 16 queries take 30, 58 and 108 us here and 57, 57 and 58 us in a panel; of 4 heads of a group 8 take 213 and 230 us.
-inline constexpr index fewest_queries_of_a_panel = 9;
+inline constexpr index_t fewest_queries_of_a_panel = 9;
 
 /// forward() for one query or a few against many keys: a step of generation with a cache of keys and values.
 ///

@@ -48,7 +48,7 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
     if (part.narrow) detail::forward_run<1>(call, part, cuts, at, totals);
     else detail::forward_run<panel_vectors<T>>(call, part, cuts, at, totals);
   };
-  index const together = call.plan().together;
+  index_t const together = call.plan().together;
   if constexpr (call_type::watch_type::key_values > 0) detail::over_watched_runs(p, cuts, together, cut, call.watch, run);
   else detail::over_runs(p, cuts, together, [&](detail::run_at part) { run(part, nullptr); });
 }

@@ -18,8 +18,8 @@ namespace basin::cpu {
 
 /// The sizes of a cache of one layer. A page holds the keys (or values) of `page_size` positions, head after head.
 struct cache_shape {
-  index kv_heads = 1, dim = 64, value_dim = 64;
-  index page_size = 64;                                          // 64 x 128 x 4 bytes = 32 KiB a head: long runs, little waste
+  index_t kv_heads = 1, dim = 64, value_dim = 64;
+  index_t page_size = 64;                                        // 64 x 128 x 4 bytes = 32 KiB a head: long runs, little waste
 
   friend constexpr bool operator==(cache_shape const&, cache_shape const&) = default;
 };
@@ -32,14 +32,14 @@ enum class sequence : std::int32_t {};
 template <class Storage>
 class cached_batch {
  public:
-  cached_batch(view<Storage const, 4> key_pages, view<Storage const, 4> value_pages, index batch, index most_pages)
+  cached_batch(view<Storage const, 4> key_pages, view<Storage const, 4> value_pages, index_t batch, index_t most_pages)
       : keys_in(key_pages),
         values_in(value_pages),
-        width(std::max<index>(most_pages, 1)),
+        width(std::max<index_t>(most_pages, 1)),
         table(static_cast<std::size_t>(batch * width)),
         lengths(static_cast<std::size_t>(batch)) {}
 
-  void put(index place, std::span<std::int32_t const> pages, index length) {
+  void put(index_t place, std::span<std::int32_t const> pages, index_t length) {
     std::copy(pages.begin(), pages.end(), table.begin() + place * width);
     lengths[static_cast<std::size_t>(place)] = static_cast<std::int32_t>(length);
   }
@@ -48,12 +48,12 @@ class cached_batch {
 
  private:
   paged_view<Storage const> paged(view<Storage const, 4> const& pages) const {
-    auto const batch = static_cast<index>(lengths.size());
+    auto const batch = static_cast<index_t>(lengths.size());
     return {pages, contiguous(table.data(), batch, width), contiguous(lengths.data(), batch)};
   }
 
   view<Storage const, 4> keys_in, values_in;
-  index width;
+  index_t width;
   std::vector<std::int32_t> table, lengths;
 };
 
@@ -70,7 +70,7 @@ class cached_batch {
 template <class Storage = float>
 class key_value_cache {
  public:
-  explicit key_value_cache(cache_shape const& sizes, index pages = 0) : shape_(sizes) {
+  explicit key_value_cache(cache_shape const& sizes, index_t pages = 0) : shape_(sizes) {
     for (auto const& [what, size] :
          {std::pair{"kv_heads", sizes.kv_heads}, {"dim", sizes.dim}, {"value_dim", sizes.value_dim}, {"page_size", sizes.page_size}})
       if (size < 1) throw value_error(message(name, ": ", what, " is ", size, "; it must be at least 1"));
@@ -79,10 +79,10 @@ class key_value_cache {
   }
 
   cache_shape const& shape() const { return shape_; }
-  index length(sequence s) const { return checked(s).length; }
+  index_t length(sequence s) const { return checked(s).length; }
   /// Pages of the pool, and how many of them no sequence uses.
-  index pages() const { return static_cast<index>(uses.size()); }
-  index free_pages() const { return static_cast<index>(unused.size()); }
+  index_t pages() const { return static_cast<index_t>(uses.size()); }
+  index_t free_pages() const { return static_cast<index_t>(unused.size()); }
 
   /// A new sequence without keys.
   sequence open() {
@@ -94,7 +94,7 @@ class key_value_cache {
   }
 
   /// A new sequence that begins with the first `length` keys of another one, in the same pages.
-  sequence fork(sequence from, index length) {
+  sequence fork(sequence from, index_t length) {
     require_length("fork", from, length);
     auto const shared = first_pages(checked(from).pages, length);
     sequence const made = open();
@@ -106,7 +106,7 @@ class key_value_cache {
   }
 
   /// Forgets every key from `length` on.
-  void truncate(sequence s, index length) {
+  void truncate(sequence s, index_t length) {
     require_length("truncate", s, length);
     record& r = checked(s);
     for (std::size_t n = first_pages(r.pages, length).size(); n < r.pages.size(); ++n) leave(r.pages[n]);
@@ -124,8 +124,8 @@ class key_value_cache {
   template <class K, class V>
   void append(std::span<sequence const> which, K const& k, V const& v) {
     check_append(which, k, v);
-    index const added = k.extent(2);
-    index needed = 0;
+    index_t const added = k.extent(2);
+    index_t needed = 0;
     for (sequence const s : which) {
       needed += pages_to_take(checked(s), added);
       checked(s).pages.reserve(static_cast<std::size_t>(pages_for(length(s) + added)));
@@ -134,8 +134,8 @@ class key_value_cache {
     for (std::size_t b = 0; b < which.size(); ++b) {
       record& r = checked(which[b]);
       make_room(r, added);
-      copy_rows(k, static_cast<index>(b), r, keys.data(), shape_.dim);
-      copy_rows(v, static_cast<index>(b), r, values.data(), shape_.value_dim);
+      copy_rows(k, static_cast<index_t>(b), r, keys.data(), shape_.dim);
+      copy_rows(v, static_cast<index_t>(b), r, values.data(), shape_.value_dim);
       r.length += added;
     }
   }
@@ -146,25 +146,25 @@ class key_value_cache {
 
   /// What decode() takes.
   cached_batch<Storage> batch(std::span<sequence const> which) const {
-    index most = 0;
-    for (sequence const s : which) most = std::max(most, static_cast<index>(checked(s).pages.size()));
-    cached_batch<Storage> out(pool(keys.data(), shape_.dim), pool(values.data(), shape_.value_dim), static_cast<index>(which.size()), most);
-    for (std::size_t b = 0; b < which.size(); ++b) out.put(static_cast<index>(b), checked(which[b]).pages, checked(which[b]).length);
+    index_t most = 0;
+    for (sequence const s : which) most = std::max(most, static_cast<index_t>(checked(s).pages.size()));
+    cached_batch<Storage> out(pool(keys.data(), shape_.dim), pool(values.data(), shape_.value_dim), static_cast<index_t>(which.size()), most);
+    for (std::size_t b = 0; b < which.size(); ++b) out.put(static_cast<index_t>(b), checked(which[b]).pages, checked(which[b]).length);
     return out;
   }
 
  private:
   struct record {
     bool is_open = false;
-    index length = 0;
+    index_t length = 0;
     std::vector<std::int32_t> pages;
   };
 
   template <class T>
-  view<T, 4> pool(T* data, index dim) const { return contiguous(data, pages(), shape_.kv_heads, shape_.page_size, dim); }
-  index size_of_page(index dim) const { return shape_.kv_heads * shape_.page_size * dim; }
-  index pages_for(index length) const { return (length + shape_.page_size - 1) / shape_.page_size; }
-  std::vector<std::int32_t> first_pages(std::vector<std::int32_t> const& all, index length) const {
+  view<T, 4> pool(T* data, index_t dim) const { return contiguous(data, pages(), shape_.kv_heads, shape_.page_size, dim); }
+  index_t size_of_page(index_t dim) const { return shape_.kv_heads * shape_.page_size * dim; }
+  index_t pages_for(index_t length) const { return (length + shape_.page_size - 1) / shape_.page_size; }
+  std::vector<std::int32_t> first_pages(std::vector<std::int32_t> const& all, index_t length) const {
     return {all.begin(), all.begin() + pages_for(length)};
   }
 
@@ -175,7 +175,7 @@ class key_value_cache {
       throw value_error(message(name, ": sequence ", at, " is not open; use what open() and fork() gave, until close()"));
     return sequences[static_cast<std::size_t>(at)];
   }
-  void require_length(char const* what, sequence s, index length) const {
+  void require_length(char const* what, sequence s, index_t length) const {
     if (length < 0 || length > checked(s).length)
       throw value_error(message(name, ": cannot ", what, " sequence ", static_cast<std::int32_t>(s), ", which has ", checked(s).length,
                                 " keys, at ", length, "; choose 0 to ", checked(s).length));
@@ -192,14 +192,14 @@ class key_value_cache {
     check_rows("v", v, which.size(), shape_.value_dim, values);
     basin::detail::require_equal(name, "the number of values (length of v)", v.extent(2), "the number of keys (length of k)", k.extent(2));
     for (sequence const s : which)
-      if (index const length = checked(s).length + k.extent(2); length > std::numeric_limits<std::int32_t>::max())
+      if (index_t const length = checked(s).length + k.extent(2); length > std::numeric_limits<std::int32_t>::max())
         throw value_error(message(name, ": sequence ", static_cast<std::int32_t>(s), " would have ", length, " keys; lengths are kept in 32 bits"));
   }
   template <class Rows>
-  void check_rows(char const* what, Rows const& rows, std::size_t sequences_given, index dim, std::vector<Storage> const& own) const {
+  void check_rows(char const* what, Rows const& rows, std::size_t sequences_given, index_t dim, std::vector<Storage> const& own) const {
     basin::detail::require_extents(name, what, rows);
     basin::detail::require_equal(name, message("the batch of ", what).c_str(), rows.extent(0), "the number of sequences",
-                                 static_cast<index>(sequences_given));
+                                 static_cast<index_t>(sequences_given));
     basin::detail::require_equal(name, message("the number of heads of ", what).c_str(), rows.extent(1), "that of the cache", shape_.kv_heads);
     basin::detail::require_equal(name, message("the dim of ", what).c_str(), rows.extent(3), "that of the cache", dim);
     auto const [low, high] = basin::detail::bytes_of(rows);
@@ -208,13 +208,13 @@ class key_value_cache {
       throw shape_error(message(name, ": ", what, " lies inside the cache; append from other memory, or fork() the sequence"));
   }
 
-  void grow_to(index count) {
+  void grow_to(index_t count) {
     unused.reserve(static_cast<std::size_t>(count));
     uses.reserve(static_cast<std::size_t>(count));
     values.reserve(static_cast<std::size_t>(count * size_of_page(shape_.value_dim)));
     keys.resize(static_cast<std::size_t>(count * size_of_page(shape_.dim)));
     values.resize(static_cast<std::size_t>(count * size_of_page(shape_.value_dim)));
-    for (index page = count; page-- > pages();) unused.push_back(static_cast<std::int32_t>(page));
+    for (index_t page = count; page-- > pages();) unused.push_back(static_cast<std::int32_t>(page));
     uses.resize(static_cast<std::size_t>(count), 0);
   }
   void leave(std::int32_t page) {
@@ -230,9 +230,9 @@ class key_value_cache {
   bool writes_into_shared(record const& r) const {
     return r.length % shape_.page_size != 0 && uses[static_cast<std::size_t>(r.pages.back())] > 1;
   }
-  index pages_to_take(record const& r, index added) const { return pages_for(r.length + added) - pages_for(r.length) + writes_into_shared(r); }
+  index_t pages_to_take(record const& r, index_t added) const { return pages_for(r.length + added) - pages_for(r.length) + writes_into_shared(r); }
 
-  void make_room(record& r, index added) {
+  void make_room(record& r, index_t added) {
     if (writes_into_shared(r)) {
       std::int32_t const from = r.pages.back(), to = take_page();
       for (auto const& [memory, dim] : {std::pair{&keys, shape_.dim}, {&values, shape_.value_dim}})
@@ -240,16 +240,16 @@ class key_value_cache {
       leave(from);
       r.pages.back() = to;
     }
-    while (static_cast<index>(r.pages.size()) < pages_for(r.length + added)) r.pages.push_back(take_page());
+    while (static_cast<index_t>(r.pages.size()) < pages_for(r.length + added)) r.pages.push_back(take_page());
   }
   template <class Rows>
-  void copy_rows(Rows const& from, index b, record const& r, Storage* data, index dim) const {
+  void copy_rows(Rows const& from, index_t b, record const& r, Storage* data, index_t dim) const {
     auto const to = pool(data, dim);
-    for (index h = 0; h < shape_.kv_heads; ++h)
-      for (index i = 0; i < from.extent(2); ++i) {
-        index const at = r.length + i;
+    for (index_t h = 0; h < shape_.kv_heads; ++h)
+      for (index_t i = 0; i < from.extent(2); ++i) {
+        index_t const at = r.length + i;
         Storage* const row = &to(r.pages[static_cast<std::size_t>(at / shape_.page_size)], h, at % shape_.page_size, 0);
-        for (index d = 0; d < dim; ++d) row[d] = static_cast<Storage>(static_cast<compute_t<Storage>>(from(b, h, i, d)));
+        for (index_t d = 0; d < dim; ++d) row[d] = static_cast<Storage>(static_cast<compute_t<Storage>>(from(b, h, i, d)));
       }
   }
 

@@ -25,8 +25,8 @@ enum class way {
 /// The choice of the engine, from the policies and the shape alone; each way is exact.
 struct forward_plan {
   way rows = way::stream;
-  index kept_rows = 0;                  // keys whose scores or terms a panel keeps
-  index together = 1;                   // panels that share each block of keys
+  index_t kept_rows = 0;                // keys whose scores or terms a panel keeps
+  index_t together = 1;                 // panels that share each block of keys
 
   friend constexpr bool operator==(forward_plan const&, forward_plan const&) = default;
 };
@@ -36,13 +36,13 @@ struct forward_plan {
 template <class T, class Attention>
 constexpr forward_plan plan_forward(problem const& p, tuning const& cut) {
   using watch = observation<decltype(Attention::observe)>;
-  constexpr index most = 16;
-  index const whole_panel = p.keys * panel_vectors<T> * lanes<T> * static_cast<index>(sizeof(T));
-  index const together = std::min(cut.panels_together, most);
-  auto const fitting = [&](index bytes) { return std::clamp<index>(bytes / whole_panel, 1, together); };
+  constexpr index_t most = 16;
+  index_t const whole_panel = p.keys * panel_vectors<T> * lanes<T> * static_cast<index_t>(sizeof(T));
+  index_t const together = std::min(cut.panels_together, most);
+  auto const fitting = [&](index_t bytes) { return std::clamp<index_t>(bytes / whole_panel, 1, together); };
   if (!one_sweep<Attention>) return {way::whole_rows, p.keys, fitting(cut.panel_bytes)};
   if (watch::key_values > 0 || watch::wants_whole_rows) {
-    index const all = whole_panel + p.keys * (p.dim + p.value_dim) * static_cast<index>(sizeof(T));
+    index_t const all = whole_panel + p.keys * (p.dim + p.value_dim) * static_cast<index_t>(sizeof(T));
     return {way::stream_and_keep, p.keys, 2 * all <= 3 * cut.panel_bytes ? 1 : fitting(cut.kept_bytes)};  // within L2, or beyond it
   }
   return {way::stream, 0, together};

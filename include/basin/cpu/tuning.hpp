@@ -13,20 +13,20 @@ namespace basin::cpu {
 
 /// How a call is cut up. It changes speed and rounding, never what is computed; results do not depend on the thread count.
 struct tuning {
-  index keys_per_block = 128;           // keys that are taken in at once: 128 keys x 48 queries x 4 bytes of scores stay in L1
-  index keys_per_step = 32;             // keys that a mask or a pruner is asked about at once, where a block is seen in part
-  index panels_together = 8;            // panels of queries that share each block of keys while it is in the L2 cache
-  index panel_bytes = 1 << 20;          // scores that are swept again and again: they fit a 2 MiB L2 beside keys and values
-  index kept_bytes = 5 << 20;           // terms that are read once more: from L3, cheaper than to read keys and values for each panel
-  index tasks = 16;                     // pieces that one head is cut into where there are fewer heads than this
+  index_t keys_per_block = 128;         // keys that are taken in at once: 128 keys x 48 queries x 4 bytes of scores stay in L1
+  index_t keys_per_step = 32;           // keys that a mask or a pruner is asked about at once, where a block is seen in part
+  index_t panels_together = 8;          // panels of queries that share each block of keys while it is in the L2 cache
+  index_t panel_bytes = 1 << 20;        // scores that are swept again and again: they fit a 2 MiB L2 beside keys and values
+  index_t kept_bytes = 5 << 20;         // terms that are read once more: from L3, cheaper than to read keys and values for each panel
+  index_t tasks = 16;                   // pieces that one head is cut into where there are fewer heads than this
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 
   /// The same for a call of so many keys, checked: nothing is larger than can matter, so that no size below overflows.
-  tuning for_call(std::string_view who, index keys) const {
+  tuning for_call(std::string_view who, index_t keys) const {
     validate(who);
-    constexpr index most_bytes = index{1} << 40, most = 1 << 20;
-    index const whole = std::max<index>(128, (keys + 63) / 64 * 64);
+    constexpr index_t most_bytes = index_t{1} << 40, most = 1 << 20;
+    index_t const whole = std::max<index_t>(128, (keys + 63) / 64 * 64);
     return {std::min(keys_per_block, whole), std::min(keys_per_step, whole), std::min(panels_together, most),
             std::min(panel_bytes, most_bytes), std::min(kept_bytes, most_bytes), std::min(tasks, most)};
   }
@@ -51,7 +51,7 @@ template <class T, int Vectors>
 inline constexpr int tile_rows = std::min(12, (sizeof(simd<T>) >= 64 ? 24 : 12) / Vectors);
 
 template <class T>
-inline constexpr index lanes = static_cast<index>(simd<T>::size);
+inline constexpr index_t lanes = static_cast<index_t>(simd<T>::size);
 
 /// The type that numbers of a storage type are computed in: float for float and the 16-bit types, double for double.
 template <class Storage>

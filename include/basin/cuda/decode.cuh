@@ -15,7 +15,7 @@ namespace basin {
 namespace gpu::detail {
 
 /// Keys of one part: a number of the problem alone, so that the bits do not depend on the device.
-inline constexpr index keys_per_split = 1024;
+inline constexpr index_t keys_per_split = 1024;
 
 template <class Attention>
 using part_of = row_part<decltype(Attention::normalize), observation<decltype(Attention::observe)>>;
@@ -24,7 +24,7 @@ using part_of = row_part<decltype(Attention::normalize), observation<decltype(At
 constexpr std::size_t padded_bytes(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
 
 template <class Attention>
-constexpr index splits_of(problem const& p) {
+constexpr index_t splits_of(problem const& p) {
   return plan_forward<Attention>() == way::stream ? (p.keys + keys_per_split - 1) / keys_per_split : 1;
 }
 
@@ -56,7 +56,7 @@ void launch_decode(char const* who, Attention const& use, forward_arguments<E, N
   constexpr auto watches_keys = observation<decltype(Attention::observe)>::key_values > 0;
   static_assert(keys_per_split % Selector::of(sizeof(E), Dim).columns == 0, "basin: keys of a part are met in whole tiles");
   problem const& p = plain.p;
-  index const rows = p.batch * p.heads * p.queries, splits = splits_of<Attention>(p);
+  index_t const rows = p.batch * p.heads * p.queries, splits = splits_of<Attention>(p);
   if constexpr (watches_keys) plain.kept = reinterpret_cast<kept_row<N>*>(workspace.data());
   if constexpr (plan_forward<Attention>() == way::stream)
     if (splits > 1) {

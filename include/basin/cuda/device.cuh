@@ -10,7 +10,7 @@ namespace basin::gpu {
 
 struct device {
   __device__ int thread() const { return static_cast<int>(threadIdx.x); }
-  __device__ index block() const { return blockIdx.x; }
+  __device__ index_t block() const { return blockIdx.x; }
   __device__ std::byte* shared() const {
     extern __shared__ uint4 basin_shared_memory[];
     return reinterpret_cast<std::byte*>(basin_shared_memory);

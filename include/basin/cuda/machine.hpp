@@ -42,7 +42,7 @@ template <class M>
 concept machine = requires(M const m, word w, std::byte* shared, std::byte const* from, cuda::std::array<float, 4> sums,
                            words4 a, words2 b) {
   { m.thread() } -> std::same_as<int>;
-  { m.block() } -> std::same_as<index>;
+  { m.block() } -> std::same_as<index_t>;
   { m.shared() } -> std::same_as<std::byte*>;
   m.sync();
   { m.any(true) } -> std::same_as<bool>;

@@ -16,7 +16,7 @@ namespace basin {
 struct block_causal {
   using alike_for_heads = std::true_type;
 
-  index block = 32;
+  index_t block = 32;
 
   BASIN_HD constexpr bool allows(coord c) const { return c.query >= 0 && c.key < (c.query / block + 1) * block; }
   BASIN_HD constexpr coverage covers(tile t) const {

@@ -25,12 +25,12 @@ struct document_starts {
   view<std::int32_t const, 2> starts{};
 
   BASIN_HD bool allows(coord c) const {
-    index const own = started(c.batch, c.query);
+    index_t const own = started(c.batch, c.query);
     return inside(own) && own == started(c.batch, c.key);
   }
   BASIN_HD coverage covers(tile t) const {
     range const queries = clipped(t.batch, t.first_query, t.last_query), keys = clipped(t.batch, t.first_key, t.last_key);
-    index const first = queries.first > keys.first ? queries.first : keys.first, last = queries.last < keys.last ? queries.last : keys.last;
+    index_t const first = queries.first > keys.first ? queries.first : keys.first, last = queries.last < keys.last ? queries.last : keys.last;
     if (first > last) return coverage::none;
     return queries.whole && keys.whole && queries.first == queries.last && keys.first == keys.last ? coverage::all : coverage::some;
   }
@@ -43,24 +43,24 @@ struct document_starts {
 
  private:
   /// How many documents start at or before a position: 0 before the first one, extent(1) behind the last one.
-  BASIN_HD index started(index batch, index position) const {
-    index low = 0, high = starts.extent(1);
+  BASIN_HD index_t started(index_t batch, index_t position) const {
+    index_t low = 0, high = starts.extent(1);
     while (low < high) {
-      index const middle = (low + high) / 2;
+      index_t const middle = (low + high) / 2;
       if (starts(batch, middle) <= position) low = middle + 1;
       else high = middle;
     }
     return low;
   }
-  BASIN_HD bool inside(index document) const { return document > 0 && document < starts.extent(1); }
+  BASIN_HD bool inside(index_t document) const { return document > 0 && document < starts.extent(1); }
 
   /// The documents among positions [first, last), and whether all of these are in one.
   struct range {
-    index first, last;
+    index_t first, last;
     bool whole;
   };
-  BASIN_HD range clipped(index batch, index first, index last) const {
-    index const from = started(batch, first), to = started(batch, last - 1), end = starts.extent(1) - 1;
+  BASIN_HD range clipped(index_t batch, index_t first, index_t last) const {
+    index_t const from = started(batch, first), to = started(batch, last - 1), end = starts.extent(1) - 1;
     return {from < 1 ? 1 : from, to > end ? end : to, inside(from) && inside(to)};
   }
 };

@@ -43,9 +43,9 @@ struct documents {
   struct range {
     std::int32_t least, most;
   };
-  BASIN_HD range ids_in(index batch, index first, index last) const {
+  BASIN_HD range ids_in(index_t batch, index_t first, index_t last) const {
     range r{ids(batch, first), ids(batch, first)};
-    for (index at = first + 1; at < last; ++at) {
+    for (index_t at = first + 1; at < last; ++at) {
       std::int32_t const id = ids(batch, at);
       r = {id < r.least ? id : r.least, id > r.most ? id : r.most};
     }

@@ -21,12 +21,12 @@ namespace basin {
 struct doubled_block_causal {
   using alike_for_heads = std::true_type;
 
-  index block = 32, length = 1;
+  index_t block = 32, length = 1;
 
   BASIN_HD constexpr bool allows(coord c) const {
     if (c.query < 0) return false;
-    index const query_copy = c.query >= length, key_copy = c.key >= length;
-    index const query_block = (c.query - query_copy * length) / block, key_block = (c.key - key_copy * length) / block;
+    index_t const query_copy = c.query >= length, key_copy = c.key >= length;
+    index_t const query_block = (c.query - query_copy * length) / block, key_block = (c.key - key_copy * length) / block;
     if (query_copy == 0 && key_copy == 0) return key_block == query_block;
     if (key_copy == 0) return false;
     return query_copy == 0 ? key_block < query_block : key_block <= query_block;
@@ -37,8 +37,8 @@ struct doubled_block_causal {
     if (t.last_query <= 0) return coverage::none;
     bool any = false, every = t.first_query >= 0;
     t.first_query = t.first_query < 0 ? 0 : t.first_query;
-    for (index query_copy = 0; query_copy < 2; ++query_copy)
-      for (index key_copy = 0; key_copy < 2; ++key_copy) {
+    for (index_t query_copy = 0; query_copy < 2; ++query_copy)
+      for (index_t key_copy = 0; key_copy < 2; ++key_copy) {
         range const queries = blocks(t.first_query, t.last_query, query_copy), keys = blocks(t.first_key, t.last_key, key_copy);
         if (queries.empty() || keys.empty()) continue;
         coverage const part = seen(queries, keys, query_copy, key_copy);
@@ -62,21 +62,21 @@ struct doubled_block_causal {
  private:
   /// Blocks first .. last of one copy.
   struct range {
-    index first, last;
+    index_t first, last;
     BASIN_HD constexpr bool empty() const { return last < first; }
   };
-  BASIN_HD constexpr range blocks(index first, index last, index copy) const {
-    index const start = copy * length;
-    index const from = first > start ? first : start, to = last < start + length ? last : start + length;
+  BASIN_HD constexpr range blocks(index_t first, index_t last, index_t copy) const {
+    index_t const start = copy * length;
+    index_t const from = first > start ? first : start, to = last < start + length ? last : start + length;
     return from < to ? range{(from - start) / block, (to - 1 - start) / block} : range{0, -1};
   }
-  BASIN_HD static constexpr coverage seen(range queries, range keys, index query_copy, index key_copy) {
+  BASIN_HD static constexpr coverage seen(range queries, range keys, index_t query_copy, index_t key_copy) {
     if (query_copy == 0 && key_copy == 0) {                      // block-diagonal
       if (keys.last < queries.first || keys.first > queries.last) return coverage::none;
       return queries.first == queries.last && keys.first == keys.last ? coverage::all : coverage::some;
     }
     if (key_copy == 0) return coverage::none;
-    index const reach = query_copy == 0 ? 1 : 0;                 // how many blocks before its own a query's last one lies
+    index_t const reach = query_copy == 0 ? 1 : 0;               // how many blocks before its own a query's last one lies
     if (keys.first > queries.last - reach) return coverage::none;
     return keys.last <= queries.first - reach ? coverage::all : coverage::some;
   }

@@ -23,7 +23,7 @@ struct key_padding {
 
   BASIN_HD bool allows(coord c) const { return c.key < lengths(c.batch); }
   BASIN_HD coverage covers(tile t) const {
-    index const length = lengths(t.batch);
+    index_t const length = lengths(t.batch);
     if (t.first_key >= length) return coverage::none;
     return t.last_key <= length ? coverage::all : coverage::some;
   }

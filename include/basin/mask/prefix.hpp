@@ -16,7 +16,7 @@ namespace basin {
 struct prefix {
   using alike_for_heads = std::true_type;
 
-  index length = 0;
+  index_t length = 0;
 
   BASIN_HD constexpr bool allows(coord c) const { return c.key < length || c.key <= c.query; }
   BASIN_HD constexpr coverage covers(tile t) const {

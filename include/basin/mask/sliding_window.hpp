@@ -17,12 +17,12 @@ namespace basin {
 struct sliding_window {
   using alike_for_heads = std::true_type;
 
-  static constexpr index unlimited = std::numeric_limits<index>::max();
-  index left = 127, right = 0;
+  static constexpr index_t unlimited = std::numeric_limits<index_t>::max();
+  index_t left = 127, right = 0;
 
   BASIN_HD constexpr bool allows(coord c) const { return c.key - c.query >= -left && c.key - c.query <= right; }
   BASIN_HD constexpr coverage covers(tile t) const {
-    index const least = t.first_key - (t.last_query - 1), most = t.last_key - 1 - t.first_query;  // of key - query, in the tile
+    index_t const least = t.first_key - (t.last_query - 1), most = t.last_key - 1 - t.first_query;  // of key - query, in the tile
     if (most < -left || least > right) return coverage::none;
     return least >= -left && most <= right ? coverage::all : coverage::some;
   }

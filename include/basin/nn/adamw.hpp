@@ -30,19 +30,19 @@ struct adamw_state {
 namespace detail {
 
 /// Values that one thread takes at a time; sums over blocks have the same bits for any number of threads.
-inline constexpr index block = 4096;
+inline constexpr index_t block = 4096;
 
 /// The sum of squares, in double.
 template <class T>
 double squared_norm(std::span<T const> x) {
-  index const blocks = (std::ssize(x) + block - 1) / block;
+  index_t const blocks = (std::ssize(x) + block - 1) / block;
   std::vector<double> sums(static_cast<std::size_t>(blocks));
 #pragma omp parallel for schedule(static) if (blocks > 8)
-  for (index b = 0; b < blocks; ++b) {
-    index const last = std::min<index>(std::ssize(x), (b + 1) * block);
+  for (index_t b = 0; b < blocks; ++b) {
+    index_t const last = std::min<index_t>(std::ssize(x), (b + 1) * block);
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (index i = b * block; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    for (index_t i = b * block; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
     sums[b] = sum;
   }
   double total = 0;
@@ -72,13 +72,13 @@ BASIN_HD BASIN_INLINE moved<V> move_element(V value, V first, V second, V gradie
 
 template <class T>
 void move_parameter(parameter<T> const& p, T* m, T* v, adamw_step<T> s) {
-  index const count = std::ssize(p.values), blocks = (count + block - 1) / block;
+  index_t const count = std::ssize(p.values), blocks = (count + block - 1) / block;
 #pragma omp parallel for schedule(static) if (blocks > 8)
-  for (index b = 0; b < blocks; ++b) {
-    index const first = b * block;
+  for (index_t b = 0; b < blocks; ++b) {
+    index_t const first = b * block;
     T *const w = p.values.data() + first, *const m_at = m + first, *const v_at = v + first;
     T const* const g = p.gradient.data() + first;
-    for_lanes<T>(std::min(block, count - first), [&](auto lane, index i) {
+    for_lanes<T>(std::min(block, count - first), [&](auto lane, index_t i) {
       using lanes = decltype(lane);
       auto const to = move_element(load<lanes>(w + i), load<lanes>(m_at + i), load<lanes>(v_at + i), load<lanes>(g + i), s);
       store(to.first, m_at + i);
@@ -90,7 +90,7 @@ void move_parameter(parameter<T> const& p, T* m, T* v, adamw_step<T> s) {
 
 /// State: adamw_state, or the same where a device has it; `count` values of the parameters.
 template <class State>
-void require_adamw(index count, State const& state, adamw_options const& o, double rate) {
+void require_adamw(index_t count, State const& state, adamw_options const& o, double rate) {
   auto const within = [](char const* what, double value, double low, double high) {
     if (!(value >= low && value < high))
       throw value_error(message("basin::nn::adamw: ", what, " is ", value, "; it must be in [", low, ", ", high, ")"));
@@ -137,7 +137,7 @@ adamw_step<T> step_of(std::int64_t t, double norm, double rate, adamw_options co
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 double adamw(std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T>& state, double rate, adamw_options const& options = {}) {
-  index const count = parameter_count(parameters);
+  index_t const count = parameter_count(parameters);
   detail::require_adamw(count, state, options, rate);
   double squares = 0;
   for (auto const& p : parameters) squares += detail::squared_norm<T>(p.gradient);
@@ -147,7 +147,7 @@ double adamw(std::type_identity_t<std::span<parameter<T> const>> parameters, ada
     state.second.assign(static_cast<std::size_t>(count), T(0));
   }
   ++state.steps;
-  index at = 0;
+  index_t at = 0;
   for (auto const& p : parameters) {
     auto const step = detail::step_of<T>(state.steps, norm, rate, options, p.shape.size());
     detail::move_parameter(p, state.first.data() + at, state.second.data() + at, step);

@@ -25,10 +25,10 @@ template <class V>
 BASIN_HD BASIN_INLINE V weighted_softmax(V logit, V max, V scale) { return math::exp(logit - max) * scale; }
 
 template <class T>
-row_softmax<T> fit_row(T const* logits, index vocabulary) {
+row_softmax<T> fit_row(T const* logits, index_t vocabulary) {
   T max = math::minus_inf<T>(), sum = 0;
   simd<T> maxima(max), sums(T(0));
-  for_lanes<T>(vocabulary, [&](auto lane, index v) {
+  for_lanes<T>(vocabulary, [&](auto lane, index_t v) {
     using value = decltype(lane);
     if constexpr (std::is_same_v<value, T>) max = math::max(max, logits[v]);
     else maxima = math::max(maxima, load<value>(logits + v));
@@ -36,7 +36,7 @@ row_softmax<T> fit_row(T const* logits, index vocabulary) {
   alignas(64) T lanes[simd<T>::size];
   maxima.store_aligned(lanes);
   for (T const x : lanes) max = math::max(max, x);
-  for_lanes<T>(vocabulary, [&](auto lane, index v) {
+  for_lanes<T>(vocabulary, [&](auto lane, index_t v) {
     using value = decltype(lane);
     value const e = math::exp(load<value>(logits + v) - value(max));
     if constexpr (std::is_same_v<value, T>) sum += e;
@@ -72,16 +72,16 @@ double cross_entropy_forward(const_view<T, 2> logits, std::span<int const> targe
   detail::require_cross_entropy<T>("cross_entropy_forward", logits, targets, weights);
   detail::require_equal("cross_entropy_forward", "the number of rows of logits", logits.extent(0), "the size of losses",
                         std::ssize(losses));
-  index const rows = logits.extent(0), vocabulary = logits.extent(1);
+  index_t const rows = logits.extent(0), vocabulary = logits.extent(1);
 #pragma omp parallel for schedule(static) if (rows * vocabulary > detail::worth_threads)
-  for (index i = 0; i < rows; ++i) {
+  for (index_t i = 0; i < rows; ++i) {
     losses[i] = 0;
     if (weights[i] == 0) continue;
     T const* x = detail::row(logits, i);
     losses[i] = detail::fit_row(x, vocabulary).loss(x[targets[i]]);
   }
   double total = 0;
-  for (index i = 0; i < rows; ++i)
+  for (index_t i = 0; i < rows; ++i)
     if (weights[i] != 0) total += static_cast<double>(weights[i]) * static_cast<double>(losses[i]);
   return total;
 }
@@ -96,9 +96,9 @@ void cross_entropy_backward(const_view<T, 2> logits, std::span<int const> target
   detail::require_cross_entropy<T>("cross_entropy_backward", logits, targets, weights);
   detail::require_rows("cross_entropy_backward", "dlogits", dlogits);
   detail::require_same_shape("cross_entropy_backward", "logits", logits, "dlogits", dlogits);
-  index const rows = logits.extent(0), vocabulary = logits.extent(1);
+  index_t const rows = logits.extent(0), vocabulary = logits.extent(1);
 #pragma omp parallel for schedule(static) if (rows * vocabulary > detail::worth_threads)
-  for (index i = 0; i < rows; ++i) {
+  for (index_t i = 0; i < rows; ++i) {
     T* out = detail::row(dlogits, i);
     if (weights[i] == 0) {
       std::fill_n(out, vocabulary, T(0));
@@ -107,7 +107,7 @@ void cross_entropy_backward(const_view<T, 2> logits, std::span<int const> target
     T const* x = detail::row(logits, i);
     auto const [max, sum] = detail::fit_row(x, vocabulary);
     T const top = max, scale = weights[i] / sum;  // a lambda cannot capture a structured binding
-    detail::for_lanes<T>(vocabulary, [&](auto lane, index v) {
+    detail::for_lanes<T>(vocabulary, [&](auto lane, index_t v) {
       using value = decltype(lane);
       detail::store(detail::weighted_softmax(detail::load<value>(x + v), value(top), value(scale)), out + v);
     });

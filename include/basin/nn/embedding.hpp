@@ -10,7 +10,7 @@
 namespace basin::nn {
 namespace detail {
 
-inline void require_tokens(char const* where, std::span<int const> tokens, index vocabulary) {
+inline void require_tokens(char const* where, std::span<int const> tokens, index_t vocabulary) {
   for (std::size_t i = 0; i < tokens.size(); ++i)
     if (tokens[i] < 0 || tokens[i] >= vocabulary)
       throw value_error(message("basin::nn::", where, ": token ", i, " is ", tokens[i], "; it must be in [0, ", vocabulary, ")"));
@@ -42,7 +42,7 @@ template <class T>
 void embedding_forward(std::span<int const> tokens, const_view<T, 2> table, view<T, 2> y) {
   detail::require_lookup("embedding_forward", tokens, "table", table, "y", y);
 #pragma omp parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads)
-  for (index i = 0; i < y.extent(0); ++i) std::copy_n(detail::row(table, tokens[i]), y.extent(1), detail::row(y, i));
+  for (index_t i = 0; i < y.extent(0); ++i) std::copy_n(detail::row(table, tokens[i]), y.extent(1), detail::row(y, i));
 }
 
 /// dtable[token_i] += dy_i. Threads share the columns, not the rows: each element is summed in the order of the tokens.
@@ -53,15 +53,15 @@ void embedding_forward(std::span<int const> tokens, const_view<T, 2> table, view
 template <class T>
 void embedding_backward(std::span<int const> tokens, const_view<T, 2> dy, view<T, 2> dtable) {
   detail::require_lookup("embedding_backward", tokens, "dtable", dtable, "dy", dy);
-  index const dim = dy.extent(1), width = 64 / static_cast<index>(sizeof(T)) * 2, strips = (dim + width - 1) / width;
+  index_t const dim = dy.extent(1), width = 64 / static_cast<index_t>(sizeof(T)) * 2, strips = (dim + width - 1) / width;
 #pragma omp parallel for schedule(static) if (dy.extent(0) * dim > detail::worth_threads)
-  for (index strip = 0; strip < strips; ++strip) {
-    index const first = strip * width, last = std::min(dim, first + width);
-    for (index i = 0; i < dy.extent(0); ++i) {
+  for (index_t strip = 0; strip < strips; ++strip) {
+    index_t const first = strip * width, last = std::min(dim, first + width);
+    for (index_t i = 0; i < dy.extent(0); ++i) {
       T const* from = detail::row(dy, i);
       T* to = detail::row(dtable, tokens[i]);
 #pragma omp simd
-      for (index d = first; d < last; ++d) to[d] += from[d];
+      for (index_t d = first; d < last; ++d) to[d] += from[d];
     }
   }
 }

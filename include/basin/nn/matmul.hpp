@@ -20,15 +20,15 @@ namespace detail {
 /// Measured at 2 x 2.6 GHz AVX-512, 2048 x {384, 704} x 128: 64 rows reach 158-169 GFLOP/s a core, 128 rows 167-177, 512 rows
 /// 180-188; 128 leaves 16 tiles to share at 2048 rows. Gradients of weights have few rows, hence 64 there.
 struct product_tile {
-  index rows, columns;
+  index_t rows, columns;
 };
-constexpr product_tile tile_for(index rows) { return {rows >= 1024 ? 128 : 64, 512}; }
+constexpr product_tile tile_for(index_t rows) { return {rows >= 1024 ? 128 : 64, 512}; }
 
 /// One tile of c = a b (+ c), by the calling thread alone.
 inline dnnl_status_t multiply_tile(view<float const, 2> a, blas_layout la, view<float const, 2> b, blas_layout lb, view<float, 2> c,
-                                   product_tile tile, index i, index j, update how) {
-  index const rows = std::min(tile.rows, c.extent(0) - i), columns = std::min(tile.columns, c.extent(1) - j);
-  index const ldc = std::max(c.extent(0) > 1 ? c.stride(0) : 1, c.extent(1));
+                                   product_tile tile, index_t i, index_t j, update how) {
+  index_t const rows = std::min(tile.rows, c.extent(0) - i), columns = std::min(tile.columns, c.extent(1) - j);
+  index_t const ldc = std::max(c.extent(0) > 1 ? c.stride(0) : 1, c.extent(1));
   return dnnl_sgemm(la.orientation, lb.orientation, rows, columns, a.extent(1), 1.0f, a.data_handle() + i * a.stride(0), la.leading,
                     b.data_handle() + j * b.stride(1), lb.leading, how == update::add ? 1.0f : 0.0f, &c(i, j), ldc);
 }
@@ -36,14 +36,14 @@ inline dnnl_status_t multiply_tile(view<float const, 2> a, blas_layout la, view<
 inline void multiply_checked(view<float const, 2> a, view<float const, 2> b, view<float, 2> c, update how) {
   auto const la = layout_of("a", a), lb = layout_of("b", b);
   auto const tile = tile_for(c.extent(0));
-  index const down = (c.extent(0) + tile.rows - 1) / tile.rows, across = (c.extent(1) + tile.columns - 1) / tile.columns;
+  index_t const down = (c.extent(0) + tile.rows - 1) / tile.rows, across = (c.extent(1) + tile.columns - 1) / tile.columns;
   int failed = 0;
 #pragma omp parallel reduction(| : failed) if (down * across > 1 && c.extent(0) * c.extent(1) * a.extent(1) > 64 * worth_threads)
   {
     int const before = omp_get_max_threads();
     omp_set_num_threads(1);  // of this thread alone: what oneDNN may use inside a tile
 #pragma omp for schedule(static)
-    for (index t = 0; t < down * across; ++t)
+    for (index_t t = 0; t < down * across; ++t)
       failed |= multiply_tile(a, la, b, lb, c, tile, t / across * tile.rows, t % across * tile.columns, how) != dnnl_success;
     omp_set_num_threads(before);
   }
@@ -51,12 +51,12 @@ inline void multiply_checked(view<float const, 2> a, view<float const, 2> b, vie
 }
 
 inline void multiply_checked(view<double const, 2> a, view<double const, 2> b, view<double, 2> c, update how) {
-  index const inner = a.extent(1);
+  index_t const inner = a.extent(1);
 #pragma omp parallel for schedule(static) if (c.extent(0) * c.extent(1) * inner > worth_threads)
-  for (index i = 0; i < c.extent(0); ++i) {
-    for (index j = 0; j < c.extent(1); ++j) {
+  for (index_t i = 0; i < c.extent(0); ++i) {
+    for (index_t j = 0; j < c.extent(1); ++j) {
       double sum = 0;
-      for (index p = 0; p < inner; ++p) sum += a(i, p) * b(p, j);
+      for (index_t p = 0; p < inner; ++p) sum += a(i, p) * b(p, j);
       c(i, j) = how == update::add ? c(i, j) + sum : sum;
     }
   }
@@ -77,7 +77,7 @@ void multiply(const_view<T, 2> a, const_view<T, 2> b, view<T, 2> c, update how =
   if (c.extent(0) == 0 || c.extent(1) == 0) return;
   if (a.extent(1) > 0) return detail::multiply_checked(a, b, c, how);
   if (how == update::add) return;
-  for (index i = 0; i < c.extent(0); ++i) std::fill_n(detail::row(c, i), c.extent(1), T(0));  // an empty sum
+  for (index_t i = 0; i < c.extent(0); ++i) std::fill_n(detail::row(c, i), c.extent(1), T(0));  // an empty sum
 }
 
 }  // namespace basin::nn

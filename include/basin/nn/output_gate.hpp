@@ -18,9 +18,9 @@ BASIN_INLINE V gate_of(V x) {
 
 /// All views are [batch, heads, queries, dim] with dim of stride 1; a gate may have dim 1 and then serves the whole row.
 template <class T>
-void require_heads(char const* where, char const* what, view<T, 4> x, view<T const, 4> o, index dim) {
+void require_heads(char const* where, char const* what, view<T, 4> x, view<T const, 4> o, index_t dim) {
   for (int r = 0; r < 4; ++r) {
-    index const needs = r == 3 ? dim : o.extent(r);
+    index_t const needs = r == 3 ? dim : o.extent(r);
     if (x.extent(r) != needs)
       throw shape_error(message("basin::nn::", where, ": extent ", r, " of ", what, " is ", x.extent(r), ", ", needs,
                                 " is needed: the extents of o, and for a gate and its gradient dim 1 or that of o"));
@@ -31,9 +31,9 @@ void require_heads(char const* where, char const* what, view<T, 4> x, view<T con
 /// f(batch, head, query) for every row, in threads.
 template <class T, class F>
 void over_rows(view<T const, 4> o, F&& f) {
-  index const rows = o.extent(0) * o.extent(1) * o.extent(2);
+  index_t const rows = o.extent(0) * o.extent(1) * o.extent(2);
 #pragma omp parallel for schedule(static) if (rows * o.extent(3) > worth_threads)
-  for (index n = 0; n < rows; ++n) f(n / (o.extent(1) * o.extent(2)), n / o.extent(2) % o.extent(1), n % o.extent(2));
+  for (index_t n = 0; n < rows; ++n) f(n / (o.extent(1) * o.extent(2)), n / o.extent(2) % o.extent(1), n % o.extent(2));
 }
 
 }  // namespace detail
@@ -45,15 +45,15 @@ void over_rows(view<T const, 4> o, F&& f) {
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 void output_gate_forward(const_view<T, 4> o, const_view<T, 4> gate, view<T, 4> y) {
-  index const dim = o.extent(3), gates = gate.extent(3) == 1 ? 1 : dim;
+  index_t const dim = o.extent(3), gates = gate.extent(3) == 1 ? 1 : dim;
   detail::require_heads<T const>("output_gate_forward", "o", o, o, dim);
   detail::require_heads<T const>("output_gate_forward", "gate", gate, o, gates);
   detail::require_heads<T>("output_gate_forward", "y", y, o, dim);
-  detail::over_rows<T>(o, [&](index b, index h, index i) {
+  detail::over_rows<T>(o, [&](index_t b, index_t h, index_t i) {
     T const *from = &o(b, h, i, 0), *g = &gate(b, h, i, 0);
     T* const to = &y(b, h, i, 0);
     T const whole = gates == 1 ? detail::gate_of(*g) : T(0);
-    detail::for_lanes<T>(dim, [&](auto lane, index d) {
+    detail::for_lanes<T>(dim, [&](auto lane, index_t d) {
       using v = decltype(lane);
       v const by = gates == 1 ? v(whole) : detail::gate_of(detail::load<v>(g + d));
       detail::store(by * detail::load<v>(from + d), to + d);
@@ -70,26 +70,26 @@ void output_gate_forward(const_view<T, 4> o, const_view<T, 4> gate, view<T, 4> y
 template <class T>
 void output_gate_backward(const_view<T, 4> o, const_view<T, 4> gate, const_view<T, 4> dy, view<T, 4> d_o, view<T, 4> dgate) {
   char const* const where = "output_gate_backward";
-  index const dim = o.extent(3), gates = gate.extent(3) == 1 ? 1 : dim;
+  index_t const dim = o.extent(3), gates = gate.extent(3) == 1 ? 1 : dim;
   detail::require_heads<T const>(where, "o", o, o, dim);
   detail::require_heads<T const>(where, "gate", gate, o, gates);
   detail::require_heads<T const>(where, "dy", dy, o, dim);
   detail::require_heads<T>(where, "d_o", d_o, o, dim);
   detail::require_heads<T>(where, "dgate", dgate, o, gates);
-  detail::over_rows<T>(o, [&](index b, index h, index i) {
+  detail::over_rows<T>(o, [&](index_t b, index_t h, index_t i) {
     T const *value = &o(b, h, i, 0), *g = &gate(b, h, i, 0), *from = &dy(b, h, i, 0);
     T *const to = &d_o(b, h, i, 0), *const dg = &dgate(b, h, i, 0);
     if (gates == 1) {
       T const s = detail::gate_of(*g);
       T sum = T(0);
-      for (index d = 0; d < dim; ++d) {
+      for (index_t d = 0; d < dim; ++d) {
         sum += from[d] * value[d];
         to[d] = s * from[d];
       }
       *dg = s * (T(1) - s) * sum;
       return;
     }
-    detail::for_lanes<T>(dim, [&](auto lane, index d) {
+    detail::for_lanes<T>(dim, [&](auto lane, index_t d) {
       using v = decltype(lane);
       v const s = detail::gate_of(detail::load<v>(g + d)), dout = s * detail::load<v>(from + d);
       detail::store((v(1) - s) * dout * detail::load<v>(value + d), dg + d);

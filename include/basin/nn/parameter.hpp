@@ -14,7 +14,7 @@ namespace basin::nn {
 template <class T>
 struct parameter {
   std::string name;
-  std::vector<index> shape;
+  std::vector<index_t> shape;
   std::span<T> values, gradient;
 };
 
@@ -25,8 +25,8 @@ void clear_gradients(Parameters const& parameters) {
 }
 
 template <class Parameters>
-index parameter_count(Parameters const& parameters) {
-  index count = 0;
+index_t parameter_count(Parameters const& parameters) {
+  index_t count = 0;
   for (auto const& p : parameters) count += std::ssize(p.values);
   return count;
 }

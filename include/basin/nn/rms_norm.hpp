@@ -57,19 +57,19 @@ void require_rms_norm_backward(view<T const, 2> x, std::span<T const> weight, st
 template <class T>
 void rms_norm_forward(const_view<T, 2> x, const_span<T> weight, double epsilon, view<T, 2> y, std::span<T> inverse_rms) {
   detail::require_rms_norm_forward<T>(x, weight, epsilon, y, inverse_rms);
-  index const rows = x.extent(0), dim = x.extent(1);
+  index_t const rows = x.extent(0), dim = x.extent(1);
   T const* w = weight.data();
 #pragma omp parallel for schedule(static) if (rows * dim > detail::worth_threads)
-  for (index i = 0; i < rows; ++i) {
+  for (index_t i = 0; i < rows; ++i) {
     T const* in = detail::row(x, i);
     T* out = detail::row(y, i);
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (index d = 0; d < dim; ++d) sum += in[d] * in[d];
+    for (index_t d = 0; d < dim; ++d) sum += in[d] * in[d];
     T const r = detail::inverse_rms_of(sum, static_cast<T>(dim), static_cast<T>(epsilon));
     inverse_rms[i] = r;
 #pragma omp simd
-    for (index d = 0; d < dim; ++d) out[d] = detail::normed(in[d], r, w[d]);
+    for (index_t d = 0; d < dim; ++d) out[d] = detail::normed(in[d], r, w[d]);
   }
 }
 
@@ -79,35 +79,35 @@ namespace detail {
 template <class T>
 void rms_norm_backward_input(view<T const, 2> x, std::span<T const> weight, std::span<T const> inverse_rms, view<T const, 2> dy,
                              view<T, 2> dx) {
-  index const rows = x.extent(0), dim = x.extent(1);
+  index_t const rows = x.extent(0), dim = x.extent(1);
   T const* w = weight.data();
 #pragma omp parallel for schedule(static) if (rows * dim > worth_threads)
-  for (index i = 0; i < rows; ++i) {
+  for (index_t i = 0; i < rows; ++i) {
     T const *in = row(x, i), *up = row(dy, i);
     T* out = row(dx, i);
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (index d = 0; d < dim; ++d) sum += w[d] * up[d] * in[d];
+    for (index_t d = 0; d < dim; ++d) sum += w[d] * up[d] * in[d];
     T const r = inverse_rms[i], along = along_row(sum, static_cast<T>(dim), r);
 #pragma omp simd
-    for (index d = 0; d < dim; ++d) out[d] += normed_slope(in[d], r, w[d], up[d], along);
+    for (index_t d = 0; d < dim; ++d) out[d] += normed_slope(in[d], r, w[d], up[d], along);
   }
 }
 
 /// dw_d += sum_i dy_id x_id r_i. Threads share the columns: each element is summed in the order of the rows.
 template <class T>
 void rms_norm_backward_weight(view<T const, 2> x, std::span<T const> inverse_rms, view<T const, 2> dy, std::span<T> dweight) {
-  index const rows = x.extent(0), dim = x.extent(1), width = 64 / static_cast<index>(sizeof(T)) * 2;
-  index const strips = (dim + width - 1) / width;
+  index_t const rows = x.extent(0), dim = x.extent(1), width = 64 / static_cast<index_t>(sizeof(T)) * 2;
+  index_t const strips = (dim + width - 1) / width;
 #pragma omp parallel for schedule(static) if (rows * dim > worth_threads)
-  for (index strip = 0; strip < strips; ++strip) {
-    index const first = strip * width, last = std::min(dim, first + width);
+  for (index_t strip = 0; strip < strips; ++strip) {
+    index_t const first = strip * width, last = std::min(dim, first + width);
     T* out = dweight.data();
-    for (index i = 0; i < rows; ++i) {
+    for (index_t i = 0; i < rows; ++i) {
       T const *in = row(x, i), *up = row(dy, i);
       T const r = inverse_rms[i];
 #pragma omp simd
-      for (index d = first; d < last; ++d) out[d] += normed(up[d], in[d], r);
+      for (index_t d = first; d < last; ++d) out[d] += normed(up[d], in[d], r);
     }
   }
 }

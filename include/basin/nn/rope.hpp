@@ -19,14 +19,14 @@ namespace basin::nn {
 template <class T>
 class rope_table {
  public:
-  rope_table(index positions, index dim, double base) : count(positions), half(dim / 2) {
+  rope_table(index_t positions, index_t dim, double base) : count(positions), half(dim / 2) {
     if (positions < 1 || dim < 2 || dim % 2 != 0 || !(base > 0))
       throw value_error(message("basin::nn::rope_table: ", positions, " positions, dim ", dim, ", base ", base,
                                 "; it needs a position, an even dim and a base > 0"));
     cosines.resize(positions * half);
     sines.resize(positions * half);
-    for (index p = 0; p < positions; ++p) {
-      for (index d = 0; d < half; ++d) {
+    for (index_t p = 0; p < positions; ++p) {
+      for (index_t d = 0; d < half; ++d) {
         double const angle = static_cast<double>(p) * std::pow(base, -2.0 * static_cast<double>(d) / static_cast<double>(dim));
         cosines[p * half + d] = static_cast<T>(std::cos(angle));
         sines[p * half + d] = static_cast<T>(std::sin(angle));
@@ -34,13 +34,13 @@ class rope_table {
     }
   }
 
-  index positions() const { return count; }
-  index dim() const { return 2 * half; }
-  T const* cosine(index position) const { return cosines.data() + position * half; }
-  T const* sine(index position) const { return sines.data() + position * half; }
+  index_t positions() const { return count; }
+  index_t dim() const { return 2 * half; }
+  T const* cosine(index_t position) const { return cosines.data() + position * half; }
+  T const* sine(index_t position) const { return sines.data() + position * half; }
 
  private:
-  index count, half;
+  index_t count, half;
   std::vector<T> cosines, sines;
 };
 
@@ -56,16 +56,16 @@ BASIN_HD BASIN_INLINE void turn_pair(T& low, T& high, T cosine, T sine) {
 
 /// All pairs by their angles, times turn: 1 or, to go back, -1.
 template <class T>
-void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index first, T turn) {
-  index const batch = x.extent(0), heads = x.extent(1), length = x.extent(2), half = x.extent(3) / 2;
+void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index_t first, T turn) {
+  index_t const batch = x.extent(0), heads = x.extent(1), length = x.extent(2), half = x.extent(3) / 2;
 #pragma omp parallel for collapse(2) schedule(static) if (batch * heads * length * half > worth_threads)
-  for (index b = 0; b < batch; ++b) {
-    for (index i = 0; i < length; ++i) {
+  for (index_t b = 0; b < batch; ++b) {
+    for (index_t i = 0; i < length; ++i) {
       T const *cosine = table.cosine(first + i), *sine = table.sine(first + i);
-      for (index h = 0; h < heads; ++h) {
+      for (index_t h = 0; h < heads; ++h) {
         T *low = x.data_handle() + b * x.stride(0) + h * x.stride(1) + i * x.stride(2), *high = low + half;
 #pragma omp simd
-        for (index d = 0; d < half; ++d) turn_pair(low[d], high[d], cosine[d], turn * sine[d]);
+        for (index_t d = 0; d < half; ++d) turn_pair(low[d], high[d], cosine[d], turn * sine[d]);
       }
     }
   }
@@ -73,7 +73,7 @@ void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index first, T turn)
 
 /// Table: rope_table, or the same where a device has it.
 template <class T, class Table>
-void require_rope(char const* where, view<T, 4> x, Table const& table, index first) {
+void require_rope(char const* where, view<T, 4> x, Table const& table, index_t first) {
   require_equal(where, "the dim of a head", x.extent(3), "the dim of the table", table.dim());
   if (x.stride(3) != 1) throw shape_error(message("basin::nn::", where, ": features have stride ", x.stride(3), "; it must be 1"));
   if (first < 0 || first + x.extent(2) > table.positions())
@@ -88,14 +88,14 @@ void require_rope(char const* where, view<T, 4> x, Table const& table, index fir
 /// Shapes    x [batch, heads, length, dim], any strides but 1 for dim
 /// Errors    shape_error; nothing is written then
 template <class T>
-void rope_forward(view<T, 4> x, rope_table<T> const& table, index first = 0) {
+void rope_forward(view<T, 4> x, rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_forward", x, table, first);
   detail::rotate_pairs(x, table, first, T(1));
 }
 
 /// The gradient, in place: a rotation is orthogonal, so its gradient is the rotation back.
 template <class T>
-void rope_backward(view<T, 4> dx, rope_table<T> const& table, index first = 0) {
+void rope_backward(view<T, 4> dx, rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_backward", dx, table, first);
   detail::rotate_pairs(dx, table, first, T(-1));
 }

@@ -24,16 +24,16 @@ enum class update { replace, add };
 /// The same matrix with rows and columns exchanged; no copy.
 template <class T>
 view<T, 2> transposed(view<T, 2> matrix) {
-  return strided(matrix.data_handle(), std::array<index, 2>{matrix.extent(1), matrix.extent(0)},
-                 std::array<index, 2>{matrix.stride(1), matrix.stride(0)});
+  return strided(matrix.data_handle(), std::array<index_t, 2>{matrix.extent(1), matrix.extent(0)},
+                 std::array<index_t, 2>{matrix.stride(1), matrix.stride(0)});
 }
 
 namespace detail {
 
 /// Below this many values, a team of threads costs more than it saves.
-inline constexpr index worth_threads = index{1} << 14;
+inline constexpr index_t worth_threads = index_t{1} << 14;
 
-inline void require_equal(char const* where, char const* what, index has, char const* other, index needs) {
+inline void require_equal(char const* where, char const* what, index_t has, char const* other, index_t needs) {
   if (has != needs)
     throw shape_error(message("basin::nn::", where, ": ", what, " is ", has, ", ", other, " is ", needs, "; they must be equal"));
 }
@@ -59,7 +59,7 @@ void require_same_shape(char const* where, char const* what, view<T, 2> a, char 
 }
 
 template <class T>
-T* row(view<T, 2> x, index i) {
+T* row(view<T, 2> x, index_t i) {
   return x.data_handle() + i * x.stride(0);
 }
 

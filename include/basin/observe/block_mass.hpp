@@ -17,20 +17,20 @@ namespace basin {
 /// Errors    shape_error from validate(); value_error: block < 1
 struct block_mass {
   view<double, 4> masses{};
-  index block = 128;
+  index_t block = 128;
 
   void sees_whole_row(row_at at, whole_row const& row) const {
-    auto const keys = static_cast<index>(row.weights.size());
-    for (index first = 0; first < keys; first += block) {
+    auto const keys = static_cast<index_t>(row.weights.size());
+    for (index_t first = 0; first < keys; first += block) {
       double sum = 0;
-      for (index key = first; key < keys && key < first + block; ++key) sum += row.weights[static_cast<std::size_t>(key)];
+      for (index_t key = first; key < keys && key < first + block; ++key) sum += row.weights[static_cast<std::size_t>(key)];
       masses(at.batch, at.head, at.query, first / block) = sum;
     }
   }
 
   void validate(problem const& p) const {
     if (block < 1) throw value_error(message("basin::block_mass: block is ", block, "; a block needs at least 1 key"));
-    index const blocks = (p.keys + block - 1) / block;
+    index_t const blocks = (p.keys + block - 1) / block;
     if (masses.data_handle() == nullptr || masses.extent(0) != p.batch || masses.extent(1) != p.heads || masses.extent(2) != p.queries || masses.extent(3) != blocks)
       throw shape_error(message("basin::block_mass: masses is [", masses.extent(0), ", ", masses.extent(1), ", ", masses.extent(2), ", ", masses.extent(3),
                                 "] but the call has [batch, heads, queries, blocks of keys] = [", p.batch, ", ", p.heads, ", ", p.queries, ", ", blocks, "]"));

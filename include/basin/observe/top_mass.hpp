@@ -22,7 +22,7 @@ namespace basin {
 /// Errors    shape_error from validate(); value_error: largest < 1
 struct top_mass {
   view<double, 3> mass{};
-  index largest = 10;
+  index_t largest = 10;
 
   void sees_whole_row(row_at at, whole_row const& row) const { mass(at.batch, at.head, at.query) = of(row.weights); }
 
@@ -30,10 +30,10 @@ struct top_mass {
   double of(std::span<double const> weights) const {
     double total = 0;
     for (double const w : weights) total += w;
-    if (static_cast<index>(weights.size()) <= largest || total != total) return total;
+    if (static_cast<index_t>(weights.size()) <= largest || total != total) return total;
     std::uint64_t const last = last_place(weights);
     double above = 0;
-    index count = 0;
+    index_t count = 0;
     for (double const w : weights)
       if (place(w) > last) {
         above += w;
@@ -65,7 +65,7 @@ struct top_mass {
     while (low < high) {
       std::uint64_t const middle = high - (high - low) / 2;
       std::uint64_t next_low = ~std::uint64_t{0}, next_high = 0; // the nearest places that weights have
-      index count = 0;
+      index_t count = 0;
       for (double const w : weights) {
         std::uint64_t const here = place(w), from = here >= middle ? here : ~std::uint64_t{0}, below = here >= middle ? 0 : here;
         count += here >= middle;

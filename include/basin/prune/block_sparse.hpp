@@ -21,7 +21,7 @@ namespace basin {
 /// Errors    shape_error from validate(): another batch or head count, too few blocks; value_error: block < 1
 struct block_sparse {
   view<std::uint8_t const, 4> blocks{};
-  index block = 128;
+  index_t block = 128;
 
   template <class T>
   BASIN_HD bool keeps(coord c, T) const { return c.query >= 0 && blocks(c.batch, c.head, c.query / block, c.key / block) != 0; }
@@ -29,8 +29,8 @@ struct block_sparse {
   BASIN_HD coverage covers(tile t) const {
     if (t.last_query <= 0) return coverage::none;
     bool any = false, every = t.first_query >= 0;
-    for (index i = (t.first_query < 0 ? 0 : t.first_query) / block; i <= (t.last_query - 1) / block; ++i)
-      for (index j = t.first_key / block; j <= (t.last_key - 1) / block; ++j) {
+    for (index_t i = (t.first_query < 0 ? 0 : t.first_query) / block; i <= (t.last_query - 1) / block; ++i)
+      for (index_t j = t.first_key / block; j <= (t.last_key - 1) / block; ++j) {
         bool const marked = blocks(t.batch, t.head, i, j) != 0;
         any = any || marked;
         every = every && marked;
@@ -40,7 +40,7 @@ struct block_sparse {
 
   void validate(problem const& p) const {
     if (block < 1) throw value_error(message("basin::block_sparse: block is ", block, "; a block needs at least 1 position"));
-    index const needed = (p.keys + block - 1) / block;
+    index_t const needed = (p.keys + block - 1) / block;
     if (blocks.data_handle() == nullptr || blocks.extent(0) != p.batch || blocks.extent(1) != p.heads || blocks.extent(2) < needed || blocks.extent(3) < needed)
       throw shape_error(message("basin::block_sparse: the pattern is for [", blocks.extent(0), ", ", blocks.extent(1), ", ", blocks.extent(2), ", ", blocks.extent(3),
                                 "] (batch, heads, blocks of queries, blocks of keys) but the call has [", p.batch, ", ", p.heads, ", ", needed, ", ", needed,
@@ -52,19 +52,19 @@ static_assert(pruner<block_sparse>);
 
 /// How sparse_pattern chooses: of `prompt` keys and of the keys behind them each int(blocks * select) + 1 blocks.
 struct sparse_choice {
-  index block = 128;
+  index_t block = 128;
   double select = 0.3;
-  index prompt = 0;
+  index_t prompt = 0;
 };
 
 namespace detail {
 
 /// Marks the `count` largest of values[first, last); among equals the first ones.
-inline void mark_largest(std::vector<double> const& values, index first, index last, index count, std::vector<char>& marked) {
-  std::vector<index> order;
-  for (index j = first; j < last; ++j) order.push_back(j);
-  std::stable_sort(order.begin(), order.end(), [&](index a, index b) { return values[static_cast<std::size_t>(a)] > values[static_cast<std::size_t>(b)]; });
-  for (index n = 0; n < std::min(count, last - first); ++n) marked[static_cast<std::size_t>(order[static_cast<std::size_t>(n)])] = 1;
+inline void mark_largest(std::vector<double> const& values, index_t first, index_t last, index_t count, std::vector<char>& marked) {
+  std::vector<index_t> order;
+  for (index_t j = first; j < last; ++j) order.push_back(j);
+  std::stable_sort(order.begin(), order.end(), [&](index_t a, index_t b) { return values[static_cast<std::size_t>(a)] > values[static_cast<std::size_t>(b)]; });
+  for (index_t n = 0; n < std::min(count, last - first); ++n) marked[static_cast<std::size_t>(order[static_cast<std::size_t>(n)])] = 1;
 }
 
 }  // namespace detail
@@ -80,30 +80,30 @@ inline void mark_largest(std::vector<double> const& values, index first, index l
 ///           call had none keeps everything
 /// Throws    shape_error, value_error; nothing is written before all checks have passed
 template <class Masses>
-void sparse_pattern(Masses const& masses, index keys, sparse_choice how, view<std::uint8_t, 4> const& blocks) {
+void sparse_pattern(Masses const& masses, index_t keys, sparse_choice how, view<std::uint8_t, 4> const& blocks) {
   if (how.block < 1) throw value_error(message("basin::sparse_pattern: block is ", how.block, "; a block needs at least 1 position"));
   if (!(how.select >= 0 && how.select <= 1)) throw value_error(message("basin::sparse_pattern: select is ", how.select, "; it must be from 0 to 1"));
   if (how.prompt < 0 || how.prompt > keys) throw value_error(message("basin::sparse_pattern: prompt is ", how.prompt, "; it must be from 0 to the ", keys, " keys"));
-  index const count = (keys + how.block - 1) / how.block, prompt = (how.prompt + how.block - 1) / how.block, queries = masses.extent(2);
+  index_t const count = (keys + how.block - 1) / how.block, prompt = (how.prompt + how.block - 1) / how.block, queries = masses.extent(2);
   if (masses.extent(3) != count || blocks.extent(0) != masses.extent(0) || blocks.extent(1) != masses.extent(1) || blocks.extent(2) != count || blocks.extent(3) != count)
     throw shape_error(message("basin::sparse_pattern: blocks is [", blocks.extent(0), ", ", blocks.extent(1), ", ", blocks.extent(2), ", ", blocks.extent(3),
                               "] and masses is [", masses.extent(0), ", ", masses.extent(1), ", ", queries, ", ", masses.extent(3), "]; they need ", count,
                               " blocks for ", keys, " keys, and the same batch and heads"));
-  auto const budget = [&](index n) { return static_cast<index>(static_cast<double>(n) * how.select) + 1; };
+  auto const budget = [&](index_t n) { return static_cast<index_t>(static_cast<double>(n) * how.select) + 1; };
   std::vector<double> mean(static_cast<std::size_t>(count));
-  for (index b = 0; b < blocks.extent(0); ++b)
-    for (index h = 0; h < blocks.extent(1); ++h)
-      for (index i = 0; i < count; ++i) {
-        index const first = std::max<index>(0, i * how.block - (keys - queries)), last = std::min(queries, (i + 1) * how.block - (keys - queries));
-        for (index j = 0; j < count; ++j) {
+  for (index_t b = 0; b < blocks.extent(0); ++b)
+    for (index_t h = 0; h < blocks.extent(1); ++h)
+      for (index_t i = 0; i < count; ++i) {
+        index_t const first = std::max<index_t>(0, i * how.block - (keys - queries)), last = std::min(queries, (i + 1) * how.block - (keys - queries));
+        for (index_t j = 0; j < count; ++j) {
           double sum = 0;
-          for (index row = first; row < last; ++row) sum += masses(b, h, row, j);
+          for (index_t row = first; row < last; ++row) sum += masses(b, h, row, j);
           mean[static_cast<std::size_t>(j)] = sum / static_cast<double>(std::min(how.block, keys - j * how.block));
         }
         std::vector<char> marked(mean.size(), first < last ? 0 : 1);
         detail::mark_largest(mean, 0, prompt, budget(prompt), marked);
         detail::mark_largest(mean, prompt, count, budget(count - prompt), marked);
-        for (index j = 0; j < count; ++j) blocks(b, h, i, j) = static_cast<std::uint8_t>(marked[static_cast<std::size_t>(j)]);
+        for (index_t j = 0; j < count; ++j) blocks(b, h, i, j) = static_cast<std::uint8_t>(marked[static_cast<std::size_t>(j)]);
       }
 }
 

@@ -22,8 +22,8 @@ struct drop_keys {
   BASIN_HD bool keeps(coord c, T) const { return dropped(c.batch, c.head, c.key) == 0; }
 
   BASIN_HD coverage covers(tile t) const {
-    index count = 0;
-    for (index key = t.first_key; key < t.last_key; ++key) count += dropped(t.batch, t.head, key) != 0;
+    index_t count = 0;
+    for (index_t key = t.first_key; key < t.last_key; ++key) count += dropped(t.batch, t.head, key) != 0;
     if (count == 0) return coverage::all;
     return count == t.last_key - t.first_key ? coverage::none : coverage::some;
   }

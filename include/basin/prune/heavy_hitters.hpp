@@ -21,14 +21,14 @@ namespace basin {
 /// Errors    shape_error from validate(): another batch or head count, fewer bytes than keys; value_error: recent < 0
 struct heavy_hitters {
   view<std::uint8_t const, 3> kept{};
-  index recent = 0;
+  index_t recent = 0;
 
   template <class T>
   BASIN_HD bool keeps(coord c, T) const { return kept(c.batch, c.head, c.key) != 0 || (c.key <= c.query && c.query - c.key < recent); }
 
   BASIN_HD coverage covers(tile t) const {
     bool any = false, every = true;
-    for (index key = t.first_key; key < t.last_key && (every || !any); ++key) {
+    for (index_t key = t.first_key; key < t.last_key && (every || !any); ++key) {
       bool const chosen = kept(t.batch, t.head, key) != 0;
       bool const near_some = key <= t.last_query - 1 && t.first_query - key < recent && recent > 0;
       bool const near_all = key <= t.first_query && t.last_query - 1 - key < recent;
@@ -51,22 +51,22 @@ static_assert(pruner<heavy_hitters>);
 
 /// How many keys a head may hold: `heavy` that received most, and the `recent` last ones.
 struct heavy_budget {
-  index heavy = 0, recent = 0;
+  index_t heavy = 0, recent = 0;
 };
 
 namespace detail {
 
 /// One head: adds what its keys received, and evicts what the budget does not hold.
 template <class Received, class Scores, class Kept>
-void evict_light(Received const& received, heavy_budget budget, Scores const& scores, Kept const& kept, index keys) {
-  std::vector<index> older;
-  for (index j = 0; j < keys; ++j) {
+void evict_light(Received const& received, heavy_budget budget, Scores const& scores, Kept const& kept, index_t keys) {
+  std::vector<index_t> older;
+  for (index_t j = 0; j < keys; ++j) {
     if (kept(j) == 0) continue;
     double const gift = received(j);
     scores(j) += gift == gift ? gift : 0.0;                      // a NaN gives no key a rank
     if (j < keys - budget.recent) older.push_back(j);
   }
-  std::stable_sort(older.begin(), older.end(), [&](index a, index b) { return scores(a) > scores(b); });
+  std::stable_sort(older.begin(), older.end(), [&](index_t a, index_t b) { return scores(a) > scores(b); });
   for (std::size_t n = static_cast<std::size_t>(budget.heavy); n < older.size(); ++n) {
     kept(older[n]) = 0;
     scores(older[n]) = 0.0;
@@ -89,7 +89,7 @@ void update_heavy_hitters(Received const& received, heavy_budget budget, view<do
   if (budget.heavy < 0 || budget.recent < 0 || budget.heavy + budget.recent < 1)
     throw value_error(message("basin::update_heavy_hitters: the budget is ", budget.heavy, " heavy and ", budget.recent,
                               " recent keys; neither may be negative, and at least one key must fit"));
-  index const keys = received.extent(2);
+  index_t const keys = received.extent(2);
   auto const require = [&](char const* name, auto const& v) {
     if (v.data_handle() == nullptr || v.extent(0) != received.extent(0) || v.extent(1) != received.extent(1) || v.extent(2) < keys)
       throw shape_error(message("basin::update_heavy_hitters: ", name, " is [", v.extent(0), ", ", v.extent(1), ", ", v.extent(2),
@@ -98,10 +98,10 @@ void update_heavy_hitters(Received const& received, heavy_budget budget, view<do
   };
   require("scores", scores);
   require("kept", kept);
-  for (index b = 0; b < received.extent(0); ++b)
-    for (index h = 0; h < received.extent(1); ++h)
-      detail::evict_light([&](index j) { return received(b, h, j); }, budget, [&](index j) -> double& { return scores(b, h, j); },
-                          [&](index j) -> std::uint8_t& { return kept(b, h, j); }, keys);
+  for (index_t b = 0; b < received.extent(0); ++b)
+    for (index_t h = 0; h < received.extent(1); ++h)
+      detail::evict_light([&](index_t j) { return received(b, h, j); }, budget, [&](index_t j) -> double& { return scores(b, h, j); },
+                          [&](index_t j) -> std::uint8_t& { return kept(b, h, j); }, keys);
 }
 
 }  // namespace basin

@@ -17,7 +17,7 @@ namespace basin {
 struct window_with_sinks {
   using alike_for_heads = std::true_type;
 
-  index sinks = 4, recent = 512, ahead = 0;
+  index_t sinks = 4, recent = 512, ahead = 0;
 
   template <class T>
   BASIN_HD constexpr bool keeps(coord c, T) const {
@@ -25,9 +25,9 @@ struct window_with_sinks {
   }
   BASIN_HD constexpr coverage covers(tile t) const {
     bool const has_sinks = t.first_key < sinks;
-    index const first = has_sinks ? sinks : t.first_key;
+    index_t const first = has_sinks ? sinks : t.first_key;
     if (first >= t.last_key) return coverage::all;
-    index const furthest = t.last_query - 1 - first, nearest = t.first_query - (t.last_key - 1);  // of query - key, beyond the sinks
+    index_t const furthest = t.last_query - 1 - first, nearest = t.first_query - (t.last_key - 1);  // of query - key, beyond the sinks
     if (furthest < recent && -nearest <= ahead) return coverage::all;
     return !has_sinks && (nearest >= recent || -furthest > ahead) ? coverage::none : coverage::some;
   }

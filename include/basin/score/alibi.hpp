@@ -48,12 +48,12 @@ struct alibi {
 ///
 /// Source    Press et al. 2022 and the code of its authors
 /// Errors    value_error: no head
-inline std::vector<float> alibi_slopes(index heads) {
+inline std::vector<float> alibi_slopes(index_t heads) {
   if (heads < 1) throw value_error(message("basin::alibi_slopes: there are ", heads, " heads; there must be at least 1"));
-  index power = 1;
+  index_t power = 1;
   while (2 * power <= heads) power *= 2;
   std::vector<float> slopes;
-  for (index h = 0; h < heads; ++h) {
+  for (index_t h = 0; h < heads; ++h) {
     double const step = h < power ? 8.0 * static_cast<double>(h + 1) : 4.0 * static_cast<double>(2 * (h - power) + 1);
     slopes.push_back(static_cast<float>(std::exp2(-step / static_cast<double>(power))));
   }

@@ -24,38 +24,38 @@ namespace detail {
 struct mark_sinks_of_row {
   epsilon_rule rule;
   view<double const, 2> received;
-  index queries;
+  index_t queries;
   view<std::uint8_t, 2> marks;
 
-  BASIN_HD void operator()(index row) const {
-    index const keys = received.extent(1);
+  BASIN_HD void operator()(index_t row) const {
+    index_t const keys = received.extent(1);
     double total = 0;
-    for (index j = 0; j < keys; ++j) total += received(row, j);
-    for (index j = 0; j < keys; ++j) marks(row, j) = rule.is_sink(received(row, j), total, keys, queries);
+    for (index_t j = 0; j < keys; ++j) total += received(row, j);
+    for (index_t j = 0; j < keys; ++j) marks(row, j) = rule.is_sink(received(row, j), total, keys, queries);
   }
 };
 
 /// One key: how many of its row come before it.
 struct mark_if_strong {
   view<double const, 2> received;
-  index count;
+  index_t count;
   view<std::uint8_t, 2> marks;
 
-  BASIN_HD void operator()(index n) const {
-    index const keys = received.extent(1), row = n / keys, key = n % keys;
+  BASIN_HD void operator()(index_t n) const {
+    index_t const keys = received.extent(1), row = n / keys, key = n % keys;
     double const mine = received(row, key);
-    index before = 0;
-    for (index j = 0; j < keys; ++j) before += received(row, j) > mine || (received(row, j) == mine && j < key);
+    index_t before = 0;
+    for (index_t j = 0; j < keys; ++j) before += received(row, j) > mine || (received(row, j) == mine && j < key);
     marks(row, key) = before < count;
   }
 };
 
 struct gives_more_than {
   view<double const, 2> received;
-  index key;
+  index_t key;
   double viewers, threshold;
 
-  BASIN_HD bool operator()(index row) const { return received(row, key) / viewers > threshold; }
+  BASIN_HD bool operator()(index_t row) const { return received(row, key) / viewers > threshold; }
 };
 
 inline void require_marks(char const* who, view<double const, 2> received, view<std::uint8_t, 2> marks) {
@@ -73,11 +73,11 @@ inline void require_marks(char const* who, view<double const, 2> received, view<
 /// Errors    shape_error: another number of marks, no query; value_error: see epsilon_rule; nothing is launched then
 /// Determinism  the bits of mark_sinks() for one row
 template <class Policy>
-void mark_sinks(Policy const& where, epsilon_rule rule, view<double const, 2> received, index queries, view<std::uint8_t, 2> marks) {
+void mark_sinks(Policy const& where, epsilon_rule rule, view<double const, 2> received, index_t queries, view<std::uint8_t, 2> marks) {
   rule.validate();
   detail::require_marks("mark_sinks", received, marks);
   if (queries < 1) throw shape_error(message("basin::sinks::mark_sinks: queries is ", queries, "; the sums come from at least 1 row"));
-  thrust::for_each_n(where, thrust::counting_iterator<index>(0), received.extent(0), detail::mark_sinks_of_row{rule, received, queries, marks});
+  thrust::for_each_n(where, thrust::counting_iterator<index_t>(0), received.extent(0), detail::mark_sinks_of_row{rule, received, queries, marks});
 }
 
 /// Marks the `count` keys of every row that received most; of equals the one at the lower position.
@@ -87,19 +87,19 @@ void mark_sinks(Policy const& where, epsilon_rule rule, view<double const, 2> re
 /// Errors    shape_error, value_error: count below 0 or above the number of keys; nothing is launched then
 /// Determinism  the set of strongest_keys()
 template <class Policy>
-void mark_strongest_keys(Policy const& where, view<double const, 2> received, index count, view<std::uint8_t, 2> marks) {
+void mark_strongest_keys(Policy const& where, view<double const, 2> received, index_t count, view<std::uint8_t, 2> marks) {
   detail::require_marks("mark_strongest_keys", received, marks);
-  index const keys = received.extent(1);
+  index_t const keys = received.extent(1);
   if (count < 0 || count > keys)
     throw value_error(message("basin::sinks::mark_strongest_keys: count is ", count, " of ", keys, " keys; it must lie in [0, ", keys, "]"));
-  thrust::for_each_n(where, thrust::counting_iterator<index>(0), received.extent(0) * keys, detail::mark_if_strong{received, count, marks});
+  thrust::for_each_n(where, thrust::counting_iterator<index_t>(0), received.extent(0) * keys, detail::mark_if_strong{received, count, marks});
 }
 
 /// sink_rate() of rule.hpp, where the sums lie. Waits for the count.
 template <class Policy>
-double sink_rate(Policy const& where, view<double const, 2> received, index key, sight seen_by, double threshold = 0.3) {
+double sink_rate(Policy const& where, view<double const, 2> received, index_t key, sight seen_by, double threshold = 0.3) {
   double const viewers = detail::viewers_of(received, key, seen_by);
-  thrust::counting_iterator<index> const first(0);
+  thrust::counting_iterator<index_t> const first(0);
   auto const found = thrust::count_if(where, first, first + received.extent(0), detail::gives_more_than{received, key, viewers, threshold});
   return static_cast<double>(found) / static_cast<double>(received.extent(0));
 }

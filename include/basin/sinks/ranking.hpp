@@ -20,13 +20,13 @@ namespace basin::sinks {
 /// Source    Rulli et al. 2025, arXiv 2510.15731, section 4.3: the ranking does not depend on the unit of the rule
 /// Cost      O(keys log count)
 /// Errors    value_error: count below 0 or above the number of keys
-inline std::vector<index> strongest_keys(std::span<double const> received, index count) {
-  index const keys = static_cast<index>(received.size());
+inline std::vector<index_t> strongest_keys(std::span<double const> received, index_t count) {
+  index_t const keys = static_cast<index_t>(received.size());
   if (count < 0 || count > keys)
     throw value_error(message("basin::sinks::strongest_keys: count is ", count, " of ", keys, " keys; it must lie in [0, ", keys, "]"));
-  std::vector<index> order(received.size());
-  std::iota(order.begin(), order.end(), index{0});
-  std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](index a, index b) {
+  std::vector<index_t> order(received.size());
+  std::iota(order.begin(), order.end(), index_t{0});
+  std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](index_t a, index_t b) {
     double const x = received[static_cast<std::size_t>(a)], y = received[static_cast<std::size_t>(b)];
     return x > y || (x == y && a < b);
   });
@@ -39,12 +39,12 @@ inline std::vector<index> strongest_keys(std::span<double const> received, index
 /// Source    Floyd's sampling (Bentley & Floyd 1987)
 /// Cost      `count` draws from rng
 /// Errors    value_error: count below 0 or above the number of keys
-inline std::vector<index> random_keys(philox& rng, index keys, index count) {
+inline std::vector<index_t> random_keys(philox& rng, index_t keys, index_t count) {
   if (count < 0 || count > keys)
     throw value_error(message("basin::sinks::random_keys: count is ", count, " of ", keys, " keys; it must lie in [0, ", keys, "]"));
-  std::vector<index> chosen;
-  for (index last = keys - count; last < keys; ++last) {
-    index const drawn = below(rng, static_cast<std::uint32_t>(last + 1));
+  std::vector<index_t> chosen;
+  for (index_t last = keys - count; last < keys; ++last) {
+    index_t const drawn = below(rng, static_cast<std::uint32_t>(last + 1));
     bool const taken = std::find(chosen.begin(), chosen.end(), drawn) != chosen.end();
     chosen.push_back(taken ? last : drawn);
   }
@@ -54,12 +54,12 @@ inline std::vector<index> random_keys(philox& rng, index keys, index count) {
 /// Sets one row of a drop set: 1 for the given keys, 0 for all others.
 ///
 /// Errors    shape_error: a key outside the row
-inline void mark_keys(std::span<index const> keys, std::span<std::uint8_t> marks) {
-  for (index const key : keys)
-    if (key < 0 || key >= static_cast<index>(marks.size()))
+inline void mark_keys(std::span<index_t const> keys, std::span<std::uint8_t> marks) {
+  for (index_t const key : keys)
+    if (key < 0 || key >= static_cast<index_t>(marks.size()))
       throw shape_error(message("basin::sinks::mark_keys: key ", key, " is outside a row of ", marks.size(), " keys"));
   std::fill(marks.begin(), marks.end(), std::uint8_t{0});
-  for (index const key : keys) marks[static_cast<std::size_t>(key)] = 1;
+  for (index_t const key : keys) marks[static_cast<std::size_t>(key)] = 1;
 }
 
 }  // namespace basin::sinks

@@ -31,13 +31,13 @@ struct epsilon_rule {
   double epsilon = 3.0;
 
   /// What a column sum is multiplied by to stand in `unit`.
-  BASIN_HD constexpr double per_column_sum(index queries) const {
+  BASIN_HD constexpr double per_column_sum(index_t queries) const {
     double const s = static_cast<double>(queries);
     return unit == scale::column_sum ? 1.0 : unit == scale::percent ? 100.0 / s : 1.0 / s;
   }
 
   /// `received` is c_j, `total` the sum of all c_k, self included.
-  BASIN_HD constexpr bool is_sink(double received, double total, index keys, index queries) const {
+  BASIN_HD constexpr bool is_sink(double received, double total, index_t keys, index_t queries) const {
     if (keys < 2) return false;
     double const others = (total - received) / static_cast<double>(keys - 1);
     return (received - others) * per_column_sum(queries) > epsilon;
@@ -56,15 +56,15 @@ constexpr double usual_epsilon(scale unit) { return unit == scale::mean ? 0.03 :
 ///
 /// Shapes    received [keys], marks [keys]; `queries` is the number of rows that were summed
 /// Errors    shape_error: another number of marks, no query; value_error: see epsilon_rule
-inline index mark_sinks(epsilon_rule rule, std::span<double const> received, index queries, std::span<std::uint8_t> marks) {
+inline index_t mark_sinks(epsilon_rule rule, std::span<double const> received, index_t queries, std::span<std::uint8_t> marks) {
   rule.validate();
   if (marks.size() != received.size())
     throw shape_error(message("basin::sinks::mark_sinks: there are ", received.size(), " keys and room for ", marks.size(), " marks; give one each"));
   if (queries < 1) throw shape_error(message("basin::sinks::mark_sinks: queries is ", queries, "; the sums come from at least 1 row"));
   double total = 0;
   for (double const c : received) total += c;
-  index const keys = static_cast<index>(received.size());
-  index found = 0;
+  index_t const keys = static_cast<index_t>(received.size());
+  index_t found = 0;
   for (std::size_t j = 0; j < received.size(); ++j) found += marks[j] = rule.is_sink(received[j], total, keys, queries);
   return found;
 }
@@ -75,8 +75,8 @@ enum class sight { bidirectional, causal };
 namespace detail {
 
 /// How many queries see the key.
-inline double viewers_of(view<double const, 2> received, index key, sight seen_by) {
-  index const rows = received.extent(0), keys = received.extent(1);
+inline double viewers_of(view<double const, 2> received, index_t key, sight seen_by) {
+  index_t const rows = received.extent(0), keys = received.extent(1);
   if (rows < 1 || key < 0 || key >= keys)
     throw shape_error(message("basin::sinks::sink_rate: received is [", rows, ", ", keys, "] and the key is ", key,
                               "; it needs at least 1 row, and a key among them"));
@@ -91,11 +91,11 @@ inline double viewers_of(view<double const, 2> received, index key, sight seen_b
 /// Source    Gu et al. 2025, arXiv 2410.10781, section 3.1 (threshold 0.3, key 0, causal)
 /// Shapes    received [rows, keys]; as many queries as keys
 /// Errors    shape_error: no row, or a key outside the row
-inline double sink_rate(view<double const, 2> received, index key, sight seen_by, double threshold = 0.3) {
-  index const rows = received.extent(0);
+inline double sink_rate(view<double const, 2> received, index_t key, sight seen_by, double threshold = 0.3) {
+  index_t const rows = received.extent(0);
   double const viewers = detail::viewers_of(received, key, seen_by);
-  index found = 0;
-  for (index r = 0; r < rows; ++r) found += received(r, key) / viewers > threshold;
+  index_t found = 0;
+  for (index_t r = 0; r < rows; ++r) found += received(r, key) / viewers > threshold;
   return static_cast<double>(found) / static_cast<double>(rows);
 }
 

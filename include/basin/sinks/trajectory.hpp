@@ -21,9 +21,9 @@ inline constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 /// One step of one head.
 struct step_record {
-  index keys = 0, queries = 0;
-  index sinks = 0;                       ///< how many keys the rule finds
-  index strongest = 0;                   ///< the key that received most, sink or not
+  index_t keys = 0, queries = 0;
+  index_t sinks = 0;                     ///< how many keys the rule finds
+  index_t strongest = 0;                 ///< the key that received most, sink or not
   double strongest_share = 0;            ///< its part of all attention: c_max / queries
   double centroid = undefined;           ///< sum_{j in sinks} j c_j / sum_{j in sinks} c_j
   double jaccard_with_last = undefined;  ///< |A and B| / |A or B| with the step before; undefined when both are empty
@@ -50,7 +50,7 @@ struct dynamics {
 /// Example   examples/study
 class trajectory {
  public:
-  explicit trajectory(index capacity, epsilon_rule rule = {}) : room(capacity), test(rule) {
+  explicit trajectory(index_t capacity, epsilon_rule rule = {}) : room(capacity), test(rule) {
     rule.validate();
     if (capacity < 1) throw shape_error(message("basin::sinks::trajectory: capacity is ", capacity, "; it must be at least 1 key"));
     sums.resize(static_cast<std::size_t>(room));
@@ -58,8 +58,8 @@ class trajectory {
   }
 
   /// Takes the column sums c_j of one step; they come from `queries` rows.
-  void add_step(std::span<double const> received, index queries) {
-    index const keys = static_cast<index>(received.size());
+  void add_step(std::span<double const> received, index_t queries) {
+    index_t const keys = static_cast<index_t>(received.size());
     if (keys < 1 || keys > room)
       throw shape_error(message("basin::sinks::trajectory: a step has ", keys, " keys; the capacity is ", room, ", so it must have 1 to ", room));
     std::vector<std::uint8_t> now(static_cast<std::size_t>(room));
@@ -142,7 +142,7 @@ class trajectory {
 
   /// The Jaccard index with the last step; counts which of its sinks are sinks still.
   double compare(std::span<std::uint8_t const> now) {
-    index both = 0, either = 0, before = 0;
+    index_t both = 0, either = 0, before = 0;
     for (std::size_t j = 0; j < now.size(); ++j) {
       both += now[j] && last[j];
       either += now[j] || last[j];
@@ -153,13 +153,13 @@ class trajectory {
     return either > 0 ? static_cast<double>(both) / static_cast<double>(either) : undefined;
   }
 
-  index room;
+  index_t room;
   epsilon_rule test;
   std::vector<step_record> records;
   std::vector<std::uint8_t> last;
   std::vector<double> sums;
-  std::vector<index> times_sink;
-  index sinks_kept = 0, sinks_followed = 0;
+  std::vector<index_t> times_sink;
+  index_t sinks_kept = 0, sinks_followed = 0;
 };
 
 }  // namespace basin::sinks

@@ -32,7 +32,7 @@ struct advice {
 /// How many of L keys should be active: at most 0.06 L, and one in any case.
 ///
 /// Errors    value_error: no key, k outside [1, L]
-inline advice on_active_keys(index length, index k) {
+inline advice on_active_keys(index_t length, index_t k) {
   detail::require_length("basin::theory::on_active_keys", length);
   if (k < 1 || k > length) throw value_error(message("basin::theory::on_active_keys: k is ", k, " of ", length, " keys; it must lie in [1, ", length, "]"));
   double const limit = std::fmax(1.0, 0.06 * static_cast<double>(length));
@@ -47,7 +47,7 @@ inline advice on_active_keys(index length, index k) {
 /// Whether softmax at temperature T, with scores within [-reach, reach], can still give one key of L a weight of `share`.
 ///
 /// Errors    value_error: as reach_needed; a temperature that is not positive, a reach below 0
-inline advice on_length(index length, double reach, double temperature, double share = 0.5) {
+inline advice on_length(index_t length, double reach, double temperature, double share = 0.5) {
   detail::require_reach("basin::theory::on_length", reach);
   detail::require_positive("basin::theory::on_length", "temperature", temperature);
   double const needed = reach_needed(share, length), has = reach / temperature;

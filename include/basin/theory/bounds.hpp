@@ -25,7 +25,7 @@ struct interval {
 
 namespace detail {
 
-inline void require_length(char const* who, index length) {
+inline void require_length(char const* who, index_t length) {
   if (length < 1) throw value_error(message(who, ": length is ", length, "; a row has at least 1 key"));
 }
 inline void require_reach(char const* who, double reach) {
@@ -83,7 +83,7 @@ interval range_of(F const& f, double reach, int points = 513) {
 /// Source    arXiv 2508.17821, lemma 1; the constants from its proof
 /// Shapes    range: of F over the scores, as range_of gives it, or the least and largest F(s_j) of one row
 /// Errors    value_error: no key
-inline interval weight_bounds(interval range, index length) {
+inline interval weight_bounds(interval range, index_t length) {
   detail::require_length("basin::theory::weight_bounds", length);
   double const ratio = range.upper / range.lower;
   return {1 / (ratio * static_cast<double>(length)), ratio / static_cast<double>(length)};
@@ -93,7 +93,7 @@ inline interval weight_bounds(interval range, index length) {
 /// Both ends are attained: one score at one extreme of F, all others at the other.
 ///
 /// Errors    value_error: no key
-inline interval attained_weights(interval range, index length) {
+inline interval attained_weights(interval range, index_t length) {
   detail::require_length("basin::theory::attained_weights", length);
   double const others = static_cast<double>(length - 1), ratio = range.upper / range.lower;
   return {1 / (1 + others * ratio), 1 / (1 + others / ratio)};
@@ -103,7 +103,7 @@ inline interval attained_weights(interval range, index length) {
 ///
 /// Source    arXiv 2508.17821, corollary 1
 /// Errors    value_error: no key, a reach below 0, a temperature that is not positive
-inline interval softmax_weight_bounds(double reach, double temperature, index length) {
+inline interval softmax_weight_bounds(double reach, double temperature, index_t length) {
   detail::require_length("basin::theory::softmax_weight_bounds", length);
   detail::require_reach("basin::theory::softmax_weight_bounds", reach);
   detail::require_positive("basin::theory::softmax_weight_bounds", "temperature", temperature);
@@ -116,7 +116,7 @@ inline interval softmax_weight_bounds(double reach, double temperature, index le
 ///
 /// Source    the same proof for F = L^(s x); Nakanishi 2025, arXiv 2501.19399
 /// Errors    value_error: no key, a reach or s below 0
-inline interval ssmax_weight_bounds(double reach, double s, index length) {
+inline interval ssmax_weight_bounds(double reach, double s, index_t length) {
   detail::require_length("basin::theory::ssmax_weight_bounds", length);
   detail::require_reach("basin::theory::ssmax_weight_bounds", reach);
   detail::require_reach("basin::theory::ssmax_weight_bounds", s);
@@ -128,7 +128,7 @@ inline interval ssmax_weight_bounds(double reach, double s, index length) {
 ///
 /// Source    H >= -log max w and corollary 1
 /// Errors    as softmax_weight_bounds
-inline double least_entropy(double reach, double temperature, index length) {
+inline double least_entropy(double reach, double temperature, index_t length) {
   return std::max(0.0, -std::log(std::min(1.0, softmax_weight_bounds(reach, temperature, length).upper)));
 }
 
@@ -137,7 +137,7 @@ inline double least_entropy(double reach, double temperature, index length) {
 ///
 /// Errors    value_error: a share outside (0, 1), no key
 enum class reach_form { corollary, attained };
-inline double reach_needed(double share, index length, reach_form form = reach_form::attained) {
+inline double reach_needed(double share, index_t length, reach_form form = reach_form::attained) {
   detail::require_length("basin::theory::reach_needed", length);
   if (!(share > 0 && share < 1)) throw value_error(message("basin::theory::reach_needed: share is ", share, "; it must lie between 0 and 1"));
   double const n = static_cast<double>(length);
@@ -150,7 +150,7 @@ inline double reach_needed(double share, index length, reach_form form = reach_f
 ///
 /// Errors    value_error: no key, a reach below 0
 template <normalizer N>
-double spike_weight(N const& n, double reach, index length) {
+double spike_weight(N const& n, double reach, index_t length) {
   detail::require_length("basin::theory::spike_weight", length);
   detail::require_reach("basin::theory::spike_weight", reach);
   std::vector<double> scores(static_cast<std::size_t>(length), -reach);

@@ -26,14 +26,14 @@ enum class reading { a, b, c };
 /// Cost      N L; reading b: N L + L^2
 /// Errors    shape_error: a selected key that is not there or named twice, a Gram matrix that is too small
 template <class G>
-double true_distance(reading how, std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> selected) {
+double true_distance(reading how, std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) {
   detail::require_seen("basin::theory::true_distance", weights, gram);
   detail::require_selection("basin::theory::true_distance", weights, selected);
   detail::context_products const context(weights, gram, selected);
   auto const outside = detail::outside_of(weights.size(), selected);
   if (how == reading::b) {                                       // sum_O w_i x_i - s, a vector with these coefficients
     std::vector<double> signs(weights.begin(), weights.end()), product(weights.size());
-    for (index const i : selected) signs[static_cast<std::size_t>(i)] *= -1;
+    for (index_t const i : selected) signs[static_cast<std::size_t>(i)] *= -1;
     times_gram(gram, std::span<double const>(signs), std::span<double>(product));
     double square = 0;
     for (std::size_t i = 0; i < signs.size(); ++i) square += signs[i] * product[i];
@@ -41,7 +41,7 @@ double true_distance(reading how, std::span<double const> weights, seen_gram<G> 
   }
   double sum = 0;
   for (std::size_t i = 0; i < weights.size(); ++i)
-    if (outside[i]) sum += std::sqrt(context.from(how == reading::a ? weights[i] : 1.0, i, gram(static_cast<index>(i), static_cast<index>(i))));
+    if (outside[i]) sum += std::sqrt(context.from(how == reading::a ? weights[i] : 1.0, i, gram(static_cast<index_t>(i), static_cast<index_t>(i))));
   return sum;
 }
 
@@ -53,7 +53,7 @@ struct selection_reach {
 };
 
 template <class G>
-selection_reach reach_of(std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> selected) {
+selection_reach reach_of(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) {
   detail::require_seen("basin::theory::reach_of", weights, gram);
   detail::require_selection("basin::theory::reach_of", weights, selected);
   auto const outside = detail::outside_of(weights.size(), selected);
@@ -62,10 +62,10 @@ selection_reach reach_of(std::span<double const> weights, seen_gram<G> const& gr
     (outside[i] ? of.outside : of.inside) += weights[i];
     if (outside[i]) of.outside_size += std::abs(weights[i]);
   }
-  for (index const j : selected) {
+  for (index_t const j : selected) {
     double const own = gram(j, j);
     of.d2 = std::max(of.d2, std::sqrt(std::max(0.0, own)));
-    for (index i = 0; i < static_cast<index>(weights.size()); ++i)
+    for (index_t i = 0; i < static_cast<index_t>(weights.size()); ++i)
       if (outside[static_cast<std::size_t>(i)]) of.d1 = std::max(of.d1, std::sqrt(std::max(0.0, gram(i, i) + own - 2 * gram(i, j))));
   }
   return of;
@@ -85,7 +85,7 @@ enum class selection { top, any };
 /// Cost      N L
 /// Errors    as true_distance
 template <class G>
-double distance_bound(reading how, std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> selected,
+double distance_bound(reading how, std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected,
                       selection kind = selection::any) {
   auto const of = reach_of(weights, gram, selected);
   auto const outside = detail::outside_of(weights.size(), selected);

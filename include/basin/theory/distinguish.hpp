@@ -17,7 +17,7 @@ namespace basin::theory {
 /// Assumptions 1 and 2: embeddings of length `radius`, no two nearer than `separation`, in `dim` dimensions (0: unknown).
 struct sphere {
   double radius = 1, separation = 0;
-  index dim = 0;
+  index_t dim = 0;
 
   void validate() const {
     if (!(radius > 0) || !(separation >= 0) || dim < 0)
@@ -37,7 +37,7 @@ inline double rounding_slack(std::size_t count, double largest) {
 
 /// N_s: selected keys with |w_i x_i - s| <= r, where r = min over keys not selected of the same distance.
 struct told_apart {
-  index count = 0;
+  index_t count = 0;
   double radius = 0;             // r; infinite where everything is selected, and then all are told apart
 };
 
@@ -46,7 +46,7 @@ struct told_apart {
 /// Cost      N L
 /// Errors    shape_error: a selected key that is not there or named twice, a Gram matrix that is too small
 template <class G>
-told_apart tell_apart(std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> selected) {
+told_apart tell_apart(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) {
   detail::require_seen("basin::theory::tell_apart", weights, gram);
   detail::require_selection("basin::theory::tell_apart", weights, selected);
   detail::context_products const context(weights, gram, selected);
@@ -54,14 +54,14 @@ told_apart tell_apart(std::span<double const> weights, seen_gram<G> const& gram,
   double least = std::numeric_limits<double>::infinity(), largest = context.square;
   std::vector<double> squares(weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    double const own = gram(static_cast<index>(i), static_cast<index>(i));
+    double const own = gram(static_cast<index_t>(i), static_cast<index_t>(i));
     squares[i] = context.from(weights[i], i, own);
     largest = std::max(largest, weights[i] * weights[i] * own);
     if (outside[i]) least = std::min(least, squares[i]);
   }
   double const slack = detail::rounding_slack(selected.size(), largest);
   told_apart found{0, std::sqrt(least)};
-  for (index const i : selected) found.count += squares[static_cast<std::size_t>(i)] <= least + slack;
+  for (index_t const i : selected) found.count += squares[static_cast<std::size_t>(i)] <= least + slack;
   return found;
 }
 
@@ -157,7 +157,7 @@ inline distinguishability_bounds bounds_of(std::span<double const> selected_weig
 ///
 /// Source    arXiv 2508.17821, section 2.2: 1 - (1 - p)^H; p = 0.8 and H = 3 give 0.992
 /// Errors    value_error: p outside [0, 1], a number of heads below 0
-inline double head_coverage(double p, index heads) {
+inline double head_coverage(double p, index_t heads) {
   if (!(p >= 0 && p <= 1) || heads < 0)
     throw value_error(message("basin::theory::head_coverage: p is ", p, " and there are ", heads, " heads; p must lie in [0, 1] and heads be at least 0"));
   return 1 - std::pow(1 - p, static_cast<double>(heads));

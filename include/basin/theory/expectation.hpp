@@ -38,7 +38,7 @@ class random_selection {
     for (std::size_t i = 0; i < own.size(); ++i) {
       total += weights[i] * cross[i];
       cross[i] *= weights[i];
-      own[i] = weights[i] * weights[i] * gram(static_cast<index>(i), static_cast<index>(i));
+      own[i] = weights[i] * weights[i] * gram(static_cast<index_t>(i), static_cast<index_t>(i));
       squares += own[i];
     }
     total = std::max(0.0, total);
@@ -49,8 +49,8 @@ class random_selection {
   }
 
   /// Errors    value_error: a count outside [0, L]
-  expected_distance of(index count) const {
-    index const keys = static_cast<index>(own.size());
+  expected_distance of(index_t count) const {
+    index_t const keys = static_cast<index_t>(own.size());
     if (count < 0 || count > keys)
       throw value_error(message("basin::theory::random_selection: ", count, " of ", keys, " keys are drawn; the number must lie in [0, ", keys, "]"));
     double const l = static_cast<double>(keys), n = static_cast<double>(count), left = (l - n) / l;
@@ -61,7 +61,7 @@ class random_selection {
     double formula = 0, excess = 0, upper = 0;
     double const *const x = own.data(), *const y = cross.data();
     double const whole = total, sum = squares;
-    for (index i = 0; i < keys; ++i) {
+    for (index_t i = 0; i < keys; ++i) {
       double const mean = std::max(0.0, a * x[i] - b * y[i] + d * whole);
       double const others = std::max(0.0, whole - 2 * y[i] + x[i]);           // |sum_{j != i} w_j x_j|^2
       double const variance = per * std::max(0.0, sum - x[i] - share * others);
@@ -96,19 +96,19 @@ struct drawn_mean {
 /// Determinism run_to_run: the seed says all
 /// Errors    value_error: a count outside [0, L], fewer than 2 draws
 template <class G>
-drawn_mean drawn_distance(reading how, std::span<double const> weights, seen_gram<G> const& gram, index count, index draws, std::uint64_t seed) {
-  index const keys = static_cast<index>(weights.size());
+drawn_mean drawn_distance(reading how, std::span<double const> weights, seen_gram<G> const& gram, index_t count, index_t draws, std::uint64_t seed) {
+  index_t const keys = static_cast<index_t>(weights.size());
   if (count < 0 || count > keys || draws < 2)
     throw value_error(message("basin::theory::drawn_distance: ", draws, " draws of ", count, " out of ", keys,
                               " keys; draws must be at least 2 and the number lie in [0, ", keys, "]"));
   philox rng(seed);
-  std::vector<index> order(weights.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<index>(i);
+  std::vector<index_t> order(weights.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<index_t>(i);
   double mean = 0, spread = 0;
-  for (index draw = 0; draw < draws; ++draw) {
-    for (index i = 0; i < count; ++i)                            // the head of a Fisher-Yates shuffle
+  for (index_t draw = 0; draw < draws; ++draw) {
+    for (index_t i = 0; i < count; ++i)                          // the head of a Fisher-Yates shuffle
       std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(i + below(rng, static_cast<std::uint32_t>(keys - i)))]);
-    double const x = true_distance(how, weights, gram, std::span<index const>(order).first(static_cast<std::size_t>(count)));
+    double const x = true_distance(how, weights, gram, std::span<index_t const>(order).first(static_cast<std::size_t>(count)));
     double const step = x - mean;
     mean += step / static_cast<double>(draw + 1);
     spread += step * (x - mean);

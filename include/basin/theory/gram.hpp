@@ -34,21 +34,21 @@ void require_square(char const* who, View const& gram) {
 template <class X, class G>
 void gram_of(view<X const, 2> embeddings, view<G, 2> gram) {
   detail::require_square("basin::theory::gram_of", gram);
-  index const keys = embeddings.extent(0), dim = embeddings.extent(1);
+  index_t const keys = embeddings.extent(0), dim = embeddings.extent(1);
   if (gram.extent(0) != keys || dim < 1)
     throw shape_error(message("basin::theory::gram_of: embeddings are [", keys, ", ", dim, "] and the Gram matrix is [", gram.extent(0), ", ", gram.extent(1),
                               "]; it needs a row for every embedding"));
-#pragma omp parallel for schedule(dynamic, 8) if (keys * keys * dim > (index{1} << 18))  // a tenth of a millisecond
-  for (index i = 0; i < keys; ++i)
-    for (index j = 0; j <= i; ++j) {
+#pragma omp parallel for schedule(dynamic, 8) if (keys * keys * dim > (index_t{1} << 18))  // a tenth of a millisecond
+  for (index_t i = 0; i < keys; ++i)
+    for (index_t j = 0; j <= i; ++j) {
       double sum = 0;
       if (embeddings.stride(1) == 1) {
         X const* const a = &embeddings(i, 0);
         X const* const b = &embeddings(j, 0);
 #pragma omp simd reduction(+ : sum)
-        for (index d = 0; d < dim; ++d) sum += static_cast<double>(a[d]) * static_cast<double>(b[d]);
+        for (index_t d = 0; d < dim; ++d) sum += static_cast<double>(a[d]) * static_cast<double>(b[d]);
       } else {
-        for (index d = 0; d < dim; ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(j, d));
+        for (index_t d = 0; d < dim; ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(j, d));
       }
       gram(i, j) = gram(j, i) = static_cast<G>(sum);
     }
@@ -61,17 +61,17 @@ void gram_of(view<X const, 2> embeddings, view<G, 2> gram) {
 template <class X>
 void onto_sphere(view<X, 2> embeddings, double radius = 1) {
   if (!(radius > 0) || !std::isfinite(radius)) throw value_error(message("basin::theory::onto_sphere: radius is ", radius, "; it must be positive and finite"));
-  auto const norm = [&](index i) {
+  auto const norm = [&](index_t i) {
     double sum = 0;
-    for (index d = 0; d < embeddings.extent(1); ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(i, d));
+    for (index_t d = 0; d < embeddings.extent(1); ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(i, d));
     return std::sqrt(sum);
   };
-  for (index i = 0; i < embeddings.extent(0); ++i)
+  for (index_t i = 0; i < embeddings.extent(0); ++i)
     if (double const length = norm(i); !(length > 0) || !std::isfinite(length))
       throw value_error(message("basin::theory::onto_sphere: embedding ", i, " has length ", length, "; only a finite one above 0 has a direction"));
-  for (index i = 0; i < embeddings.extent(0); ++i) {
+  for (index_t i = 0; i < embeddings.extent(0); ++i) {
     double const by = radius / norm(i);
-    for (index d = 0; d < embeddings.extent(1); ++d) embeddings(i, d) = static_cast<X>(static_cast<double>(embeddings(i, d)) * by);
+    for (index_t d = 0; d < embeddings.extent(1); ++d) embeddings(i, d) = static_cast<X>(static_cast<double>(embeddings(i, d)) * by);
   }
 }
 
@@ -91,10 +91,10 @@ geometry geometry_of(view<G const, 2> gram) {
   detail::require_square("basin::theory::geometry_of", gram);
   geometry of{0, std::numeric_limits<double>::infinity(), 0};
   double cosines = 0, pairs = 0;
-  for (index i = 0; i < gram.extent(0); ++i) {
+  for (index_t i = 0; i < gram.extent(0); ++i) {
     double const own = std::max(0.0, static_cast<double>(gram(i, i)));
     of.largest_norm = std::max(of.largest_norm, std::sqrt(own));
-    for (index j = 0; j < i; ++j) {
+    for (index_t j = 0; j < i; ++j) {
       double const other = std::max(0.0, static_cast<double>(gram(j, j))), both = static_cast<double>(gram(i, j));
       of.least_distance = std::min(of.least_distance, std::sqrt(std::max(0.0, own + other - 2 * both)));
       if (own > 0 && other > 0) cosines += both / std::sqrt(own * other), pairs += 1;
@@ -109,20 +109,20 @@ geometry geometry_of(view<G const, 2> gram) {
 template <class G>
 struct seen_gram {
   view<G const, 2> all{};
-  std::span<index const> keys{};
+  std::span<index_t const> keys{};
 
-  index key(index i) const { return keys.empty() ? i : keys[static_cast<std::size_t>(i)]; }
-  double operator()(index i, index j) const { return static_cast<double>(all(key(i), key(j))); }
+  index_t key(index_t i) const { return keys.empty() ? i : keys[static_cast<std::size_t>(i)]; }
+  double operator()(index_t i, index_t j) const { return static_cast<double>(all(key(i), key(j))); }
 
   /// Whether a row of the visible keys lies in memory as it is needed.
   bool direct() const { return keys.empty() && all.stride(1) == 1; }
-  G const* direct_row(index i) const { return &all(i, 0); }
+  G const* direct_row(index_t i) const { return &all(i, 0); }
 
   /// Row i, for the first `room.size()` visible keys.
-  double const* copied_row(index i, std::span<double> room) const {
+  double const* copied_row(index_t i, std::span<double> room) const {
     G const* const from = &all(key(i), 0);
-    index const step = all.stride(1);
-    for (std::size_t j = 0; j < room.size(); ++j) room[j] = static_cast<double>(from[key(static_cast<index>(j)) * step]);
+    index_t const step = all.stride(1);
+    for (std::size_t j = 0; j < room.size(); ++j) room[j] = static_cast<double>(from[key(static_cast<index_t>(j)) * step]);
     return room.data();
   }
 };
@@ -130,7 +130,7 @@ struct seen_gram {
 template <class G>
 seen_gram(view<G const, 2>) -> seen_gram<G>;
 template <class G>
-seen_gram(view<G const, 2>, std::span<index const>) -> seen_gram<G>;
+seen_gram(view<G const, 2>, std::span<index_t const>) -> seen_gram<G>;
 
 namespace detail {
 
@@ -153,7 +153,7 @@ void sum_rows(std::span<double const> weights, double least, std::span<double> o
   std::size_t held = 0;
   for (std::size_t j = 0; j < weights.size(); ++j) {
     if (std::abs(weights[j]) <= least) continue;
-    rows[held] = row_at(static_cast<index>(j), held);
+    rows[held] = row_at(static_cast<index_t>(j), held);
     by[held++] = weights[j];
     if (held == 4) add_rows(rows, by, out), held = 0;
   }
@@ -176,9 +176,9 @@ void times_gram(seen_gram<G> const& gram, std::span<double const> weights, std::
   double largest = 0;
   for (double const w : weights) largest = std::max(largest, std::abs(w));
   double const least = largest * 0x1p-53 / static_cast<double>(n);
-  if (gram.direct()) return detail::sum_rows<G>(weights, least, out, [&](index j, std::size_t) { return gram.direct_row(j); });
+  if (gram.direct()) return detail::sum_rows<G>(weights, least, out, [&](index_t j, std::size_t) { return gram.direct_row(j); });
   std::vector<double> room(4 * n);
-  detail::sum_rows<double>(weights, least, out, [&](index j, std::size_t place) { return gram.copied_row(j, std::span<double>(room).subspan(place * n, n)); });
+  detail::sum_rows<double>(weights, least, out, [&](index_t j, std::size_t place) { return gram.copied_row(j, std::span<double>(room).subspan(place * n, n)); });
 }
 
 }  // namespace basin::theory

@@ -45,7 +45,7 @@ inline double ks_statistic(std::span<double const> a, std::span<double const> b)
 /// 144 heads against 144: 0.1919 at 0.01, 0.1600 at 0.05.
 ///
 /// Errors    value_error: a level outside (0, 1), an empty sample
-inline double ks_threshold(double level, index n, index m) {
+inline double ks_threshold(double level, index_t n, index_t m) {
   if (!(level > 0 && level < 1) || n < 1 || m < 1)
     throw value_error(message("basin::theory::ks_threshold: level ", level, ", samples of ", n, " and ", m,
                               "; the level must lie between 0 and 1, a sample hold 1 or more"));
@@ -57,7 +57,7 @@ inline double ks_threshold(double level, index n, index m) {
 /// 2 sum_k (-1)^(k-1) exp(-2 k^2 x^2) with x = D sqrt(n m / (n + m)).
 ///
 /// Precision 1e-12 (unit/theory/fixtures.test.cpp)
-inline double ks_probability(double statistic, index n, index m) {
+inline double ks_probability(double statistic, index_t n, index_t m) {
   double const a = static_cast<double>(n), b = static_cast<double>(m), x = statistic * std::sqrt(a * b / (a + b));
   if (x < 1) {                                                   // the same function by its other series, which converges here
     if (x < 0.04) return 1;
@@ -75,15 +75,15 @@ inline double ks_probability(double statistic, index n, index m) {
 /// Source    arXiv 2508.17821, algorithm 3 (level 0.05 there, 0.01 in its text and caption)
 /// Shapes    counts [N]; measured and expected [N, heads]
 /// Errors    shape_error: extents that differ
-inline std::optional<index> critical_count(std::span<index const> counts, view<double const, 2> measured, view<double const, 2> expected, double level) {
-  index const rows = static_cast<index>(counts.size()), heads = measured.extent(1);
+inline std::optional<index_t> critical_count(std::span<index_t const> counts, view<double const, 2> measured, view<double const, 2> expected, double level) {
+  index_t const rows = static_cast<index_t>(counts.size()), heads = measured.extent(1);
   if (measured.extent(0) != rows || expected.extent(0) != rows || expected.extent(1) != heads)
     throw shape_error(message("basin::theory::critical_count: ", rows, " counts, measured [", measured.extent(0), ", ", heads, "], expected [",
                               expected.extent(0), ", ", expected.extent(1), "]; both need [counts, heads]"));
   double const limit = ks_threshold(level, heads, heads);
   std::vector<double> a(static_cast<std::size_t>(heads)), b(a.size());
-  for (index n = 0; n < rows; ++n) {
-    for (index h = 0; h < heads; ++h) a[static_cast<std::size_t>(h)] = measured(n, h), b[static_cast<std::size_t>(h)] = expected(n, h);
+  for (index_t n = 0; n < rows; ++n) {
+    for (index_t h = 0; h < heads; ++h) a[static_cast<std::size_t>(h)] = measured(n, h), b[static_cast<std::size_t>(h)] = expected(n, h);
     if (ks_statistic(a, b) <= limit) return counts[static_cast<std::size_t>(n)];
   }
   return std::nullopt;

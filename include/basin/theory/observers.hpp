@@ -19,8 +19,8 @@ namespace detail {
 
 /// A view whose last three axes are [batch, heads, queries] of the call, and whose first ones are `first`.
 template <class View>
-void require_figures(char const* who, View const& v, std::initializer_list<index> first, problem const& p) {
-  std::vector<index> wanted(first);
+void require_figures(char const* who, View const& v, std::initializer_list<index_t> first, problem const& p) {
+  std::vector<index_t> wanted(first);
   wanted.insert(wanted.end(), {p.batch, p.heads, p.queries});
   bool same = v.data_handle() != nullptr;
   for (std::size_t r = 0; r < wanted.size(); ++r) same = same && v.extent(static_cast<int>(r)) == wanted[r];
@@ -44,8 +44,8 @@ void require_text(char const* who, view<G const, 3> gram, problem const& p) {
 /// The Gram matrix of one text of a batch.
 template <class G>
 view<G const, 2> text_of(view<G const, 3> gram, int batch) {
-  return strided(gram.data_handle() + batch * gram.stride(0), std::array<index, 2>{gram.extent(1), gram.extent(2)},
-                 std::array<index, 2>{gram.stride(1), gram.stride(2)});
+  return strided(gram.data_handle() + batch * gram.stride(0), std::array<index_t, 2>{gram.extent(1), gram.extent(2)},
+                 std::array<index_t, 2>{gram.stride(1), gram.stride(2)});
 }
 
 }  // namespace detail
@@ -63,7 +63,7 @@ enum class distance_figure { mass, a, b, c, bound, expected, printed, excess, up
 template <class G>
 struct distances {
   view<G const, 3> gram{};
-  std::span<index const> counts{};
+  std::span<index_t const> counts{};
   view<double, 5> figures{};
 
   void sees_whole_row(row_at at, whole_row const& row) const {
@@ -74,14 +74,14 @@ struct distances {
     for (std::size_t n = 0; n < of.size(); ++n) {
       auto const& e = of[n].expected;
       double const values[] = {of[n].mass, of[n].a, of[n].b, of[n].c, of[n].bound, e.formula, e.printed, e.excess, e.upper};
-      for (index f = 0; f < static_cast<index>(distance_figure::count); ++f) figures(f, static_cast<index>(n), at.batch, at.head, at.query) = values[f];
+      for (index_t f = 0; f < static_cast<index_t>(distance_figure::count); ++f) figures(f, static_cast<index_t>(n), at.batch, at.head, at.query) = values[f];
     }
   }
 
   void validate(problem const& p) const {
     detail::require_text("basin::theory::distances", gram, p);
     detail::require_counts("basin::theory::distances", counts, counts.size());
-    detail::require_figures("basin::theory::distances", figures, {static_cast<index>(distance_figure::count), static_cast<index>(counts.size())}, p);
+    detail::require_figures("basin::theory::distances", figures, {static_cast<index_t>(distance_figure::count), static_cast<index_t>(counts.size())}, p);
   }
 
  private:
@@ -101,7 +101,7 @@ enum class apart_figure { share, radius, lower, lower_count, upper, upper_range,
 template <class G>
 struct told_apart_shares {
   view<G const, 3> gram{};
-  std::span<index const> counts{};
+  std::span<index_t const> counts{};
   sphere on{};
   view<double, 5> figures{};
 
@@ -114,7 +114,7 @@ struct told_apart_shares {
     for (std::size_t n = 0; n < of.size(); ++n) {
       auto const& b = of[n].bounds;
       double const values[] = {of[n].share, of[n].radius, b.lower, b.lower_count, b.upper, b.upper_range, b.upper_tight};
-      for (index f = 0; f < static_cast<index>(apart_figure::count); ++f) figures(f, static_cast<index>(n), at.batch, at.head, at.query) = values[f];
+      for (index_t f = 0; f < static_cast<index_t>(apart_figure::count); ++f) figures(f, static_cast<index_t>(n), at.batch, at.head, at.query) = values[f];
     }
   }
 
@@ -122,7 +122,7 @@ struct told_apart_shares {
     on.validate();
     detail::require_text("basin::theory::told_apart_shares", gram, p);
     detail::require_counts("basin::theory::told_apart_shares", counts, counts.size());
-    detail::require_figures("basin::theory::told_apart_shares", figures, {static_cast<index>(apart_figure::count), static_cast<index>(counts.size())}, p);
+    detail::require_figures("basin::theory::told_apart_shares", figures, {static_cast<index_t>(apart_figure::count), static_cast<index_t>(counts.size())}, p);
   }
 };
 
@@ -149,10 +149,10 @@ struct extremes {
       most = std::max(most, row.weights[j]);
     }
     double const values[] = {visible > 0 ? reach : nan, visible > 0 ? least * visible : nan, visible > 0 ? most * visible : nan};
-    for (index f = 0; f < static_cast<index>(extreme_figure::count); ++f) figures(f, at.batch, at.head, at.query) = values[f];
+    for (index_t f = 0; f < static_cast<index_t>(extreme_figure::count); ++f) figures(f, at.batch, at.head, at.query) = values[f];
   }
 
-  void validate(problem const& p) const { detail::require_figures("basin::theory::extremes", figures, {static_cast<index>(extreme_figure::count)}, p); }
+  void validate(problem const& p) const { detail::require_figures("basin::theory::extremes", figures, {static_cast<index_t>(extreme_figure::count)}, p); }
 };
 
 /// g(T, eps) of algorithm 5 on the scores of every row, for any normalizer (it need not be the one of the call).
@@ -172,11 +172,11 @@ struct sensitivity {
 
   void sees_whole_row(row_at at, whole_row const& row) const {
     auto const seen = visible_of(row.weights, row.scores);
-    index const queries = figures.extent(4), place = (at.batch * figures.extent(3) + at.head) * queries + at.query;
-    row_context<double> const context{at.batch, at.head, static_cast<double>(at.query + static_cast<index>(row.weights.size()) - queries),
+    index_t const queries = figures.extent(4), place = (at.batch * figures.extent(3) + at.head) * queries + at.query;
+    row_context<double> const context{at.batch, at.head, static_cast<double>(at.query + static_cast<index_t>(row.weights.size()) - queries),
                                       static_cast<double>(seen.scores.size())};
-    auto const out = strided(&figures(0, 0, at.batch, at.head, at.query), std::array<index, 2>{figures.extent(0), figures.extent(1)},
-                             std::array<index, 2>{figures.stride(0), figures.stride(1)});
+    auto const out = strided(&figures(0, 0, at.batch, at.head, at.query), std::array<index_t, 2>{figures.extent(0), figures.extent(1)},
+                             std::array<index_t, 2>{figures.stride(0), figures.stride(1)});
     auto const direction = random_direction(seen.scores.size(), seed, static_cast<std::uint64_t>(place));
     gains(normalize, std::span<double const>(seen.scores), std::span<double const>(direction), temperatures, steps, context, out);
   }
@@ -185,7 +185,7 @@ struct sensitivity {
     basin::validate(normalize);
     for (double const t : temperatures) detail::require_positive("basin::theory::sensitivity", "temperature", t);
     for (double const e : steps) detail::require_positive("basin::theory::sensitivity", "step", e);
-    detail::require_figures("basin::theory::sensitivity", figures, {static_cast<index>(temperatures.size()), static_cast<index>(steps.size())}, p);
+    detail::require_figures("basin::theory::sensitivity", figures, {static_cast<index_t>(temperatures.size()), static_cast<index_t>(steps.size())}, p);
   }
 };
 

@@ -31,7 +31,7 @@ struct row_told_apart {
 
 namespace detail {
 
-inline void require_counts(char const* who, std::span<index const> counts, std::size_t room) {
+inline void require_counts(char const* who, std::span<index_t const> counts, std::size_t room) {
   if (counts.size() != room) throw shape_error(message(who, ": ", counts.size(), " numbers N and room for ", room, "; they must be equal"));
   for (std::size_t n = 0; n < counts.size(); ++n)
     if (counts[n] < 1 || (n > 0 && counts[n] <= counts[n - 1]))
@@ -42,15 +42,15 @@ inline void require_counts(char const* who, std::span<index const> counts, std::
 template <class G>
 class selection_walk {
  public:
-  selection_walk(std::span<double const> row_weights, seen_gram<G> const& seen, index most)
+  selection_walk(std::span<double const> row_weights, seen_gram<G> const& seen, index_t most)
       : weights(row_weights), gram(seen), order(strongest(row_weights, most)), own(row_weights.size()), with(row_weights.size()),
         reach(row_weights.size(), -std::numeric_limits<double>::infinity()), outside(row_weights.size(), 1.0), room(row_weights.size()) {
-    for (std::size_t i = 0; i < own.size(); ++i) own[i] = gram(static_cast<index>(i), static_cast<index>(i));
+    for (std::size_t i = 0; i < own.size(); ++i) own[i] = gram(static_cast<index_t>(i), static_cast<index_t>(i));
   }
 
-  void advance(index count) {
+  void advance(index_t count) {
     for (; taken < static_cast<std::size_t>(count); ++taken) {
-      index const j = order[taken];
+      index_t const j = order[taken];
       if (gram.direct()) take(static_cast<std::size_t>(j), gram.direct_row(j));
       else take(static_cast<std::size_t>(j), gram.copied_row(j, room));
     }
@@ -58,7 +58,7 @@ class selection_walk {
     for (auto const j : selected()) square += weights[static_cast<std::size_t>(j)] * with[static_cast<std::size_t>(j)];
   }
 
-  std::span<index const> selected() const { return std::span<index const>(order).first(taken); }
+  std::span<index_t const> selected() const { return std::span<index_t const>(order).first(taken); }
   double selected_mass() const { return mass; }
   double context_square() const { return square; }
 
@@ -120,7 +120,7 @@ class selection_walk {
 
   std::span<double const> weights;
   seen_gram<G> gram;
-  std::vector<index> order;
+  std::vector<index_t> order;
   std::vector<double> own, with, reach, outside, room;           // G_ii; <x_i, s>; max_j G_jj - 2 G_ij; 1 outside I; a row
   std::size_t taken = 0;
   double mass = 0, square = 0, longest = 0;                      // A_I, |s|^2, d_2^2
@@ -136,10 +136,10 @@ class selection_walk {
 /// Cost      2 L^2 + 4 L max N flop, 5 square roots per key and N
 /// Errors    shape_error, value_error: numbers N that do not increase or have no room, a Gram matrix that is too small
 template <class G>
-void row_distances(std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> counts, std::span<row_distance> out) {
+void row_distances(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> counts, std::span<row_distance> out) {
   detail::require_counts("basin::theory::row_distances", counts, out.size());
   detail::require_seen("basin::theory::row_distances", weights, gram);
-  index const keys = static_cast<index>(weights.size());
+  index_t const keys = static_cast<index_t>(weights.size());
   random_selection const drawn(weights, gram);
   detail::selection_walk walk(weights, gram, counts.empty() ? 0 : std::min(counts.back(), keys));
   for (std::size_t n = 0; n < counts.size(); ++n) {
@@ -149,7 +149,7 @@ void row_distances(std::span<double const> weights, seen_gram<G> const& gram, st
     walk.advance(counts[n]);
     walk.measure(out[n]);
     double shared = 0;
-    for (index const j : walk.selected()) shared += drawn.shares()[static_cast<std::size_t>(j)];
+    for (index_t const j : walk.selected()) shared += drawn.shares()[static_cast<std::size_t>(j)];
     out[n].b = std::sqrt(std::max(0.0, drawn.output_square() - 4 * shared + 4 * walk.context_square()));
     out[n].expected = drawn.of(counts[n]);
   }
@@ -162,11 +162,11 @@ void row_distances(std::span<double const> weights, seen_gram<G> const& gram, st
 /// Cost      4 L max N flop, a square root per N, 5 transcendental functions per selected key and N
 /// Errors    as row_distances; value_error: see sphere
 template <class G>
-void row_tell_apart(std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> counts, sphere on, std::span<row_told_apart> out) {
+void row_tell_apart(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> counts, sphere on, std::span<row_told_apart> out) {
   detail::require_counts("basin::theory::row_tell_apart", counts, out.size());
   detail::require_seen("basin::theory::row_tell_apart", weights, gram);
   on.validate();
-  index const keys = static_cast<index>(weights.size());
+  index_t const keys = static_cast<index_t>(weights.size());
   detail::selection_walk walk(weights, gram, counts.empty() ? 0 : std::min(counts.back(), keys));
   std::vector<double> chosen;
   for (std::size_t n = 0; n < counts.size(); ++n) {
@@ -177,7 +177,7 @@ void row_tell_apart(std::span<double const> weights, seen_gram<G> const& gram, s
     auto const found = walk.tell();
     if (!std::isfinite(found.radius)) continue;                  // a row of NaN has no r
     chosen.clear();
-    for (index const j : walk.selected()) chosen.push_back(weights[static_cast<std::size_t>(j)]);
+    for (index_t const j : walk.selected()) chosen.push_back(weights[static_cast<std::size_t>(j)]);
     out[n] = {static_cast<double>(found.count) / static_cast<double>(counts[n]), found.radius, bounds_of(chosen, found.radius, on)};
   }
 }

@@ -21,16 +21,16 @@ namespace basin::theory {
 /// Edges     a NaN counts as the smallest weight
 /// Cost      keys log count
 /// Errors    value_error: a count below 0
-inline std::vector<index> strongest(std::span<double const> weights, index count) {
+inline std::vector<index_t> strongest(std::span<double const> weights, index_t count) {
   if (count < 0) throw value_error(message("basin::theory::strongest: count is ", count, "; it must be at least 0"));
-  std::vector<index> order(weights.size());
-  std::iota(order.begin(), order.end(), index{0});
-  auto const size_of = [&](index i) {
+  std::vector<index_t> order(weights.size());
+  std::iota(order.begin(), order.end(), index_t{0});
+  auto const size_of = [&](index_t i) {
     double const w = weights[static_cast<std::size_t>(i)];
     return std::isnan(w) ? -std::numeric_limits<double>::infinity() : w;
   };
-  auto const last = order.begin() + std::min(count, static_cast<index>(weights.size()));
-  std::partial_sort(order.begin(), last, order.end(), [&](index a, index b) {
+  auto const last = order.begin() + std::min(count, static_cast<index_t>(weights.size()));
+  std::partial_sort(order.begin(), last, order.end(), [&](index_t a, index_t b) {
     double const x = size_of(a), y = size_of(b);
     return x > y || (x == y && a < b);
   });
@@ -42,7 +42,7 @@ inline std::vector<index> strongest(std::span<double const> weights, index count
 /// are the first ones of the text, as under a causal mask).
 struct visible_row {
   std::vector<double> weights, scores;
-  std::vector<index> keys;
+  std::vector<index_t> keys;
 
   template <class G>
   seen_gram<G> seen(view<G const, 2> gram) const { return {gram, keys}; }
@@ -63,7 +63,7 @@ inline visible_row visible_of(std::span<double const> weights, std::span<double 
     first_ones = first_ones && seen.weights.size() == j;
     seen.weights.push_back(weights[j]);
     seen.scores.push_back(scores[j]);
-    seen.keys.push_back(static_cast<index>(j));
+    seen.keys.push_back(static_cast<index_t>(j));
   }
   if (first_ones) seen.keys.clear();
   return seen;
@@ -71,10 +71,10 @@ inline visible_row visible_of(std::span<double const> weights, std::span<double 
 
 namespace detail {
 
-inline void require_selection(char const* who, std::span<double const> weights, std::span<index const> selected) {
+inline void require_selection(char const* who, std::span<double const> weights, std::span<index_t const> selected) {
   std::vector<bool> taken(weights.size());
-  for (index const i : selected) {
-    if (i < 0 || i >= static_cast<index>(weights.size()))
+  for (index_t const i : selected) {
+    if (i < 0 || i >= static_cast<index_t>(weights.size()))
       throw shape_error(message(who, ": key ", i, " is selected from a row of ", weights.size(), " keys; it must be one of them"));
     if (taken[static_cast<std::size_t>(i)]) throw shape_error(message(who, ": key ", i, " is selected twice; name every key once"));
     taken[static_cast<std::size_t>(i)] = true;
@@ -84,8 +84,8 @@ inline void require_selection(char const* who, std::span<double const> weights, 
 template <class G>
 void require_seen(char const* who, std::span<double const> weights, seen_gram<G> const& gram) {
   require_square(who, gram.all);
-  index const room = gram.keys.empty() ? gram.all.extent(0) : static_cast<index>(gram.keys.size());
-  if (static_cast<index>(weights.size()) > room || weights.empty())
+  index_t const room = gram.keys.empty() ? gram.all.extent(0) : static_cast<index_t>(gram.keys.size());
+  if (static_cast<index_t>(weights.size()) > room || weights.empty())
     throw shape_error(message(who, ": ", weights.size(), " weights and a Gram matrix of ", room, " visible keys; give at least 1 weight and a row for each"));
 }
 
@@ -95,22 +95,22 @@ struct context_products {
   double square = 0;
 
   template <class G>
-  context_products(std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> selected) : with(weights.size()) {
+  context_products(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) : with(weights.size()) {
     std::vector<double> room(weights.size());
-    for (index const j : selected) {
+    for (index_t const j : selected) {
       double const* const row = gram.copied_row(j, room);
       double const by = weights[static_cast<std::size_t>(j)];
       for (std::size_t i = 0; i < with.size(); ++i) with[i] += by * row[i];
     }
-    for (index const j : selected) square += weights[static_cast<std::size_t>(j)] * with[static_cast<std::size_t>(j)];
+    for (index_t const j : selected) square += weights[static_cast<std::size_t>(j)] * with[static_cast<std::size_t>(j)];
   }
   /// |b x_i - s|^2.
   double from(double b, std::size_t i, double own) const { return std::max(0.0, b * b * own - 2 * b * with[i] + square); }
 };
 
-inline std::vector<bool> outside_of(std::size_t keys, std::span<index const> selected) {
+inline std::vector<bool> outside_of(std::size_t keys, std::span<index_t const> selected) {
   std::vector<bool> outside(keys, true);
-  for (index const i : selected) outside[static_cast<std::size_t>(i)] = false;
+  for (index_t const i : selected) outside[static_cast<std::size_t>(i)] = false;
   return outside;
 }
 
@@ -122,13 +122,13 @@ inline std::vector<bool> outside_of(std::size_t keys, std::span<index const> sel
 /// Shapes    weights of the visible keys; embeddings [visible keys or more, dim]
 /// Errors    shape_error: a selected key that is not there or named twice, fewer embeddings than weights
 template <class X>
-std::vector<double> context_vector(std::span<double const> weights, view<X const, 2> embeddings, std::span<index const> selected) {
-  if (embeddings.extent(0) < static_cast<index>(weights.size()))
+std::vector<double> context_vector(std::span<double const> weights, view<X const, 2> embeddings, std::span<index_t const> selected) {
+  if (embeddings.extent(0) < static_cast<index_t>(weights.size()))
     throw shape_error(message("basin::theory::context_vector: ", weights.size(), " weights and ", embeddings.extent(0), " embeddings; every key needs one"));
   detail::require_selection("basin::theory::context_vector", weights, selected);
   std::vector<double> s(static_cast<std::size_t>(embeddings.extent(1)));
-  for (index const i : selected)
-    for (std::size_t d = 0; d < s.size(); ++d) s[d] += weights[static_cast<std::size_t>(i)] * static_cast<double>(embeddings(i, static_cast<index>(d)));
+  for (index_t const i : selected)
+    for (std::size_t d = 0; d < s.size(); ++d) s[d] += weights[static_cast<std::size_t>(i)] * static_cast<double>(embeddings(i, static_cast<index_t>(d)));
   return s;
 }
 
@@ -137,7 +137,7 @@ std::vector<double> context_vector(std::span<double const> weights, view<X const
 /// Source    arXiv 2508.17821, eq. 6
 /// Errors    shape_error: a selected key that is not there or named twice, a Gram matrix that is too small
 template <class G>
-double context_norm(std::span<double const> weights, seen_gram<G> const& gram, std::span<index const> selected) {
+double context_norm(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) {
   detail::require_seen("basin::theory::context_norm", weights, gram);
   detail::require_selection("basin::theory::context_norm", weights, selected);
   return std::sqrt(std::max(0.0, detail::context_products(weights, gram, selected).square));

@@ -118,7 +118,7 @@ void weights_at(N const& n, std::span<double const> scores, row_context<double> 
 template <normalizer N>
 void gains(N const& n, std::span<double const> scores, std::span<double const> direction, std::span<double const> temperatures,
            std::span<double const> steps, row_context<double> at, view<double, 2> out) {
-  if (direction.size() != scores.size() || out.extent(0) != static_cast<index>(temperatures.size()) || out.extent(1) != static_cast<index>(steps.size()))
+  if (direction.size() != scores.size() || out.extent(0) != static_cast<index_t>(temperatures.size()) || out.extent(1) != static_cast<index_t>(steps.size()))
     throw shape_error(message("basin::theory::gains: ", scores.size(), " scores, a direction of ", direction.size(), ", and room for [",
                               out.extent(0), ", ", out.extent(1), "] gains of [", temperatures.size(), ", ", steps.size(), "] temperatures and steps; they must agree"));
   for (double const t : temperatures) detail::require_positive("basin::theory::gains", "temperature", t);
@@ -132,7 +132,7 @@ void gains(N const& n, std::span<double const> scores, std::span<double const> d
       detail::weights_at(n, std::span<double const>(moved), at, there);
       double square = 0;
       for (std::size_t j = 0; j < scores.size(); ++j) square += (there[j] - here[j]) * (there[j] - here[j]);
-      out(static_cast<index>(t), static_cast<index>(e)) = std::sqrt(square) / steps[e];
+      out(static_cast<index_t>(t), static_cast<index_t>(e)) = std::sqrt(square) / steps[e];
     }
   }
 }

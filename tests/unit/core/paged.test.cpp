@@ -49,7 +49,7 @@ TEST_CASE("pages are read by their table, and an empty sequence gives 0", "[unit
   CHECK(c.k.dim() == 8);
   CHECK(c.k.longest() == 9);
   basin::cpu::decode(basin::attention<>{}, c.q, c.k, c.v, c.out.v);
-  c.out.each([](float& x, index b, index, index, index) { CHECK(x == (b == 1 ? 0.0f : 2.0f)); });
+  c.out.each([](float& x, index_t b, index_t, index_t, index_t) { CHECK(x == (b == 1 ? 0.0f : 2.0f)); });
 }
 
 TEST_CASE("all sequences may be empty", "[unit][paged]") {

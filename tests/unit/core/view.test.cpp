@@ -29,7 +29,7 @@ TEST_CASE("a contiguous view is row-major", "[unit][view]") {
 TEST_CASE("a strided view reads any strides: permuted, repeated and backwards", "[unit][view]") {
   std::vector<int> memory(24);
   std::iota(memory.begin(), memory.end(), 0);
-  using indices = std::array<basin::index, 3>;
+  using indices = std::array<basin::index_t, 3>;
   auto const permuted = basin::strided(memory.data(), indices{4, 2, 3}, indices{1, 12, 4});   // [2, 3, 4] seen as [4, 2, 3]
   CHECK(permuted(3, 1, 2) == 23);
   CHECK(permuted(0, 1, 0) == 12);

@@ -18,32 +18,32 @@ cache_shape const small{.kv_heads = 2, .dim = 3, .value_dim = 5, .page_size = 4}
 /// n rows of which every number tells the `tag`, its row from `first` on, its head and its place.
 struct rows {
   tensor<float> k, v;
-  rows(index batch, index n, index first, float tag) : k({batch, 2, n, 3}, layout::length_first), v({batch, 2, n, 5}, layout::padded) {
+  rows(index_t batch, index_t n, index_t first, float tag) : k({batch, 2, n, 3}, layout::length_first), v({batch, 2, n, 5}, layout::padded) {
     for (auto* t : {&k, &v})
-      t->each([&](float& x, index b, index h, index i, index d) { x = number(tag + static_cast<float>(b), h, first + i, d); });
+      t->each([&](float& x, index_t b, index_t h, index_t i, index_t d) { x = number(tag + static_cast<float>(b), h, first + i, d); });
   }
-  static float number(float tag, index h, index i, index d) { return tag * 10000 + static_cast<float>(h * 1000 + i * 10 + d); }
+  static float number(float tag, index_t h, index_t i, index_t d) { return tag * 10000 + static_cast<float>(h * 1000 + i * 10 + d); }
 };
 
 /// Whether a sequence holds rows of `tag` up to `cut`, and of `then` behind it.
-void require_rows(cache const& c, sequence s, index length, float tag, index cut, float then) {
+void require_rows(cache const& c, sequence s, index_t length, float tag, index_t cut, float then) {
   CHECK(c.length(s) == length);
   sequence const both[] = {s, s};
   auto const batch = c.batch(both);
   auto const k = batch.keys(), v = batch.values();
   REQUIRE(k.batch() == 2);
   for (auto const& at : {k, v})
-    for (index b = 0; b < 2; ++b) {
+    for (index_t b = 0; b < 2; ++b) {
       REQUIRE(at.lengths(b) == length);
       bool same = true;
-      for (index j = 0; j < length; ++j)
-        for (index h = 0; h < 2; ++h)
-          for (index d = 0; d < at.dim(); ++d)
+      for (index_t j = 0; j < length; ++j)
+        for (index_t h = 0; h < 2; ++h)
+          for (index_t d = 0; d < at.dim(); ++d)
             same = same && at.pages(at.table(b, j / 4), h, j % 4, d) == rows::number(j < cut ? tag : then, h, j, d);
       CHECK(same);
     }
 }
-void require_rows(cache const& c, sequence s, index length, float tag) { require_rows(c, s, length, tag, length, tag); }
+void require_rows(cache const& c, sequence s, index_t length, float tag) { require_rows(c, s, length, tag, length, tag); }
 
 template <class Error>
 void require_refused(std::vector<std::string> const& words, std::function<void(cache&, sequence)> const& run) {
@@ -51,7 +51,7 @@ void require_refused(std::vector<std::string> const& words, std::function<void(c
   sequence const s = c.open();
   rows const some(1, 6, 0, 1);
   c.append(s, some.k.v, some.v.v);
-  index const pages = c.pages(), unused = c.free_pages();
+  index_t const pages = c.pages(), unused = c.free_pages();
   std::string said;
   try {
     run(c, s);
@@ -74,7 +74,7 @@ void require_refused(std::vector<std::string> const& words, std::function<void(c
 TEST_CASE("a cache gives back what was appended, in calls of any length", "[unit][cache]") {
   cache c(small);
   sequence const a = c.open(), b = c.open();
-  for (index at = 0, n = 1; at < 40; at += n, n = n % 6 + 1) {
+  for (index_t at = 0, n = 1; at < 40; at += n, n = n % 6 + 1) {
     rows const to_a(1, n, at, 1);
     c.append(a, to_a.k.v, to_a.v.v);
     require_rows(c, a, at + n, 1);
@@ -91,12 +91,12 @@ TEST_CASE("one append serves several sequences of different lengths", "[unit][ca
   sequence const s[] = {c.open(), c.open(), c.open()};
   rows const first(1, 3, 0, 6);
   c.append(s[1], first.k.v, first.v.v);
-  for (index n = 0; n < 9; ++n) {
+  for (index_t n = 0; n < 9; ++n) {
     rows const step(3, 1, n, 5);                                 // tags 5, 6, 7
     sequence const outer[] = {s[0], s[2]};
     tensor<float> k({2, 2, 1, 3}), v({2, 2, 1, 5});
-    k.each([&](float& x, index b, index h, index i, index d) { x = step.k.v(2 * b, h, i, d); });
-    v.each([&](float& x, index b, index h, index i, index d) { x = step.v.v(2 * b, h, i, d); });
+    k.each([&](float& x, index_t b, index_t h, index_t i, index_t d) { x = step.k.v(2 * b, h, i, d); });
+    v.each([&](float& x, index_t b, index_t h, index_t i, index_t d) { x = step.v.v(2 * b, h, i, d); });
     c.append(outer, k.v, v.v);
   }
   require_rows(c, s[0], 9, 5);
@@ -159,7 +159,7 @@ TEST_CASE("a cache in 16 bits holds rounded numbers", "[unit][cache]") {
   c.append(s, k.v, v.v);
   auto const batch = c.batch({&s, 1});
   auto const keys = batch.keys();
-  k.each([&](float& x, index, index, index j, index d) {
+  k.each([&](float& x, index_t, index_t, index_t j, index_t d) {
     CHECK(static_cast<float>(keys.pages(keys.table(0, j / 16), 0, j % 16, d)) == static_cast<float>(basin::bfloat16(x)));
   });
 }
@@ -171,11 +171,11 @@ TEST_CASE("decoding from a cache that grows agrees with one causal forward", "[u
   basin::reference::forward(basin::attention<>{}.with(basin::causal{}), exact.q.v, exact.k.v, exact.v.v, exact.out.v);
   basin::cpu::key_value_cache<float> c({.kv_heads = 2, .dim = 16, .value_dim = 24, .page_size = 8});
   sequence const id = c.open();
-  auto const at = [](tensor<float> const& t, index i) {
-    return basin::strided(&t.v(0, 0, i, 0), std::array<index, 4>{1, t.v.extent(1), 1, t.v.extent(3)},
-                          std::array<index, 4>{t.v.stride(0), t.v.stride(1), t.v.stride(2), 1});
+  auto const at = [](tensor<float> const& t, index_t i) {
+    return basin::strided(&t.v(0, 0, i, 0), std::array<index_t, 4>{1, t.v.extent(1), 1, t.v.extent(3)},
+                          std::array<index_t, 4>{t.v.stride(0), t.v.stride(1), t.v.stride(2), 1});
   };
-  for (index i = 0; i < 40; ++i) {
+  for (index_t i = 0; i < 40; ++i) {
     c.append(id, at(whole.k, i), at(whole.v, i));
     auto const batch = c.batch({&id, 1});
     basin::cpu::decode(basin::attention<>{}.with(basin::causal{}), at(whole.q, i), batch.keys(), batch.values(), at(whole.out, i));
@@ -184,7 +184,7 @@ TEST_CASE("decoding from a cache that grows agrees with one causal forward", "[u
 }
 
 TEST_CASE("a sequence that nothing was appended to decodes to 0, with and without a spare page", "[unit][cache]") {
-  for (index const spare : {0, 1}) {
+  for (index_t const spare : {0, 1}) {
     basin::cpu::key_value_cache<float> c({.kv_heads = 1, .dim = 8, .value_dim = 8, .page_size = 4}, spare);
     sequence const id = c.open();
     tensor<float> q({1, 2, 1, 8}), out({1, 2, 1, 8});

@@ -13,10 +13,10 @@ namespace basin {
 TEST_CASE("keys come strongest first, and of equals the first", "[unit][sinks]") {
   std::vector<double> const received{1.0, 3.0, 0.5, 3.0, 2.0, 0.5};
   CHECK(sinks::strongest_keys(received, 0).empty());
-  CHECK(sinks::strongest_keys(received, 1) == std::vector<index>{1});
-  CHECK(sinks::strongest_keys(received, 3) == std::vector<index>{1, 3, 4});
-  CHECK(sinks::strongest_keys(received, 6) == std::vector<index>{1, 3, 4, 0, 2, 5});
-  CHECK(sinks::strongest_keys(std::vector<double>(5, 1.0), 3) == std::vector<index>{0, 1, 2});
+  CHECK(sinks::strongest_keys(received, 1) == std::vector<index_t>{1});
+  CHECK(sinks::strongest_keys(received, 3) == std::vector<index_t>{1, 3, 4});
+  CHECK(sinks::strongest_keys(received, 6) == std::vector<index_t>{1, 3, 4, 0, 2, 5});
+  CHECK(sinks::strongest_keys(std::vector<double>(5, 1.0), 3) == std::vector<index_t>{0, 1, 2});
 }
 
 TEST_CASE("the ranking does not depend on the unit", "[property][sinks]") {
@@ -33,15 +33,15 @@ TEST_CASE("random keys are different, inside, and repeat with their seed", "[uni
   philox a(11), b(11);
   auto const chosen = sinks::random_keys(a, keys, count);
   CHECK(chosen == sinks::random_keys(b, keys, count));
-  std::set<index> const different(chosen.begin(), chosen.end());
+  std::set<index_t> const different(chosen.begin(), chosen.end());
   CHECK(static_cast<int>(different.size()) == count);
-  CHECK(std::all_of(chosen.begin(), chosen.end(), [&](index key) { return key >= 0 && key < keys; }));
+  CHECK(std::all_of(chosen.begin(), chosen.end(), [&](index_t key) { return key >= 0 && key < keys; }));
 }
 
 TEST_CASE("every set of random keys is as likely", "[property][sinks]") {
   // 20 sets of 3 out of 6; 20000 draws give 1000 each with a standard deviation of 30.8; 5 of them are allowed.
   philox rng(5);
-  std::map<std::set<index>, int> seen;
+  std::map<std::set<index_t>, int> seen;
   for (int draw = 0; draw < 20000; ++draw) {
     auto const chosen = sinks::random_keys(rng, 6, 3);
     ++seen[{chosen.begin(), chosen.end()}];
@@ -52,17 +52,17 @@ TEST_CASE("every set of random keys is as likely", "[property][sinks]") {
 
 TEST_CASE("marks are written for the whole row, or not at all", "[unit][sinks]") {
   std::vector<std::uint8_t> marks(5, 1);
-  sinks::mark_keys(std::vector<index>{4, 1}, marks);
+  sinks::mark_keys(std::vector<index_t>{4, 1}, marks);
   CHECK(marks == std::vector<std::uint8_t>{0, 1, 0, 0, 1});
-  CHECK_THROWS_AS(sinks::mark_keys(std::vector<index>{0, 5}, marks), shape_error);
-  CHECK_THROWS_AS(sinks::mark_keys(std::vector<index>{-1}, marks), shape_error);
+  CHECK_THROWS_AS(sinks::mark_keys(std::vector<index_t>{0, 5}, marks), shape_error);
+  CHECK_THROWS_AS(sinks::mark_keys(std::vector<index_t>{-1}, marks), shape_error);
   CHECK(marks == std::vector<std::uint8_t>{0, 1, 0, 0, 1});
 }
 
 TEST_CASE("more keys than there are, or fewer than none, are refused", "[unit][sinks]") {
   philox rng(1);
   std::vector<double> const received(4, 1.0);
-  for (index const count : {-1, 5}) {
+  for (index_t const count : {-1, 5}) {
     CHECK_THROWS_AS(sinks::strongest_keys(received, count), value_error);
     CHECK_THROWS_AS(sinks::random_keys(rng, 4, count), value_error);
   }

@@ -14,13 +14,13 @@ using sinks::scale;
 
 namespace {
 
-std::vector<int> sinks_of(sinks::epsilon_rule rule, std::vector<double> const& received, index queries) {
+std::vector<int> sinks_of(sinks::epsilon_rule rule, std::vector<double> const& received, index_t queries) {
   std::vector<std::uint8_t> marks(received.size(), 9);
-  index const found = sinks::mark_sinks(rule, received, queries, marks);
+  index_t const found = sinks::mark_sinks(rule, received, queries, marks);
   std::vector<int> positions;
   for (std::size_t j = 0; j < marks.size(); ++j)
     if (marks[j]) positions.push_back(static_cast<int>(j));
-  CHECK(static_cast<index>(positions.size()) == found);
+  CHECK(static_cast<index_t>(positions.size()) == found);
   return positions;
 }
 

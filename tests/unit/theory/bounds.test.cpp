@@ -39,7 +39,7 @@ TEST_CASE("lemma 1 for the exponential is corollary 1", "[unit][theory]") {
 }
 
 TEST_CASE("the attained bounds are the weights of a spike", "[unit][theory]") {
-  for (basin::index const length : {1, 2, 17, 1000}) {
+  for (basin::index_t const length : {1, 2, 17, 1000}) {
     auto const range = theory::range_of([](double x) { return std::exp(x); }, 1.25);
     auto const attained = theory::attained_weights(range, length), loose = theory::weight_bounds(range, length);
     CHECK(theory::spike_weight(basin::softmax{}, 1.25, length) == Approx(attained.upper).epsilon(1e-12));
@@ -52,7 +52,7 @@ TEST_CASE("the attained bounds are the weights of a spike", "[unit][theory]") {
 
 TEST_CASE("scalable softmax follows its own bounds, and escapes when 2 s a reaches 1", "[unit][theory]") {
   basin::length_scaled<basin::softmax, basin::ssmax> const scaled{{}, {0.43}};
-  for (basin::index const length : {2, 64, 4096}) CHECK(theory::ssmax_weight_bounds(2.0, 0.43, length).holds(theory::spike_weight(scaled, 2.0, length)));
+  for (basin::index_t const length : {2, 64, 4096}) CHECK(theory::ssmax_weight_bounds(2.0, 0.43, length).holds(theory::spike_weight(scaled, 2.0, length)));
   CHECK(theory::ssmax_weight_bounds(1.0, 0.5, 4096).upper == Approx(1).epsilon(1e-12));
   CHECK(theory::ssmax_weight_bounds(1.0, 0.25, 4096).upper == Approx(1.0 / 64).epsilon(1e-12));
   CHECK(theory::ssmax_weight_bounds(1.0, 0.25, 4096).lower == Approx(1.0 / 262144).epsilon(1e-12));

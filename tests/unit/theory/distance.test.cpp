@@ -9,7 +9,7 @@ namespace basin_test {
 
 namespace theory = basin::theory;
 using numbers = std::vector<double>;
-using set = std::vector<basin::index>;
+using set = std::vector<basin::index_t>;
 using theory::reading;
 
 namespace {
@@ -48,7 +48,7 @@ TEST_CASE("two of five tokens in the plane", "[unit][theory]") {
 
 TEST_CASE("every reading agrees with vectors, for any set, visible keys and layout", "[unit][theory]") {
   splitmix rng{5};
-  for (basin::index const keys : {1, 2, 3, 8, 21}) {
+  for (basin::index_t const keys : {1, 2, 3, 8, 21}) {
     text const t(keys, 4, static_cast<std::uint64_t>(keys));
     auto const w = random_weights(static_cast<std::size_t>(keys), rng, 1.5);
     for (std::size_t count = 0; count <= w.size(); count += 1 + w.size() / 4) {
@@ -57,7 +57,7 @@ TEST_CASE("every reading agrees with vectors, for any set, visible keys and layo
       numbers all(w.begin(), w.end());
       for (auto const i : inside) all[static_cast<std::size_t>(i)] *= -1;
       for (std::size_t i = 0; i < w.size(); ++i) {
-        if (std::find(inside.begin(), inside.end(), static_cast<basin::index>(i)) != inside.end()) continue;
+        if (std::find(inside.begin(), inside.end(), static_cast<basin::index_t>(i)) != inside.end()) continue;
         a += t.length_of(around(w, inside, i, w[i]));
         c += t.length_of(around(w, inside, i, 1));
       }
@@ -78,7 +78,7 @@ TEST_CASE("a row sees the same through a list of keys, a float matrix and swappe
   std::span<double const> const weights(w);
   numbers few;
   for (auto const i : seen)
-    for (basin::index d = 0; d < 5; ++d) few.push_back(t(i, d));
+    for (basin::index_t d = 0; d < 5; ++d) few.push_back(t(i, d));
   text const alone(few, 8, 5);
   std::vector<float> single(t.gram.begin(), t.gram.end());
   set const counts{1, 2, 5, 8};
@@ -94,12 +94,12 @@ TEST_CASE("a row sees the same through a list of keys, a float matrix and swappe
   compare(theory::seen_gram<double>{t.products(), seen}, 1e-11);
   compare(theory::seen_gram<float>{basin::contiguous(std::as_const(single).data(), 23, 23), seen}, 1e-4);
   numbers wide(46 * 46, nan);
-  auto const spaced = basin::strided(wide.data(), std::array<basin::index, 2>{23, 23}, std::array<basin::index, 2>{2, 92});
-  for (basin::index i = 0; i < 23; ++i)
-    for (basin::index j = 0; j < 23; ++j) spaced(i, j) = t.products()(i, j);
+  auto const spaced = basin::strided(wide.data(), std::array<basin::index_t, 2>{23, 23}, std::array<basin::index_t, 2>{2, 92});
+  for (basin::index_t i = 0; i < 23; ++i)
+    for (basin::index_t j = 0; j < 23; ++j) spaced(i, j) = t.products()(i, j);
   compare(theory::seen_gram<double>{spaced, seen}, 1e-11);
-  for (basin::index i = 0; i < 8; ++i)
-    for (basin::index j = 0; j < 8; ++j) spaced(i, j) = alone.products()(i, j);
+  for (basin::index_t i = 0; i < 8; ++i)
+    for (basin::index_t j = 0; j < 8; ++j) spaced(i, j) = alone.products()(i, j);
   compare(theory::seen_gram<double>{spaced, {}}, 1e-11);         // the first keys, but not side by side
 }
 

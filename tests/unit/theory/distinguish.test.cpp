@@ -9,7 +9,7 @@ namespace basin_test {
 
 namespace theory = basin::theory;
 using numbers = std::vector<double>;
-using set = std::vector<basin::index>;
+using set = std::vector<basin::index_t>;
 
 TEST_CASE("which of two tokens of five can be told apart", "[unit][theory]") {
   text const five({1, 0, 0, 1, -1, 0, 0.6, 0.8, 0.8, -0.6}, 5, 2);
@@ -57,7 +57,7 @@ TEST_CASE("a list of N tells apart what each N alone does", "[unit][theory]") {
 TEST_CASE("tokens in the same place are equally far, whatever rounding says", "[unit][theory]") {
   text same({0.6, 0.8, 0.6, 0.8, 0.6, 0.8, 0.6, 0.8}, 4, 2);
   numbers const even(4, 0.25);
-  for (basin::index n = 1; n <= 3; ++n) {
+  for (basin::index_t n = 1; n <= 3; ++n) {
     auto const found = theory::tell_apart(std::span<double const>(even), same.seen(), theory::strongest(even, n));
     CAPTURE(n);
     CHECK(found.count == n);

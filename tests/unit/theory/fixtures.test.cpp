@@ -31,7 +31,7 @@ TEST_CASE("distances, expectations and counts agree with their definitions over 
   for (auto const& row : fixture().at("rows")) {
     auto const w = row.at("weights").get<numbers>();
     std::span<double const> const weights(w);
-    auto const keys = static_cast<basin::index>(w.size());
+    auto const keys = static_cast<basin::index_t>(w.size());
     text raw(row.at("embeddings").get<numbers>(), keys, row.at("dim"));
     text sphere = raw;
     sphere.onto_sphere();
@@ -39,7 +39,7 @@ TEST_CASE("distances, expectations and counts agree with their definitions over 
     CHECK(near(shape.least_distance, row.at("delta"), 1e-8));    // a difference of numbers near 1, under a root
     CHECK(near(shape.largest_norm, 1));
     theory::sphere const on{1, row.at("delta"), raw.dim};
-    std::vector<basin::index> counts;
+    std::vector<basin::index_t> counts;
     for (auto const& c : row.at("cases")) counts.push_back(c.at("n"));
     std::vector<theory::row_distance> d(counts.size());
     std::vector<theory::row_told_apart> apart(counts.size());
@@ -72,10 +72,10 @@ TEST_CASE("the mean over all subsets lies between the formula and its upper boun
   for (auto const& row : fixture().at("rows")) {
     auto const w = row.at("weights").get<numbers>();
     std::span<double const> const weights(w);
-    text const raw(row.at("embeddings").get<numbers>(), static_cast<basin::index>(w.size()), row.at("dim"));
+    text const raw(row.at("embeddings").get<numbers>(), static_cast<basin::index_t>(w.size()), row.at("dim"));
     theory::random_selection const drawn(weights, raw.seen());
     for (auto const& c : row.at("cases")) {
-      basin::index const n = c.at("n");
+      basin::index_t const n = c.at("n");
       double const exact = c.at("exact");
       auto const e = drawn.of(n);
       CAPTURE(w.size(), n);
@@ -94,7 +94,7 @@ TEST_CASE("the two-sample statistic is that of SciPy, its tail that of Kolmogoro
     CAPTURE(a.size(), b.size());
     CHECK(std::fabs(theory::ks_statistic(a, b) - s.at("statistic").get<double>()) <= 1e-12);
     CHECK(theory::ks_statistic(b, a) == theory::ks_statistic(a, b));
-    double const tail = theory::ks_probability(s.at("statistic"), static_cast<basin::index>(a.size()), static_cast<basin::index>(b.size()));
+    double const tail = theory::ks_probability(s.at("statistic"), static_cast<basin::index_t>(a.size()), static_cast<basin::index_t>(b.size()));
     CHECK(std::fabs(tail - s.at("tail").get<double>()) <= 1e-11);
   }
 }

@@ -17,7 +17,7 @@ using theory::apart_figure, theory::distance_figure;
 namespace {
 
 shape const observed_shape{2, 4, 2, 11, 17, 8, 3};
-std::vector<index> const observed_counts{1, 3, 9};
+std::vector<index_t> const observed_counts{1, 3, 9};
 column const observed_temperatures{0.3, 2.0}, observed_steps{1e-2, 1.0};
 
 /// Two texts, and room for all figures.
@@ -35,7 +35,7 @@ struct figures_of_a_call {
     distances.assign(rows * 9 * 3, -77), shares.assign(rows * 7 * 3, -77), extremes.assign(rows * 3, -77), gains.assign(rows * 4, -77);
   }
   basin::view<double const, 3> texts() const { return basin::contiguous(grams.data(), 2, 17, 17); }
-  text const& of(index batch) const { return batch == 0 ? first : second; }
+  text const& of(index_t batch) const { return batch == 0 ? first : second; }
   auto observe_distances() { return theory::distances<double>{texts(), observed_counts, basin::contiguous(distances.data(), 9, 3, s.batch, s.heads, s.queries)}; }
   auto observe_shares() {
     return theory::told_apart_shares<double>{texts(), observed_counts, {1, 0.2, 6}, basin::contiguous(shares.data(), 7, 3, s.batch, s.heads, s.queries)};
@@ -49,18 +49,18 @@ struct figures_of_a_call {
 
 /// One row of softmax in plain loops: the keys it sees, their scores and weights.
 struct plain_row {
-  std::vector<index> keys;
+  std::vector<index_t> keys;
   column scores, weights;
 };
 
 template <class Mask>
-plain_row row_by_hand(call<double> const& c, Mask const& mask, int b, int h, index i) {
+plain_row row_by_hand(call<double> const& c, Mask const& mask, int b, int h, index_t i) {
   plain_row r;
   double total = 0;
-  for (index j = 0; j < c.s.keys; ++j) {
+  for (index_t j = 0; j < c.s.keys; ++j) {
     if (!mask.allows(basin::coord{b, h, i + c.s.keys - c.s.queries, j})) continue;
     double dot = 0;
-    for (index d = 0; d < c.s.dim; ++d) dot += c.q.v(b, h, i, d) * c.k.v(b, h / (c.s.heads / c.s.kv_heads), j, d);
+    for (index_t d = 0; d < c.s.dim; ++d) dot += c.q.v(b, h, i, d) * c.k.v(b, h / (c.s.heads / c.s.kv_heads), j, d);
     r.keys.push_back(j);
     r.scores.push_back(dot / std::sqrt(static_cast<double>(c.s.dim)));
     r.weights.push_back(std::exp(r.scores.back()));
@@ -84,10 +84,10 @@ struct comparison {
 void compare_distances(figures_of_a_call& seen, plain_row const& r, row_at at, comparison near) {
   std::span<double const> const w(r.weights);
   theory::seen_gram<double> const gram{seen.of(at.batch).products(), r.keys};
-  for (index n = 0; n < 3; ++n) {
-    index const count = observed_counts[static_cast<std::size_t>(n)];
-    auto const figure = [&](distance_figure f) { return seen.observe_distances().figures(static_cast<index>(f), n, at.batch, at.head, at.query); };
-    if (static_cast<index>(r.keys.size()) < count) {
+  for (index_t n = 0; n < 3; ++n) {
+    index_t const count = observed_counts[static_cast<std::size_t>(n)];
+    auto const figure = [&](distance_figure f) { return seen.observe_distances().figures(static_cast<index_t>(f), n, at.batch, at.head, at.query); };
+    if (static_cast<index_t>(r.keys.size()) < count) {
       near(figure(distance_figure::a), nan);
       near(figure(distance_figure::upper), nan);
       continue;
@@ -109,10 +109,10 @@ void compare_distances(figures_of_a_call& seen, plain_row const& r, row_at at, c
 void compare_shares(figures_of_a_call& seen, plain_row const& r, row_at at, comparison near) {
   std::span<double const> const w(r.weights);
   theory::seen_gram<double> const gram{seen.of(at.batch).products(), r.keys};
-  for (index n = 0; n < 3; ++n) {
-    index const count = observed_counts[static_cast<std::size_t>(n)];
-    auto const figure = [&](apart_figure f) { return seen.observe_shares().figures(static_cast<index>(f), n, at.batch, at.head, at.query); };
-    if (static_cast<index>(r.keys.size()) <= count) {
+  for (index_t n = 0; n < 3; ++n) {
+    index_t const count = observed_counts[static_cast<std::size_t>(n)];
+    auto const figure = [&](apart_figure f) { return seen.observe_shares().figures(static_cast<index_t>(f), n, at.batch, at.head, at.query); };
+    if (static_cast<index_t>(r.keys.size()) <= count) {
       near(figure(apart_figure::share), nan);
       continue;
     }
@@ -132,7 +132,7 @@ void compare_shares(figures_of_a_call& seen, plain_row const& r, row_at at, comp
 }
 
 void compare_extremes(figures_of_a_call& seen, plain_row const& r, row_at at, comparison near) {
-  auto const figure = [&](theory::extreme_figure f) { return seen.observe_extremes().figures(static_cast<index>(f), at.batch, at.head, at.query); };
+  auto const figure = [&](theory::extreme_figure f) { return seen.observe_extremes().figures(static_cast<index_t>(f), at.batch, at.head, at.query); };
   bool const blind = r.keys.empty();
   double reach = blind ? nan : 0, least = blind ? nan : inf, most = blind ? nan : -inf;
   for (std::size_t j = 0; j < r.keys.size(); ++j)
@@ -148,7 +148,7 @@ void compare_gains(figures_of_a_call& seen, plain_row const& r, row_at at, compa
   auto const direction = theory::random_direction(r.keys.size(), 5, static_cast<std::uint64_t>(place));
   for (std::size_t t = 0; t < 2; ++t)
     for (std::size_t e = 0; e < 2; ++e)
-      near(seen.observe_gains().figures(static_cast<index>(t), static_cast<index>(e), at.batch, at.head, at.query),
+      near(seen.observe_gains().figures(static_cast<index_t>(t), static_cast<index_t>(e), at.batch, at.head, at.query),
            theory::gain(basin::softmax{}, r.scores, direction, observed_temperatures[t], observed_steps[e], context_of<double>(r.keys.size())));
 }
 
@@ -162,7 +162,7 @@ void require_figures(Engine engine, Mask const& mask, double tolerance) {
   CHECK(same_elements(watched.out, blind.out));                  // observing changes no bit
   for (int b = 0; b < seen.s.batch; ++b)
     for (int h = 0; h < seen.s.heads; ++h)
-      for (index i = 0; i < seen.s.queries; ++i) {
+      for (index_t i = 0; i < seen.s.queries; ++i) {
         auto const r = row_by_hand(exact, mask, b, h, i);
         CAPTURE(b, h, i, r.keys.size());
         for (auto const compare : {compare_distances, compare_shares, compare_extremes, compare_gains}) compare(seen, r, {b, h, i}, {tolerance});
@@ -196,19 +196,19 @@ TEST_CASE("observers of the theory refuse figures, texts and lists that do not f
   distances.figures = basin::contiguous(seen.distances.data(), 9, 3, 2, 4, 10);
   CHECK_THROWS_WITH(distances.validate(p), ContainsSubstring("[9, 3, 2, 4, 10]") && ContainsSubstring("[9, 3, 2, 4, 11]"));
   distances = seen.observe_distances();
-  distances.figures = basin::strided(seen.distances.data(), std::array<index, 5>{9, 3, 2, 4, 11}, std::array<index, 5>{0, 88, 44, 11, 1});
+  distances.figures = basin::strided(seen.distances.data(), std::array<index_t, 5>{9, 3, 2, 4, 11}, std::array<index_t, 5>{0, 88, 44, 11, 1});
   CHECK_THROWS_AS(distances.validate(p), basin::shape_error);
   distances = seen.observe_distances();
   distances.gram = basin::contiguous(seen.grams.data(), 2, 16, 16);
   CHECK_THROWS_WITH(distances.validate(p), ContainsSubstring("[2, 16, 16]"));
-  std::vector<index> const falling{3, 1, 9};
+  std::vector<index_t> const falling{3, 1, 9};
   distances = seen.observe_distances();
   distances.counts = falling;
   CHECK_THROWS_AS(distances.validate(p), basin::value_error);
 }
 
 TEST_CASE("the other observers of the theory do so too", "[unit][theory][errors]") {
-  std::vector<index> const falling{3, 1, 9};
+  std::vector<index_t> const falling{3, 1, 9};
   figures_of_a_call seen;
   basin::problem const p = seen.s;
   auto shares = seen.observe_shares();

@@ -40,7 +40,7 @@ TEST_CASE("equal distributions are rejected as often as the level says", "[prope
 
 TEST_CASE("the critical N is the first whose distances agree", "[unit][theory]") {
   splitmix rng{8};
-  std::vector<basin::index> const counts{1, 5, 20, 100};
+  std::vector<basin::index_t> const counts{1, 5, 20, 100};
   numbers measured(4 * 144), expected(4 * 144);
   for (std::size_t n = 0; n < 4; ++n)
     for (std::size_t h = 0; h < 144; ++h) {

@@ -45,54 +45,54 @@ class decode_engine {
 
   void run() {
     for (first_head = 0; first_head < heads; first_head += together) {
-      index const now = std::min(together, heads - first_head);
+      index_t const now = std::min(together, heads - first_head);
       std::fill(queries_of_keys.begin(), queries_of_keys.end(), 0.0);
       if constexpr (in_splits) {
-        over_tasks(now, size.splits, [&](index head, index split, int thread) { make_split(head, split, buffers[count(thread)]); });
-        over_tasks(now, size.rows, [&](index head, index row, int) { merge_row(head, row); });
+        over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { make_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.rows, [&](index_t head, index_t row, int) { merge_row(head, row); });
       } else {
-        over_tasks(now, size.splits, [&](index head, index split, int thread) { score_split(head, split, buffers[count(thread)]); });
-        over_tasks(now, size.rows, [&](index head, index row, int) { fit_row(head, row); });
-        over_tasks(now, size.splits, [&](index head, index split, int thread) { mix_split(head, split, buffers[count(thread)]); });
-        over_tasks(now, size.rows, [&](index head, index row, int) { add_row(head, row); });
+        over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { score_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.rows, [&](index_t head, index_t row, int) { fit_row(head, row); });
+        over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { mix_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.rows, [&](index_t head, index_t row, int) { add_row(head, row); });
       }
-      if constexpr (watched) over_tasks(now, group, [&](index head, index member, int thread) { show_head(head, member, seen[count(thread)]); });
+      if constexpr (watched) over_tasks(now, group, [&](index_t head, index_t member, int thread) { show_head(head, member, seen[count(thread)]); });
     }
   }
 
  private:
-  static std::size_t count(index number) { return static_cast<std::size_t>(number); }
+  static std::size_t count(index_t number) { return static_cast<std::size_t>(number); }
 
   template <class F>
-  static void over_tasks(index heads_now, index parts, F&& f) {
+  static void over_tasks(index_t heads_now, index_t parts, F&& f) {
 #pragma omp parallel for schedule(dynamic, 1)
-    for (index task = 0; task < heads_now * parts; ++task) f(task / parts, task % parts, omp_get_thread_num());
+    for (index_t task = 0; task < heads_now * parts; ++task) f(task / parts, task % parts, omp_get_thread_num());
   }
 
-  head_at where(index head) const {
-    index const of_all = first_head + head, batch = of_all / size.p.kv_heads;
+  head_at where(index_t head) const {
+    index_t const of_all = first_head + head, batch = of_all / size.p.kv_heads;
     return {static_cast<int>(batch), static_cast<int>(of_all % size.p.kv_heads), keys_of(step.k, batch)};
   }
   struct key_range {
-    index first, last;
+    index_t first, last;
   };
-  key_range keys_in_split(head_at at, index split) const {
+  key_range keys_in_split(head_at at, index_t split) const {
     return {split * size.keys_per_split, std::min((split + 1) * size.keys_per_split, at.length)};
   }
-  index splits_of(head_at at) const { return (at.length + size.keys_per_split - 1) / size.keys_per_split; }
+  index_t splits_of(head_at at) const { return (at.length + size.keys_per_split - 1) / size.keys_per_split; }
 
-  std::size_t row_of_split(index head, index split, index row) const { return count((head * size.splits + split) * size.rows + row); }
-  T* outputs_of(index head, index split, index row = 0) const {
+  std::size_t row_of_split(index_t head, index_t split, index_t row) const { return count((head * size.splits + split) * size.rows + row); }
+  T* outputs_of(index_t head, index_t split, index_t row = 0) const {
     return outputs + ((head * size.splits + split) * size.rows + row) * size.output_size();
   }
-  T* scores_of(index head, index row) const { return scores + (head * size.rows + row) * size.row_step; }
-  double* queries_of(index head) { return queries_of_keys.empty() ? nullptr : queries_of_keys.data() + head * group * size.p.keys; }
+  T* scores_of(index_t head, index_t row) const { return scores + (head * size.rows + row) * size.row_step; }
+  double* queries_of(index_t head) { return queries_of_keys.empty() ? nullptr : queries_of_keys.data() + head * group * size.p.keys; }
 
-  void make_scores(index head, index split, key_range keys, decode_buffers<T>& in, T* to, index row_step) {
+  void make_scores(index_t head, index_t split, key_range keys, decode_buffers<T>& in, T* to, index_t row_step) {
     head_at const at = where(head);
     step.pack_queries(at, in.queries);
     step.make_scores(at, keys.first, keys.last, in, to, row_step, queries_of(head));
-    std::copy(in.visible.begin(), in.visible.end(), visible.begin() + static_cast<index>(row_of_split(head, split, 0)));
+    std::copy(in.visible.begin(), in.visible.end(), visible.begin() + static_cast<index_t>(row_of_split(head, split, 0)));
   }
   void mix(head_at at, key_range keys, decode_buffers<T>& in, T* to) const {
     std::fill_n(to, size.rows * size.output_size(), T(0));
@@ -100,13 +100,13 @@ class decode_engine {
   }
 
   /// Scores, row and values of one split: what the one-sweep normalizers need.
-  void make_split(index head, index split, decode_buffers<T>& in) {
+  void make_split(index_t head, index_t split, decode_buffers<T>& in) {
     head_at const at = where(head);
     key_range const keys = keys_in_split(at, split);
     if (keys.first >= keys.last) return;
     make_scores(head, split, keys, in, in.scores, size.keys_per_split);
-    index const whole = in_whole_vectors<T>(keys.last - keys.first);
-    for (index row = 0; row < size.rows; ++row) {
+    index_t const whole = in_whole_vectors<T>(keys.last - keys.first);
+    for (index_t row = 0; row < size.rows; ++row) {
       using values = key_values_t<N, T>;
       T const* const mine = in.scores + row * size.keys_per_split;
       auto state = start_row(n, step.context(at, row, 0));
@@ -118,77 +118,77 @@ class decode_engine {
     mix(at, keys, in, outputs_of(head, split));
   }
 
-  void score_split(index head, index split, decode_buffers<T>& in) {
+  void score_split(index_t head, index_t split, decode_buffers<T>& in) {
     key_range const keys = keys_in_split(where(head), split);
     if (keys.first < keys.last) make_scores(head, split, keys, in, scores_of(head, 0) + keys.first, size.row_step);
   }
 
-  void fit_row(index head, index row) {
+  void fit_row(index_t head, index_t row) {
     head_at const at = where(head);
     finished[count(head * size.rows + row)] =
         finish_row<T>(n, step.context(at, row, visible_keys(head, row)), static_cast<T const*>(scores_of(head, row)), in_whole_vectors<T>(at.length));
   }
 
   /// The values of one split under finished rows.
-  void mix_split(index head, index split, decode_buffers<T>& in) {
+  void mix_split(index_t head, index_t split, decode_buffers<T>& in) {
     head_at const at = where(head);
     key_range const keys = keys_in_split(at, split);
     if (keys.first >= keys.last) return;
     using values = key_values_t<N, T>;
-    for (index row = 0; row < size.rows; ++row) {
+    for (index_t row = 0; row < size.rows; ++row) {
       auto const state = spread_row<values, N, T>(n, finished[count(head * size.rows + row)].row);
       T const* const mine = scores_of(head, row) + keys.first;
-      for (index j = 0; j < keys.last - keys.first; j += keys_in<values>)
+      for (index_t j = 0; j < keys.last - keys.first; j += keys_in<values>)
         store_keys(term_of<values>(n, state, load_keys<values>(mine + j)), in.terms + row * size.keys_per_split + j);
     }
     mix(at, keys, in, outputs_of(head, split));
   }
 
   /// The splits of one row: first the row of all, then each split's outputs as that row would have made them.
-  void merge_row(index head, index row) {
+  void merge_row(index_t head, index_t row) {
     head_at const at = where(head);
     auto whole = start_row(n, step.context(at, row, 0));
-    for (index split = 0; split < splits_of(at); ++split) n.merge(whole, rows[row_of_split(head, split, row)]);
+    for (index_t split = 0; split < splits_of(at); ++split) n.merge(whole, rows[row_of_split(head, split, row)]);
     finished[count(head * size.rows + row)] = {whole, n.factor(whole)};
-    write_row(head, row, [&](index split) { return n.rescale(rows[row_of_split(head, split, row)], whole); });
+    write_row(head, row, [&](index_t split) { return n.rescale(rows[row_of_split(head, split, row)], whole); });
   }
-  void add_row(index head, index row) {
-    write_row(head, row, [](index) { return T(1); });
+  void add_row(index_t head, index_t row) {
+    write_row(head, row, [](index_t) { return T(1); });
   }
 
   /// out = factor * sum of by(split) * outputs of the split.
   template <class By>
-  void write_row(index head, index row, By&& by) {
+  void write_row(index_t head, index_t row, By&& by) {
     head_at const at = where(head);
     T* const sum = outputs_of(head, 0, row);
-    for (index split = 0; split < splits_of(at); ++split) {
+    for (index_t split = 0; split < splits_of(at); ++split) {
       simd<T> const times(by(split));
       T const* const part = outputs_of(head, split, row);
-      for (index d = 0; d < size.output_size(); d += lanes<T>) {
+      for (index_t d = 0; d < size.output_size(); d += lanes<T>) {
         simd<T> const scaled = times * simd<T>::load_aligned(part + d);
         (split == 0 ? scaled : simd<T>::load_aligned(sum + d) + scaled).store_aligned(sum + d);
       }
     }
     T const factor = finished[count(head * size.rows + row)].factor;
-    for (index place = 0; place < size.output_size(); ++place) {
-      index const d = size.values.template number_at<T>(place);
+    for (index_t place = 0; place < size.output_size(); ++place) {
+      index_t const d = size.values.template number_at<T>(place);
       if (d < 0 || d >= size.p.value_dim) continue;
       T const o = at.length == 0 ? T(0) : factor * sum[place];
       out(at.batch, step.head_of(at, row), step.query_of(row), d) = static_cast<typename Out::value_type>(o);
     }
   }
 
-  index visible_keys(index head, index row) const {
-    index sum = 0;
-    for (index split = 0; split < splits_of(where(head)); ++split) sum += visible[row_of_split(head, split, row)];
+  index_t visible_keys(index_t head, index_t row) const {
+    index_t sum = 0;
+    for (index_t split = 0; split < splits_of(where(head)); ++split) sum += visible[row_of_split(head, split, row)];
     return sum;
   }
 
   /// All rows of one query head to those who watch.
-  void show_head(index head, index member, watch_buffers& in) {
+  void show_head(index_t head, index_t member, watch_buffers& in) {
     head_at const at = where(head);
     std::fill(in.totals.begin(), in.totals.end(), 0.0);
-    for (index row = member * size.p.queries; row < (member + 1) * size.p.queries; ++row)
+    for (index_t row = member * size.p.queries; row < (member + 1) * size.p.queries; ++row)
       watch_row<T>(watch, n, {at.batch, step.head_of(at, row), step.query_of(row)}, finished[count(head * size.rows + row)],
                    static_cast<T const*>(scores_of(head, row)), at.length, visible_keys(head, row), in);
     double const* const queries = queries_of(head);
@@ -201,10 +201,10 @@ class decode_engine {
   N const& n;
   Out const& out;
   watch_type const watch;
-  index group, heads, together, first_head = 0;
+  index_t group, heads, together, first_head = 0;
   std::vector<row_of<N, T>> rows;                                // [heads, splits, rows]: states of splits
   std::vector<finished_row<N, T>> finished;                      // [heads, rows]
-  std::vector<index> visible;                                    // [heads, splits, rows]
+  std::vector<index_t> visible;                                  // [heads, splits, rows]
   std::vector<double> queries_of_keys;                           // [heads, group, keys]
   line_buffer<T> outputs, scores;                                // [heads, splits, rows, output_size], [heads, rows, row_step]
   std::vector<decode_buffers<T>> buffers;                        // one a thread

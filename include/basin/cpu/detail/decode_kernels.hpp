@@ -47,32 +47,32 @@ BASIN_INLINE pair_of<T> load_pair(Storage const* from) {
 
 /// How many rows ahead lines are asked for. Measured on a Sapphire Rapids core at 12 GB/s: 8 to 64 take the same time; none at all
 /// takes bfloat16 a fifth longer.
-inline constexpr index rows_ahead = 16;
+inline constexpr index_t rows_ahead = 16;
 
 /// Asks for vector `i` of a row ahead, once a cache line.
 template <class T, class Storage>
-BASIN_INLINE void look_ahead(Storage const* from, index i, index step) {
-  constexpr index vectors_of_a_line = std::max<index>(1, 64 / (lanes<T> * static_cast<index>(sizeof(Storage))));
+BASIN_INLINE void look_ahead(Storage const* from, index_t i, index_t step) {
+  constexpr index_t vectors_of_a_line = std::max<index_t>(1, 64 / (lanes<T> * static_cast<index_t>(sizeof(Storage))));
   if (i % vectors_of_a_line == 0) BASIN_PREFETCH(from + rows_ahead * step, 3);
 }
 
 /// scores[r, j] = <q_r, k_j>, as many keys at once as make one vector of sums. q is [Rows, cut.vectors * lanes].
 template <int Rows, class T, class Storage>
-void dots_of_rows(T const* q, key_run<Storage> keys, row_cut cut, T* scores, index score_step) {
+void dots_of_rows(T const* q, key_run<Storage> keys, row_cut cut, T* scores, index_t score_step) {
   using batch = simd<T>;
   constexpr int together = static_cast<int>(lanes<T>) / Rows;
-  index const q_step = cut.vectors * lanes<T>;
+  index_t const q_step = cut.vectors * lanes<T>;
   auto const is_new = lane_numbers<T>() >= batch(static_cast<T>(cut.again));
-  for (index j = 0; j < keys.count; j += together) {
+  for (index_t j = 0; j < keys.count; j += together) {
     Storage const* at[together];
     for (int c = 0; c < together; ++c) at[c] = keys.data + std::min(j + c, keys.count - 1) * keys.step;
     batch sum[Rows * together];
     for (batch& s : sum) s = batch(T(0));
-    auto const add = [&](index i, int c, batch key) {
+    auto const add = [&](index_t i, int c, batch key) {
       BASIN_UNROLL
       for (int r = 0; r < Rows; ++r) sum[r * together + c] = math::fma(batch::load_aligned(q + r * q_step + i * lanes<T>), key, sum[r * together + c]);
     };
-    index i = 0;
+    index_t i = 0;
     for (; i < 2 * cut.pairs; i += 2) {
       BASIN_UNROLL
       for (int c = 0; c < together; ++c) {
@@ -96,14 +96,14 @@ void dots_of_rows(T const* q, key_run<Storage> keys, row_cut cut, T* scores, ind
     }
     alignas(64) T dots[lanes<T>];
     sums_of<T>(sum).store_aligned(dots);
-    for (int r = 0; r < Rows; ++r) std::copy_n(dots + r * together, std::min<index>(together, keys.count - j), scores + r * score_step + j);
+    for (int r = 0; r < Rows; ++r) std::copy_n(dots + r * together, std::min<index_t>(together, keys.count - j), scores + r * score_step + j);
   }
 }
 
 /// The same for any number of rows.
 template <class T, class Storage>
-void dots(T const* q, index rows, key_run<Storage> keys, row_cut cut, T* scores, index score_step) {
-  index r = 0;
+void dots(T const* q, index_t rows, key_run<Storage> keys, row_cut cut, T* scores, index_t score_step) {
+  index_t r = 0;
   auto const next = [&](auto count) {
     dots_of_rows<count>(q + r * cut.vectors * lanes<T>, keys, cut, scores + r * score_step, score_step);
     r += count;
@@ -122,7 +122,7 @@ enum class lie { in_pairs, apart };
 
 /// o_r += sum_j terms[r, j] v_j for Columns vectors of the row, in registers over all keys of the run.
 template <int Rows, int Columns, zeros Zeros, lie Lie, class T, class Storage>
-void mix_columns(T const* terms, index term_step, key_run<Storage> values, index const* offsets, T* out, index out_step) {
+void mix_columns(T const* terms, index_t term_step, key_run<Storage> values, index_t const* offsets, T* out, index_t out_step) {
   using batch = simd<T>;
   batch sum[Rows][Columns];
   BASIN_UNROLL
@@ -130,7 +130,7 @@ void mix_columns(T const* terms, index term_step, key_run<Storage> values, index
     BASIN_UNROLL
     for (int c = 0; c < Columns; ++c) sum[r][c] = batch::load_aligned(out + r * out_step + c * lanes<T>);
   }
-  for (index j = 0; j < values.count; ++j) {
+  for (index_t j = 0; j < values.count; ++j) {
     if constexpr (Zeros == zeros::some) {
       bool unseen = true;
       for (int r = 0; r < Rows; ++r) unseen = unseen && terms[r * term_step + j] == T(0);
@@ -175,14 +175,14 @@ inline constexpr int columns_at_once = std::min(8, (sizeof(simd<T>) >= 64 ? 16 :
 
 /// The same for whole rows. out is [Rows, cut.vectors * lanes].
 template <int Rows, zeros Zeros, class T, class Storage>
-void mix_rows(T const* terms, index term_step, key_run<Storage> values, row_cut cut, T* out) {
-  index column = 0, offsets[8];
+void mix_rows(T const* terms, index_t term_step, key_run<Storage> values, row_cut cut, T* out) {
+  index_t column = 0, offsets[8];
   auto const next = [&](auto count, auto how) {
-    for (index c = 0; c < count; ++c) offsets[c] = column + c + 1 < cut.vectors || column + c < 2 * cut.pairs ? (column + c) * lanes<T> : cut.last;
+    for (index_t c = 0; c < count; ++c) offsets[c] = column + c + 1 < cut.vectors || column + c < 2 * cut.pairs ? (column + c) * lanes<T> : cut.last;
     mix_columns<Rows, count, Zeros, how>(terms, term_step, values, offsets, out + column * lanes<T>, cut.vectors * lanes<T>);
     column += count;
   };
-  auto const up_to = [&](index end, auto how) {
+  auto const up_to = [&](index_t end, auto how) {
     constexpr int most = columns_at_once<Rows, T>;
     while (column + most <= end) next(std::integral_constant<int, most>{}, how);
     if constexpr (most > 4)
@@ -201,10 +201,10 @@ struct zero_count {
   bool some = false, all = true;
 };
 template <class T>
-BASIN_INLINE zero_count zeros_among(T const* x, index count) {
+BASIN_INLINE zero_count zeros_among(T const* x, index_t count) {
   zero_count found;
   simd<T> const lane = lane_numbers<T>(), zero(T(0));
-  for (index j = 0; j < count; j += lanes<T>) {
+  for (index_t j = 0; j < count; j += lanes<T>) {
     auto const here = lane < simd<T>(static_cast<T>(count - j)), is_zero = simd<T>::load_unaligned(x + j) == zero;
     found.some = found.some || xsimd::any(here && is_zero);
     found.all = found.all && !xsimd::any(here && !is_zero);
@@ -214,11 +214,11 @@ BASIN_INLINE zero_count zeros_among(T const* x, index count) {
 
 /// The same for any number of rows and any terms.
 template <class T, class Storage>
-void mix(T const* terms, index term_step, index rows, key_run<Storage> values, row_cut cut, T* out) {
-  index r = 0;
+void mix(T const* terms, index_t term_step, index_t rows, key_run<Storage> values, row_cut cut, T* out) {
+  index_t r = 0;
   auto const next = [&](auto count) {
     zero_count found;
-    for (index n = 0; n < count; ++n) {
+    for (index_t n = 0; n < count; ++n) {
       zero_count const of_row = zeros_among(terms + (r + n) * term_step, values.count);
       found = {found.some || of_row.some, found.all && of_row.all};
     }

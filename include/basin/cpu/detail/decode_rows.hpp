@@ -60,9 +60,9 @@ template <class N, class T>
 using key_values_t = typename key_values<N, T>::type;
 
 template <class V>
-inline constexpr index keys_in = 1;
+inline constexpr index_t keys_in = 1;
 template <class T, class Arch>
-inline constexpr index keys_in<xsimd::batch<T, Arch>> = static_cast<index>(xsimd::batch<T, Arch>::size);
+inline constexpr index_t keys_in<xsimd::batch<T, Arch>> = static_cast<index_t>(xsimd::batch<T, Arch>::size);
 
 template <class V, class T>
 BASIN_INLINE V load_keys(T const* from) {
@@ -135,22 +135,22 @@ BASIN_INLINE V term_of(N const& n, row_of<N, V> const& row, V score) {
 
 /// Stage 1: what terms are measured against.
 template <class V, class N, class T>
-void measure_row(N const& n, row_of<N, T>& row, T const* scores, index count) {
+void measure_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
   if constexpr (raises_rows<N>) {
     auto each = spread_row<V, N, T>(n, row);
-    for (index j = 0; j < count; j += keys_in<V>) n.raise(each, load_keys<V>(scores + j));
+    for (index_t j = 0; j < count; j += keys_in<V>) n.raise(each, load_keys<V>(scores + j));
     row = merge_lanes<T, V>(n, each);
   }
 }
 
 /// Stage 2: sweeps until the row is content.
 template <class V, class N, class T>
-void search_row(N const& n, row_of<N, T>& row, T const* scores, index count) {
+void search_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
   if constexpr (sweeps_rows<N>) {
     begin_search(n, row);
     do {
       auto each = spread_row<V, N, T>(n, row);
-      for (index j = 0; j < count; j += keys_in<V>) n.absorb(each, load_keys<V>(scores + j));
+      for (index_t j = 0; j < count; j += keys_in<V>) n.absorb(each, load_keys<V>(scores + j));
       row = merge_lanes<T, V>(n, each);
     } while (n.next(row));
   }
@@ -158,10 +158,10 @@ void search_row(N const& n, row_of<N, T>& row, T const* scores, index count) {
 
 /// Stage 3: the sums of the terms, which are left in `terms` where that is not nullptr; it may be `scores`.
 template <class V, class N, class T>
-void sum_row(N const& n, row_of<N, T>& row, T const* scores, index count, T* terms) {
+void sum_row(N const& n, row_of<N, T>& row, T const* scores, index_t count, T* terms) {
   auto each = spread_row<V, N, T>(n, row);
   auto const now = each;                                         // terms do not depend on sums
-  for (index j = 0; j < count; j += keys_in<V>) {
+  for (index_t j = 0; j < count; j += keys_in<V>) {
     V const s = load_keys<V>(scores + j), term = term_of<V>(n, now, s);
     if constexpr (has_terms<N>) n.add(each, s, term);
     if (terms != nullptr) store_keys(term, terms + j);
@@ -171,7 +171,7 @@ void sum_row(N const& n, row_of<N, T>& row, T const* scores, index count, T* ter
 
 /// A whole row, whatever the tier of the normalizer.
 template <class T, class N>
-finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* scores, index count) {
+finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* scores, index_t count) {
   if constexpr (streams<N>) {
     using V = key_values_t<N, T>;
     auto row = start_row(n, at);

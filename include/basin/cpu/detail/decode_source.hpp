@@ -16,7 +16,7 @@ namespace basin::cpu::detail {
 
 /// n rounded up to whole vectors of T.
 template <class T>
-constexpr index in_whole_vectors(index n) {
+constexpr index_t in_whole_vectors(index_t n) {
   return (n + lanes<T> - 1) / lanes<T> * lanes<T>;
 }
 
@@ -24,7 +24,7 @@ constexpr index in_whole_vectors(index n) {
 template <class T>
 class line_buffer {
  public:
-  explicit line_buffer(index count = 0)
+  explicit line_buffer(index_t count = 0)
       : memory(count == 0 ? nullptr : static_cast<T*>(::operator new(static_cast<std::size_t>(count) * sizeof(T), std::align_val_t(64)))) {}
   line_buffer(line_buffer const&) = delete;
   line_buffer(line_buffer&& other) noexcept : memory(std::exchange(other.memory, nullptr)) {}
@@ -44,14 +44,14 @@ inline constexpr bool reads_pairs = std::is_same_v<T, float> && std::is_same_v<S
 /// How the vectors of a row lie: `pairs` pairs, of the even and of the odd numbers; then one after the other, but the last one at
 /// `last`, where its first `again` numbers stand in the vector before too.
 struct row_cut {
-  index vectors, last, again, pairs;
+  index_t vectors, last, again, pairs;
 
   /// Which number of the row stands at place n of its vectors; -1 where it stood before.
   template <class T>
-  index number_at(index n) const {
-    index const pair = 2 * lanes<T>, lane = n % pair;
+  index_t number_at(index_t n) const {
+    index_t const pair = 2 * lanes<T>, lane = n % pair;
     if (n < pairs * pair) return n - lane + (lane < lanes<T> ? 2 * lane : 2 * (lane - lanes<T>) + 1);
-    index const of_last = n - (vectors - 1) * lanes<T>;
+    index_t const of_last = n - (vectors - 1) * lanes<T>;
     return of_last < 0 ? n : of_last < again ? -1 : last + of_last;
   }
 };
@@ -60,29 +60,29 @@ struct row_cut {
 template <class Storage>
 struct key_run {
   Storage const* data;
-  index step, count;
+  index_t step, count;
 };
 
 /// Keys that are worked on together: their rows stay in L1 while all query rows use them (32 x 128 x 4 bytes = 16 KiB).
-inline constexpr index keys_per_run = 32;
+inline constexpr index_t keys_per_run = 32;
 
 template <class View>
-index keys_of(View const& from, index) {
+index_t keys_of(View const& from, index_t) {
   return from.extent(2);
 }
 template <class T>
-index keys_of(paged_view<T> const& from, index batch) {
+index_t keys_of(paged_view<T> const& from, index_t batch) {
   return from.lengths(batch);
 }
 
 /// Up to `most` rows from `first` on.
 template <class View>
-auto rows_from(View const& from, index batch, index head, index first, index most) {
+auto rows_from(View const& from, index_t batch, index_t head, index_t first, index_t most) {
   return key_run<typename View::value_type>{&from(batch, head, first, 0), from.stride(2), most};
 }
 template <class T>
-auto rows_from(paged_view<T> const& from, index batch, index head, index first, index most) {
-  index const slot = first % from.page_size();
+auto rows_from(paged_view<T> const& from, index_t batch, index_t head, index_t first, index_t most) {
+  index_t const slot = first % from.page_size();
   T const* const at = &from.pages(from.table(batch, first / from.page_size()), head, slot, 0);
   return key_run<std::remove_const_t<T>>{at, from.pages.stride(2), std::min(most, from.page_size() - slot)};
 }
@@ -104,26 +104,26 @@ bool reads_in_place(Source const& from) {
 
 template <class T, class Source>
 row_cut cut_of(Source const& from) {
-  index const dim = rows_of(from).extent(3), whole = in_whole_vectors<T>(dim), vectors = whole / lanes<T>;
+  index_t const dim = rows_of(from).extent(3), whole = in_whole_vectors<T>(dim), vectors = whole / lanes<T>;
   if (!reads_in_place<T>(from)) return {vectors, whole - lanes<T>, 0, 0};
   return {vectors, dim - lanes<T>, whole - dim, reads_pairs<T, typename Source::value_type> ? dim / (2 * lanes<T>) : 0};
 }
 
 /// Copies a run into whole vectors, zeros behind.
 template <class T, class Storage>
-key_run<T> packed_run(key_run<Storage> from, index dim, index dim_step, T* to) {
-  index const whole = in_whole_vectors<T>(dim);
-  for (index j = 0; j < from.count; ++j)
-    for (index d = 0; d < whole; ++d) to[j * whole + d] = d < dim ? static_cast<T>(from.data[j * from.step + d * dim_step]) : T(0);
+key_run<T> packed_run(key_run<Storage> from, index_t dim, index_t dim_step, T* to) {
+  index_t const whole = in_whole_vectors<T>(dim);
+  for (index_t j = 0; j < from.count; ++j)
+    for (index_t d = 0; d < whole; ++d) to[j * whole + d] = d < dim ? static_cast<T>(from.data[j * from.step + d * dim_step]) : T(0);
   return {to, whole, from.count};
 }
 
 /// Calls f(first key, run) for the keys [first, last) of a head, in runs; leaves out runs that are not wanted(first key, count).
 /// `packed` has room for keys_per_run rows.
 template <class T, class Source, class Wanted, class F>
-void over_runs(Source const& from, index batch, index head, index first, index last, T* packed, Wanted&& wanted, F&& f) {
+void over_runs(Source const& from, index_t batch, index_t head, index_t first, index_t last, T* packed, Wanted&& wanted, F&& f) {
   bool const in_place = reads_in_place<T>(from);
-  for (index key = first; key < last;) {
+  for (index_t key = first; key < last;) {
     auto const run = rows_from(from, batch, head, key, std::min(last - key, keys_per_run));
     if (wanted(key, run.count)) {
       if (in_place) f(key, run);

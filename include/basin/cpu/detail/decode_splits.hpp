@@ -17,10 +17,10 @@ namespace basin::cpu::detail {
 template <class T>
 struct decode_sizes {
   problem p;                                                     // p.keys: the longest sequence
-  index rows;                                                    // query rows of one key head: row n is query n % Nq of head n / Nq
-  index keys_per_block, keys_per_split, splits;
-  index row_step;                                                // a row of scores, in whole vectors
-  index bytes_at_once;                                           // what is kept between phases, unless one head needs more
+  index_t rows;                                                  // query rows of one key head: row n is query n % Nq of head n / Nq
+  index_t keys_per_block, keys_per_split, splits;
+  index_t row_step;                                              // a row of scores, in whole vectors
+  index_t bytes_at_once;                                         // what is kept between phases, unless one head needs more
   row_cut keys, values;
 
   template <class K, class V>
@@ -28,26 +28,26 @@ struct decode_sizes {
       : p(call),
         rows(p.heads / p.kv_heads * p.queries),
         keys_per_block(cut.keys_per_block),
-        keys_per_split((std::min(8 * keys_per_block, std::max<index>(1, p.keys)) + 63) / 64 * 64),  // whole vectors of every type
+        keys_per_split((std::min(8 * keys_per_block, std::max<index_t>(1, p.keys)) + 63) / 64 * 64),  // whole vectors of every type
         splits((p.keys + keys_per_split - 1) / keys_per_split),
         row_step(in_whole_vectors<T>(p.keys)),
         bytes_at_once(64 * cut.panel_bytes),
         keys(cut_of<T>(k)),
         values(cut_of<T>(v)) {}
 
-  index query_size() const { return keys.vectors * lanes<T>; }
-  index output_size() const { return values.vectors * lanes<T>; }
+  index_t query_size() const { return keys.vectors * lanes<T>; }
+  index_t output_size() const { return values.vectors * lanes<T>; }
   /// How many key heads go through the phases together, with a row of scores or without.
-  index heads_at_once(index row_of_scores) const {
-    index const bytes = rows * (row_of_scores + splits * output_size()) * static_cast<index>(sizeof(T));
-    return std::clamp<index>(bytes_at_once / (bytes + 1), 1, p.batch * p.kv_heads);
+  index_t heads_at_once(index_t row_of_scores) const {
+    index_t const bytes = rows * (row_of_scores + splits * output_size()) * static_cast<index_t>(sizeof(T));
+    return std::clamp<index_t>(bytes_at_once / (bytes + 1), 1, p.batch * p.kv_heads);
   }
 };
 
 /// One key head of one sequence.
 struct head_at {
   int batch = 0, kv_head = 0;
-  index length = 0;                                              // of the sequence
+  index_t length = 0;                                            // of the sequence
 };
 
 /// What a thread works in.
@@ -55,7 +55,7 @@ template <class T>
 struct decode_buffers {
   line_buffer<T> queries, packed, scores, terms;                 // [rows, query_size], [keys_per_run, dim], [rows, keys_per_split] twice
   std::vector<coverage> seen;                                    // [rows] of the block at hand
-  std::vector<index> visible;                                    // [rows]: how many keys of the split each row sees
+  std::vector<index_t> visible;                                  // [rows]: how many keys of the split each row sees
 
   explicit decode_buffers(decode_sizes<T> const& of)
       : queries(of.rows * of.query_size()),
@@ -77,11 +77,11 @@ struct decode_step {
   V const& v;
   decode_sizes<T> const& size;
 
-  int head_of(head_at at, index row) const { return static_cast<int>(at.kv_head * (size.p.heads / size.p.kv_heads) + row / size.p.queries); }
-  index query_of(index row) const { return row % size.p.queries; }
+  int head_of(head_at at, index_t row) const { return static_cast<int>(at.kv_head * (size.p.heads / size.p.kv_heads) + row / size.p.queries); }
+  index_t query_of(index_t row) const { return row % size.p.queries; }
   /// The last query stands at the last key of its own sequence.
-  index position_of(head_at at, index row) const { return query_of(row) + at.length - size.p.queries; }
-  row_context<T> context(head_at at, index row, index visible) const {
+  index_t position_of(head_at at, index_t row) const { return query_of(row) + at.length - size.p.queries; }
+  row_context<T> context(head_at at, index_t row, index_t visible) const {
     return {at.batch, head_of(at, row), static_cast<T>(position_of(at, row)), static_cast<T>(visible)};
   }
   T rsqrt_dim() const { return T(1) / std::sqrt(static_cast<T>(size.p.dim)); }
@@ -90,50 +90,50 @@ struct decode_step {
   void pack_queries(head_at at, T* to) const {
     T factor = T(1);
     if constexpr (linear_scorer<decltype(use.score)>) factor = use.score.factor(rsqrt_dim());
-    for (index row = 0; row < size.rows; ++row)
-      for (index n = 0; n < size.query_size(); ++n) {
-        index const d = size.keys.template number_at<T>(n);
+    for (index_t row = 0; row < size.rows; ++row)
+      for (index_t n = 0; n < size.query_size(); ++n) {
+        index_t const d = size.keys.template number_at<T>(n);
         to[row * size.query_size() + n] = d >= 0 && d < size.p.dim ? factor * static_cast<T>(q(at.batch, head_of(at, row), query_of(row), d)) : T(0);
       }
   }
 
   /// s_ij of the keys [first, last) for all rows, -inf for what a row does not see and up to whole vectors. // [rows, step]
-  void make_scores(head_at at, index first, index last, decode_buffers<T>& in, T* scores, index step, double* queries_of_keys) const {
+  void make_scores(head_at at, index_t first, index_t last, decode_buffers<T>& in, T* scores, index_t step, double* queries_of_keys) const {
     std::fill(in.visible.begin(), in.visible.end(), 0);
-    for (index block = first; block < last; block += size.keys_per_block) {
-      index const end = std::min(last, block + size.keys_per_block);
+    for (index_t block = first; block < last; block += size.keys_per_block) {
+      index_t const end = std::min(last, block + size.keys_per_block);
       T* const to = scores + block - first;
       if (look(at, block, end, in.seen)) {
-        over_runs<T>(k, at.batch, at.kv_head, block, end, in.packed, [](index, index) { return true; },
-                     [&](index key, auto run) { dots(static_cast<T const*>(in.queries), size.rows, run, size.keys, to + key - block, step); });
+        over_runs<T>(k, at.batch, at.kv_head, block, end, in.packed, [](index_t, index_t) { return true; },
+                     [&](index_t key, auto run) { dots(static_cast<T const*>(in.queries), size.rows, run, size.keys, to + key - block, step); });
       }
-      for (index row = 0; row < size.rows; ++row) {
+      for (index_t row = 0; row < size.rows; ++row) {
         coverage const seen = in.seen[static_cast<std::size_t>(row)];
         if (seen != coverage::none) score_row(at, row, block, end - block, to + row * step);
         in.visible[static_cast<std::size_t>(row)] += hide(at, row, seen, block, end - block, to + row * step, queries_of_keys);
       }
     }
-    for (index row = 0; row < size.rows; ++row)
+    for (index_t row = 0; row < size.rows; ++row)
       std::fill(scores + row * step + last - first, scores + row * step + in_whole_vectors<T>(last - first), math::minus_inf<T>());
   }
 
   /// o_i += sum_j term_ij v_j over the keys [first, last). // outputs [rows, output_size]
-  void mix_values(head_at at, index first, index last, decode_buffers<T>& in, T const* terms, index step, T* outputs) const {
-    auto const wanted = [&](index key, index count) {
-      for (index row = 0; row < size.rows; ++row)
+  void mix_values(head_at at, index_t first, index_t last, decode_buffers<T>& in, T const* terms, index_t step, T* outputs) const {
+    auto const wanted = [&](index_t key, index_t count) {
+      for (index_t row = 0; row < size.rows; ++row)
         if (!zeros_among(terms + row * step + key - first, count).all) return true;
       return false;
     };
     over_runs<T>(v, at.batch, at.kv_head, first, last, in.packed, wanted,
-                 [&](index key, auto run) { mix(terms + key - first, step, size.rows, run, size.values, outputs); });
+                 [&](index_t key, auto run) { mix(terms + key - first, step, size.rows, run, size.values, outputs); });
   }
 
  private:
   /// How much each row sees of a block; whether any sees anything.
-  bool look(head_at at, index first, index end, std::vector<coverage>& seen) const {
+  bool look(head_at at, index_t first, index_t end, std::vector<coverage>& seen) const {
     bool any = false;
-    for (index row = 0; row < size.rows; ++row) {
-      index const query = position_of(at, row);
+    for (index_t row = 0; row < size.rows; ++row) {
+      index_t const query = position_of(at, row);
       tile const t{at.batch, head_of(at, row), query, query + 1, first, end};
       coverage c = use.visible.covers(t);
       if (c != coverage::none) c = both(c, kept(use.prune, t));
@@ -144,14 +144,14 @@ struct decode_step {
   }
 
   /// <q_i, k_j> -> s_ij in place.
-  void score_row(head_at at, index row, index first, index count, T* scores) const {
+  void score_row(head_at at, index_t row, index_t first, index_t count, T* scores) const {
     if constexpr (!linear_scorer<decltype(use.score)>) {
       using batch = simd<T>;
       pair_at<batch> pair{at.batch, head_of(at, row), batch(static_cast<T>(position_of(at, row))), {}, batch(rsqrt_dim())};
-      for (index j = 0; j < count; j += lanes<T>) {
+      for (index_t j = 0; j < count; j += lanes<T>) {
         pair.key = batch(static_cast<T>(first + j)) + lane_numbers<T>();
         alignas(64) T some[lanes<T>] = {};
-        index const here = std::min(lanes<T>, count - j);
+        index_t const here = std::min(lanes<T>, count - j);
         std::copy_n(scores + j, here, some);
         use.score.score(batch::load_aligned(some), pair).store_aligned(some);
         std::copy_n(some, here, scores + j);
@@ -160,14 +160,14 @@ struct decode_step {
   }
 
   /// -inf for the keys that a row does not see; how many it sees.
-  index hide(head_at at, index row, coverage seen, index first, index count, T* scores, double* queries_of_keys) const {
+  index_t hide(head_at at, index_t row, coverage seen, index_t first, index_t count, T* scores, double* queries_of_keys) const {
     if (seen == coverage::none) {
       std::fill_n(scores, count, math::minus_inf<T>());
       return 0;
     }
     coord c{at.batch, head_of(at, row), position_of(at, row), 0};
-    index visible = 0;
-    for (index j = 0; j < count && (seen == coverage::some || queries_of_keys != nullptr); ++j) {
+    index_t visible = 0;
+    for (index_t j = 0; j < count && (seen == coverage::some || queries_of_keys != nullptr); ++j) {
       c.key = first + j;
       bool const sees = seen == coverage::all || (use.visible.allows(c) && use.prune.keeps(c, scores[j]));
       if (!sees) scores[j] = math::minus_inf<T>();

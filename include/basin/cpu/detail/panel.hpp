@@ -17,40 +17,40 @@ namespace basin::cpu::detail {
 
 /// Keys [first, first + count); their scores are rows [row, row + count) of the panel. Keys that nobody sees have no rows.
 struct key_block {
-  index first = 0, count = 0, row = 0;
+  index_t first = 0, count = 0, row = 0;
   coverage seen = coverage::all;
 };
 
 /// How many blocks a panel can need: one a block of keys, and one more for every change between steps.
-constexpr index blocks_at_most(problem const& p, tuning const& cut) {
-  index const step = std::min(cut.keys_per_step, cut.keys_per_block);
+constexpr index_t blocks_at_most(problem const& p, tuning const& cut) {
+  index_t const step = std::min(cut.keys_per_step, cut.keys_per_block);
   return p.keys / cut.keys_per_block + p.keys / step + 2;
 }
 
 /// The keys among [first, last) that the queries of a panel may see. Blocks of `keys_per_block` from key 0 on, whoever asks; where
 /// one is seen in part it is taken apart into steps, and what nobody sees is left out.
 template <class Attention>
-std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, tuning const& cut, key_block* blocks, index first, index last) {
+std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, tuning const& cut, key_block* blocks, index_t first, index_t last) {
   std::size_t n = 0;
-  index row = 0;
-  auto const seen_of = [&](index from, index to) {
+  index_t row = 0;
+  auto const seen_of = [&](index_t from, index_t to) {
     tile const t{at.batch, at.head, p.position(at.first), p.position(at.first + at.count - 1) + 1, from, to};
     coverage const seen = use.visible.covers(t);
     return seen == coverage::none ? seen : both(seen, kept(use.prune, t));
   };
-  auto const put = [&](index from, index to, coverage seen, bool joins) {
+  auto const put = [&](index_t from, index_t to, coverage seen, bool joins) {
     if (seen == coverage::none) return;
     if (joins && n > 0 && blocks[n - 1].seen == seen && blocks[n - 1].first + blocks[n - 1].count == from) blocks[n - 1].count += to - from;
     else blocks[n++] = {from, to - from, row, seen};
     row += to - from;
   };
-  for (index key = first; key < last;) {
-    index const end = std::min(last, (key / cut.keys_per_block + 1) * cut.keys_per_block);
+  for (index_t key = first; key < last;) {
+    index_t const end = std::min(last, (key / cut.keys_per_block + 1) * cut.keys_per_block);
     coverage const whole = seen_of(key, end);
     if (whole != coverage::some || end - key <= cut.keys_per_step) put(key, end, whole, false);
     else
-      for (index from = key; from < end; from += cut.keys_per_step) {
-        index const to = std::min(end, from + cut.keys_per_step);
+      for (index_t from = key; from < end; from += cut.keys_per_step) {
+        index_t const to = std::min(end, from + cut.keys_per_step);
         put(from, to, seen_of(from, to), from > key);
       }
     key = end;
@@ -65,7 +65,7 @@ struct panel {
   using watch_type = observation<decltype(Attention::observe)>;
   using normalizer_type = decltype(Attention::normalize);
   using states_type = typename watch_type::template rows<batch>[Vectors];
-  static constexpr index width = Vectors * lanes<T>;
+  static constexpr index_t width = Vectors * lanes<T>;
   static constexpr auto scores_are_products = linear_scorer<decltype(Attention::score)>;
 
   Attention const& use;
@@ -76,7 +76,7 @@ struct panel {
   batch positions[Vectors];                                      // logical positions of the queries
   alignas(64) T visible[width] = {};                             // how many keys each query sees
   double* queries_of_keys = nullptr;                             // where hide() counts who sees each key, `count_step` numbers apart
-  index count_step = 0;
+  index_t count_step = 0;
 
   panel(Attention const& a, watch_type const& w, problem const& call, panel_at where)
       : use(a), watch(w), p(call), at(where), rsqrt_dim(T(1) / std::sqrt(static_cast<T>(call.dim))) {
@@ -84,9 +84,9 @@ struct panel {
   }
 
   /// Tells hide() where to count who sees each key, `step` numbers apart.
-  void count_from(double* counts, index step) { queries_of_keys = counts, count_step = step; }
+  void count_from(double* counts, index_t step) { queries_of_keys = counts, count_step = step; }
   batch query(int v) const { return positions[v]; }
-  pair_at<batch> pair(int v, index key) const { return {at.batch, at.head, query(v), batch(static_cast<T>(key)), batch(rsqrt_dim)}; }
+  pair_at<batch> pair(int v, index_t key) const { return {at.batch, at.head, query(v), batch(static_cast<T>(key)), batch(rsqrt_dim)}; }
   /// What q is multiplied by when it is packed: all of the score, where the score is linear.
   T packed_factor() const {
     if constexpr (linear_scorer<decltype(use.score)>) return use.score.factor(rsqrt_dim);
@@ -95,13 +95,13 @@ struct panel {
 
   /// <q_i, k_j> (times packed_factor) for `count` keys, into `dots` [count, width].
   template <class Meanwhile = nothing, class Sees = unseen>
-  void multiply(row_block<T> keys, index count, T const* packed_q, T* dots, Meanwhile const& meanwhile = {}, Sees const& sees = {}) const {
+  void multiply(row_block<T> keys, index_t count, T const* packed_q, T* dots, Meanwhile const& meanwhile = {}, Sees const& sees = {}) const {
     product<Vectors, into::overwritten>(keys.start, keys.step, unit_step{}, count, all_terms{p.dim}, packed_q, width, dots, width, meanwhile, sees);
   }
   /// dots -> s_ij, in place or not.
   void score(key_block block, T const* dots, T* scores) const {
     if constexpr (!linear_scorer<decltype(use.score)>)
-      for (index r = 0; r < block.count; ++r)
+      for (index_t r = 0; r < block.count; ++r)
         for (int v = 0; v < Vectors; ++v) {
           T* const to = scores + r * width + v * lanes<T>;
           use.score.score(batch::load_aligned(dots + r * width + v * lanes<T>), pair(v, block.first + r)).store_aligned(to);
@@ -111,14 +111,14 @@ struct panel {
   void hide(key_block block, T* scores) {
     if (block.seen == coverage::all) {
       for (T& count : visible) count += static_cast<T>(block.count);
-      for (index r = 0; r < block.count; ++r) count_queries(block.first + r, at.count);
+      for (index_t r = 0; r < block.count; ++r) count_queries(block.first + r, at.count);
       return;
     }
     coord c{at.batch, at.head, 0, 0};
-    for (index r = 0; r < block.count; ++r) {
+    for (index_t r = 0; r < block.count; ++r) {
       c.key = block.first + r;
-      index queries = 0;
-      for (index lane = 0; lane < width; ++lane) {
+      index_t queries = 0;
+      for (index_t lane = 0; lane < width; ++lane) {
         T& s = scores[r * width + lane];
         c.query = p.position(at.first + lane);
         bool const sees = lane < at.count && use.visible.allows(c) && use.prune.keeps(c, s);
@@ -131,12 +131,12 @@ struct panel {
   }
 
   row_context<batch> context(int v) const { return {at.batch, at.head, query(v), batch::load_aligned(visible + v * lanes<T>)}; }
-  row_context<T> context_of_lane(index lane) const {
+  row_context<T> context_of_lane(index_t lane) const {
     return {at.batch, at.head, static_cast<T>(p.position(at.first + lane)), visible[lane]};
   }
 
  private:
-  void count_queries(index key, index queries) const {
+  void count_queries(index_t key, index_t queries) const {
     if constexpr (watch_type::counts_queries)
       if (queries_of_keys != nullptr) queries_of_keys[key * count_step] += static_cast<double>(queries);
   }

@@ -13,26 +13,26 @@
 
 namespace basin::cpu::detail {
 
-using unit_step = std::integral_constant<index, 1>;
+using unit_step = std::integral_constant<index_t, 1>;
 
 enum class into { overwritten, added };
 
 /// The terms 0 .. count - 1 of a sum.
 struct all_terms {
-  index count;
-  index operator[](index t) const { return t; }
+  index_t count;
+  index_t operator[](index_t t) const { return t; }
 };
 
 /// The terms of A that a list names; the rows of B are theirs alone, one after the other.
 struct listed_terms {
-  index const* list;
-  index count;
-  index operator[](index t) const { return list[t]; }
+  index_t const* list;
+  index_t count;
+  index_t operator[](index_t t) const { return list[t]; }
 };
 
 /// What a product does between its tiles: nothing.
 struct nothing {
-  void operator()(index) const {}
+  void operator()(index_t) const {}
 };
 
 /// What a product does with the numbers of a finished tile beside storing them: nothing.
@@ -43,7 +43,7 @@ struct unseen {
 
 /// Rows x Vectors accumulators in registers.
 template <int Rows, int Vectors, into How, class T, class RowStep, class TermStep, class Terms, class Sees>
-BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step, Terms terms, T const* b, index b_step, T* c, index c_step, Sees const& sees) {
+BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step, Terms terms, T const* b, index_t b_step, T* c, index_t c_step, Sees const& sees) {
   using batch = simd<T>;
   batch sum[Rows][Vectors];
   BASIN_UNROLL
@@ -51,7 +51,7 @@ BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step,
     BASIN_UNROLL
     for (int v = 0; v < Vectors; ++v) sum[r][v] = How == into::added ? batch::load_unaligned(c + r * c_step + v * lanes<T>) : batch(T(0));
   }
-  for (index t = 0; t < terms.count; ++t) {
+  for (index_t t = 0; t < terms.count; ++t) {
     T const* const from = a + terms[t] * term_step;
     T const* const row = b + t * b_step;
     batch column[Vectors];
@@ -79,9 +79,9 @@ BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step,
 /// C [rows, Vectors * lanes] from A [rows, terms] at a + r row_step + t term_step and B [terms, Vectors * lanes]; one of A's steps
 /// should be a unit_step. `meanwhile(r)` is called before every tile, `sees(v, numbers)` with all that is stored.
 template <int Vectors, into How, class T, class RowStep, class TermStep, class Terms, class Meanwhile = nothing, class Sees = unseen>
-void product(T const* a, RowStep row_step, TermStep term_step, index rows, Terms terms, T const* b, index b_step, T* c, index c_step,
+void product(T const* a, RowStep row_step, TermStep term_step, index_t rows, Terms terms, T const* b, index_t b_step, T* c, index_t c_step,
              Meanwhile const& meanwhile = {}, Sees const& sees = {}) {
-  index r = 0;
+  index_t r = 0;
   auto const tile = [&](auto size) {
     meanwhile(r);
     product_tile<size, Vectors, How>(a + r * row_step, row_step, term_step, terms, b, b_step, c + r * c_step, c_step, sees);
@@ -89,7 +89,7 @@ void product(T const* a, RowStep row_step, TermStep term_step, index rows, Terms
   };
   constexpr int most = tile_rows<T, Vectors>;
   while (r < rows) {                                             // never leave a rest that only single rows could take
-    if (index const left = rows - r; left == most || left >= most + 4) tile(std::integral_constant<int, most>{});
+    if (index_t const left = rows - r; left == most || left >= most + 4) tile(std::integral_constant<int, most>{});
     else if (left >= 4) tile(std::integral_constant<int, 4>{});
     else tile(std::integral_constant<int, 1>{});
   }
@@ -100,22 +100,22 @@ template <class T>
 struct packed_columns {
   static constexpr int side = tile_rows<T, panel_vectors<T>>;
   T const* start = nullptr;
-  index terms = 0;                                               // from one tile to the next
+  index_t terms = 0;                                             // from one tile to the next
 
   /// Two terms more than there are: tiles that are a page apart would fall into the same few lines of the L1 cache.
-  static constexpr index terms_for(index terms) { return terms + 2; }
-  static constexpr index size(index terms, index columns) { return terms_for(terms) * ((columns + side - 1) / side * side); }
-  packed_columns from(index term) const { return {start == nullptr ? start : start + term * side, terms}; }
-  T const* tile(index column) const { return start + column * terms; }
+  static constexpr index_t terms_for(index_t terms) { return terms + 2; }
+  static constexpr index_t size(index_t terms, index_t columns) { return terms_for(terms) * ((columns + side - 1) / side * side); }
+  packed_columns from(index_t term) const { return {start == nullptr ? start : start + term * side, terms}; }
+  T const* tile(index_t column) const { return start + column * terms; }
 };
 
 /// The same product from packed columns of A^T: each tile reads one stream, whatever the strides of the matrix were, and the bits
 /// are the same.
 template <int Vectors, into How, class T, class Terms, class Meanwhile = nothing>
-void packed_product(packed_columns<T> a, index rows, Terms terms, T const* b, index b_step, T* c, index c_step, Meanwhile const& meanwhile = {}) {
+void packed_product(packed_columns<T> a, index_t rows, Terms terms, T const* b, index_t b_step, T* c, index_t c_step, Meanwhile const& meanwhile = {}) {
   constexpr int side = packed_columns<T>::side;
-  using step = std::integral_constant<index, side>;
-  for (index r = 0; r < rows; r += side) {
+  using step = std::integral_constant<index_t, side>;
+  for (index_t r = 0; r < rows; r += side) {
     meanwhile(r);
     if (rows - r >= side) product_tile<side, Vectors, How>(a.tile(r), unit_step{}, step{}, terms, b, b_step, c + r * c_step, c_step, unseen{});
     else product<Vectors, How>(a.tile(r), unit_step{}, step{}, rows - r, terms, b, b_step, c + r * c_step, c_step);
@@ -124,9 +124,9 @@ void packed_product(packed_columns<T> a, index rows, Terms terms, T const* b, in
 
 /// The same over any number of whole vectors a row: the products whose rows run along a head's dim.
 template <into How, class T, class RowStep, class TermStep>
-void wide_product(T const* a, RowStep row_step, TermStep term_step, index rows, index terms, T const* b, index columns, T* c) {
+void wide_product(T const* a, RowStep row_step, TermStep term_step, index_t rows, index_t terms, T const* b, index_t columns, T* c) {
   constexpr int most = sizeof(simd<T>) >= 64 ? 4 : 2;
-  index left = columns / lanes<T>, at = 0;
+  index_t left = columns / lanes<T>, at = 0;
   while (left > 0) {
     auto const part = [&](auto vectors) {
       product<vectors, How>(a, row_step, term_step, rows, all_terms{terms}, b + at * lanes<T>, columns, c + at * lanes<T>, columns);
@@ -141,13 +141,13 @@ void wide_product(T const* a, RowStep row_step, TermStep term_step, index rows, 
 /// The added product, where 0 times anything is 0. A NaN or an infinity then reaches only those whose factor is not 0: who does
 /// not see it keeps its bits. For the few tiles where it matters; not made to be fast. `columns` are whole vectors.
 template <class T>
-void zero_wins_product(T const* a, index row_step, index term_step, index rows, index terms, T const* b, index columns, T* c) {
+void zero_wins_product(T const* a, index_t row_step, index_t term_step, index_t rows, index_t terms, T const* b, index_t columns, T* c) {
   simd<T> const zero(T(0));
-  for (index r = 0; r < rows; ++r)
-    for (index t = 0; t < terms; ++t) {
+  for (index_t r = 0; r < rows; ++r)
+    for (index_t t = 0; t < terms; ++t) {
       simd<T> const x(a[r * row_step + t * term_step]);
       if (x.get(0) == T(0)) continue;
-      for (index n = 0; n < columns; n += lanes<T>) {            // the same fused steps as the products above: the same bits
+      for (index_t n = 0; n < columns; n += lanes<T>) {          // the same fused steps as the products above: the same bits
         simd<T> const y = simd<T>::load_unaligned(b + t * columns + n), sum = simd<T>::load_unaligned(c + r * columns + n);
         math::select(y == zero, sum, math::fma(x, y, sum)).store_unaligned(c + r * columns + n);
       }
@@ -156,11 +156,11 @@ void zero_wins_product(T const* a, index row_step, index term_step, index rows, 
 
 /// Whether a matrix [rows, columns] with this step between its rows holds numbers only.
 template <class T>
-bool all_finite(T const* a, index row_step, index rows, index columns) {
+bool all_finite(T const* a, index_t row_step, index_t rows, index_t columns) {
   simd<T> sum(T(0));
   T rest = T(0);
-  for (index r = 0; r < rows; ++r) {
-    index c = 0;
+  for (index_t r = 0; r < rows; ++r) {
+    index_t c = 0;
     for (; c + lanes<T> <= columns; c += lanes<T>) sum = math::fma(simd<T>::load_unaligned(a + r * row_step + c), simd<T>(T(0)), sum);
     for (; c < columns; ++c) rest += a[r * row_step + c] * T(0);
   }

@@ -39,18 +39,18 @@ struct forward_call {
 };
 
 /// Panels that must share a block of values for a packed copy of it to pay.
-inline constexpr index worth_packing = 2;
+inline constexpr index_t worth_packing = 2;
 
 /// What a thread works in; [n] pieces where every panel of a run has its own.
 template <class Call>
 struct forward_buffers {
   using T = typename Call::T;
   using row_type = row_of<decltype(Call::attention_type::normalize), simd<T>>;
-  static constexpr index width = panel_vectors<T> * lanes<T>;
+  static constexpr index_t width = panel_vectors<T> * lanes<T>;
 
   problem p;
   forward_plan plan;
-  index most_blocks;
+  index_t most_blocks;
   bool by_tiles;                        // whether products go by matrix tiles
   T *queries, *outputs, *kept;          // [together] x [dim, width], [value_dim, width], [kept_rows, width] scores or terms
   T *scores, *terms;                    // of one panel: of a block, and of all keys where whole rows are shown
@@ -58,14 +58,14 @@ struct forward_buffers {
   T* packed_values;                     // one block, where enough panels share it
   key_block* blocks;                    // [together] x [most_blocks]
   row_type* rows_then;                  // [together] x [most_blocks, panel_vectors]: the rows that the kept terms belong to
-  index* used;                          // [keys_per_block]
+  index_t* used;                        // [keys_per_block]
   bfloat16 *tiled_keys, *tiled_values, *tiled_terms;  // one block of each, where products go by tiles
   double *row_weights, *row_scores;     // [keys]: one whole row
 
   forward_buffers(workspace&& memory, Call const& call) : forward_buffers(memory, call) {}
   forward_buffers(workspace& memory, Call const& call) : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)), by_tiles(call.uses_tiles()) {
     using tiles::depth, tiles::side, tiles::whole;
-    index const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block), shown = Call::watch_type::wants_whole_rows ? p.keys : 0;
+    index_t const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block), shown = Call::watch_type::wants_whole_rows ? p.keys : 0;
     queries = memory.take<T>(n * whole(p.dim, depth) * width);
     outputs = memory.take<T>(n * whole(p.value_dim, side) * width);
     kept = memory.take<T>(n * kept_size());
@@ -76,17 +76,17 @@ struct forward_buffers {
     packed_values = memory.take<T>(n < worth_packing || by_tiles ? 0 : packed_columns<T>::size(block, p.value_dim));
     blocks = memory.take<key_block>(n * most_blocks);
     rows_then = memory.take<row_type>(plan.rows == way::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
-    used = memory.take<index>(block);
+    used = memory.take<index_t>(block);
     row_weights = memory.take<double>(shown);
     row_scores = memory.take<double>(shown);
-    index const tiled = by_tiles ? whole(block, depth) : 0;
+    index_t const tiled = by_tiles ? whole(block, depth) : 0;
     tiled_keys = memory.take<bfloat16>(tiled * whole(p.dim, depth));
     tiled_values = memory.take<bfloat16>(tiled * whole(p.value_dim, side));
     tiled_terms = memory.take<bfloat16>(tiled * width);
   }
-  index query_size() const { return tiles::whole(p.dim, tiles::depth) * width; }
-  index output_size() const { return tiles::whole(p.value_dim, tiles::side) * width; }
-  index kept_size() const { return plan.kept_rows == 0 ? 0 : tiles::whole(plan.kept_rows, tiles::side) * width; }
+  index_t query_size() const { return tiles::whole(p.dim, tiles::depth) * width; }
+  index_t output_size() const { return tiles::whole(p.value_dim, tiles::side) * width; }
+  index_t kept_size() const { return plan.kept_rows == 0 ? 0 : tiles::whole(plan.kept_rows, tiles::side) * width; }
 };
 
 /// A panel on its way through the keys.
@@ -106,7 +106,7 @@ struct traveller {
   double* totals;                                                // of its head; nullptr where nobody watches the keys
   std::size_t next = 0;                                          // the first block that it has not met
 
-  traveller(Call const& call, panel_at where, forward_buffers<Call> const& at, index n, double* totals_of_head)
+  traveller(Call const& call, panel_at where, forward_buffers<Call> const& at, index_t n, double* totals_of_head)
       : who(call.use, call.watch, call.p, where),
         queries(at.queries + n * at.query_size()),
         outputs(at.outputs + n * at.output_size()),
@@ -120,10 +120,10 @@ struct traveller {
     if (!at.by_tiles) pack_lanes(call.q, where, who.width, who.packed_factor(), queries);
     std::fill_n(outputs, tiles::whole(call.p.value_dim, tiles::side) * who.width, T(0));
     if constexpr (Call::watch_type::counts_queries)
-      who.count_from(totals + Call::watch_type::key_values, static_cast<index>(numbers_per_key<typename Call::watch_type>));
+      who.count_from(totals + Call::watch_type::key_values, static_cast<index_t>(numbers_per_key<typename Call::watch_type>));
   }
   bfloat16* tiled_queries() const { return reinterpret_cast<bfloat16*>(queries); }
-  index rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
+  index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
 
 /// What a product reads soon: the rows of its next tile, into L1; and the block of keys after the one at hand, into L2, of which
@@ -131,20 +131,20 @@ struct traveller {
 template <class T>
 struct next_rows {
   row_block<T> from;
-  index count = 0, dim = 0;
-  index panel = 0, panels = 1;
+  index_t count = 0, dim = 0;
+  index_t panel = 0, panels = 1;
 
-  next_rows of_panel(index n, index all) const { return {from, count, dim, n, all}; }
+  next_rows of_panel(index_t n, index_t all) const { return {from, count, dim, n, all}; }
   /// Called before the tile at row `at` of `rows`; with `here`, the rows are those of the product.
-  auto during(index rows, row_block<T> here = {}) const {
-    return [this, rows, here](index at) {
-      constexpr index line = 64 / static_cast<index>(sizeof(T)), tile = tile_rows<T, panel_vectors<T>>;
-      auto const bound = [&](index done) { return count * (panel * rows + std::min(done, rows)) / (panels * rows); };
-      for (index r = bound(at), end = bound(at + tile); r < end; ++r)
-        for (index d = 0; d < dim; d += line) BASIN_PREFETCH(from.row(r) + d, 2);
+  auto during(index_t rows, row_block<T> here = {}) const {
+    return [this, rows, here](index_t at) {
+      constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), tile = tile_rows<T, panel_vectors<T>>;
+      auto const bound = [&](index_t done) { return count * (panel * rows + std::min(done, rows)) / (panels * rows); };
+      for (index_t r = bound(at), end = bound(at + tile); r < end; ++r)
+        for (index_t d = 0; d < dim; d += line) BASIN_PREFETCH(from.row(r) + d, 2);
       if (here.start != nullptr)
-        for (index r = at + tile; r < std::min(at + 2 * tile, rows); ++r)
-          for (index d = 0; d < dim; d += line) BASIN_PREFETCH(here.row(r) + d, 3);
+        for (index_t r = at + tile; r < std::min(at + 2 * tile, rows); ++r)
+          for (index_t d = 0; d < dim; d += line) BASIN_PREFETCH(here.row(r) + d, 3);
     };
   }
 };
@@ -155,7 +155,7 @@ enum class reads { keys, values, both };
 /// One block of keys as a panel meets it: its rows of k and v, and those of the next block.
 template <class T>
 struct key_rows {
-  index first = 0;                                               // the first key
+  index_t first = 0;                                             // the first key
   row_block<T> keys, values;
   packed_columns<T> packed_values;                               // the same values, where it pays
   next_rows<T> next_keys, next_values;
@@ -164,17 +164,17 @@ struct key_rows {
 
   /// The rows of a part of the block.
   key_rows of(key_block part) const {
-    index const skip = part.first - first;
+    index_t const skip = part.first - first;
     return {part.first, keys.from(skip), values.from(skip), packed_values.from(skip), next_keys, next_values, tiled.from(skip), tiled_terms};
   }
-  key_rows for_panel(index panel, index panels) const {
+  key_rows for_panel(index_t panel, index_t panels) const {
     return {first, keys, values, packed_values, next_keys.of_panel(panel, panels), next_values.of_panel(panel, panels), tiled, tiled_terms};
   }
 };
 
 /// Reads keys [first, first + count) of a run; `next` keys come after them.
 template <reads What, class Call>
-key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffers<Call> const& at, index first, index count, index next) {
+key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffers<Call> const& at, index_t first, index_t count, index_t next) {
   using T = typename Call::T;
   int const b = static_cast<int>(run.batch);
   key_rows<T> rows;
@@ -205,17 +205,17 @@ template <reads What, class Call, class Panels, class Meet>
 void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at, Meet const& meet) {
   using T = typename Call::T;
   auto const& p = call.p;
-  for (index first = 0; first < p.keys; first += call.cut.keys_per_block) {
-    index const end = std::min(p.keys, first + call.cut.keys_per_block), after = std::min(p.keys, end + call.cut.keys_per_block);
-    auto const meets = [&](index n) {
+  for (index_t first = 0; first < p.keys; first += call.cut.keys_per_block) {
+    index_t const end = std::min(p.keys, first + call.cut.keys_per_block), after = std::min(p.keys, end + call.cut.keys_per_block);
+    auto const meets = [&](index_t n) {
       auto const& a = *panels[static_cast<std::size_t>(n)];
       return a.next < a.blocks.size() && a.blocks[a.next].first < end;
     };
     auto somebody = false;
-    for (index n = 0; n < run.count; ++n) somebody |= meets(n);
+    for (index_t n = 0; n < run.count; ++n) somebody |= meets(n);
     if (!somebody) continue;
     key_rows<T> const rows = read_keys<What>(call, run, at, first, end - first, after - end);
-    for (index n = 0; n < run.count; ++n) {
+    for (index_t n = 0; n < run.count; ++n) {
       auto& panel = *panels[static_cast<std::size_t>(n)];
       auto const from = panel.next;
       while (meets(n)) ++panel.next;
@@ -233,7 +233,7 @@ void make_scores(Panel const& panel, key_block block, key_rows<T> const& rows, T
     if (rows.tiled.keys != nullptr) {
       tiles::multiply<vectors>(rows.tiled, block.count, who.p.dim, panel.tiled_queries(), scores);
       for (int v = 0; v < vectors; ++v)
-        for (index n = v * lanes<T>; n < block.count * who.width; n += who.width) {
+        for (index_t n = v * lanes<T>; n < block.count * who.width; n += who.width) {
           simd<T> const s = simd<T>(who.packed_factor()) * simd<T>::load_aligned(scores + n);
           sees(v, s);
           s.store_aligned(scores + n);
@@ -256,31 +256,31 @@ bool zeros_must_win(Call const& call, panel_at where, key_block block, key_rows<
 /// them keeps its bits, and each is added to those who do.
 template <class Call, class Panel, class T>
 void mix_around(Call const& call, Panel& panel, key_block block, T const* weights, forward_buffers<Call> const& at) {
-  constexpr index width = Panel::panel_type::width;
+  constexpr index_t width = Panel::panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
-  index const dim = call.p.value_dim;
+  index_t const dim = call.p.value_dim;
   auto const* const values = &call.v(panel.who.at.batch, call.p.kv_head(panel.who.at.head), block.first, 0);
-  auto const value = [&](index r, index d) { return values[r * call.v.stride(2) + d * call.v.stride(3)]; };
+  auto const value = [&](index_t r, index_t d) { return values[r * call.v.stride(2) + d * call.v.stride(3)]; };
   auto* const finite = reinterpret_cast<bfloat16*>(at.values);
-  for (index r = 0; r < block.count; ++r)
-    for (index d = 0; d < dim; ++d) finite[r * dim + d] = std::isfinite(static_cast<float>(value(r, d))) ? value(r, d) : bfloat16{};
+  for (index_t r = 0; r < block.count; ++r)
+    for (index_t d = 0; d < dim; ++d) finite[r * dim + d] = std::isfinite(static_cast<float>(value(r, d))) ? value(r, d) : bfloat16{};
   tiles::block tiled;
   tiles::pack_values(contiguous(static_cast<bfloat16 const*>(finite), 1, 1, block.count, dim), 0, 0, 0, block.count, finite + block.count * dim, tiled);
   tiles::pack_terms<vectors>(weights, block.count, at.tiled_terms);
   tiles::mix<vectors>(tiled, block.count, dim, at.tiled_terms, panel.outputs);
-  for (index r = 0; r < block.count; ++r)
-    for (index d = 0; d < dim; ++d)
+  for (index_t r = 0; r < block.count; ++r)
+    for (index_t d = 0; d < dim; ++d)
       if (T const x = static_cast<T>(value(r, d)); !std::isfinite(x))
-        for (index lane = 0; lane < width; ++lane)
+        for (index_t lane = 0; lane < width; ++lane)
           if (!(weights[r * width + lane] == T(0))) panel.outputs[d * width + lane] += weights[r * width + lane] * x;
 }
 
 /// o_i += weights of one block times its values.
 template <class Call, class Panel, class T, class Terms>
 void mix_values(Call const& call, Panel& panel, key_block block, T const* weights, key_rows<T> const& rows, Terms terms, forward_buffers<Call> const& at) {
-  constexpr index width = Panel::panel_type::width;
+  constexpr index_t width = Panel::panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
-  index const dim = call.p.value_dim;
+  index_t const dim = call.p.value_dim;
   if (row_block<T> values; zeros_must_win(call, panel.who.at, block, rows, at, values)) {
     if constexpr (Call::may_use_tiles)
       if (at.by_tiles) return mix_around(call, panel, block, weights, at);
@@ -298,13 +298,13 @@ void mix_values(Call const& call, Panel& panel, key_block block, T const* weight
 
 /// Adds what `count` keys receive, one lane a key, to their totals, Step numbers apart.
 template <std::size_t Step, class T>
-BASIN_INLINE void add_to_totals(simd<T> sums, index count, double* totals) {
+BASIN_INLINE void add_to_totals(simd<T> sums, index_t count, double* totals) {
   alignas(64) T values[lanes<T>];
   sums.store_aligned(values);
   if (count == lanes<T>)
     for (std::size_t i = 0; i < simd<T>::size; ++i) totals[i * Step] += static_cast<double>(values[i]);
   else
-    for (index i = 0; i < count; ++i) totals[static_cast<std::size_t>(i) * Step] += static_cast<double>(values[i]);
+    for (index_t i = 0; i < count; ++i) totals[static_cast<std::size_t>(i) * Step] += static_cast<double>(values[i]);
 }
 
 /// weight(u, term) for all terms of a block, added up for each key.
@@ -313,9 +313,9 @@ void add_weights(panel<T, Vectors, Attention> const& who, key_block block, T con
   using batch = simd<T>;
   using watch_type = typename panel<T, Vectors, Attention>::watch_type;
   constexpr auto count = watch_type::key_values;
-  for (index first = 0; first < block.count; first += lanes<T>) {
+  for (index_t first = 0; first < block.count; first += lanes<T>) {
     std::array<batch, simd<T>::size> given[count];
-    for (index i = 0; i < lanes<T>; ++i) {
+    for (index_t i = 0; i < lanes<T>; ++i) {
       auto const key = static_cast<std::size_t>(i);
       for (std::size_t n = 0; n < count; ++n) given[n][key] = batch(T(0));
       if (first + i >= block.count) continue;
@@ -364,7 +364,7 @@ void report_rows(panel<T, Vectors, Attention> const& who, States const& states, 
       auto const reported = who.watch.report(states[v], fit.factor[v], log_sum, fit.totals(who, v, states[v]));
       alignas(64) T lane_values[count][lanes<T>];
       for (std::size_t n = 0; n < count; ++n) reported[n].store_aligned(lane_values[n]);
-      for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) {
+      for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) {
         std::array<T, count> values{};
         for (std::size_t n = 0; n < count; ++n) values[n] = lane_values[n][lane];
         who.watch.sees_row({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, values);
@@ -377,16 +377,16 @@ void report_rows(panel<T, Vectors, Attention> const& who, States const& states, 
 template <int Vectors, class T, class Attention, class Buffers>
 void show_whole_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, T const* all_scores, T const* all_terms, simd<T> const* factor,
                      Buffers const& at) {
-  constexpr index width = panel<T, Vectors, Attention>::width;
+  constexpr index_t width = panel<T, Vectors, Attention>::width;
   alignas(64) T scale[width];
   for (int v = 0; v < Vectors; ++v) factor[v].store_aligned(scale + v * lanes<T>);
   auto const keys = static_cast<std::size_t>(who.p.keys);
   std::span const weights(at.row_weights, keys), scores(at.row_scores, keys);
   std::fill(weights.begin(), weights.end(), 0.0);                // what is in no block is not visible
   std::fill(scores.begin(), scores.end(), -math::infinity);
-  for (index lane = 0; lane < who.at.count; ++lane) {
+  for (index_t lane = 0; lane < who.at.count; ++lane) {
     for (key_block const block : blocks)
-      for (index r = 0; r < block.count; ++r) {
+      for (index_t r = 0; r < block.count; ++r) {
         T const term = all_terms[(block.row + r) * width + lane];
         at.row_weights[block.first + r] = term == T(0) ? 0.0 : static_cast<double>(scale[lane] * term);
         at.row_scores[block.first + r] = static_cast<double>(all_scores[(block.row + r) * width + lane]);

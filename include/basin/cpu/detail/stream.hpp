@@ -34,7 +34,7 @@ template <class Call, class Panel, class T>
 void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores, forward_buffers<Call> const& at) {
   auto& who = panel.who;
   using panel_type = std::remove_cvref_t<decltype(who)>;
-  constexpr index width = panel_type::width;
+  constexpr index_t width = panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
   auto const& n = who.use.normalize;
   auto const part = score_parts(panel, parts, rows, scores);
@@ -44,13 +44,13 @@ void absorb_block(Call const& call, Panel& panel, std::span<key_block const> par
     simd<T> const by = n.rescale(old, panel.fit.row[u]);
     if (!math::any(!(by == simd<T>(T(1))))) continue;            // a NaN is not 1
     if constexpr (panel_type::watch_type::rescales) who.watch.rescale(panel.states[u], by, who.watch.totals(panel.states[u], n, old));
-    for (index d = 0; d < who.p.value_dim; ++d) {
+    for (index_t d = 0; d < who.p.value_dim; ++d) {
       T* const o = panel.outputs + d * width + u * lanes<T>;
       (by * simd<T>::load_aligned(o)).store_aligned(o);
     }
   }
   for (key_block const block : parts) {
-    index const skip = (block.row - parts[0].row) * width;
+    index_t const skip = (block.row - parts[0].row) * width;
     panel.fit.sum(who, block.count, scores + skip, scores + skip, panel.states, block.seen);
     mix_values(call, panel, block, scores + skip, rows.of(block), all_terms{block.count}, at);
   }
@@ -93,7 +93,7 @@ void watch_again(Call const& call, run_at run, Panel& panel, forward_buffers<Cal
 
 /// Ends a panel: outputs, and all that somebody wants to see.
 template <class Call, class Panel>
-void finish_stream(Call const& call, run_at run, Panel& panel, index n, forward_buffers<Call> const& at) {
+void finish_stream(Call const& call, run_at run, Panel& panel, index_t n, forward_buffers<Call> const& at) {
   using watch_type = typename Call::watch_type;
   using T = typename Call::T;
   constexpr int vectors = static_cast<int>(Panel::panel_type::width / lanes<T>);
@@ -111,7 +111,7 @@ void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_bu
   using panel_type = traveller<Call, Vectors, lane_rows>;
   constexpr auto keeps = Call::watch_type::key_values > 0;
   std::array<std::optional<panel_type>, 16> panels;
-  for (index n = 0; n < run.count; ++n) {
+  for (index_t n = 0; n < run.count; ++n) {
     auto& panel = panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
     panel.fit.start(panel.who);
   }
@@ -120,7 +120,7 @@ void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_bu
     if constexpr (keeps)
       for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i) std::copy_n(panel.fit.row, Vectors, panel.rows_then + i * Vectors);
   });
-  for (index n = 0; n < run.count; ++n) finish_stream(call, run, *panels[static_cast<std::size_t>(n)], n, at);
+  for (index_t n = 0; n < run.count; ++n) finish_stream(call, run, *panels[static_cast<std::size_t>(n)], n, at);
 }
 
 }  // namespace basin::cpu::detail

@@ -17,54 +17,54 @@ namespace basin::cpu::detail {
 
 /// Consecutive panels of the query heads that read one key head; all of them narrow (one vector of queries) or none.
 struct run_at {
-  index batch = 0, kv_head = 0;
-  index first = 0, count = 0;
+  index_t batch = 0, kv_head = 0;
+  index_t first = 0, count = 0;
   bool narrow = false;
 };
 
 /// How the queries of a head are cut: full panels first, then narrow ones. Unless told otherwise, only what is left over and fits one
 /// vector is narrow.
 struct panel_cuts {
-  index width, lane_count;
-  index wide, narrow;                                            // panels a head
-  index group;                                                   // query heads a key head
+  index_t width, lane_count;
+  index_t wide, narrow;                                          // panels a head
+  index_t group;                                                 // query heads a key head
 
   template <class T>
   static panel_cuts of(problem const& p, T) {
-    index const width = panel_vectors<T> * lanes<T>, left = p.queries % width;
-    index const narrow = left > 0 && left <= lanes<T> ? 1 : 0;
+    index_t const width = panel_vectors<T> * lanes<T>, left = p.queries % width;
+    index_t const narrow = left > 0 && left <= lanes<T> ? 1 : 0;
     return {width, lanes<T>, (p.queries + width - 1) / width - narrow, narrow, p.heads / p.kv_heads};
   }
   /// Panel n of a run.
-  panel_at at(problem const& p, run_at run, index n) const {
-    index const panel = run.first + n, a_head = run.narrow ? narrow : wide;
-    index const most = run.narrow ? lane_count : width, first = (run.narrow ? wide * width : 0) + panel % a_head * most;
+  panel_at at(problem const& p, run_at run, index_t n) const {
+    index_t const panel = run.first + n, a_head = run.narrow ? narrow : wide;
+    index_t const most = run.narrow ? lane_count : width, first = (run.narrow ? wide * width : 0) + panel % a_head * most;
     return {static_cast<int>(run.batch), static_cast<int>(run.kv_head * group + panel / a_head), first, std::min(most, p.queries - first)};
   }
 };
 
 /// Cuts `total` into `pieces`; piece n is [bound(n), bound(n + 1)).
 struct pieces_of {
-  index total, pieces;
-  constexpr index bound(index n) const { return total * n / pieces; }
+  index_t total, pieces;
+  constexpr index_t bound(index_t n) const { return total * n / pieces; }
 };
 
 /// Calls run(run_at) for all panels [first, last) of one kind of a key head, at most `together` at a time.
 template <class Run>
-void in_runs(run_at all, index together, Run const& run) {
-  for (index n = 0; n < all.count; n += together) run(run_at{all.batch, all.kv_head, all.first + n, std::min(together, all.count - n), all.narrow});
+void in_runs(run_at all, index_t together, Run const& run) {
+  for (index_t n = 0; n < all.count; n += together) run(run_at{all.batch, all.kv_head, all.first + n, std::min(together, all.count - n), all.narrow});
 }
 
 /// Calls run(run_at) for every panel of the call, from many threads: the last queries first, as a causal mask shows them most.
 template <class Run>
-void over_runs(problem const& p, panel_cuts const& cuts, index together, Run const& run) {
-  index const wide = cuts.wide * cuts.group, narrow = cuts.narrow * cuts.group, heads = p.batch * p.kv_heads;
-  index const enough = threads_here() > 1 ? 8 * threads_here() : 1;  // runs, so that threads end together
-  index const size = std::clamp<index>(wide * heads / enough, 1, together);
-  index const wide_runs = (wide + size - 1) / size, a_head = wide_runs + (narrow > 0 ? 1 : 0);
+void over_runs(problem const& p, panel_cuts const& cuts, index_t together, Run const& run) {
+  index_t const wide = cuts.wide * cuts.group, narrow = cuts.narrow * cuts.group, heads = p.batch * p.kv_heads;
+  index_t const enough = threads_here() > 1 ? 8 * threads_here() : 1;  // runs, so that threads end together
+  index_t const size = std::clamp<index_t>(wide * heads / enough, 1, together);
+  index_t const wide_runs = (wide + size - 1) / size, a_head = wide_runs + (narrow > 0 ? 1 : 0);
 #pragma omp parallel for schedule(dynamic, 1)
-  for (index task = 0; task < heads * a_head; ++task) {
-    index const head = task / a_head, n = wide_runs - 1 - task % a_head;
+  for (index_t task = 0; task < heads * a_head; ++task) {
+    index_t const head = task / a_head, n = wide_runs - 1 - task % a_head;
     run_at const all{head / p.kv_heads, head % p.kv_heads, n < 0 ? 0 : n * size, n < 0 ? narrow : std::min(size, wide - n * size), n < 0};
     in_runs(all, together, run);
   }
@@ -75,11 +75,11 @@ template <class Watch>
 inline constexpr std::size_t numbers_per_key = Watch::key_values + (Watch::counts_queries ? 1 : 0);
 
 template <class Watch>
-void tell_keys(Watch const& watch, problem const& p, int b, int h, double const* totals, index pieces) {
+void tell_keys(Watch const& watch, problem const& p, int b, int h, double const* totals, index_t pieces) {
   constexpr std::size_t count = numbers_per_key<Watch>;
-  for (index j = 0; j < p.keys; ++j) {
+  for (index_t j = 0; j < p.keys; ++j) {
     std::array<double, count> sum{};
-    for (index piece = 0; piece < pieces; ++piece)
+    for (index_t piece = 0; piece < pieces; ++piece)
       for (std::size_t n = 0; n < count; ++n) sum[n] += totals[static_cast<std::size_t>(piece * p.keys + j) * count + n];
     cuda::std::array<double, Watch::key_values> given;
     std::copy_n(sum.begin(), given.size(), given.begin());
@@ -91,46 +91,46 @@ void tell_keys(Watch const& watch, problem const& p, int b, int h, double const*
 template <class Watch>
 class piece_totals {
  public:
-  piece_totals(problem const& call, index pieces_a_head)
-      : p(call), pieces(pieces_a_head), size(p.keys * static_cast<index>(numbers_per_key<Watch>)),
+  piece_totals(problem const& call, index_t pieces_a_head)
+      : p(call), pieces(pieces_a_head), size(p.keys * static_cast<index_t>(numbers_per_key<Watch>)),
         numbers(Watch::key_values > 0 ? static_cast<std::size_t>(p.batch * p.heads * pieces * size) : 0) {}
 
-  double* of(panel_at at, index piece) { return numbers.empty() ? nullptr : numbers.data() + ((at.batch * p.heads + at.head) * pieces + piece) * size; }
+  double* of(panel_at at, index_t piece) { return numbers.empty() ? nullptr : numbers.data() + ((at.batch * p.heads + at.head) * pieces + piece) * size; }
   void tell(Watch const& watch) {
     if constexpr (Watch::key_values > 0) {
 #pragma omp parallel for schedule(static)
-      for (index n = 0; n < p.batch * p.heads; ++n)
+      for (index_t n = 0; n < p.batch * p.heads; ++n)
         tell_keys(watch, p, static_cast<int>(n / p.heads), static_cast<int>(n % p.heads), numbers.data() + n * pieces * size, pieces);
     }
   }
 
  private:
   problem p;
-  index pieces, size;
+  index_t pieces, size;
   std::vector<double> numbers;
 };
 
 /// Calls run(run_at, totals) for every panel of the call, and tells key observers the totals of each key of every query head.
 template <class Watch, class Run>
-void over_watched_runs(problem const& p, panel_cuts const& cuts, index together, tuning const& cut, Watch const& watch, Run const& run) {
-  index const heads = p.batch * p.heads, panels = cuts.wide + cuts.narrow;
-  pieces_of const parts{panels, std::min(panels, std::max<index>(1, cut.tasks / heads))};
+void over_watched_runs(problem const& p, panel_cuts const& cuts, index_t together, tuning const& cut, Watch const& watch, Run const& run) {
+  index_t const heads = p.batch * p.heads, panels = cuts.wide + cuts.narrow;
+  pieces_of const parts{panels, std::min(panels, std::max<index_t>(1, cut.tasks / heads))};
   std::size_t const piece_size = static_cast<std::size_t>(p.keys) * numbers_per_key<Watch>;
-  index const in_flight = std::max<index>(1, cut.tasks / parts.pieces);             // heads, so that memory stays small
+  index_t const in_flight = std::max<index_t>(1, cut.tasks / parts.pieces);         // heads, so that memory stays small
   std::vector<double> totals(piece_size * static_cast<std::size_t>(std::min(heads, in_flight) * parts.pieces));
-  for (index first = 0; first < heads; first += in_flight) {
-    index const count = std::min(in_flight, heads - first);
+  for (index_t first = 0; first < heads; first += in_flight) {
+    index_t const count = std::min(in_flight, heads - first);
     std::fill(totals.begin(), totals.end(), 0.0);
 #pragma omp parallel for schedule(dynamic, 1)
-    for (index task = 0; task < count * parts.pieces; ++task) {
-      index const h = (first + task / parts.pieces) % p.heads, b = (first + task / parts.pieces) / p.heads, piece = task % parts.pieces;
-      index const from = parts.bound(piece), to = parts.bound(piece + 1), wide_to = std::min(to, cuts.wide);
+    for (index_t task = 0; task < count * parts.pieces; ++task) {
+      index_t const h = (first + task / parts.pieces) % p.heads, b = (first + task / parts.pieces) / p.heads, piece = task % parts.pieces;
+      index_t const from = parts.bound(piece), to = parts.bound(piece + 1), wide_to = std::min(to, cuts.wide);
       auto const mine = [&](run_at part) { run(part, totals.data() + piece_size * static_cast<std::size_t>(task)); };
       if (from < wide_to) in_runs({b, h / cuts.group, h % cuts.group * cuts.wide + from, wide_to - from, false}, together, mine);
       if (to > cuts.wide) mine({b, h / cuts.group, h % cuts.group, 1, true});
     }
 #pragma omp parallel for schedule(static)
-    for (index n = 0; n < count; ++n)
+    for (index_t n = 0; n < count; ++n)
       tell_keys(watch, p, static_cast<int>((first + n) / p.heads), static_cast<int>((first + n) % p.heads),
                 totals.data() + piece_size * static_cast<std::size_t>(n * parts.pieces), parts.pieces);
   }

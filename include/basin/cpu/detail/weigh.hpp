@@ -14,8 +14,8 @@ namespace basin::cpu::detail {
 
 /// Calls f(v, batch of scores, offset) for all scores of a panel, keys outside: consecutive vectors are independent chains.
 template <class T, int Vectors, class F>
-BASIN_INLINE void over_scores(index rows, T const* scores, F&& f) {
-  for (index at = 0; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
+BASIN_INLINE void over_scores(index_t rows, T const* scores, F&& f) {
+  for (index_t at = 0; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
     BASIN_UNROLL
     for (int v = 0; v < Vectors; ++v) f(v, simd<T>::load_aligned(scores + at + v * lanes<T>), at + v * lanes<T>);
   }
@@ -34,12 +34,12 @@ struct lane_rows {
   void start(panel_type const& who) {
     for (int v = 0; v < Vectors; ++v) row[v] = start_row(who.use.normalize, who.context(v));
   }
-  void measure(panel_type const& who, index rows, T const* scores) {
+  void measure(panel_type const& who, index_t rows, T const* scores) {
     if constexpr (raises_rows<normalizer_type>)
-      over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index) { who.use.normalize.raise(row[v], s); });
+      over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { who.use.normalize.raise(row[v], s); });
   }
   /// Sweeps all vectors of rows at once while all need it, as their chains of additions do not wait for each other; then each alone.
-  void search(panel_type const& who, index rows, T const* scores) {
+  void search(panel_type const& who, index_t rows, T const* scores) {
     if constexpr (sweeps_rows<normalizer_type>) {
       auto const n = who.use.normalize;
       bool again[Vectors];
@@ -47,13 +47,13 @@ struct lane_rows {
       do {
         row_of<normalizer_type, batch> mine[Vectors];
         std::copy_n(row, Vectors, mine);
-        over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index) { n.absorb(mine[v], s); });
+        over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { n.absorb(mine[v], s); });
         for (int v = 0; v < Vectors; ++v) again[v] = math::any(n.next(mine[v])), row[v] = mine[v];
       } while (std::all_of(again, again + Vectors, [](bool needed) { return needed; }));
       for (int v = 0; v < Vectors; ++v)
         while (again[v]) {
           auto mine = row[v];
-          for (index at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) n.absorb(mine, batch::load_aligned(scores + at));
+          for (index_t at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) n.absorb(mine, batch::load_aligned(scores + at));
           again[v] = math::any(n.next(mine));
           row[v] = mine;
         }
@@ -61,7 +61,7 @@ struct lane_rows {
   }
   /// terms may be scores.
   template <class States>
-  void sum(panel_type const& who, index rows, T const* scores, T* terms, States& states, coverage seen = coverage::some) {
+  void sum(panel_type const& who, index_t rows, T const* scores, T* terms, States& states, coverage seen = coverage::some) {
     if (seen == coverage::all) sum_seen<false>(who, rows, scores, terms, states);
     else sum_seen<true>(who, rows, scores, terms, states);
     for (int v = 0; v < Vectors; ++v) {
@@ -73,7 +73,7 @@ struct lane_rows {
   static constexpr auto raised_on_the_way = raises_rows<normalizer_type> && starts_uncounted<normalizer_type>;
 
   template <class States>
-  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states, bool is_raised = false) {
+  void weigh(panel_type const& who, index_t rows, T const* scores, T* terms, States& states, bool is_raised = false) {
     if (!is_raised) {
       start(who);
       measure(who, rows, scores);
@@ -99,13 +99,13 @@ struct lane_rows {
  private:
   /// Rows and states stay in registers: the copies are nobody else's.
   template <bool Hides, class States>
-  void sum_seen(panel_type const& who, index rows, T const* scores, T* terms, States& states) {
+  void sum_seen(panel_type const& who, index_t rows, T const* scores, T* terms, States& states) {
     auto const n = who.use.normalize;
     auto const watch = who.watch;
     for (int v = 0; v < Vectors; ++v) {                          // one vector of rows after the other: fewer registers at once
       auto mine = row[v];
       auto saw = states[v];
-      for (index at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
+      for (index_t at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
         batch const s = batch::load_aligned(scores + at);
         batch term;
         if constexpr (has_terms<normalizer_type>) term = n.term(mine, s);
@@ -128,7 +128,7 @@ struct scalar_rows {
   using batch = simd<T>;
   using panel_type = panel<T, Vectors, Attention>;
   using normalizer_type = typename panel_type::normalizer_type;
-  static constexpr index width = panel_type::width;
+  static constexpr index_t width = panel_type::width;
 
   row_of<normalizer_type, T> row[static_cast<std::size_t>(width)];
   batch factor[Vectors];
@@ -136,26 +136,26 @@ struct scalar_rows {
   static constexpr auto raised_on_the_way = false;
 
   template <class States>
-  void weigh(panel_type const& who, index rows, T const* scores, T* terms, States& states, bool = false) {
+  void weigh(panel_type const& who, index_t rows, T const* scores, T* terms, States& states, bool = false) {
     std::vector<T> gathered;
     gathered.reserve(static_cast<std::size_t>(rows));
-    for (index lane = 0; lane < width; ++lane) {
+    for (index_t lane = 0; lane < width; ++lane) {
       gathered.clear();
-      for (index r = 0; r < rows; ++r)
+      for (index_t r = 0; r < rows; ++r)
         if (scores[r * width + lane] != minus_inf) gathered.push_back(scores[r * width + lane]);
       if (lane < who.at.count) row[lane] = who.use.normalize.fit(std::span<T const>(gathered), who.context_of_lane(lane));
-      for (index r = 0; r < rows; ++r) {
+      for (index_t r = 0; r < rows; ++r) {
         T const s = scores[r * width + lane];
         terms[r * width + lane] = lane >= who.at.count || s == minus_inf ? T(0) : who.use.normalize.weight(row[lane], s);
       }
     }
     for (int v = 0; v < Vectors; ++v) factor[v] = batch(T(1));
     if constexpr (panel_type::watch_type::row_values > 0)
-      over_scores<T, Vectors>(rows, terms, [&](int v, batch w, index) { who.watch.absorb(states[v], seen_term<batch>{w, math::log(w)}); });
+      over_scores<T, Vectors>(rows, terms, [&](int v, batch w, index_t) { who.watch.absorb(states[v], seen_term<batch>{w, math::log(w)}); });
   }
   batch log_sum(panel_type const& who, int v) const {
     alignas(64) T values[lanes<T>] = {};
-    for (index lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) values[lane] = log_sum_of<T>(who.use.normalize, row[v * lanes<T> + lane]);
+    for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) values[lane] = log_sum_of<T>(who.use.normalize, row[v * lanes<T> + lane]);
     return batch::load_aligned(values);
   }
   template <class State>
@@ -166,7 +166,7 @@ struct scalar_rows {
     alignas(64) T s[lanes<T>], w[lanes<T>], diag[lanes<T>], outer[rank + 1][lanes<T>], carry[rank + 1][lanes<T>];
     score.store_aligned(s);
     weight.store_aligned(w);
-    for (index lane = 0; lane < lanes<T>; ++lane) {
+    for (index_t lane = 0; lane < lanes<T>; ++lane) {
       terms j{T(0)};
       if (sees(who, v, lane, s[lane])) j = as_low_rank(who.use.normalize.jacobian(row[v * lanes<T> + lane], s[lane], w[lane]));
       diag[lane] = j.diag;
@@ -179,7 +179,7 @@ struct scalar_rows {
   auto parameter_gradient(panel_type const& who, int v, batch score, batch weight, batch dweight, batch dscore) const {
     alignas(64) T s[lanes<T>], w[lanes<T>], dw[lanes<T>], ds[lanes<T>], given[parameters_of<normalizer_type>][lanes<T>] = {};
     score.store_aligned(s), weight.store_aligned(w), dweight.store_aligned(dw), dscore.store_aligned(ds);
-    for (index lane = 0; lane < lanes<T>; ++lane) {
+    for (index_t lane = 0; lane < lanes<T>; ++lane) {
       if (!sees(who, v, lane, s[lane])) continue;
       auto const one = who.use.normalize.parameter_gradient(row[v * lanes<T> + lane], s[lane], w[lane], dw[lane], ds[lane]);
       for (std::size_t n = 0; n < one.size(); ++n) given[n][lane] = one[n];
@@ -191,7 +191,7 @@ struct scalar_rows {
 
  private:
   static constexpr T minus_inf = -std::numeric_limits<T>::infinity();
-  static bool sees(panel_type const& who, int v, index lane, T score) { return v * lanes<T> + lane < who.at.count && score != minus_inf; }
+  static bool sees(panel_type const& who, int v, index_t lane, T score) { return v * lanes<T> + lane < who.at.count && score != minus_inf; }
 };
 
 /// The better of the two that the normalizer allows.

@@ -27,7 +27,7 @@ void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
 /// All scores of the panels of a run.
 template <class Call, class Panels>
 void score_all(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at) {
-  for (index n = 0; n < run.count; ++n) {
+  for (index_t n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
     if constexpr (std::remove_reference_t<decltype(panel.fit)>::raised_on_the_way) panel.fit.start(panel.who);
   }
@@ -37,11 +37,11 @@ void score_all(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
 }
 
 /// The keys of a block that any query gives a term, and their terms moved together; sparse normalizers leave few.
-template <index Width, class T>
-index gather_used(index count, T* terms, index* used) {
+template <index_t Width, class T>
+index_t gather_used(index_t count, T* terms, index_t* used) {
   constexpr int vectors = static_cast<int>(Width / lanes<T>);
-  index n = 0;
-  for (index r = 0; r < count; ++r) {
+  index_t n = 0;
+  for (index_t r = 0; r < count; ++r) {
     simd<T> row[vectors];
     for (int u = 0; u < vectors; ++u) row[u] = simd<T>::load_aligned(terms + r * Width + u * lanes<T>);
     auto some = !(row[0] == simd<T>(T(0)));                      // a NaN is a term
@@ -55,7 +55,7 @@ index gather_used(index count, T* terms, index* used) {
 
 /// Whole rows beside a stream: the output stays that of the stream, as with nobody watching, and the rows are made once more.
 template <int Vectors, class Call>
-void show_again(Call const& call, run_at run, panel_at where, index n, forward_buffers<Call> const& at) {
+void show_again(Call const& call, run_at run, panel_at where, index_t n, forward_buffers<Call> const& at) {
   using T = typename Call::T;
   using panel_type = traveller<Call, Vectors, weighed_rows>;
   std::array<std::optional<panel_type>, 1> panels;
@@ -70,11 +70,11 @@ void show_again(Call const& call, run_at run, panel_at where, index n, forward_b
 /// o_i += terms of one block times its values; keys that no query uses are left out.
 template <class Call, class Panel, class T>
 void mix_block(Call const& call, Panel& panel, key_block block, key_rows<T> const& rows, forward_buffers<Call> const& at) {
-  constexpr index width = Panel::panel_type::width;
+  constexpr index_t width = Panel::panel_type::width;
   T* const terms = panel.kept + block.row * width;
   row_block<T> values;
   if (at.by_tiles || zeros_must_win(call, panel.who.at, block, rows, at, values)) return mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
-  index const used = gather_used<width>(block.count, terms, at.used);
+  index_t const used = gather_used<width>(block.count, terms, at.used);
   if (used < block.count) mix_values(call, panel, block, terms, rows, listed_terms{at.used, used}, at);
   else mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
 }
@@ -84,11 +84,11 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
   using T = typename Call::T;
   using watch_type = typename Call::watch_type;
   using panel_type = traveller<Call, Vectors, weighed_rows>;
-  constexpr index width = panel_type::panel_type::width;
+  constexpr index_t width = panel_type::panel_type::width;
   std::array<std::optional<panel_type>, 16> panels;
-  for (index n = 0; n < run.count; ++n) panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
+  for (index_t n = 0; n < run.count; ++n) panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
   score_all(call, run, panels, at);
-  for (index n = 0; n < run.count; ++n) {
+  for (index_t n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
     T* const terms = watch_type::wants_whole_rows ? at.terms : panel.kept;
     panel.fit.weigh(panel.who, panel.rows(), panel.kept, terms, panel.states, decltype(panel.fit)::raised_on_the_way);
@@ -103,7 +103,7 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
   over_keys<reads::values>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
     for (key_block const block : parts) mix_block(call, panel, block, rows.of(block), at);
   });
-  for (index n = 0; n < run.count; ++n) {
+  for (index_t n = 0; n < run.count; ++n) {
     auto const& panel = *panels[static_cast<std::size_t>(n)];
     unpack_lanes(panel.outputs, panel.who.at, width, panel.fit.factor, call.out);
   }

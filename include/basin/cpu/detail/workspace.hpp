@@ -13,7 +13,7 @@ namespace basin::cpu::detail {
 
 /// n rounded up to whole vectors.
 template <class T>
-constexpr index whole_vectors(index n) {
+constexpr index_t whole_vectors(index_t n) {
   return (n + lanes<T> - 1) / lanes<T> * lanes<T>;
 }
 
@@ -24,19 +24,19 @@ inline int threads_here() { return omp_get_active_level() >= omp_get_max_active_
 class workspace {
  public:
   template <class T>
-  T* take(index count) {
+  T* take(index_t count) {
     used = (used + 63) / 64 * 64;
     T* const piece = base == nullptr ? nullptr : reinterpret_cast<T*>(base + used);
-    used += count * static_cast<index>(sizeof(T));
+    used += count * static_cast<index_t>(sizeof(T));
     return piece;
   }
   /// Starts again from the beginning of `memory`; from nullptr, take() only counts.
   explicit workspace(std::byte* memory) : base(memory) {}
-  index size() const { return used; }
+  index_t size() const { return used; }
 
  private:
   std::byte* base;
-  index used = 0;
+  index_t used = 0;
 };
 
 /// One block of memory for every thread, all of the size that `layout(workspace&)` asks for.
@@ -57,7 +57,7 @@ class workspaces {
 
  private:
   std::byte* memory = nullptr;
-  index bytes = 0;
+  index_t bytes = 0;
 };
 
 }  // namespace basin::cpu::detail

@@ -23,9 +23,9 @@ class bulk_fetcher {
   BASIN_DEVICE void fetch_own(int, Keys const&, There const&, Row const&) const {}
 
   template <int Count, class First, class Second, class Next, class Meet>
-  BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index start, index last, Next const& next, Meet const&) {
+  BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index_t start, index_t last, Next const& next, Meet const&) {
     if (m.thread() / 32 == Call::threads / 32)                   // next() may ask all lanes of a warp
-      for (index at = next(start); at < last; at = next(at + Call::cut.columns)) {
+      for (index_t at = next(start); at < last; at = next(at + Call::cut.columns)) {
         if (m.thread() % 32 != 0) continue;
         BASIN_UNROLL
         for (int n = 0; n < Count; ++n) fetch(n, from, at);
@@ -33,7 +33,7 @@ class bulk_fetcher {
     m.sync_warp();
   }
   template <class First, class Second, class Next, class Weigh, class Lower>
-  BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index start, index last, Next const& next, sums_of_warp<Call::dim / 8>&,
+  BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index_t start, index_t last, Next const& next, sums_of_warp<Call::dim / 8>&,
                                 Weigh const& weigh, Lower const&) {
     over<2>(first, second, from, start, last, next, weigh);
   }
@@ -43,7 +43,7 @@ class bulk_fetcher {
   BASIN_DEVICE void mix_both(scores_type const&, sums_of_warp<Call::dim / 8>&, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
 
  private:
-  BASIN_DEVICE void fetch(int n, passing_rows const& from, index at) {
+  BASIN_DEVICE void fetch(int n, passing_rows const& from, index_t at) {
     using tile = typename layout::passing_tile;
     int const stage = met[n].template stage<layout::stages>();
     arrival_barrier* const arrived = layout::arrived(m, n, stage);

@@ -25,9 +25,9 @@ class bulk_tiles {
   }
 
   template <int Count, class First, class Second, class Next, class Meet>
-  BASIN_DEVICE void over(First const&, Second const&, passing_rows const&, index start, index last, Next const& next, Meet const& meet) {
+  BASIN_DEVICE void over(First const&, Second const&, passing_rows const&, index_t start, index_t last, Next const& next, Meet const& meet) {
     show_own();
-    for (index at = next(start); at < last; at = next(at + Call::cut.columns)) {
+    for (index_t at = next(start); at < last; at = next(at + Call::cut.columns)) {
       BASIN_UNROLL
       for (int n = 0; n < Count; ++n) await(n);
       meet(at);
@@ -38,10 +38,10 @@ class bulk_tiles {
 
   /// Scores of the next tile are made while the weights of the last one are mixed. So `sums` are not to be touched by weigh(), but by lower().
   template <class First, class Second, class Next, class Weigh, class Lower>
-  BASIN_DEVICE void over_mixing(First const&, Second const&, passing_rows const&, index start, index last, Next const& next, sums_of_warp<Call::dim / 8>& sums,
+  BASIN_DEVICE void over_mixing(First const&, Second const&, passing_rows const&, index_t start, index_t last, Next const& next, sums_of_warp<Call::dim / 8>& sums,
                                 Weigh const& weigh, Lower const& lower) {
     show_own();
-    index at = next(start);
+    index_t at = next(start);
     if (at >= last) return;
     if (takes_turns && group == groups - 1) give_turn();
     await(0);

@@ -22,9 +22,9 @@ struct forward_arguments {
   kept_row<N>* kept = nullptr;                                   // [batch, heads, queries]: finished rows, for those who come after
   float rsqrt_dim = 1.0f / std::sqrt(static_cast<float>(p.dim)); // made once, on the host
 
-  BASIN_DEVICE index group() const { return p.heads / p.kv_heads; }
-  BASIN_DEVICE index row(index batch, index head, index query) const { return (batch * p.heads + head) * p.queries + query; }
-  BASIN_DEVICE kept_row<N>& kept_at(index batch, index head, index query) const { return kept[row(batch, head, query)]; }
+  BASIN_DEVICE index_t group() const { return p.heads / p.kv_heads; }
+  BASIN_DEVICE index_t row(index_t batch, index_t head, index_t query) const { return (batch * p.heads + head) * p.queries + query; }
+  BASIN_DEVICE kept_row<N>& kept_at(index_t batch, index_t head, index_t query) const { return kept[row(batch, head, query)]; }
 };
 
 /// Those of a backward call; G is what gradients are written as.
@@ -36,7 +36,7 @@ struct backward_arguments : forward_arguments<E, N, G> {
   view<G, 4> dq, dk, dv;
   delta_type* deltas = nullptr;                                  // [batch, heads, queries]: sum_k carry_k dw_k
 
-  BASIN_DEVICE delta_type& delta_at(index batch, index head, index query) const { return deltas[this->row(batch, head, query)]; }
+  BASIN_DEVICE delta_type& delta_at(index_t batch, index_t head, index_t query) const { return deltas[this->row(batch, head, query)]; }
 };
 
 /// The generation that a selector names: portable where it names none.
@@ -102,7 +102,7 @@ using saved_backward_call = call<E, Dim, Attention, saved_backward_arguments<E, 
 /// What mask and pruner leave of a tile of `heads` heads, head_of(n) each. All lanes of a warp ask together: where heads are not alike, each
 /// judges a part of the keys.
 template <class M, class Call, class Head>
-BASIN_DEVICE coverage left_of(M const& m, Call const& c, tile t, index heads, Head const& head_of) {
+BASIN_DEVICE coverage left_of(M const& m, Call const& c, tile t, index_t heads, Head const& head_of) {
   auto const judge = [&](tile const& at) {
     coverage const seen = c.use.visible.covers(at);
     return seen == coverage::none ? seen : both(seen, basin::kept(c.use.prune, at));
@@ -111,11 +111,11 @@ BASIN_DEVICE coverage left_of(M const& m, Call const& c, tile t, index heads, He
     t.head = head_of(0);
     return judge(t);
   } else {
-    index const each = (t.last_key - t.first_key + 31) / 32, end = t.last_key;
+    index_t const each = (t.last_key - t.first_key + 31) / 32, end = t.last_key;
     t.first_key += m.thread() % 32 * each;
     t.last_key = t.first_key + each < end ? t.first_key + each : end;
     bool sees = false, misses = false;
-    for (index n = 0; n < heads && t.first_key < t.last_key; ++n) {
+    for (index_t n = 0; n < heads && t.first_key < t.last_key; ++n) {
       t.head = head_of(n);
       coverage const one = judge(t);
       sees = sees || one != coverage::none, misses = misses || one != coverage::all;
@@ -129,19 +129,19 @@ BASIN_DEVICE coverage left_of(M const& m, Call const& c, tile t, index heads, He
 /// block, too. Here n counts from the first row of the block, in numbers that divide quickly.
 struct rows_of_block {
   int batch = 0;
-  index kv_head = 0;
+  index_t kv_head = 0;
   unsigned count = 0, group = 1, before = 0;                     // before: rows of the first query that are not of this block
-  index low = 0, high = 0;                                       // the queries of the first row and of the last
+  index_t low = 0, high = 0;                                     // the queries of the first row and of the last
 
-  BASIN_DEVICE index query(unsigned n) const { return low + (before + n) / group; }
+  BASIN_DEVICE index_t query(unsigned n) const { return low + (before + n) / group; }
   BASIN_DEVICE int head(unsigned n) const { return static_cast<int>(static_cast<unsigned>(kv_head) * group + (before + n) % group); }
 
   /// How much of keys [from, to) the queries of the block may see, in a sequence of `keys` keys.
   template <class M, class Call>
-  BASIN_DEVICE coverage seen(M const& m, Call const& c, index keys, index from, index to) const {
-    index const before = keys - c.p.queries, last = to < keys ? to : keys;
+  BASIN_DEVICE coverage seen(M const& m, Call const& c, index_t keys, index_t from, index_t to) const {
+    index_t const before = keys - c.p.queries, last = to < keys ? to : keys;
     coverage const all = left_of(m, c, {batch, 0, low + before, high + before + 1, from, last}, low == high ? count : group,
-                                 [&](index n) { return low == high ? head(static_cast<unsigned>(n)) : static_cast<int>(kv_head * group + n); });
+                                 [&](index_t n) { return low == high ? head(static_cast<unsigned>(n)) : static_cast<int>(kv_head * group + n); });
     return all == coverage::all && to > keys ? coverage::some : all;
   }
 };
@@ -149,10 +149,10 @@ struct rows_of_block {
 /// One row of a lane: where it stands; at the beginning where there is no query.
 struct row_of_lane {
   int batch = 0, head = 0;
-  index query = 0, position = 0;
+  index_t query = 0, position = 0;
 
-  static BASIN_DEVICE row_of_lane of(int batch, int head, index query, index queries, index keys) { return {batch, head, query, query + keys - queries}; }
-  BASIN_DEVICE pair_at<float> pair(index key, float rsqrt_dim) const { return {batch, head, static_cast<float>(position), static_cast<float>(key), rsqrt_dim}; }
+  static BASIN_DEVICE row_of_lane of(int batch, int head, index_t query, index_t queries, index_t keys) { return {batch, head, query, query + keys - queries}; }
+  BASIN_DEVICE pair_at<float> pair(index_t key, float rsqrt_dim) const { return {batch, head, static_cast<float>(position), static_cast<float>(key), rsqrt_dim}; }
 };
 
 /// A score, and whether the query sees the key.
@@ -164,7 +164,7 @@ struct seen_score {
 /// <q, k> -> s, -inf where the query does not see the key. Of a tile that is seen as a whole nothing is asked; its score may be -inf all the
 /// same, where the product or the scorer makes it so.
 template <class Call>
-BASIN_DEVICE seen_score score_of(Call const& c, index keys, row_of_lane const& row, index key, coverage seen, float dot) {
+BASIN_DEVICE seen_score score_of(Call const& c, index_t keys, row_of_lane const& row, index_t key, coverage seen, float dot) {
   if (seen == coverage::all) return {c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), true};
   coord const at{row.batch, row.head, row.position, key};
   bool const visible = key < keys && c.use.visible.allows(at);
@@ -185,7 +185,7 @@ struct weighed_pair {
 /// In a tile that is seen as a whole terms are made of products without a look at the score: one of -inf gives a weight of 0, and a Jacobian
 /// of weights is 0 there.
 template <class Call>
-BASIN_DEVICE auto weighed(Call const& c, kept_row<typename Call::normalizer_type> const& kept, index keys, row_of_lane const& row, index key, coverage seen, float dot) {
+BASIN_DEVICE auto weighed(Call const& c, kept_row<typename Call::normalizer_type> const& kept, index_t keys, row_of_lane const& row, index_t key, coverage seen, float dot) {
   using N = typename Call::normalizer_type;
   if constexpr (Call::terms_of_products && has_jacobian_of_weights<N>) {
     float const score = c.use.score.score(dot, row.pair(key, c.rsqrt_dim)), slope = kept.line.slope * c.use.score.factor(c.rsqrt_dim);
@@ -208,7 +208,7 @@ BASIN_DEVICE float score_gradient_of(Call const& c, kept_row<typename Call::norm
 
 /// The gradient of <q, k> from ds, but for the factor below.
 template <class Call>
-BASIN_DEVICE float dot_gradient(Call const& c, row_of_lane const& row, index key, float dot, float ds) {
+BASIN_DEVICE float dot_gradient(Call const& c, row_of_lane const& row, index_t key, float dot, float ds) {
   if constexpr (linear_scorer<decltype(c.use.score)>) return ds;
   else return ds == 0.0f ? ds : ds * c.use.score.slope(dot, row.pair(key, c.rsqrt_dim));  // where nobody sees it, whatever the product is
 }

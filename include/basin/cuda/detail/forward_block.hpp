@@ -18,9 +18,9 @@ class forward_block {
   using scores_type = typename Call::scores_type;
   static constexpr auto streams = plan_forward<typename Call::attention_type>() != way::sweeps;
 
-  BASIN_DEVICE forward_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) { at.fetch_rows(0, call.q); }
+  BASIN_DEVICE forward_block(M const& m, Call const& call, index_t block) : at(m, call, block), watch(call.use.observe) { at.fetch_rows(0, call.q); }
 
-  static index blocks(Call const& c) { return block_type::blocks(c); }
+  static index_t blocks(Call const& c) { return block_type::blocks(c); }
 
   BASIN_DEVICE void run() {
     make_rows();

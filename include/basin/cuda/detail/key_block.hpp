@@ -26,21 +26,21 @@ struct key_block {
   watch_type watch;
   int batch, head = 0;
   tiles_of<M, Call> tiles;
-  index kv_head, keys, first, key[2];                            // of the sequence; of the block; of the rows g and g + 8 of the warp's sixteen
+  index_t kv_head, keys, first, key[2];                          // of the sequence; of the block; of the rows g and g + 8 of the warp's sixteen
   totals sums[2];
   float seen_of_tile[2] = {};
   cuda::std::array<float, values> given_of_tile[2]{};
 
   /// `heads`: how many heads there are blocks for, those of keys or those of queries.
-  BASIN_DEVICE key_block(M const& machine, Call const& call, index block, index heads) : m(machine), c(call), watch(call.use.observe), tiles(machine, call) {
-    index const blocks = (c.p.keys + Call::rows - 1) / Call::rows, of_all = block / blocks;
+  BASIN_DEVICE key_block(M const& machine, Call const& call, index_t block, index_t heads) : m(machine), c(call), watch(call.use.observe), tiles(machine, call) {
+    index_t const blocks = (c.p.keys + Call::rows - 1) / Call::rows, of_all = block / blocks;
     batch = static_cast<int>(of_all / heads), head = static_cast<int>(of_all % heads * (c.p.heads / heads));
     kv_head = c.p.kv_head(head), keys = length_of(c.k, batch), first = block % blocks * Call::rows;
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) key[i] = first + m.thread() / 32 * 16 + m.thread() % 32 / 4 + 8 * i;
   }
 
-  static index blocks(Call const& c, index heads) { return c.p.batch * heads * ((c.p.keys + Call::rows - 1) / Call::rows); }
+  static index_t blocks(Call const& c, index_t heads) { return c.p.batch * heads * ((c.p.keys + Call::rows - 1) / Call::rows); }
 
   /// The rows of this block from a tensor shaped as k.
   template <class Keys>
@@ -52,11 +52,11 @@ struct key_block {
   /// first Count of q and `beside` in shared memory.
   template <int Count, class Meet>
   BASIN_DEVICE void over_queries(view<E const, 4> const& beside, Meet const& meet) {
-    auto const next = [&](index from) {
+    auto const next = [&](index_t from) {
       while (from < c.p.queries && seen(from) == coverage::none) from += columns;
       return from;
     };
-    tiles.template over<Count>(c.q, beside, {batch, head, c.p.queries}, 0, c.p.queries, next, [&](index at) {
+    tiles.template over<Count>(c.q, beside, {batch, head, c.p.queries}, 0, c.p.queries, next, [&](index_t at) {
       meet(at, seen(at));
       take_tile();
     });
@@ -64,13 +64,13 @@ struct key_block {
   /// f(row of the lane, n, e, the query of number e of tile n, what of() gave) for all numbers of a lane that have a query; of(number of the
   /// call's row) is asked once for both rows. without(n, e) for the others.
   template <class Of, class F, class Without>
-  BASIN_DEVICE void each_query(index from, coverage seen, Of const& of, F const& f, Without const& without) const {
-    index const mine = from + 2 * (m.thread() % 4), first_row = c.row(batch, head, mine);
+  BASIN_DEVICE void each_query(index_t from, coverage seen, Of const& of, F const& f, Without const& without) const {
+    index_t const mine = from + 2 * (m.thread() % 4), first_row = c.row(batch, head, mine);
     BASIN_UNROLL
     for (int n = 0; n < Call::tiles; ++n) {
       BASIN_UNROLL
       for (int e = 0; e < 2; ++e)
-        if (index const query = mine + (8 * n + e); seen == coverage::all || query < c.p.queries) {
+        if (index_t const query = mine + (8 * n + e); seen == coverage::all || query < c.p.queries) {
           auto const row = row_of_lane::of(batch, head, query, c.p.queries, keys);
           auto const known = of(first_row + (8 * n + e));
           f(0, n, e, row, known);
@@ -121,10 +121,10 @@ struct key_block {
     }
   }
   /// How much of a tile is seen; never `all` where queries or keys end in it.
-  BASIN_DEVICE coverage seen(index from) const {
+  BASIN_DEVICE coverage seen(index_t from) const {
     if (first >= keys) return coverage::none;
-    index const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < keys ? first + Call::rows : keys;
-    coverage const all = left_of(m, c, {batch, head, from + keys - c.p.queries, to + keys - c.p.queries, first, last}, 1, [&](index) { return head; });
+    index_t const to = from + columns < c.p.queries ? from + columns : c.p.queries, last = first + Call::rows < keys ? first + Call::rows : keys;
+    coverage const all = left_of(m, c, {batch, head, from + keys - c.p.queries, to + keys - c.p.queries, first, last}, 1, [&](index_t) { return head; });
     return all == coverage::all && (from + columns > to || first + Call::rows > last) ? coverage::some : all;
   }
 };

@@ -16,18 +16,18 @@ class key_gradient_block {
   /// Whether tiles of a warp without a weight are left out: where products are the warp's own business, and nobody counts who sees a key.
   static constexpr bool leaves_out = gives_zeros<N> && has_jacobian_of_weights<N> && block_type::values == 0 && tiles_of<M, Call>::products_of_warps;
 
-  BASIN_DEVICE key_gradient_block(M const& m, Call const& call, index block) : at(m, call, block, call.p.kv_heads) {
+  BASIN_DEVICE key_gradient_block(M const& m, Call const& call, index_t block) : at(m, call, block, call.p.kv_heads) {
     at.fetch_keys(0, call.k);
     at.fetch_keys(1, call.v);
   }
 
-  static index blocks(Call const& c) { return block_type::blocks(c, c.p.kv_heads); }
+  static index_t blocks(Call const& c) { return block_type::blocks(c, c.p.kv_heads); }
 
   BASIN_DEVICE void run() {
     auto const& c = at.c;
-    for (index member = 0; member < c.group(); ++member) {
+    for (index_t member = 0; member < c.group(); ++member) {
       at.head = static_cast<int>(at.kv_head * c.group() + member);
-      at.template over_queries<2>(c.dout, [&](index from, coverage seen) { take_in(from, seen); });
+      at.template over_queries<2>(c.dout, [&](index_t from, coverage seen) { take_in(from, seen); });
       at.tell_keys();
     }
     if constexpr (tiles_of<M, Call>::computes) finish();
@@ -43,7 +43,7 @@ class key_gradient_block {
       write_row(at.m, dv, i, c.p.value_dim, 1.0f, &c.dv(at.batch, at.kv_head, at.key[i], 0), c.dv.stride(3));
     }
   }
-  BASIN_DEVICE void take_in(index from, coverage seen) {
+  BASIN_DEVICE void take_in(index_t from, coverage seen) {
     if constexpr (leaves_out) {
       typename Call::scores_type w = at.tiles.product(0);
       if (!weighs(from, seen, w)) return;
@@ -54,29 +54,29 @@ class key_gradient_block {
       take_in(from, seen, made.first, made.second);
     }
   }
-  BASIN_DEVICE void take_in(index from, coverage seen, typename Call::scores_type& w, typename Call::scores_type& ds) {
+  BASIN_DEVICE void take_in(index_t from, coverage seen, typename Call::scores_type& w, typename Call::scores_type& ds) {
     if (seen == coverage::all) weigh<coverage::all>(from, w, ds);
     else weigh<coverage::some>(from, w, ds);
     at.tiles.mix_both(ds, dk, w, dv);
   }
   /// Whether there is a weight among the products of the warp. Where it is 0, a key has no part in the Jacobian.
-  BASIN_DEVICE bool weighs(index from, coverage seen, typename Call::scores_type const& dots) const {
+  BASIN_DEVICE bool weighs(index_t from, coverage seen, typename Call::scores_type const& dots) const {
     using kept_type = kept_row<N>;
     bool mine = false;
-    at.each_query(from, seen, [&](index row) { return at.c.kept[row]; },
+    at.each_query(from, seen, [&](index_t row) { return at.c.kept[row]; },
                   [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) { mine = mine || weighed(at.c, kept, at.keys, row, at.key[i], seen, dots[n][e]).weight != 0.0f; },
                   [](int, int) {});
     return at.m.any_of_warp(mine);
   }
   /// Products become weights, and gradients of weights become those of products.
   template <coverage Seen>
-  BASIN_DEVICE void weigh(index from, typename Call::scores_type& w, typename Call::scores_type& ds) {
+  BASIN_DEVICE void weigh(index_t from, typename Call::scores_type& w, typename Call::scores_type& ds) {
     auto const& c = at.c;
     struct known {
       kept_row<typename Call::normalizer_type> kept;
       typename Call::delta_type delta;
     };
-    at.each_query(from, Seen, [&](index row) { return known{c.kept[row], c.deltas[row]}; },
+    at.each_query(from, Seen, [&](index_t row) { return known{c.kept[row], c.deltas[row]}; },
                   [&](int i, int n, int e, row_of_lane const& row, known const& of) {
                     float const dot = w[n][e];
                     auto const pair = weighed(c, of.kept, at.keys, row, at.key[i], Seen, dot);

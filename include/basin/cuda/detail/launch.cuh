@@ -23,15 +23,15 @@ __global__ void __launch_bounds__(Call::threads) kernel(typename Call::arguments
 }
 
 /// Errors    unsupported_error: more blocks than a grid has
-inline unsigned grid_of(char const* who, index blocks) {
-  constexpr index most = (index{1} << 31) - 1;
+inline unsigned grid_of(char const* who, index_t blocks) {
+  constexpr index_t most = (index_t{1} << 31) - 1;
   if (blocks > most) throw unsupported_error(message(who, ": the call would take ", blocks, " blocks of threads, and a grid has at most ", most, "; split it by batch or heads"));
   return static_cast<unsigned>(blocks);
 }
 
 /// Launches `run` with its arguments.
 template <class Kernel, class... Arguments>
-void launch_kernel(char const* who, Kernel* run, index blocks, int threads, int shared_bytes, cudaStream_t stream, Arguments const&... arguments) {
+void launch_kernel(char const* who, Kernel* run, index_t blocks, int threads, int shared_bytes, cudaStream_t stream, Arguments const&... arguments) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid_of(who, blocks);
   config.blockDim = static_cast<unsigned>(threads);
@@ -53,7 +53,7 @@ void launch(char const* who, Call const& c, cudaStream_t stream) {
 template <class Selector, std::size_t N = 0, class F>
 void for_dim(char const* who, problem const& p, F const& f) {
   constexpr std::size_t last = std::size(Selector::dims) - 1;
-  index const most = p.dim > p.value_dim ? p.dim : p.value_dim;
+  index_t const most = p.dim > p.value_dim ? p.dim : p.value_dim;
   if (most <= Selector::dims[N]) return f(std::integral_constant<int, Selector::dims[N]>{});
   if constexpr (N < last) return for_dim<Selector, N + 1>(who, p, f);
   else throw unsupported_error(message(who, ": heads have dim ", p.dim, " and value_dim ", p.value_dim, "; kernels are made for dims of up to ", Selector::dims[last]));

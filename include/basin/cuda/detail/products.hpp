@@ -114,7 +114,7 @@ BASIN_DEVICE void write_pair(M const& m, To* to, float first, float second) {
 
 /// Row i of a lane's two rows of sums, times `factor`, to a row of `columns` numbers, `step` from one to the next.
 template <int Tiles, class M, class To>
-BASIN_DEVICE void write_row(M const& m, sums_of_warp<Tiles> const& sums, int i, index columns, float factor, To* row, index step) {
+BASIN_DEVICE void write_row(M const& m, sums_of_warp<Tiles> const& sums, int i, index_t columns, float factor, To* row, index_t step) {
   int const t = m.thread() % 4, count = static_cast<int>(columns);
   if (sizeof(To) <= 4 && step == 1 && count % 2 == 0 && reinterpret_cast<std::uintptr_t>(row) % (2 * sizeof(To)) == 0) {
     BASIN_UNROLL
@@ -133,7 +133,7 @@ BASIN_DEVICE void write_row(M const& m, sums_of_warp<Tiles> const& sums, int i, 
 /// Whether all rows of a tensor can be copied 16 bytes at a time.
 template <class E>
 BASIN_DEVICE bool copies_whole(view<E, 4> const& from) {
-  constexpr index chunk = 16 / static_cast<index>(sizeof(E));
+  constexpr index_t chunk = 16 / static_cast<index_t>(sizeof(E));
   return from.stride(3) == 1 && (from.extent(3) | from.stride(0) | from.stride(1) | from.stride(2)) % chunk == 0 &&
          reinterpret_cast<std::uintptr_t>(from.data_handle()) % 16 == 0;
 }
@@ -144,7 +144,7 @@ template <int Threads, int Rows, int Width, class E, class M, class Tile, class 
 BASIN_DEVICE void copy_rows(M const& m, view<E, 4> const& from, Tile to, There const& there, Row const& row) {
   constexpr int chunk = 16 / static_cast<int>(sizeof(E)), chunks = Width / chunk;
   int const dim = static_cast<int>(from.extent(3));
-  index const step = from.stride(3);                             // 1 where whole; written in both ways, so that they share what addresses are made of
+  index_t const step = from.stride(3);                           // 1 where whole; written in both ways, so that they share what addresses are made of
   if (copies_whole(from)) {
     constexpr int at_once = Threads / chunks;                    // rows that the threads copy together
     if constexpr (Threads % chunks == 0 && Rows % at_once == 0) {

@@ -23,9 +23,9 @@ struct query_block : query_rows<M, Call> {
   using rows_type::each, rows_type::judge, rows_type::count, rows_type::start, rows_type::raise, rows_type::raise_part, rows_type::take_in, rows_type::merge_lanes;
 
   tiles_of<M, Call> tiles;
-  index first_key = 0, last_key;                                 // the keys that this block meets: all, unless they are split
+  index_t first_key = 0, last_key;                               // the keys that this block meets: all, unless they are split
 
-  BASIN_DEVICE query_block(M const& machine, Call const& call, index block) : rows_type(machine, call, block), tiles(machine, call) {
+  BASIN_DEVICE query_block(M const& machine, Call const& call, index_t block) : rows_type(machine, call, block), tiles(machine, call) {
     last_key = keys_of_sequence;
   }
 
@@ -37,14 +37,14 @@ struct query_block : query_rows<M, Call> {
   /// Calls meet(first key, how much of the tile is seen) for every tile of keys that somebody of the block sees.
   template <sweep For, class Meet>
   BASIN_DEVICE void over_tiles(Meet const& meet) {
-    tiles.template over<For == sweep::values ? 2 : 1>(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, [&](index at) { return next(at); }, [&](index at) {
+    tiles.template over<For == sweep::values ? 2 : 1>(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, [&](index_t at) { return next(at); }, [&](index_t at) {
       meet(at, seen(at));
     });
   }
   /// The same with the judged tile: meet(scores).
   template <sweep For, class Meet>
   BASIN_DEVICE void over_scores(Meet const& meet) {
-    over_tiles<For>([&](index first, coverage seen) {
+    over_tiles<For>([&](index_t first, coverage seen) {
       scores_type s = tiles.product(0);
       judge(s, first, seen);
       meet(s);
@@ -53,7 +53,7 @@ struct query_block : query_rows<M, Call> {
   /// The sweep that makes outputs: weigh(scores) makes weights of them, lower() rescales `sums`, to which the values are added in proportion.
   template <class Weigh, class Lower>
   BASIN_DEVICE void over_mixing(sums_of_warp<Call::dim / 8>& sums, Weigh const& weigh, Lower const& lower) {
-    tiles.over_mixing(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, [&](index at) { return next(at); }, sums, [&](index at, scores_type& s) {
+    tiles.over_mixing(c.k, c.v, {rows.batch, rows.kv_head, keys_of_sequence}, first_key, last_key, [&](index_t at) { return next(at); }, sums, [&](index_t at, scores_type& s) {
       judge(s, at, seen(at));
       weigh(s);
     }, lower);
@@ -62,7 +62,7 @@ struct query_block : query_rows<M, Call> {
   /// How many keys each row sees, where its start asks for it. Of tiles that are seen as a whole nothing is multiplied.
   BASIN_DEVICE void count_keys() {
     if constexpr (!starts_uncounted<N>) {
-      over_tiles<sweep::counts>([&](index first, coverage seen) {
+      over_tiles<sweep::counts>([&](index_t first, coverage seen) {
         if (seen == coverage::all) {
           for (float& one : visible) one += static_cast<float>(2 * Call::tiles);
         } else {
@@ -104,9 +104,9 @@ struct query_block : query_rows<M, Call> {
   }
 
  private:
-  BASIN_DEVICE coverage seen(index at) const { return rows.seen(m, c, keys_of_sequence, at, at + Call::cut.columns); }
+  BASIN_DEVICE coverage seen(index_t at) const { return rows.seen(m, c, keys_of_sequence, at, at + Call::cut.columns); }
   /// The first tile from `at` on of which something is seen.
-  BASIN_DEVICE index next(index at) const {
+  BASIN_DEVICE index_t next(index_t at) const {
     while (at < last_key && seen(at) == coverage::none) at += Call::cut.columns;
     return at;
   }

@@ -17,17 +17,17 @@ class query_gradient_block {
   using watch_type = typename Call::watch_type;
   using scores_type = typename Call::scores_type;
 
-  BASIN_DEVICE query_gradient_block(M const& m, Call const& call, index block) : at(m, call, block), watch(call.use.observe) {
+  BASIN_DEVICE query_gradient_block(M const& m, Call const& call, index_t block) : at(m, call, block), watch(call.use.observe) {
     at.fetch_rows(0, call.q);
     at.fetch_rows(1, call.dout);
   }
 
-  static index blocks(Call const& c) { return block_type::blocks(c); }
+  static index_t blocks(Call const& c) { return block_type::blocks(c); }
 
   BASIN_DEVICE void run() {
     make_rows();
     make_deltas();
-    over_pairs([&](int i, auto const& pair, float dot, float& dw, index key) {
+    over_pairs([&](int i, auto const& pair, float dot, float& dw, index_t key) {
       if constexpr (watch_type::row_values > 0) watch.absorb(states[i], seen_term<float>{pair.weight, math::log(pair.weight)});
       float const ds = score_gradient_of(at.c, kept[i], delta[i], pair, dw);
       if constexpr (has_parameters<N>)
@@ -57,7 +57,7 @@ class query_gradient_block {
       for (int i = 0; i < 2; ++i)
         if (at.here[i]) delta[i][0] = part_of_output_product(at.mine[i]);
     } else {
-      over_pairs([&](int i, auto const& pair, float, float& dw, index) {
+      over_pairs([&](int i, auto const& pair, float, float& dw, index_t) {
         if (pair.seen && (has_jacobian_of_weights<N> || pair.weighs())) gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
       }, [](scores_type&) {});
     }
@@ -67,20 +67,20 @@ class query_gradient_block {
   /// Of <do, o> the part of this lane: every fourth column.
   BASIN_DEVICE float part_of_output_product(row_of_lane const& mine) const {
     float sum = 0.0f;
-    for (index d = at.m.thread() % 4; d < at.c.p.value_dim; d += 4)
+    for (index_t d = at.m.thread() % 4; d < at.c.p.value_dim; d += 4)
       sum = math::fma(static_cast<float>(at.c.dout(mine.batch, mine.head, mine.query, d)), static_cast<float>(at.c.made(mine.batch, mine.head, mine.query, d)), sum);
     return sum;
   }
   /// f(row of the lane, pair, <q, k>, dw, key) for all pairs of a lane, then then(what f made of dw) for the tile.
   template <class F, class Then>
   BASIN_DEVICE void over_pairs(F const& f, Then const& then) {
-    at.template over_tiles<sweep::values>([&](index first, coverage seen) {
+    at.template over_tiles<sweep::values>([&](index_t first, coverage seen) {
       auto made = at.tiles.both_products();
       auto& dots = made.first;
       auto& dw = made.second;
       auto const judged = [&](coverage known) {
         at.each(dots, dw, [&](int i, int column, float dot, float& one) {
-          index const key = first + column;
+          index_t const key = first + column;
           f(i, weighed(at.c, kept[i], at.keys_of_sequence, at.mine[i], key, known, dot), dot, one, key);
         });
       };

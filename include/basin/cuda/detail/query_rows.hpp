@@ -27,7 +27,7 @@ struct query_rows {
   M const& m;
   Call const& c;
   rows_of_block rows;
-  index keys_of_sequence;
+  index_t keys_of_sequence;
   row_of_lane mine[2];                                           // rows g and g + 8 of the warp's sixteen, g = lane / 4
   bool here[2] = {};                                             // whether there is a query
   float visible[2] = {};
@@ -35,9 +35,9 @@ struct query_rows {
   float terms[2] = {};                                           // by exponents: what those of this lane sum up to
   line_of_row line[2];
 
-  BASIN_DEVICE query_rows(M const& machine, Call const& call, index block) : m(machine), c(call) {
-    index const group = c.group(), all = c.p.queries * group, blocks = (all + Call::rows - 1) / Call::rows;
-    index const head = block / blocks, first = (blocks - 1 - block % blocks) * Call::rows;  // the last queries, who may see most, first
+  BASIN_DEVICE query_rows(M const& machine, Call const& call, index_t block) : m(machine), c(call) {
+    index_t const group = c.group(), all = c.p.queries * group, blocks = (all + Call::rows - 1) / Call::rows;
+    index_t const head = block / blocks, first = (blocks - 1 - block % blocks) * Call::rows;  // the last queries, who may see most, first
     rows = {static_cast<int>(head / c.p.kv_heads), head % c.p.kv_heads, static_cast<unsigned>(all - first < Call::rows ? all - first : Call::rows),
             static_cast<unsigned>(group), static_cast<unsigned>(first % group), first / group, 0};
     rows.high = rows.query(rows.count - 1);
@@ -52,8 +52,8 @@ struct query_rows {
   }
 
   /// Blocks of a whole call.
-  static index blocks(Call const& c) {
-    index const all = c.p.queries * (c.p.heads / c.p.kv_heads);
+  static index_t blocks(Call const& c) {
+    index_t const all = c.p.queries * (c.p.heads / c.p.kv_heads);
     return c.p.batch * c.p.kv_heads * ((all + Call::rows - 1) / Call::rows);
   }
 
@@ -81,7 +81,7 @@ struct query_rows {
 
   /// What the products of a tile become: scores, -inf where a key is not seen; or marked products, where terms are made of them. By exponents
   /// the numbers of a row whose line falls are turned, so that the largest weighs most in any row.
-  BASIN_DEVICE void judge(scores_type& s, index first, coverage seen) const {
+  BASIN_DEVICE void judge(scores_type& s, index_t first, coverage seen) const {
     if (seen == coverage::all) {
       if constexpr (!of_products) each(s, [&](int i, int column, float& x) { x = score_of(c, keys_of_sequence, mine[i], first + column, coverage::all, x).score; });
     } else {
@@ -97,7 +97,7 @@ struct query_rows {
     }
   }
   /// Counts the keys of a tile that rows see.
-  BASIN_DEVICE void count(scores_type const& s, index first, coverage seen) {
+  BASIN_DEVICE void count(scores_type const& s, index_t first, coverage seen) {
     each(s, [&](int i, int column, float x) { visible[i] += score_of(c, keys_of_sequence, mine[i], first + column, seen, x).seen ? 1.0f : 0.0f; });
   }
 

@@ -18,7 +18,7 @@ struct row_part {
 /// The arguments of a call whose keys are split.
 template <class E, class N, class Out, class Keys, class Watch>
 struct split_arguments : forward_arguments<E, N, Out, Keys> {
-  index splits = 1, keys_per_split = 0;
+  index_t splits = 1, keys_per_split = 0;
   row_part<N, Watch>* parts = nullptr;                           // [batch, heads, queries, splits]
   float* outputs = nullptr;                                      // [batch, heads, queries, splits, value_dim], not yet normalised
 };
@@ -32,13 +32,13 @@ class split_block : forward_block<M, Call> {
  public:
   using base = forward_block<M, Call>;
 
-  BASIN_DEVICE split_block(M const& m, Call const& call, index block) : base(m, call, block / call.splits), split(block % call.splits) {
+  BASIN_DEVICE split_block(M const& m, Call const& call, index_t block) : base(m, call, block / call.splits), split(block % call.splits) {
     auto& at = this->at;
-    index const end = (split + 1) * call.keys_per_split;
+    index_t const end = (split + 1) * call.keys_per_split;
     at.first_key = split * call.keys_per_split, at.last_key = end < at.keys_of_sequence ? end : at.keys_of_sequence;
   }
 
-  static index blocks(Call const& c) { return base::blocks(c) * c.splits; }
+  static index_t blocks(Call const& c) { return base::blocks(c) * c.splits; }
 
   BASIN_DEVICE void run() {
     static_assert(base::watch_type::row_values == 0 || base::watch_type::rescales,
@@ -51,14 +51,14 @@ class split_block : forward_block<M, Call> {
       auto const state = this->merged_states(i);
       if (!this->at.here[i]) continue;
       auto const& mine = this->at.mine[i];
-      index const part = c.row(mine.batch, mine.head, mine.query) * c.splits + split;
+      index_t const part = c.row(mine.batch, mine.head, mine.query) * c.splits + split;
       if (t == 0) c.parts[part] = {this->at.row[i], state};
       write_row(this->at.m, this->out, i, c.p.value_dim, 1.0f, c.outputs + part * c.p.value_dim, 1);
     }
   }
 
  private:
-  index split;
+  index_t split;
 };
 
 /// Joins the parts of one row a warp.
@@ -68,27 +68,27 @@ class join_block {
   using N = typename Call::normalizer_type;
   using watch_type = typename Call::watch_type;
 
-  BASIN_DEVICE join_block(M const& machine, Call const& call, index block) : m(machine), c(call), watch(call.use.observe), row(block * Call::cut.warps + machine.thread() / 32) {}
+  BASIN_DEVICE join_block(M const& machine, Call const& call, index_t block) : m(machine), c(call), watch(call.use.observe), row(block * Call::cut.warps + machine.thread() / 32) {}
 
-  static index blocks(Call const& c) { return (c.p.batch * c.p.heads * c.p.queries + Call::cut.warps - 1) / Call::cut.warps; }
+  static index_t blocks(Call const& c) { return (c.p.batch * c.p.heads * c.p.queries + Call::cut.warps - 1) / Call::cut.warps; }
 
   BASIN_DEVICE void run() {
     if (row >= c.p.batch * c.p.heads * c.p.queries) return;
     auto const& n = c.use.normalize;
     auto const* const parts = c.parts + row * c.splits;
     auto whole = parts[0].row;
-    for (index s = 1; s < c.splits; ++s) n.merge(whole, parts[s].row);
+    for (index_t s = 1; s < c.splits; ++s) n.merge(whole, parts[s].row);
     float const factor = n.factor(whole);
-    index const query = row % c.p.queries, of_all = row / c.p.queries;
+    index_t const query = row % c.p.queries, of_all = row / c.p.queries;
     row_at const at{static_cast<int>(of_all / c.p.heads), static_cast<int>(of_all % c.p.heads), query};
-    for (index d = m.thread() % 32; d < c.p.value_dim; d += 32) {
+    for (index_t d = m.thread() % 32; d < c.p.value_dim; d += 32) {
       float sum = 0.0f;
-      for (index s = 0; s < c.splits; ++s) sum += n.rescale(parts[s].row, whole) * c.outputs[(row * c.splits + s) * c.p.value_dim + d];
+      for (index_t s = 0; s < c.splits; ++s) sum += n.rescale(parts[s].row, whole) * c.outputs[(row * c.splits + s) * c.p.value_dim + d];
       c.out(at.batch, at.head, at.query, d) = std::remove_cvref_t<decltype(c.out(0, 0, 0, 0))>(factor * sum);
     }
     if (m.thread() % 32 != 0) return;
     typename watch_type::template rows<float> states{};
-    for (index s = 0; s < c.splits; ++s) {
+    for (index_t s = 0; s < c.splits; ++s) {
       auto part = parts[s].states;
       watch.rescale(part, n.rescale(parts[s].row, whole), watch.totals(part, n, parts[s].row));
       watch.merge(states, part);
@@ -103,7 +103,7 @@ class join_block {
   M const& m;
   Call const& c;
   watch_type watch;
-  index row;
+  index_t row;
 };
 
 }  // namespace basin::gpu::detail

@@ -13,7 +13,7 @@ namespace basin::gpu::detail {
 /// Where tiles that pass by come from: rows [0, count) of one head; what lies beyond is zeros.
 struct passing_rows {
   int batch;
-  index head, count;
+  index_t head, count;
 };
 
 /// Own rows of both tensors against those that pass by.
@@ -44,12 +44,12 @@ class copied_tiles {
   /// Calls meet(first row) for every tile from `at` on that next(row) leaves, with the first Count tensors of it in shared memory.
   /// The next tile is on its way meanwhile.
   template <int Count, class First, class Second, class Next, class Meet>
-  BASIN_DEVICE void over(First const& first, Second const& second, passing_rows const& from, index start, index last, Next const& next, Meet const& meet) {
-    index at = next(start);
+  BASIN_DEVICE void over(First const& first, Second const& second, passing_rows const& from, index_t start, index_t last, Next const& next, Meet const& meet) {
+    index_t at = next(start);
     if (at < last) fetch<Count>(first, second, from, at);
     m.commit();
     while (at < last) {
-      index const after = next(at + Call::cut.columns);
+      index_t const after = next(at + Call::cut.columns);
       stage = 1 - stage;
       if (after < last) fetch<Count>(first, second, from, after);
       stage = 1 - stage;
@@ -66,9 +66,9 @@ class copied_tiles {
   /// A sweep that makes outputs: weigh(first row, scores) makes weights of the scores of a tile, then lower() rescales `sums`, then
   /// sums += W B with the rows of the second tensor.
   template <class First, class Second, class Next, class Weigh, class Lower>
-  BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index start, index last, Next const& next, sums_of_warp<Call::dim / 8>& sums,
+  BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index_t start, index_t last, Next const& next, sums_of_warp<Call::dim / 8>& sums,
                                 Weigh const& weigh, Lower const& lower) {
-    over<2>(first, second, from, start, last, next, [&](index at) {
+    over<2>(first, second, from, start, last, next, [&](index_t at) {
       scores_type s = product(0);
       weigh(at, s);
       lower();
@@ -100,12 +100,12 @@ class copied_tiles {
   BASIN_DEVICE typename Call::tile_type passing(int n) const { return tile_at(Call::own_tiles * Call::rows + (2 * n + stage) * Call::cut.columns); }
 
   template <int Count, class First, class Second>
-  BASIN_DEVICE void fetch(First const& first, Second const& second, passing_rows const& from, index at) const {
+  BASIN_DEVICE void fetch(First const& first, Second const& second, passing_rows const& from, index_t at) const {
     copy(first, from, at, passing(0));
     if constexpr (Count > 1) copy(second, from, at, passing(1));
   }
   template <class Keys>
-  BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index at, typename Call::tile_type to) const {
+  BASIN_DEVICE void copy(Keys const& tensor, passing_rows const& from, index_t at, typename Call::tile_type to) const {
     int const left = static_cast<int>(from.count - at < Call::cut.columns ? from.count - at : Call::cut.columns);
     copy_rows<Call::threads, Call::cut.columns, Call::dim>(m, rows_of_keys(tensor), to, [&](int r) { return r < left; },
                                                            rows_from(tensor, from.batch, from.head, at, from.count));

@@ -12,7 +12,7 @@ namespace basin::nn::detail {
 /// A matrix as a BLAS sees it: one stride is 1, the other is the leading dimension.
 struct blas_layout {
   char orientation;  // 'N': rows lie contiguous, 'T': columns do
-  index leading;
+  index_t leading;
 };
 
 template <class T>
@@ -20,8 +20,8 @@ blas_layout layout_of(char const* what, view<T, 2> x) {
   auto const lies = [&](int along, int across) {
     return (x.extent(along) <= 1 || x.stride(along) == 1) && (x.extent(across) <= 1 || x.stride(across) >= x.extent(along));
   };
-  if (lies(1, 0)) return {'N', std::max({index{1}, x.extent(1), x.extent(0) > 1 ? x.stride(0) : 1})};
-  if (lies(0, 1)) return {'T', std::max({index{1}, x.extent(0), x.extent(1) > 1 ? x.stride(1) : 1})};
+  if (lies(1, 0)) return {'N', std::max({index_t{1}, x.extent(1), x.extent(0) > 1 ? x.stride(0) : 1})};
+  if (lies(0, 1)) return {'T', std::max({index_t{1}, x.extent(0), x.extent(1) > 1 ? x.stride(1) : 1})};
   throw shape_error(message("basin::nn::multiply: ", what, " has strides ", x.stride(0), ", ", x.stride(1), " and extents ", x.extent(0),
                             " x ", x.extent(1), "; one stride must be 1, the other at least the extent of the first"));
 }

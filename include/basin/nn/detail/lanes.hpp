@@ -9,9 +9,9 @@ namespace basin::nn::detail {
 /// Calls op(lane_type, offset) over [0, n): whole SIMD batches first, then scalars. One generic lambda serves both, through
 /// load<V>, store and basin::math.
 template <class T, class Op>
-BASIN_INLINE void for_lanes(index n, Op&& op) {
-  constexpr index width = static_cast<index>(simd<T>::size);
-  index d = 0;
+BASIN_INLINE void for_lanes(index_t n, Op&& op) {
+  constexpr index_t width = static_cast<index_t>(simd<T>::size);
+  index_t d = 0;
   for (; d + width <= n; d += width) op(simd<T>{}, d);
   for (; d < n; ++d) op(T{}, d);
 }

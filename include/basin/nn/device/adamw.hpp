@@ -13,13 +13,13 @@ template <class T>
 struct square_of_element {
   T const* x;
 
-  BASIN_DEVICE double operator()(index i) const { return static_cast<double>(x[i]) * static_cast<double>(x[i]); }
+  BASIN_DEVICE double operator()(index_t i) const { return static_cast<double>(x[i]) * static_cast<double>(x[i]); }
 };
 
 struct number_itself {
   double const* x;
 
-  BASIN_DEVICE double operator()(index i) const { return x[i]; }
+  BASIN_DEVICE double operator()(index_t i) const { return x[i]; }
 };
 
 template <class T>
@@ -28,7 +28,7 @@ struct moved_element {
   T const* gradient;
   adamw_step<T> step;
 
-  BASIN_DEVICE void operator()(index i) const {
+  BASIN_DEVICE void operator()(index_t i) const {
     auto const to = move_element(value[i], first[i], second[i], gradient[i], step);
     first[i] = to.first;
     second[i] = to.second;
@@ -41,8 +41,8 @@ struct moved_element {
 /// How many doubles of the device's memory adamw() wants to work in: a sum of squares of every block of values, and their sum.
 template <class T>
 std::size_t adamw_workspace(std::span<parameter<T> const> parameters) {
-  index blocks = 1;
-  for (auto const& p : parameters) blocks += std::max<index>(1, (std::ssize(p.values) + detail::block - 1) / detail::block);
+  index_t blocks = 1;
+  for (auto const& p : parameters) blocks += std::max<index_t>(1, (std::ssize(p.values) + detail::block - 1) / detail::block);
   return static_cast<std::size_t>(blocks);
 }
 
@@ -54,7 +54,7 @@ std::size_t adamw_workspace(std::span<parameter<T> const> parameters) {
 template <device D, class T, class State>
 double adamw(D& on, std::span<parameter<T> const> parameters, State& state, double rate, adamw_options const& options, std::span<double> workspace) {
   char const* const who = "basin::nn::adamw";
-  index const count = parameter_count(parameters);
+  index_t const count = parameter_count(parameters);
   detail::require_adamw(count, state, options, rate);
   if (workspace.size() < adamw_workspace(parameters))
     throw shape_error(message(who, ": the workspace has ", workspace.size(), " numbers but the call wants ", adamw_workspace(parameters), "; ask adamw_workspace(parameters)"));
@@ -65,15 +65,15 @@ double adamw(D& on, std::span<parameter<T> const> parameters, State& state, doub
     on.launch(who, grid);
     sums += grid.blocks();
   }
-  index const blocks = sums - total - 1;
-  on.launch(who, detail::block_sums<detail::number_itself>{blocks, std::max<index>(blocks, 1), total, {total + 1}});
+  index_t const blocks = sums - total - 1;
+  on.launch(who, detail::block_sums<detail::number_itself>{blocks, std::max<index_t>(blocks, 1), total, {total + 1}});
   double const norm = detail::require_finite(std::sqrt(on.read(total)));
   if (state.steps == 0) {
     state.first.resize(static_cast<std::size_t>(count));
     state.second.resize(static_cast<std::size_t>(count));
   }
   ++state.steps;
-  index at = 0;
+  index_t at = 0;
   for (auto const& p : parameters) {
     detail::moved_element<T> const f{p.values.data(), state.first.data() + at, state.second.data() + at, p.gradient.data(),
                                      detail::step_of<T>(state.steps, norm, rate, options, p.shape.size())};

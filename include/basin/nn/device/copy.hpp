@@ -13,7 +13,7 @@ struct copied_element {
   T const* from;
   T* to;
 
-  BASIN_DEVICE void operator()(index i) const { to[i] = from[i]; }
+  BASIN_DEVICE void operator()(index_t i) const { to[i] = from[i]; }
 };
 
 template <class T>
@@ -21,8 +21,8 @@ struct copied_head {
   view<T const, 4> from;
   view<T, 4> to;
 
-  BASIN_DEVICE void operator()(index n) const {
-    index const d = n % to.extent(3), i = n / to.extent(3) % to.extent(2), h = n / to.extent(3) / to.extent(2) % to.extent(1), b = n / to.extent(3) / to.extent(2) / to.extent(1);
+  BASIN_DEVICE void operator()(index_t n) const {
+    index_t const d = n % to.extent(3), i = n / to.extent(3) % to.extent(2), h = n / to.extent(3) / to.extent(2) % to.extent(1), b = n / to.extent(3) / to.extent(2) / to.extent(1);
     to(b, h, i, d) = from(b, h, i, d);
   }
 };
@@ -32,7 +32,7 @@ struct filled_element {
   T* to;
   T value;
 
-  BASIN_DEVICE void operator()(index i) const { to[i] = value; }
+  BASIN_DEVICE void operator()(index_t i) const { to[i] = value; }
 };
 
 }  // namespace detail

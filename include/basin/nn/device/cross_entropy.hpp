@@ -19,20 +19,20 @@ struct cross_entropy_row {
   view<T, 2> dlogits;
 
   template <class Lanes>
-  BASIN_DEVICE void operator()(Lanes const& lanes, index i) const {
-    index const vocabulary = logits.extent(1);
+  BASIN_DEVICE void operator()(Lanes const& lanes, index_t i) const {
+    index_t const vocabulary = logits.extent(1);
     T const weight = weights[i];
     if (weight == 0) {
       if (lanes.lane() == 0) losses[i] = 0;
-      for (index v = lanes.lane(); v < vocabulary; v += lanes.width) dlogits(i, v) = 0;
+      for (index_t v = lanes.lane(); v < vocabulary; v += lanes.width) dlogits(i, v) = 0;
       return;
     }
     row_softmax<T> fit{math::minus_inf<T>(), 0};
-    for (index v = lanes.lane(); v < vocabulary; v += lanes.width) fit.max = math::max(fit.max, logits(i, v));
+    for (index_t v = lanes.lane(); v < vocabulary; v += lanes.width) fit.max = math::max(fit.max, logits(i, v));
     fit.max = lanes.max(fit.max);
-    for (index v = lanes.lane(); v < vocabulary; v += lanes.width) fit.sum += math::exp(logits(i, v) - fit.max);
+    for (index_t v = lanes.lane(); v < vocabulary; v += lanes.width) fit.sum += math::exp(logits(i, v) - fit.max);
     fit.sum = lanes.sum(fit.sum);
-    for (index v = lanes.lane(); v < vocabulary; v += lanes.width) {
+    for (index_t v = lanes.lane(); v < vocabulary; v += lanes.width) {
       T const x = logits(i, v), share = weighted_softmax(x, fit.max, weight / fit.sum);
       if (v == targets[i]) losses[i] = fit.loss(x);
       dlogits(i, v) = v == targets[i] ? share - weight : share;
@@ -44,7 +44,7 @@ template <class T>
 struct weighted_loss {
   T const *weights, *losses;
 
-  BASIN_DEVICE double operator()(index i) const { return weights[i] == 0 ? 0.0 : static_cast<double>(weights[i]) * static_cast<double>(losses[i]); }
+  BASIN_DEVICE double operator()(index_t i) const { return weights[i] == 0 ? 0.0 : static_cast<double>(weights[i]) * static_cast<double>(losses[i]); }
 };
 
 }  // namespace detail
@@ -58,7 +58,7 @@ struct weighted_loss {
 template <device D, class T>
 void cross_entropy(D& on, const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights, std::span<T> losses, view<T, 2> dlogits, double* total) {
   char const* const where = "cross_entropy";
-  index const rows = logits.extent(0);
+  index_t const rows = logits.extent(0);
   detail::require_rows(where, "logits", logits);
   detail::require_rows(where, "dlogits", dlogits);
   detail::require_same_shape(where, "logits", logits, "dlogits", dlogits);

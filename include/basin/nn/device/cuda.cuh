@@ -53,7 +53,7 @@ inline std::uint32_t alignment_of(void const* pointer) {
 
 /// All that the choice of an algorithm depends on.
 struct product_key {
-  index m, n, k, lda, ldb, ldc;
+  index_t m, n, k, lda, ldb, ldc;
   char a, b;                                                     // 'N' or 'T' (blas_layout)
   std::uint32_t align_a, align_b, align_c;
 
@@ -67,7 +67,7 @@ struct product_plan {
 };
 
 /// A matrix of fp32 by columns, as cuBLASLt sees it.
-inline cublas_matrix matrix_of(index rows, index columns, index leading) {
+inline cublas_matrix matrix_of(index_t rows, index_t columns, index_t leading) {
   cublasLtMatrixLayout_t made = nullptr;
   require_cublas("cublasLtMatrixLayoutCreate", cublasLtMatrixLayoutCreate(&made, CUDA_R_32F, static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(columns), leading));
   return cublas_matrix(made);
@@ -139,7 +139,7 @@ class cuda_device {
     if (c.extent(0) == 0 || c.extent(1) == 0) return;
     if (a.extent(1) == 0) return how == update::add ? void() : clear(c);  // an empty sum
     auto const la = detail::layout_of("a", a), lb = detail::layout_of("b", b);
-    index const ldc = c.extent(0) > 1 ? c.stride(0) : c.extent(1);
+    index_t const ldc = c.extent(0) > 1 ? c.stride(0) : c.extent(1);
     auto const& plan = plan_of({c.extent(0), c.extent(1), a.extent(1), la.leading, lb.leading, ldc, la.orientation, lb.orientation,
                                 detail::alignment_of(a.data_handle()), detail::alignment_of(b.data_handle()), detail::alignment_of(c.data_handle())});
     float const one = 1, keep = how == update::add ? 1 : 0;

@@ -15,8 +15,8 @@ struct embedding_element {
   view<T const, 2> table;
   view<T, 2> y;
 
-  BASIN_DEVICE void operator()(index n) const {
-    index const i = n / y.extent(1), d = n % y.extent(1);
+  BASIN_DEVICE void operator()(index_t n) const {
+    index_t const i = n / y.extent(1), d = n % y.extent(1);
     y(i, d) = table(tokens[i], d);
   }
 };
@@ -28,10 +28,10 @@ struct embedding_slope_element {
   view<T const, 2> dy;
   view<T, 2> dtable;
 
-  BASIN_DEVICE void operator()(index n) const {
-    index const token = n / dtable.extent(1), d = n % dtable.extent(1);
+  BASIN_DEVICE void operator()(index_t n) const {
+    index_t const token = n / dtable.extent(1), d = n % dtable.extent(1);
     T sum = dtable(token, d);
-    for (index i = 0; i < dy.extent(0); ++i)
+    for (index_t i = 0; i < dy.extent(0); ++i)
       if (tokens[i] == token) sum += dy(i, d);
     dtable(token, d) = sum;
   }

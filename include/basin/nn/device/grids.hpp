@@ -19,7 +19,7 @@ namespace detail {
 /// The least a grid is: it says how many blocks of how many threads run it, and what a thread of them does.
 struct empty_grid {
   static constexpr int threads = 32, shared_bytes = 0;
-  index blocks() const { return 0; }
+  index_t blocks() const { return 0; }
   template <class M>
   BASIN_DEVICE void operator()(M const&) const {}
 };
@@ -45,13 +45,13 @@ namespace detail {
 template <class F>
 struct each_element {
   static constexpr int threads = 256, shared_bytes = 0;
-  index count;
+  index_t count;
   F f;
 
-  index blocks() const { return (count + threads - 1) / threads; }
+  index_t blocks() const { return (count + threads - 1) / threads; }
   template <class M>
   BASIN_DEVICE void operator()(M const& m) const {
-    index const i = m.block() * threads + m.thread();
+    index_t const i = m.block() * threads + m.thread();
     if (i < count) f(i);
   }
 };
@@ -59,10 +59,10 @@ struct each_element {
 /// The 32 threads that share a row: each takes every 32nd element, and sums are the same bits in all.
 template <class M>
 struct row_lanes {
-  static constexpr index width = 32;
+  static constexpr index_t width = 32;
   M const& machine;
 
-  BASIN_DEVICE index lane() const { return machine.thread() % width; }
+  BASIN_DEVICE index_t lane() const { return machine.thread() % width; }
   template <class T>
   BASIN_DEVICE T sum(T mine) const {
     for (int mask = 1; mask < width; mask *= 2) mine += from(mine, mask);
@@ -89,13 +89,13 @@ struct row_lanes {
 template <class F>
 struct each_row {
   static constexpr int warps = 4, threads = 32 * warps, shared_bytes = 0;
-  index rows;
+  index_t rows;
   F f;
 
-  index blocks() const { return (rows + warps - 1) / warps; }
+  index_t blocks() const { return (rows + warps - 1) / warps; }
   template <class M>
   BASIN_DEVICE void operator()(M const& m) const {
-    index const i = m.block() * warps + m.thread() / 32;
+    index_t const i = m.block() * warps + m.thread() / 32;
     if (i < rows) f(row_lanes<M>{m}, i);
   }
 };
@@ -104,17 +104,17 @@ struct each_row {
 template <class T, class F>
 struct each_column {
   static constexpr int warps = 16, threads = 32 * warps, shared_bytes = threads * sizeof(T);
-  index rows, columns;
+  index_t rows, columns;
   F f;
 
-  index blocks() const { return (columns + 31) / 32; }
+  index_t blocks() const { return (columns + 31) / 32; }
   template <class M>
   BASIN_DEVICE void operator()(M const& m) const {
     T* const sums = reinterpret_cast<T*>(m.shared());            // [warps, 32]
-    index const column = m.block() * 32 + m.thread() % 32;
+    index_t const column = m.block() * 32 + m.thread() % 32;
     T sum = 0;
     if (column < columns)
-      for (index i = m.thread() / 32; i < rows; i += warps) sum += f.term(i, column);
+      for (index_t i = m.thread() / 32; i < rows; i += warps) sum += f.term(i, column);
     sums[m.thread()] = sum;
     m.sync();
     if (m.thread() >= 32 || column >= columns) return;
@@ -127,17 +127,17 @@ struct each_column {
 template <class F>
 struct block_sums {
   static constexpr int threads = 256, shared_bytes = threads * sizeof(double);
-  index count, each;                                             // indices; of a block
+  index_t count, each;                                           // indices; of a block
   double* out;
   F f;
 
-  index blocks() const { return count > each ? (count + each - 1) / each : 1; }
+  index_t blocks() const { return count > each ? (count + each - 1) / each : 1; }
   template <class M>
   BASIN_DEVICE void operator()(M const& m) const {
     double* const sums = reinterpret_cast<double*>(m.shared());  // [threads]
-    index const end = (m.block() + 1) * each, last = end < count ? end : count;
+    index_t const end = (m.block() + 1) * each, last = end < count ? end : count;
     double sum = 0;
-    for (index i = m.block() * each + m.thread(); i < last; i += threads) sum += f(i);
+    for (index_t i = m.block() * each + m.thread(); i < last; i += threads) sum += f(i);
     sums[m.thread()] = sum;
     for (int half = threads / 2; half > 0; half /= 2) {
       m.sync();

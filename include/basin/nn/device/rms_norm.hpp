@@ -18,13 +18,13 @@ struct rms_norm_row {
   T* inverse_rms;
 
   template <class Lanes>
-  BASIN_DEVICE void operator()(Lanes const& lanes, index i) const {
-    index const dim = x.extent(1);
+  BASIN_DEVICE void operator()(Lanes const& lanes, index_t i) const {
+    index_t const dim = x.extent(1);
     T sum = 0;
-    for (index d = lanes.lane(); d < dim; d += lanes.width) sum += x(i, d) * x(i, d);
+    for (index_t d = lanes.lane(); d < dim; d += lanes.width) sum += x(i, d) * x(i, d);
     T const r = inverse_rms_of(lanes.sum(sum), static_cast<T>(dim), epsilon);
     if (lanes.lane() == 0) inverse_rms[i] = r;
-    for (index d = lanes.lane(); d < dim; d += lanes.width) y(i, d) = normed(x(i, d), r, weight[d]);
+    for (index_t d = lanes.lane(); d < dim; d += lanes.width) y(i, d) = normed(x(i, d), r, weight[d]);
   }
 };
 
@@ -36,12 +36,12 @@ struct rms_norm_slope_row {
   view<T, 2> dx;
 
   template <class Lanes>
-  BASIN_DEVICE void operator()(Lanes const& lanes, index i) const {
-    index const dim = x.extent(1);
+  BASIN_DEVICE void operator()(Lanes const& lanes, index_t i) const {
+    index_t const dim = x.extent(1);
     T sum = 0;
-    for (index d = lanes.lane(); d < dim; d += lanes.width) sum += weight[d] * dy(i, d) * x(i, d);
+    for (index_t d = lanes.lane(); d < dim; d += lanes.width) sum += weight[d] * dy(i, d) * x(i, d);
     T const r = inverse_rms[i], along = along_row(lanes.sum(sum), static_cast<T>(dim), r);
-    for (index d = lanes.lane(); d < dim; d += lanes.width) dx(i, d) += normed_slope(x(i, d), r, weight[d], dy(i, d), along);
+    for (index_t d = lanes.lane(); d < dim; d += lanes.width) dx(i, d) += normed_slope(x(i, d), r, weight[d], dy(i, d), along);
   }
 };
 
@@ -52,8 +52,8 @@ struct rms_norm_weight_column {
   view<T const, 2> dy;
   T* dweight;
 
-  BASIN_DEVICE T term(index i, index d) const { return normed(dy(i, d), x(i, d), inverse_rms[i]); }
-  BASIN_DEVICE void add(index d, T sum) const { dweight[d] += sum; }
+  BASIN_DEVICE T term(index_t i, index_t d) const { return normed(dy(i, d), x(i, d), inverse_rms[i]); }
+  BASIN_DEVICE void add(index_t d, T sum) const { dweight[d] += sum; }
 };
 
 }  // namespace detail

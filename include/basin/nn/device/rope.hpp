@@ -15,8 +15,8 @@ template <class T>
 struct device_rope_table {
   view<T const, 2> cosine, sine;
 
-  index positions() const { return cosine.extent(0); }
-  index dim() const { return 2 * cosine.extent(1); }
+  index_t positions() const { return cosine.extent(0); }
+  index_t dim() const { return 2 * cosine.extent(1); }
 };
 
 namespace detail {
@@ -25,17 +25,17 @@ template <class T>
 struct rope_pair {
   view<T, 4> x;
   device_rope_table<T> table;
-  index first;
+  index_t first;
   T turn;
 
-  BASIN_DEVICE void operator()(index n) const {
-    index const half = x.extent(3) / 2, d = n % half, h = n / half % x.extent(1), i = n / half / x.extent(1) % x.extent(2), b = n / half / x.extent(1) / x.extent(2);
+  BASIN_DEVICE void operator()(index_t n) const {
+    index_t const half = x.extent(3) / 2, d = n % half, h = n / half % x.extent(1), i = n / half / x.extent(1) % x.extent(2), b = n / half / x.extent(1) / x.extent(2);
     turn_pair(x(b, h, i, d), x(b, h, i, d + half), table.cosine(first + i, d), turn * table.sine(first + i, d));
   }
 };
 
 template <class D, class T>
-void turn_on_device(D& on, char const* who, view<T, 4> x, device_rope_table<T> const& table, index first, T turn) {
+void turn_on_device(D& on, char const* who, view<T, 4> x, device_rope_table<T> const& table, index_t first, T turn) {
   on.launch(who, each_element<rope_pair<T>>{x.extent(0) * x.extent(1) * x.extent(2) * x.extent(3) / 2, {x, table, first, turn}});
 }
 
@@ -46,14 +46,14 @@ void turn_on_device(D& on, char const* who, view<T, 4> x, device_rope_table<T> c
 /// Shapes    x [batch, heads, length, dim], any strides but 1 for dim
 /// Errors    shape_error; nothing is launched then
 template <device D, class T>
-void rope_forward(D& on, view<T, 4> x, device_rope_table<T> const& table, index first = 0) {
+void rope_forward(D& on, view<T, 4> x, device_rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_forward", x, table, first);
   detail::turn_on_device(on, "basin::nn::rope_forward", x, table, first, T(1));
 }
 
 /// The gradient, in place: the rotation back.
 template <device D, class T>
-void rope_backward(D& on, view<T, 4> dx, device_rope_table<T> const& table, index first = 0) {
+void rope_backward(D& on, view<T, 4> dx, device_rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_backward", dx, table, first);
   detail::turn_on_device(on, "basin::nn::rope_backward", dx, table, first, T(-1));
 }

@@ -14,8 +14,8 @@ struct swiglu_element {
   view<T const, 2> gate, up;
   view<T, 2> y;
 
-  BASIN_DEVICE void operator()(index n) const {
-    index const i = n / y.extent(1), d = n % y.extent(1);
+  BASIN_DEVICE void operator()(index_t n) const {
+    index_t const i = n / y.extent(1), d = n % y.extent(1);
     y(i, d) = swiglu(gate(i, d), up(i, d));
   }
 };
@@ -25,8 +25,8 @@ struct swiglu_slope_element {
   view<T const, 2> gate, up, dy;
   view<T, 2> dgate, dup;
 
-  BASIN_DEVICE void operator()(index n) const {
-    index const i = n / dy.extent(1), d = n % dy.extent(1);
+  BASIN_DEVICE void operator()(index_t n) const {
+    index_t const i = n / dy.extent(1), d = n % dy.extent(1);
     auto const slope = swiglu_slope(gate(i, d), up(i, d), dy(i, d));
     dgate(i, d) = slope.gate;
     dup(i, d) = slope.up;

@@ -8,6 +8,7 @@ set(basin_headers
   include/basin/core/coord.hpp
   include/basin/core/detail/ptx.hpp
   include/basin/core/detail/x86.hpp
+  include/basin/core/element.hpp
   include/basin/core/error.hpp
   include/basin/core/half.hpp
   include/basin/core/math.hpp
@@ -15,7 +16,9 @@ set(basin_headers
   include/basin/core/problem.hpp
   include/basin/core/random.hpp
   include/basin/core/simd.hpp
+  include/basin/core/threads.hpp
   include/basin/core/view.hpp
+  include/basin/concepts/explain.hpp
   include/basin/concepts/mask.hpp
   include/basin/concepts/normalizer.hpp
   include/basin/concepts/observation.hpp

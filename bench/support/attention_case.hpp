@@ -112,7 +112,7 @@ class attention_case {
     using mask = std::remove_cvref_t<decltype(use.visible)>;
     static_assert(std::same_as<mask, basin::unmasked> || std::same_as<mask, basin::causal>, "bench: rows of this mask cannot be taken one at a time");
     basin::index_t const keys = std::same_as<mask, basin::causal> ? row + 1 : length_;
-    basin::reference::forward(use.with(basin::unobserved{}), basin::contiguous(q_.data() + row * dim_, 1, 1, 1, dim_),
+    basin::reference::forward(use.replace(basin::unobserved{}), basin::contiguous(q_.data() + row * dim_, 1, 1, 1, dim_),
                               basin::contiguous(k_.data(), 1, 1, keys, dim_), basin::contiguous(v_.data(), 1, 1, keys, dim_),
                               basin::contiguous(out, 1, 1, 1, dim_));
   }

@@ -4,8 +4,10 @@
 // Everything for the host, without the layers of nn/ (they need oneDNN; include them one by one).
 
 #include "basin/attention.hpp"
+#include "basin/concepts/explain.hpp"
 #include "basin/concepts/observation.hpp"
 #include "basin/concepts/parameters.hpp"
+#include "basin/core/element.hpp"
 #include "basin/core/paged.hpp"
 #include "basin/core/random.hpp"
 #include "basin/cpu/backward.hpp"

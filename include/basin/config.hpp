@@ -7,6 +7,15 @@
 #error "basin: needs C++20; compile with -std=c++20 (nvcc: -std=c++20 as well)"
 #endif
 
+// Hidden keys are scores of -infinity, a NaN in q, k or v must reach the rows that see it, and exponentials round by adding a large number and
+// taking it off again. Flags that let a compiler assume otherwise give wrong numbers in silence.
+#if !defined(BASIN_ALLOW_FAST_MATH) && \
+    ((defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__) || defined(__FAST_MATH__))
+#error "basin: compiled with -ffast-math, -ffinite-math-only or -fassociative-math, under which hidden keys (-infinity), NaN and exponentials \
+are not dependable; leave the flag out for units that include basin (add -fno-finite-math-only -fno-associative-math, or use -fno-fast-math), \
+or define BASIN_ALLOW_FAST_MATH to take what comes"
+#endif
+
 // A function that also runs on a GPU.
 #if defined(__CUDACC__)
 #define BASIN_HD __host__ __device__

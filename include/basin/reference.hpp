@@ -15,6 +15,7 @@
 #include "basin/attention.hpp"
 #include "basin/concepts/observation.hpp"
 #include "basin/concepts/parameters.hpp"
+#include "basin/core/element.hpp"
 #include "basin/core/problem.hpp"
 
 namespace basin::reference {
@@ -164,16 +165,19 @@ void store(View const& to, index_t batch, index_t head, std::vector<double> cons
 /// Throws    shape_error, value_error; nothing is written before all checks have passed
 template <class Attention, class Q, class K, class V, class Out>
 void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const& out) {
-  problem const p = check_forward("basin::reference::forward", q, k, v, out);
-  validate(use, p);
-  observation const watch(use.observe);
-  for (int b = 0; b < p.batch; ++b)
-    for (int h = 0; h < p.heads; ++h) {
-      detail::key_totals<std::remove_const_t<decltype(watch)>> totals(p.keys);
-      for (index_t i = 0; i < p.queries; ++i)
-        detail::forward_row(use, p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
-      for (index_t j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals.given[static_cast<std::size_t>(j)], totals.queries[static_cast<std::size_t>(j)]);
-    }
+  if constexpr (entry::takes_any(entry::reads<Q, K, V>{}, entry::writes<Out>{})) {
+    constexpr auto who = "basin::reference::forward";
+    problem const p = check_forward(who, q, k, v, out);
+    check_policies_on_host(who, use, p, operands_of_forward(q, k, v, out));
+    observation const watch(use.observe);
+    for (int b = 0; b < p.batch; ++b)
+      for (int h = 0; h < p.heads; ++h) {
+        detail::key_totals<std::remove_const_t<decltype(watch)>> totals(p.keys);
+        for (index_t i = 0; i < p.queries; ++i)
+          detail::forward_row(use, p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
+        for (index_t j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals.given[static_cast<std::size_t>(j)], totals.queries[static_cast<std::size_t>(j)]);
+      }
+  }
 }
 
 /// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers see nothing here.
@@ -187,22 +191,25 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
 /// Errors    static_assert: the normalizer has no jacobian()
 template <class Attention, class Q, class K, class V, class DOut, class DQ, class DK, class DV>
 void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk, DV const& dv) {
-  static_assert(has_jacobian<decltype(use.normalize)>,
-                "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
-  problem const p = check_backward("basin::reference::backward", q, k, v, dout, dq, dk, dv);
-  validate(use, p);
-  int const group = static_cast<int>(p.heads / p.kv_heads);
-  for (int b = 0; b < p.batch; ++b)
-    for (int kv = 0; kv < p.kv_heads; ++kv) {
-      detail::gradient_sums sums(p);
-      for (int h = kv * group; h < (kv + 1) * group; ++h) {
-        std::fill(sums.q.begin(), sums.q.end(), 0.0);
-        for (index_t i = 0; i < p.queries; ++i) detail::backward_row(use, p, q, k, v, dout, {b, h, i}, sums);
-        detail::store(dq, b, h, sums.q);
+  if constexpr (entry::takes_any(entry::reads<Q, K, V, DOut>{}, entry::writes<DQ, DK, DV>{})) {
+    static_assert(has_jacobian<decltype(use.normalize)>,
+                  "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
+    constexpr auto who = "basin::reference::backward";
+    problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
+    check_policies_on_host(who, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
+    int const group = static_cast<int>(p.heads / p.kv_heads);
+    for (int b = 0; b < p.batch; ++b)
+      for (int kv = 0; kv < p.kv_heads; ++kv) {
+        detail::gradient_sums sums(p);
+        for (int h = kv * group; h < (kv + 1) * group; ++h) {
+          std::fill(sums.q.begin(), sums.q.end(), 0.0);
+          for (index_t i = 0; i < p.queries; ++i) detail::backward_row(use, p, q, k, v, dout, {b, h, i}, sums);
+          detail::store(dq, b, h, sums.q);
+        }
+        detail::store(dk, b, kv, sums.k);
+        detail::store(dv, b, kv, sums.v);
       }
-      detail::store(dk, b, kv, sums.k);
-      detail::store(dv, b, kv, sums.v);
-    }
+  }
 }
 
 }  // namespace basin::reference

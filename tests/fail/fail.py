@@ -5,7 +5,8 @@
 usage: fail.py SOURCE COMPILER [FLAG...]
 
 The first line of SOURCE is "// expect: <regex>". SOURCE must compile as it is; with -DSHOULD_FAIL it must not, and what the
-compiler then says must match the expression.
+compiler then says must match the expression. Lines that may follow: "// flags: ..." adds flags to both compilations;
+"// lines: N" allows the compiler N lines, so that the sentence is not lost among others.
 """
 import pathlib
 import re
@@ -18,12 +19,19 @@ def compile_source(source: str, command: list[str]) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout + done.stderr
 
 
+def option_of(source: str, name: str) -> str:
+    """What follows "// <name>: " in the first comment of SOURCE, or an empty text."""
+    found = re.search(rf"^// {name}: (.*)$", pathlib.Path(source).read_text(encoding="utf-8"), re.MULTILINE)
+    return found.group(1) if found else ""
+
+
 def problem_of(source: str, command: list[str]) -> str | None:
     """What is wrong with this case, or None."""
     first = pathlib.Path(source).read_text(encoding="utf-8").split("\n", 1)[0]
     if not first.startswith("// expect: "):
         return f"{source}: the first line must be '// expect: <regex>'"
     expected = first.removeprefix("// expect: ").strip()
+    command = [*command, *option_of(source, "flags").split()]
     compiles, output = compile_source(source, command)
     if not compiles:
         return f"{source}: must compile without SHOULD_FAIL, and does not:\n{output}"
@@ -32,6 +40,9 @@ def problem_of(source: str, command: list[str]) -> str | None:
         return f"{source}: must not compile with SHOULD_FAIL, and does"
     if not re.search(expected, output):
         return f"{source}: fails as it should, but says nothing that matches '{expected}':\n{output}"
+    allowed, used = option_of(source, "lines"), output.count("\n")
+    if allowed and used > int(allowed):
+        return f"{source}: fails as it should, but in {used} lines where {allowed} are allowed:\n{output}"
     return None
 
 

@@ -21,6 +21,16 @@ class fail_test(unittest.TestCase):
     def test_a_good_case(self):
         self.assertIsNone(self.problem('// expect: say .why\n#ifdef SHOULD_FAIL\nstatic_assert(false, "say (why");\n#endif\n'))
 
+    def test_flags_that_a_case_adds(self):
+        case = "// flags: -DLOUD\n#if defined(LOUD) && defined(SHOULD_FAIL)\n#error heard\n#endif\n"
+        self.assertIsNone(self.problem("// expect: heard\n" + case))
+        self.assertIn("and does", self.problem("// expect: heard\n" + case.replace("-DLOUD", "-DQUIET")))
+
+    def test_more_lines_than_allowed(self):
+        case = "// expect: why\n// lines: {}\n#ifdef SHOULD_FAIL\n#error why\n#endif\n"
+        self.assertIn("lines where 0", self.problem(case.format(0)))
+        self.assertIsNone(self.problem(case.format(20)))
+
     def test_without_an_expectation(self):
         self.assertIn("first line", self.problem("#ifdef SHOULD_FAIL\n#error no\n#endif\n"))
 

@@ -1,4 +1,4 @@
-// expect: basin: with\(p\) needs p to model exactly one of normalizer, mask, pruner, observer, scorer
+// expect: basin: a policy of attention models exactly one of normalizer, mask, pruner, observer, scorer; this one models several
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "basin/attention.hpp"

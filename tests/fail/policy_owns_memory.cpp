@@ -1,4 +1,4 @@
-// expect: basin: with\(p\) needs p to be trivially copyable and default constructible
+// expect: basin: a policy must be trivially copyable and default constructible
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include <vector>

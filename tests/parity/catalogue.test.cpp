@@ -87,11 +87,11 @@ TEST_CASE("pruners and masks that hide nothing are the same as none, bit for bit
   for (any_pruner const& p : {any_pruner{basin::keep_keys{set}}, any_pruner{basin::window_with_sinks{0, 1000, 1000}},
                               any_pruner{basin::block_sparse{basin::contiguous(every.data(), 1, 2, 2, 2), 100}}, any_pruner{basin::heavy_hitters{set, 0}},
                               any_pruner{basin::score_floor{-1e30f}}, any_pruner{basin::all_of(basin::window_with_sinks{140, 1, 0}, basin::score_floor{-1e30f})}})
-    require_same(use.with(p));
+    require_same(use.replace(p));
   basin::key_padding const unpadded{basin::contiguous(nobody.data(), 1)};
   basin::documents const whole{basin::contiguous(one_document.data(), 1, 140)};
   for (any_mask const& m : {any_mask{basin::sliding_window{139, 139}}, any_mask{basin::prefix{140}}, any_mask{basin::block_causal{140}}, any_mask{unpadded}, any_mask{whole}})
-    require_same(use.with(m));
+    require_same(use.replace(m));
 }
 
 TEST_CASE("a row whose every score lies under the floor gives 0 and no gradient", "[parity][cpu]") {

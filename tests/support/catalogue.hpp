@@ -53,6 +53,13 @@ struct mask_among {
   void validate(basin::problem const& p) const {
     cuda::std::visit([&](auto const& m) { basin::validate(m, p); }, which);
   }
+  void validate_values(basin::problem const& p) const {
+    cuda::std::visit([&](auto const& held) { basin::validate_on_host(held, p); }, which);
+  }
+  template <class F>
+  void views(F&& f) const {
+    cuda::std::visit([&](auto const& held) { basin::for_each_view(held, f); }, which);
+  }
 };
 
 template <basin::pruner... Pruners>
@@ -67,6 +74,13 @@ struct pruner_among {
   }
   void validate(basin::problem const& call) const {
     cuda::std::visit([&](auto const& p) { basin::validate(p, call); }, which);
+  }
+  void validate_values(basin::problem const& call) const {
+    cuda::std::visit([&](auto const& held) { basin::validate_on_host(held, call); }, which);
+  }
+  template <class F>
+  void views(F&& f) const {
+    cuda::std::visit([&](auto const& held) { basin::for_each_view(held, f); }, which);
   }
 };
 
@@ -83,6 +97,13 @@ struct scorer_among {
   }
   void validate(basin::problem const& p) const {
     cuda::std::visit([&](auto const& s) { basin::validate(s, p); }, which);
+  }
+  void validate_values(basin::problem const& p) const {
+    cuda::std::visit([&](auto const& held) { basin::validate_on_host(held, p); }, which);
+  }
+  template <class F>
+  void views(F&& f) const {
+    cuda::std::visit([&](auto const& held) { basin::for_each_view(held, f); }, which);
   }
 };
 

@@ -43,6 +43,10 @@ struct chosen_pruner {
   void validate(basin::problem const& p) const {
     if (which == kind::drop_keys) drop.validate(p);
   }
+  template <class F>
+  void views(F&& f) const {
+    if (which == kind::drop_keys) drop.views(f);
+  }
 };
 static_assert(basin::pruner<chosen_pruner>);
 

@@ -68,6 +68,35 @@ TEST_CASE("laws of length refuse numbers outside their range, and say them", "[u
   for (double const g : {nan, inf, -inf}) require_law_refused(basin::asentmax{1, {0.5}, {g}}, {"basin::asentmax", "gamma is " + basin::message(g)});
 }
 
+TEST_CASE("learned numbers of every head are looked at on the host", "[unit][errors]") {
+  auto const require_value_refused = [](auto const& n, std::vector<std::string> const& words) {
+    basin::problem const call{1, 4, 4, 2, 5, 3, 3};
+    std::string said;
+    try {
+      basin::check_policies_on_host("engine", basin::attention<>{}.with(n), call, {});
+    } catch (basin::value_error const& e) {
+      said = e.what();
+    }
+    for (auto const& word : words) {
+      CAPTURE(said, word);
+      CHECK(said.find(word) != std::string::npos);
+    }
+    CHECK_NOTHROW(basin::validate(n, call));                     // not on a GPU, whose memory a host cannot read
+  };
+  using basin::length_scaled, basin::softmax;
+  for (float const bad : {static_cast<float>(nan), static_cast<float>(inf)}) {
+    float const numbers[] = {1.5f, 1.25f, 2.0f, bad};
+    basin::per_head const each{0, basin::contiguous(numbers, 4)}, good{0.5};
+    std::string const is = " of head 3 is " + basin::message(bad) + "; it must be ";
+    require_value_refused(basin::sink_logit{each}, {"basin::sink_logit: logit" + is + "a number, or -inf"});
+    require_value_refused(basin::entmax{each}, {"basin::entmax: alpha" + is + "from 1.001 to 2"});
+    require_value_refused(length_scaled<basin::entmax>{{each}, {}}, {"basin::entmax: alpha" + is});
+    require_value_refused(length_scaled<softmax, basin::learned_ssmax>{{}, {each}}, {"basin::learned_ssmax: s" + is + "finite"});
+    require_value_refused(length_scaled<softmax, basin::asentmax>{{}, {1, each, good}}, {"basin::asentmax: beta" + is + "0 or more, and finite"});
+    require_value_refused(length_scaled<softmax, basin::asentmax>{{}, {1, good, each}}, {"basin::asentmax: gamma" + is + "finite"});
+  }
+}
+
 TEST_CASE("learned numbers and their gradients must fit the call", "[unit][errors]") {
   float const numbers[3] = {};
   double room[64] = {};

@@ -66,7 +66,7 @@ TEST_CASE("a mask refuses numbers outside its range, and says them", "[unit][err
   require_refused(fault::value, {"block_causal", "block is 0", "at least 1"}, any_mask{basin::block_causal{0}});
   require_refused(fault::value, {"doubled_block_causal", "block is -1", "at least 1"}, any_mask{basin::doubled_block_causal{-1, 4}});
   require_refused(fault::value, {"doubled_block_causal", "length is 0", "at least 1"}, any_mask{basin::doubled_block_causal{2, 0}});
-  require_refused(fault::shape, {"doubled_block_causal", "9 keys", "length is 4", "8 in all"}, any_mask{basin::doubled_block_causal{2, 4}});
+  require_refused(fault::shape, {"doubled_block_causal", "9 keys", "length is 4", "each of that length"}, any_mask{basin::doubled_block_causal{2, 4}});
 }
 
 TEST_CASE("a mask refuses lists of another shape than the call's", "[unit][errors]") {
@@ -107,10 +107,32 @@ TEST_CASE("a pruner refuses numbers outside its range and sets of another shape"
 TEST_CASE("a scorer refuses numbers outside its range and slopes of another count", "[unit][errors]") {
   for (double const cap : {0.0, -1.0, nan, inf})
     require_refused(fault::value, {"soft_cap", "cap is " + basin::message(static_cast<float>(cap)), "positive"}, any_scorer{basin::soft_cap{static_cast<float>(cap)}});
+  for (float const scale : {static_cast<float>(nan), static_cast<float>(inf), -static_cast<float>(inf)}) {
+    require_refused(fault::value, {"basin::scaled", "scale is " + basin::message(scale), "finite"}, any_scorer{basin::scaled{scale}});
+    require_refused(fault::value, {"soft_cap", "scale is " + basin::message(scale), "finite"}, any_scorer{basin::soft_cap{50, scale}});
+  }
   float const slopes[8] = {};
   require_refused(fault::shape, {"alibi", "3 slopes", "4 query heads"}, any_scorer{basin::alibi<basin::scaled>{basin::contiguous(slopes, 3), {}}});
   require_refused(fault::shape, {"alibi", "0 slopes"}, any_scorer{basin::alibi<basin::scaled>{}});
   require_refused(fault::value, {"soft_cap", "cap is 0"}, any_scorer{basin::alibi<basin::soft_cap>{basin::contiguous(slopes, 4), {0.0f}}});
+}
+
+TEST_CASE("the numbers that a policy points to are looked at by every engine of the host", "[unit][errors]") {
+  for (std::int32_t const bad : {-3, 10, 99}) {
+    std::int32_t const lengths[] = {9, bad};
+    require_refused(fault::value, {"key_padding", "batch element 1", basin::message("is ", bad), "from 0 to the 9 keys"},
+                    any_mask{basin::key_padding{basin::contiguous(lengths, 2)}});
+    require_refused(fault::value, {"key_padding", basin::message("is ", bad)}, any_mask{basin::all_of(basin::key_padding{basin::contiguous(lengths, 2)}, basin::causal{})});
+  }
+  std::int32_t const starts[] = {0, 4, 9, 0, 7, 6};
+  require_refused(fault::value, {"document_starts", "start 2 of batch element 1 is 6", "follows 7", "must not fall"},
+                  any_mask{basin::document_starts{basin::contiguous(starts, 2, 3)}});
+  for (float const bad : {static_cast<float>(nan), static_cast<float>(inf), -static_cast<float>(inf)}) {
+    float const slopes[] = {0.5f, 0.25f, bad, 0.1f};
+    auto const of_heads = basin::contiguous(slopes, 4);
+    require_refused(fault::value, {"alibi", "slope of head 2 is " + basin::message(bad), "finite"}, any_scorer{basin::alibi<basin::scaled>{of_heads, {}}});
+    require_refused(fault::value, {"soft_cap", "scale is"}, any_scorer{basin::alibi<basin::soft_cap>{of_heads, {1.0f, bad}}});
+  }
 }
 
 TEST_CASE("an observer refuses numbers outside its range and room of another shape", "[unit][errors]") {

@@ -14,7 +14,9 @@
 //   search       aim(row)?, absorb(row, score), next(row)        sweeps until next() is content: a threshold
 //   sum          add(row, score, term(row, score))               what terms are divided by; weight = term * factor(row)
 //
-// Every hook is a template over the value type T: float, double, or a SIMD batch whose lanes are different queries.
+// Every hook is a template over the value type T: float, double, or a SIMD batch whose lanes are different queries. A relative error that a
+// normalizer states holds where its exponentials are normal numbers: a subnormal one (below e^-87.3 in float, e^-708.4 in double) is 0 in a
+// SIMD batch and on a GPU, and so is what is made of it.
 // A row is `N::row<T>`. A score of -inf is the same as a key that is not visible: its weight is 0.
 
 #include <cstddef>

@@ -44,6 +44,21 @@ struct per_head {
   /// Whether `value` is what all heads use. Only then can a policy check it: values may lie in the memory of a device.
   BASIN_HD bool is_one() const { return values.data_handle() == nullptr; }
 
+  /// Whether one number will do, and how the rule is said.
+  struct rule {
+    bool (*holds)(double);
+    char const* said;
+  };
+  /// Errors    value_error: `value` is what all heads use, and breaks the rule
+  void require_one(char const* who, char const* name, rule must) const {
+    if (is_one() && !must.holds(value)) throw value_error(message(who, ": ", name, " is ", value, "; ", must.said));
+  }
+  /// Errors    value_error: the number of some head breaks the rule; on the host alone, where values can be read
+  void require_each(char const* who, char const* name, rule must, problem const& call) const {
+    for (int head = 0; head < call.heads; ++head)
+      if (!must.holds((*this)(head))) throw value_error(message(who, ": ", name, " of head ", head, " is ", (*this)(head), "; ", must.said));
+  }
+
   /// Errors    shape_error: fewer values than the call has heads
   void validate(char const* who, char const* name, problem const& call) const {
     if (!is_one() && values.extent(0) < call.heads)

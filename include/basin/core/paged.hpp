@@ -85,9 +85,10 @@ problem check_forward(std::string_view who, Q const& q, paged_view<K> const& k, 
     throw shape_error(message(who, ": q has ", q.extent(1), " heads and k has ", k.heads(), "; query heads must be a multiple of key heads"));
   problem const p{q.extent(0), q.extent(1), k.heads(), q.extent(2), k.longest(), q.extent(3), v.dim()};
   check_output(who, "out", out, p.batch, p.heads, p.queries, p.value_dim);
-  check_apart(who, "q", q, "out", out);
-  check_apart(who, "k", k.pages, "out", out);
-  check_apart(who, "v", v.pages, "out", out);
+  check_apart(who, operands_of_forward(q, k, v, out));
+  using detail::reading, detail::writing;
+  check_apart(who, std::array{reading("the table of k", k.table), reading("the lengths of k", k.lengths), reading("the table of v", v.table),
+                              reading("the lengths of v", v.lengths), writing("out", out)});
   return p;
 }
 

@@ -243,25 +243,28 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
 /// Determinism run_to_run, for any number of threads
 template <class Attention, class Q, class K, class V, class DOut, class DQ, class DK, class DV>
 void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk, DV const& dv, tuning const& asked = {}) {
-  static_assert(has_jacobian<decltype(use.normalize)>,
-                "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
-  using T = compute_t<typename Q::value_type>;
-  problem const p = check_backward("basin::cpu::backward", q, k, v, dout, dq, dk, dv);
-  validate(use, p);
-  tuning const cut = asked.for_call("basin::cpu::backward", p.keys);
-  using call_type = detail::backward_call<Attention, Q, K, V, DOut, DQ>;
-  using watch_type = typename call_type::watch_type;
-  call_type const call{use, watch_type(use.observe), p, cut, q, k, v, dout, dq};
-  auto const cuts = call_type::cuts(p, cut);
-  detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, cuts.width); });
-  detail::piece_totals<watch_type> totals(p, detail::dealt::of(p, cuts, cut).pieces);
-  T const key_factor = detail::panel<T, 1, Attention>(use, call.watch, p, {}).packed_factor();
-  detail::over_key_heads<T>(p, cuts, cut, key_factor, dk, dv, [&](detail::panel_at where, bool narrow, index_t piece, detail::key_gradients<T> sums) {
-    detail::backward_buffers<call_type> const at(memory.mine(), call, cuts.width);
-    if (narrow) detail::backward_panel<1>(call, where, at, sums, totals.of(where, piece));
-    else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals.of(where, piece));
-  });
-  totals.tell(call.watch);
+  if constexpr (entry::takes(entry::reads<Q, K, V, DOut>{}, entry::writes<DQ, DK, DV>{})) {
+    static_assert(has_jacobian<decltype(use.normalize)>,
+                  "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
+    using T = compute_t<typename Q::value_type>;
+    constexpr auto who = "basin::cpu::backward";
+    problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
+    check_policies_on_host(who, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
+    tuning const cut = asked.for_call(who, p.keys);
+    using call_type = detail::backward_call<Attention, Q, K, V, DOut, DQ>;
+    using watch_type = typename call_type::watch_type;
+    call_type const call{use, watch_type(use.observe), p, cut, q, k, v, dout, dq};
+    auto const cuts = call_type::cuts(p, cut);
+    detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, cuts.width); });
+    detail::piece_totals<watch_type> totals(p, detail::dealt::of(p, cuts, cut).pieces);
+    T const key_factor = detail::panel<T, 1, Attention>(use, call.watch, p, {}).packed_factor();
+    detail::over_key_heads<T>(p, cuts, cut, key_factor, dk, dv, [&](detail::panel_at where, bool narrow, index_t piece, detail::key_gradients<T> sums) {
+      detail::backward_buffers<call_type> const at(memory.mine(), call, cuts.width);
+      if (narrow) detail::backward_panel<1>(call, where, at, sums, totals.of(where, piece));
+      else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals.of(where, piece));
+    });
+    totals.tell(call.watch);
+  }
 }
 
 }  // namespace basin::cpu

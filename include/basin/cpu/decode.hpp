@@ -26,15 +26,18 @@ inline constexpr index_t fewest_queries_of_a_panel = 9;
 /// Example     examples/06_decode.cpp
 template <class Attention, class Q, class K, class V, class Out>
 void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& asked = {}) {
-  using T = compute_t<typename Q::value_type>;
-  problem const p = check_forward("basin::cpu::decode", q, k, v, out);
-  validate(use, p);
-  tuning const cut = asked.for_call("basin::cpu::decode", p.keys);
-  if constexpr (requires { k.extent(2), v.extent(2); })
-    if (p.queries >= fewest_queries_of_a_panel) return forward(use, q, k, v, out, cut);
-  detail::decode_sizes<T> const size(p, cut, k, v);
-  detail::decode_step<T, Attention, Q, K, V> const step{use, q, k, v, size};
-  detail::decode_engine<T, Attention, Q, K, V, Out>(step, out).run();
+  if constexpr (entry::takes(entry::reads<Q, K, V>{}, entry::writes<Out>{})) {
+    using T = compute_t<typename Q::value_type>;
+    constexpr auto who = "basin::cpu::decode";
+    problem const p = check_forward(who, q, k, v, out);
+    check_policies_on_host(who, use, p, operands_of_forward(q, k, v, out));
+    tuning const cut = asked.for_call(who, p.keys);
+    if constexpr (requires { k.extent(2), v.extent(2); })
+      if (p.queries >= fewest_queries_of_a_panel) return forward(use, q, k, v, out, cut);
+    detail::decode_sizes<T> const size(p, cut, k, v);
+    detail::decode_step<T, Attention, Q, K, V> const step{use, q, k, v, size};
+    detail::decode_engine<T, Attention, Q, K, V, Out>(step, out).run();
+  }
 }
 
 }  // namespace basin::cpu

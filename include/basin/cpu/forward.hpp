@@ -33,24 +33,27 @@ void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_b
 /// Example     examples/01_hello.cpp
 template <class Attention, class Q, class K, class V, class Out>
 void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& asked = {}) {
-  problem const p = check_forward("basin::cpu::forward", q, k, v, out);
-  validate(use, p);
-  tuning const cut = asked.for_call("basin::cpu::forward", p.keys);
-  using call_type = detail::forward_call<Attention, Q, K, V, Out>;
-  using T = typename call_type::T;
-  call_type const call{use, typename call_type::watch_type(use.observe), p, cut, q, k, v, out};
-  detail::workspaces const memory([&](detail::workspace& w) { detail::forward_buffers<call_type>(w, call); });
-  auto const cuts = detail::panel_cuts::of(p, T{});
-  auto const run = [&](detail::run_at part, double* totals) {
-    detail::forward_buffers<call_type> const at(memory.mine(), call);
-    std::optional<detail::tiles::session> session;
-    if (at.by_tiles) session.emplace();
-    if (part.narrow) detail::forward_run<1>(call, part, cuts, at, totals);
-    else detail::forward_run<panel_vectors<T>>(call, part, cuts, at, totals);
-  };
-  index_t const together = call.plan().together;
-  if constexpr (call_type::watch_type::key_values > 0) detail::over_watched_runs(p, cuts, together, cut, call.watch, run);
-  else detail::over_runs(p, cuts, together, [&](detail::run_at part) { run(part, nullptr); });
+  if constexpr (entry::takes(entry::reads<Q, K, V>{}, entry::writes<Out>{})) {
+    constexpr auto who = "basin::cpu::forward";
+    problem const p = check_forward(who, q, k, v, out);
+    check_policies_on_host(who, use, p, operands_of_forward(q, k, v, out));
+    tuning const cut = asked.for_call(who, p.keys);
+    using call_type = detail::forward_call<Attention, Q, K, V, Out>;
+    using T = typename call_type::T;
+    call_type const call{use, typename call_type::watch_type(use.observe), p, cut, q, k, v, out};
+    detail::workspaces const memory([&](detail::workspace& w) { detail::forward_buffers<call_type>(w, call); });
+    auto const cuts = detail::panel_cuts::of(p, T{});
+    auto const run = [&](detail::run_at part, double* totals) {
+      detail::forward_buffers<call_type> const at(memory.mine(), call);
+      std::optional<detail::tiles::session> session;
+      if (at.by_tiles) session.emplace();
+      if (part.narrow) detail::forward_run<1>(call, part, cuts, at, totals);
+      else detail::forward_run<panel_vectors<T>>(call, part, cuts, at, totals);
+    };
+    index_t const together = call.plan().together;
+    if constexpr (call_type::watch_type::key_values > 0) detail::over_watched_runs(p, cuts, together, cut, call.watch, run);
+    else detail::over_runs(p, cuts, together, [&](detail::run_at part) { run(part, nullptr); });
+  }
 }
 
 }  // namespace basin::cpu

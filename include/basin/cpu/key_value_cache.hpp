@@ -202,7 +202,7 @@ class key_value_cache {
                                  static_cast<index_t>(sequences_given));
     basin::detail::require_equal(name, message("the number of heads of ", what).c_str(), rows.extent(1), "that of the cache", shape_.kv_heads);
     basin::detail::require_equal(name, message("the dim of ", what).c_str(), rows.extent(3), "that of the cache", dim);
-    auto const [low, high] = basin::detail::bytes_of(rows);
+    auto const [low, high] = basin::detail::footprint_of(rows).bytes();
     auto const begin = reinterpret_cast<std::intptr_t>(own.data()), end = begin + static_cast<std::intptr_t>(own.size() * sizeof(Storage));
     if (low < end && begin < high)
       throw shape_error(message(name, ": ", what, " lies inside the cache; append from other memory, or fork() the sequence"));

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <string_view>
-#include <type_traits>
 
+#include "basin/core/element.hpp"
 #include "basin/core/error.hpp"
 #include "basin/core/simd.hpp"
 #include "basin/core/view.hpp"
@@ -52,17 +52,5 @@ inline constexpr int tile_rows = std::min(12, (sizeof(simd<T>) >= 64 ? 24 : 12) 
 
 template <class T>
 inline constexpr index_t lanes = static_cast<index_t>(simd<T>::size);
-
-/// The type that numbers of a storage type are computed in: float for float and the 16-bit types, double for double.
-template <class Storage>
-struct compute_type {
-  using type = float;
-};
-template <>
-struct compute_type<double> {
-  using type = double;
-};
-template <class Storage>
-using compute_t = typename compute_type<std::remove_const_t<Storage>>::type;
 
 }  // namespace basin::cpu

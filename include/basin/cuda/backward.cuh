@@ -53,7 +53,7 @@ problem checked_backward(char const* who, Attention const& use, view<E, 4> const
                 "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
   require_policies_of_a_gpu<Attention>();
   problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
-  validate(use, p);
+  check_policies(who, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
   require_workspace(who, "workspace", "backward_workspace", workspace, backward_workspace(use, p));
   return p;
 }
@@ -97,7 +97,7 @@ void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vi
   constexpr char const* who = "basin::backward";
   problem const p = gpu::detail::checked_backward(who, use, q, k, v, dout, dq, dk, dv, workspace);
   check_like_output(who, "out", out, p);
-  check_apart(who, "out", out, "dq", dq, "dk", dk, "dv", dv);
+  check_apart(who, operands_of_backward(out, out, out, out, dq, dk, dv));
   using arguments = gpu::detail::saved_backward_arguments<std::remove_const_t<E>, normalizer_type, G>;
   gpu::detail::require_workspace(who, "memory of saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
   auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(saved.data());

@@ -102,10 +102,9 @@ void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out
   constexpr char const* who = "basin::decode";
   problem const p = decode_problem(who, q, k, v);
   check_output(who, "out", out, p.batch, p.heads, p.queries, p.value_dim);
-  check_apart(who, "q", q, "out", out);
-  check_apart(who, "k", rows_of_keys(k), "out", out);
-  check_apart(who, "v", rows_of_keys(v), "out", out);
-  validate(use, p);
+  auto const tensors = operands_of_forward(q, k, v, out);
+  check_apart(who, tensors);
+  check_policies(who, use, p, tensors);
   require_workspace(who, "workspace", "decode_workspace", workspace, decode_workspace(use, p));
   for_dim<Selector>(who, p, [&](auto dim) {
     forward_arguments<std::remove_const_t<E>, decltype(Attention::normalize), Out, Keys> plain{p, q, k, v, out};

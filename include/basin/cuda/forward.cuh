@@ -61,7 +61,7 @@ void forward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vie
   gpu::detail::require_policies_of_a_gpu<Attention>();
   constexpr char const* who = "basin::forward";
   problem const p = check_forward(who, q, k, v, out);
-  validate(use, p);
+  check_policies(who, use, p, operands_of_forward(q, k, v, out));
   if (saved.empty()) gpu::detail::require_workspace(who, "workspace", "forward_workspace", workspace, forward_workspace(use, p));
   else gpu::detail::require_workspace(who, "memory for saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
   gpu::detail::for_dim<Selector>(who, p, [&](auto dim) {

@@ -30,6 +30,13 @@ struct all_of_masks {
   void validate(problem const& p) const {
     cuda::std::apply([&](auto const&... m) { (basin::validate(m, p), ...); }, masks);
   }
+  void validate_values(problem const& p) const {
+    cuda::std::apply([&](auto const&... m) { (basin::validate_on_host(m, p), ...); }, masks);
+  }
+  template <class F>
+  void views(F&& f) const {
+    cuda::std::apply([&](auto const&... m) { (for_each_view(m, f), ...); }, masks);
+  }
 };
 
 template <mask... Masks>

@@ -15,10 +15,9 @@ namespace basin {
 /// Models    mask
 /// Shapes    starts [batch, documents + 1], never falling: cumulative lengths, the last one the end of the last document; a row
 ///           with fewer documents repeats its end
-/// Edges     a position before the first start or from the last one on is in no document: it sees nothing and nobody sees it;
-///           starts that fall break the precondition
+/// Edges     a position before the first start or from the last one on is in no document: it sees nothing and nobody sees it
 /// Cost      4 binary searches a tile, 2 a cell of a tile that is seen in part
-/// Errors    shape_error from validate(): another batch, no document
+/// Errors    shape_error: another batch, no document; value_error, on the host: a start before the one it follows
 struct document_starts {
   using alike_for_heads = std::true_type;
 
@@ -35,10 +34,19 @@ struct document_starts {
     return queries.whole && keys.whole && queries.first == queries.last && keys.first == keys.last ? coverage::all : coverage::some;
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::document_starts", "starts", starts); }
   void validate(problem const& p) const {
     if (starts.data_handle() == nullptr || starts.extent(0) != p.batch || starts.extent(1) < 2)
       throw shape_error(message("basin::document_starts: starts is [", starts.extent(0), ", ", starts.extent(1), "] but the call has batch ", p.batch,
                                 "; give every batch element the starts of its documents and the end of the last one"));
+  }
+  void validate_values(problem const& p) const {
+    for (index_t b = 0; b < p.batch; ++b)
+      for (index_t n = 1; n < starts.extent(1); ++n)
+        if (starts(b, n) < starts(b, n - 1))
+          throw value_error(message("basin::document_starts: start ", n, " of batch element ", b, " is ", starts(b, n), " and follows ", starts(b, n - 1),
+                                    "; starts must not fall"));
   }
 
  private:

@@ -33,6 +33,8 @@ struct documents {
     return one ? coverage::all : coverage::some;
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::documents", "ids", ids); }
   void validate(problem const& p) const {
     if (ids.data_handle() == nullptr || ids.extent(0) != p.batch || ids.extent(1) < p.keys)
       throw shape_error(message("basin::documents: ids is [", ids.extent(0), ", ", ids.extent(1), "] but the call has [batch, keys] = [", p.batch, ", ",

@@ -54,9 +54,9 @@ struct doubled_block_causal {
   }
   void validate(problem const& p) const {
     validate();
-    if (p.keys != 2 * length)
+    if (p.keys % 2 != 0 || p.keys / 2 != length)
       throw shape_error(message("basin::doubled_block_causal: the call has ", p.keys, " keys but length is ", length,
-                                "; the keys must be the noised copy and the clean copy, ", 2 * length, " in all"));
+                                "; the keys must be the noised copy and the clean copy, each of that length"));
   }
 
  private:

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <oneapi/dnnl/dnnl.h>
-#include <omp.h>
 
 #include <algorithm>
 
+#include "basin/core/threads.hpp"
 #include "basin/nn/detail/blas_layout.hpp"
 #include "basin/nn/rows.hpp"
 
@@ -40,12 +40,12 @@ inline void multiply_checked(view<float const, 2> a, view<float const, 2> b, vie
   int failed = 0;
 #pragma omp parallel reduction(| : failed) if (down * across > 1 && c.extent(0) * c.extent(1) * a.extent(1) > 64 * worth_threads)
   {
-    int const before = omp_get_max_threads();
-    omp_set_num_threads(1);  // of this thread alone: what oneDNN may use inside a tile
+    int const before = threads::most();
+    threads::set_most(1);  // of this thread alone: what oneDNN may use inside a tile
 #pragma omp for schedule(static)
     for (index_t t = 0; t < down * across; ++t)
       failed |= multiply_tile(a, la, b, lb, c, tile, t / across * tile.rows, t % across * tile.columns, how) != dnnl_success;
-    omp_set_num_threads(before);
+    threads::set_most(before);
   }
   if (failed) throw error("basin::nn::multiply: oneDNN refused a product of checked shapes; it is probably out of memory");
 }
@@ -70,7 +70,7 @@ inline void multiply_checked(view<double const, 2> a, view<double const, 2> b, v
 /// Precision float: oneDNN's sgemm; double: sums in the order of k
 /// Cost      2 m n k flop
 /// Errors    shape_error; nothing is written then
-/// Determinism  run_to_run, for any number of threads
+/// Determinism  run_to_run, for any number of threads; compiled without OpenMP, oneDNN alone decides
 template <class T>
 void multiply(const_view<T, 2> a, const_view<T, 2> b, view<T, 2> c, update how = update::replace) {
   detail::require_product<T>(a, b, c);

@@ -12,7 +12,7 @@ namespace basin {
 /// Source    Velickovic et al. 2024, arXiv 2410.01104 (its polynomial is fitted, highest degree first)
 /// Shapes    one row; scores [keys]
 /// State     max, sums of e and of e log e, e = exp(s_j - max); then H, beta, its derivative; sums of terms and of terms times s - max
-/// Precision relative error of a weight <= 2 beta (keys + 8) eps
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= 2 beta (keys + 8) eps
 /// Edges     an empty row gives 0; P is above 1 for H from 0.849 to 5.944 alone (380 equal scores), so beta has no jump at 0.5
 ///           and is 1 again in the longest rows; at its two kinks the derivative of the flat side is taken
 /// Cost      1 exp and 4 flop per score in either sweep

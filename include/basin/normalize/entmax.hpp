@@ -22,7 +22,7 @@ namespace basin {
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
 /// Cost      about 3 sweeps of 1 exp, 1 log and 13 operations per score
-/// Errors    value_error: alpha not in [1.001, 2] (values of a view are not looked at); shape_error: fewer alphas than heads, gradients of another call
+/// Errors    value_error: alpha not in [1.001, 2] (a GPU does not look at those of a view); shape_error: fewer alphas than heads, gradients of another call
 /// Example   examples/02_normalizers.cpp
 struct entmax {
   using gives_zeros = std::true_type;
@@ -120,16 +120,21 @@ struct entmax {
   }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
-  void validate() const {
-    if (alpha.is_one() && !(alpha.value >= 1.001 && alpha.value <= 2))
-      throw value_error(message("basin::entmax: alpha is ", alpha.value, "; it must be from 1.001 to 2; for 1, use softmax"));
-  }
+  void validate() const { alpha.require_one("basin::entmax", "alpha", of_alpha); }
+  void validate_values(problem const& call) const { alpha.require_each("basin::entmax", "alpha", of_alpha, call); }
   void validate(problem const& call) const {
     alpha.validate("basin::entmax", "alpha", call);
     gradients.validate("basin::entmax", parameters, call);
   }
+  template <class F>
+  void views(F&& f) const {
+    f("basin::entmax", "alpha", alpha.values);
+    f("basin::entmax", "gradients", gradients.rows);
+  }
 
  private:
+  static constexpr per_head::rule of_alpha{[](double a) { return a >= 1.001 && a <= 2; }, "it must be from 1.001 to 2; for 1, use softmax"};
+
   /// max((alpha - 1) (s - max) - tau, 0), and NaN for a NaN.
   template <class T>
   BASIN_HD static T above(row<T> const& r, T score) { return math::max(T(0), r.slope * (score - r.max) - r.tau.cut); }

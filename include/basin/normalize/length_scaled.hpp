@@ -171,6 +171,15 @@ struct length_scaled {
     basin::validate(normalize, call);
     basin::validate(law, call);
   }
+  void validate_values(problem const& call) const {
+    basin::validate_on_host(normalize, call);
+    basin::validate_on_host(law, call);
+  }
+  template <class F>
+  void views(F&& f) const {
+    for_each_view(normalize, f);
+    for_each_view(law, f);
+  }
 
   /// c s, where -inf stays what it is even for c = 0. By fma(), so that no compiler fuses the product with what follows: c s
   /// must be the same number wherever it is used.

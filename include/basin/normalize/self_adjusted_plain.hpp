@@ -11,7 +11,7 @@ namespace basin {
 /// Source    Zheng et al. 2025, arXiv 2502.18277, the plain form; self_adjusted is the one it recommends
 /// Shapes    one row; scores [keys]
 /// State     max, sum of exp(s_j - max)
-/// Precision relative error of a weight <= (keys + 12) eps
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 12) eps
 /// Edges     an empty row gives 0; observers of logarithms (entropy) see NaN where weights are negative
 /// Cost      1 exp and 4 flop per score, and an exp more for its share of the sum
 /// Errors    none

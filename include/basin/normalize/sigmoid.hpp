@@ -13,7 +13,7 @@ namespace basin {
 /// Models    online_normalizer; nothing of a row is kept
 /// Source    Ramapuram et al. 2024, arXiv 2409.04431; b = -log n for rows of n keys: sigmoid::for_length(n)
 /// Shapes    one row; scores [keys]
-/// Precision relative error of a weight <= 4 eps (|s + b| + 2)
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= 4 eps (|s + b| + 2)
 /// Edges     an empty row gives 0; weights sum to anything up to the number of keys
 /// Cost      1 exp and 1 division per score
 /// Errors    value_error from validate(): a bias that is not finite

@@ -72,14 +72,20 @@ struct sink_logit {
   }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
-  void validate() const {
-    if (logit.is_one() && !(logit.value <= math::largest<float>))
-      throw value_error(message("basin::sink_logit: the logit is ", logit.value, "; it must be a number, or -inf"));
-  }
+  void validate() const { logit.require_one("basin::sink_logit", "logit", of_a_logit); }
+  void validate_values(problem const& call) const { logit.require_each("basin::sink_logit", "logit", of_a_logit, call); }
   void validate(problem const& call) const {
     logit.validate("basin::sink_logit", "logit", call);
     gradients.validate("basin::sink_logit", parameters, call);
   }
+  template <class F>
+  void views(F&& f) const {
+    f("basin::sink_logit", "logit", logit.values);
+    f("basin::sink_logit", "gradients", gradients.rows);
+  }
+
+ private:
+  static constexpr per_head::rule of_a_logit{[](double b) { return b <= math::largest<float>; }, "it must be a number, or -inf"};
 };
 
 static_assert(exponential_normalizer<sink_logit> && starts_uncounted<sink_logit> && has_parameters<sink_logit>);

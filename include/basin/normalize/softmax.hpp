@@ -12,7 +12,7 @@ namespace basin {
 /// Source    Vaswani et al. 2017, eq. 1; streamed as Milakov & Gimelshein 2018, alg. 3
 /// Shapes    one row; scores [keys], natural-log units, already scaled
 /// State     max = m, sum = l; two scalars a row
-/// Precision relative error of a weight <= (keys + 8) eps against double (property/normalizer_rows.test.cpp)
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 8) eps against double (property/normalizer_rows.test.cpp)
 /// Edges     an empty row gives 0, never NaN; a score of +inf or NaN makes its own row NaN and no other
 /// Cost      1 exp and 4 flop per score
 /// Errors    value_error from validate(): a temperature that is not a positive number
@@ -69,6 +69,8 @@ struct softmax {
       throw value_error(message("basin::softmax: temperature is ", temperature,
                                 "; it must be a positive, finite number, and so must its inverse in single precision"));
   }
+
+  friend constexpr bool operator==(softmax const&, softmax const&) = default;
 
   template <class T>
   BASIN_HD T per_temperature() const {

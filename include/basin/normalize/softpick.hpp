@@ -12,7 +12,7 @@ namespace basin {
 /// Source    Zuhri et al. 2025, arXiv 2504.20966
 /// Shapes    one row; scores [keys]
 /// State     max = max(0, max s), sum of |e^s_j - 1| e^-max; max >= 0 keeps e^-max from overflowing
-/// Precision relative error of a weight <= (keys + 16) eps, for scores near 0 too (expm1)
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 16) eps, for scores near 0 too (expm1)
 /// Edges     an empty row gives 0, and so does a row without positive scores; weights sum to at most 1; a score of 0 has the
 ///           derivative 0 of its own weight; the Jacobian is unbounded where all scores tend to 0
 /// Cost      1 exp, 1 expm1 and 5 flop per score, and as much again for its share of the sum

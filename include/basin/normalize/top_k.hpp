@@ -42,9 +42,10 @@ struct top_k {
 
   template <class T>
   BASIN_HD void aim(row<T>& r) const {
-    T const keys = r.set.measured_keys(), k = wanted<T>(), spread = math::larger(T(7), T(0.8f) * math::sqrt(math::larger(T(0), k * (T(1) - k / keys))));
-    r.set.begin(r.max, keys > k, k <= T(8),
-                [&](int c, T) { return r.set.quantile((math::fma(T(static_cast<float>(c) - 1.5f), spread, k) - T(4)) / keys, T(0.5f) / keys); });
+    T const keys = r.set.measured_keys(), chosen = wanted<T>();
+    T const spread = math::larger(T(7), T(0.8f) * math::sqrt(math::larger(T(0), chosen * (T(1) - chosen / keys))));
+    r.set.begin(r.max, keys > chosen, chosen <= T(8),
+                [&](int c, T) { return r.set.quantile((math::fma(T(static_cast<float>(c) - 1.5f), spread, chosen) - T(4)) / keys, T(0.5f) / keys); });
   }
   template <class T>
   BASIN_HD void absorb(row<T>& r, T score) const {

@@ -25,6 +25,8 @@ struct active_set_size {
     counts(at.batch, at.head, at.query) = count;
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::active_set_size", "counts", counts); }
   void validate(problem const& p) const {
     detail::require_row_room("basin::active_set_size", "counts", counts, p);
     if (above != above) throw value_error(message("basin::active_set_size: above is ", above, "; it must be a number"));

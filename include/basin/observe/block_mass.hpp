@@ -28,6 +28,8 @@ struct block_mass {
     }
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::block_mass", "masses", masses); }
   void validate(problem const& p) const {
     if (block < 1) throw value_error(message("basin::block_mass: block is ", block, "; a block needs at least 1 key"));
     index_t const blocks = (p.keys + block - 1) / block;

@@ -43,6 +43,8 @@ struct entropy {
   template <class T>
   BASIN_HD static T times_log(T x) { return math::select(x > T(0), x * math::log(x), T(0)); }
 
+  template <class F>
+  void views(F&& f) const { f("basin::entropy", "nats", nats); }
   void validate(problem const& p) const { detail::require_row_room("basin::entropy", "nats", nats, p); }
 };
 

@@ -34,6 +34,8 @@ struct log_sum_exp {
   BASIN_HD T report(row<T> const&, T, T log_sum) const { return log_sum; }
   BASIN_HD void sees_row(row_at at, double value) const { values(at.batch, at.head, at.query) = value; }
 
+  template <class F>
+  void views(F&& f) const { f("basin::log_sum_exp", "values", values); }
   void validate(problem const& p) const { detail::require_row_room("basin::log_sum_exp", "values", values, p); }
 };
 

@@ -32,6 +32,8 @@ struct max_weight {
   }
   BASIN_HD void sees_row(row_at at, double value) const { weights(at.batch, at.head, at.query) = value; }
 
+  template <class F>
+  void views(F&& f) const { f("basin::max_weight", "weights", weights); }
   void validate(problem const& p) const { detail::require_row_room("basin::max_weight", "weights", weights, p); }
 };
 

@@ -24,6 +24,8 @@ struct mean_received_attention {
   BASIN_HD T gives(T weight) const { return weight; }
   BASIN_HD void sees_key(key_at at, double total, double queries) const { means(at.batch, at.head, at.key) = queries > 0 ? total / queries : 0.0; }
 
+  template <class F>
+  void views(F&& f) const { f("basin::mean_received_attention", "means", means); }
   void validate(problem const& p) const { detail::require_key_room("basin::mean_received_attention", "means", means, p); }
 };
 

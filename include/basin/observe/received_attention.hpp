@@ -22,6 +22,8 @@ struct received_attention {
   BASIN_HD T gives(T weight) const { return weight; }
   BASIN_HD void sees_key(key_at at, double total) const { sums(at.batch, at.head, at.key) = total; }
 
+  template <class F>
+  void views(F&& f) const { f("basin::received_attention", "sums", sums); }
   void validate(problem const& p) const { detail::require_key_room("basin::received_attention", "sums", sums, p); }
 };
 

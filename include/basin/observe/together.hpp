@@ -20,6 +20,13 @@ struct together_of {
   void validate(problem const& p) const {
     cuda::std::apply([&](auto const&... part) { (basin::validate(part, p), ...); }, observers);
   }
+  void validate_values(problem const& p) const {
+    cuda::std::apply([&](auto const&... part) { (basin::validate_on_host(part, p), ...); }, observers);
+  }
+  template <class F>
+  void views(F&& f) const {
+    cuda::std::apply([&](auto const&... part) { (for_each_view(part, f), ...); }, observers);
+  }
 };
 
 template <observer... Parts>

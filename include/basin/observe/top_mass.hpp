@@ -44,6 +44,8 @@ struct top_mass {
     return above;                                                // not reached: `last` is the place of a weight
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::top_mass", "mass", mass); }
   void validate(problem const& p) const {
     detail::require_row_room("basin::top_mass", "mass", mass, p);
     if (largest < 1) throw value_error(message("basin::top_mass: largest is ", largest, "; at least one weight must be counted"));

@@ -31,6 +31,13 @@ struct all_of_pruners {
   void validate(problem const& call) const {
     cuda::std::apply([&](auto const&... p) { (basin::validate(p, call), ...); }, pruners);
   }
+  void validate_values(problem const& call) const {
+    cuda::std::apply([&](auto const&... p) { (basin::validate_on_host(p, call), ...); }, pruners);
+  }
+  template <class F>
+  void views(F&& f) const {
+    cuda::std::apply([&](auto const&... p) { (for_each_view(p, f), ...); }, pruners);
+  }
 };
 
 template <pruner... Pruners>

@@ -38,6 +38,8 @@ struct block_sparse {
     return !any ? coverage::none : every ? coverage::all : coverage::some;
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::block_sparse", "blocks", blocks); }
   void validate(problem const& p) const {
     if (block < 1) throw value_error(message("basin::block_sparse: block is ", block, "; a block needs at least 1 position"));
     index_t const needed = (p.keys + block - 1) / block;

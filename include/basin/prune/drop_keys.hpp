@@ -28,6 +28,8 @@ struct drop_keys {
     return count == t.last_key - t.first_key ? coverage::none : coverage::some;
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::drop_keys", "dropped", dropped); }
   void validate(problem const& p) const {
     if (dropped.data_handle() == nullptr || dropped.extent(0) != p.batch || dropped.extent(1) != p.heads || dropped.extent(2) < p.keys)
       throw shape_error(message("basin::drop_keys: the set is for [", dropped.extent(0), ", ", dropped.extent(1), ", ", dropped.extent(2),

@@ -38,6 +38,8 @@ struct heavy_hitters {
     return !any ? coverage::none : every ? coverage::all : coverage::some;
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::heavy_hitters", "kept", kept); }
   void validate(problem const& p) const {
     if (recent < 0) throw value_error(message("basin::heavy_hitters: recent is ", recent, "; it must be at least 0"));
     if (kept.data_handle() == nullptr || kept.extent(0) != p.batch || kept.extent(1) != p.heads || kept.extent(2) < p.keys)

@@ -29,6 +29,8 @@ struct keep_keys {
     return count == t.last_key - t.first_key ? coverage::all : coverage::some;
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::keep_keys", "kept", kept); }
   void validate(problem const& p) const {
     if (kept.data_handle() == nullptr || kept.extent(0) != p.batch || kept.extent(1) != p.heads || kept.extent(2) < p.keys)
       throw shape_error(message("basin::keep_keys: the set is for [", kept.extent(0), ", ", kept.extent(1), ", ", kept.extent(2),

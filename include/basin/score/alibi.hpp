@@ -21,7 +21,7 @@ namespace basin {
 /// Shapes    slopes [heads of the queries]; a stride of 0 shares one; alibi_slopes() makes the usual ones
 /// Edges     a slope of 0 leaves its head without bias; a negative one favours what is far away
 /// Cost      4 flop per score beside the inner one
-/// Errors    shape_error from validate(): another number of slopes than heads; those of the inner scorer
+/// Errors    shape_error: another number of slopes than heads; value_error, on the host: a slope that is not finite; those of the inner scorer
 template <scorer Scorer>
 struct alibi {
   view<float const, 1> slopes{};
@@ -40,6 +40,17 @@ struct alibi {
     if (slopes.data_handle() == nullptr || slopes.extent(0) != p.heads)
       throw shape_error(message("basin::alibi: there are ", slopes.data_handle() == nullptr ? 0 : slopes.extent(0), " slopes but the call has ", p.heads,
                                 " query heads; give one slope for every head (alibi_slopes makes the usual ones)"));
+  }
+  void validate_values(problem const& p) const {
+    basin::validate_on_host(inner, p);
+    for (index_t h = 0; h < p.heads; ++h)
+      if (!(std::abs(slopes(h)) <= math::largest<float>))
+        throw value_error(message("basin::alibi: the slope of head ", h, " is ", slopes(h), "; it must be finite"));
+  }
+  template <class F>
+  void views(F&& f) const {
+    f("basin::alibi", "slopes", slopes);
+    for_each_view(inner, f);
   }
 };
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cmath>
+
 #include "basin/concepts/scorer.hpp"
+#include "basin/core/error.hpp"
 #include "basin/core/math.hpp"
 
 namespace basin {
@@ -10,6 +13,7 @@ namespace basin {
 ///
 /// Models    linear_scorer
 /// Source    Vaswani et al. 2017, eq. 1
+/// Errors    value_error from validate(): a scale that is not finite
 struct scaled {
   float scale = 0.0f;                                            // 0 stands for 1/sqrt(dim)
 
@@ -19,6 +23,13 @@ struct scaled {
   BASIN_HD T score(T dot, pair_at<T> at) const { return math::fma(factor(at.rsqrt_dim), dot, T(0)); }
   template <class T>
   BASIN_HD T slope(T, pair_at<T> at) const { return factor(at.rsqrt_dim); }
+
+  friend constexpr bool operator==(scaled const&, scaled const&) = default;
+
+  void validate() const {
+    if (!(std::abs(scale) <= math::largest<float>))
+      throw value_error(message("basin::scaled: scale is ", scale, "; it must be finite (0 stands for 1 / sqrt(dim))"));
+  }
 };
 
 static_assert(linear_scorer<scaled>);

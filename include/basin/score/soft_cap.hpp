@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cmath>
+
 #include "basin/concepts/scorer.hpp"
 #include "basin/core/error.hpp"
 #include "basin/core/math.hpp"
@@ -13,7 +15,7 @@ namespace basin {
 /// Source    Gemma 2, arXiv 2408.00118, section 2 (cap 50 for attention); the slope is scale (1 - tanh^2)
 /// Edges     a product of +-inf gives +-cap, so that it is a score like others; a NaN stays a NaN
 /// Cost      1 tanh per score; <q, k> is kept beside the score in the backward pass
-/// Errors    value_error from validate(): a cap that is not positive and finite
+/// Errors    value_error from validate(): a cap that is not positive and finite, a scale that is not finite
 struct soft_cap {
   float cap = 50.0f;
   float scale = 0.0f;                                            // 0 stands for 1/sqrt(dim)
@@ -28,6 +30,8 @@ struct soft_cap {
 
   void validate() const {
     if (!(cap > 0 && cap <= math::largest<float>)) throw value_error(message("basin::soft_cap: cap is ", cap, "; it must be positive and finite"));
+    if (!(std::abs(scale) <= math::largest<float>))
+      throw value_error(message("basin::soft_cap: scale is ", scale, "; it must be finite (0 stands for 1 / sqrt(dim))"));
   }
 
  private:

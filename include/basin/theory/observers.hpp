@@ -78,6 +78,11 @@ struct distances {
     }
   }
 
+  template <class F>
+  void views(F&& f) const {
+    f("basin::theory::distances", "gram", gram);
+    f("basin::theory::distances", "figures", figures);
+  }
   void validate(problem const& p) const {
     detail::require_text("basin::theory::distances", gram, p);
     detail::require_counts("basin::theory::distances", counts, counts.size());
@@ -118,6 +123,11 @@ struct told_apart_shares {
     }
   }
 
+  template <class F>
+  void views(F&& f) const {
+    f("basin::theory::told_apart_shares", "gram", gram);
+    f("basin::theory::told_apart_shares", "figures", figures);
+  }
   void validate(problem const& p) const {
     on.validate();
     detail::require_text("basin::theory::told_apart_shares", gram, p);
@@ -152,6 +162,8 @@ struct extremes {
     for (index_t f = 0; f < static_cast<index_t>(extreme_figure::count); ++f) figures(f, at.batch, at.head, at.query) = values[f];
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::theory::extremes", "figures", figures); }
   void validate(problem const& p) const { detail::require_figures("basin::theory::extremes", figures, {static_cast<index_t>(extreme_figure::count)}, p); }
 };
 
@@ -181,6 +193,8 @@ struct sensitivity {
     gains(normalize, std::span<double const>(seen.scores), std::span<double const>(direction), temperatures, steps, context, out);
   }
 
+  template <class F>
+  void views(F&& f) const { f("basin::theory::sensitivity", "figures", figures); }
   void validate(problem const& p) const {
     basin::validate(normalize);
     for (double const t : temperatures) detail::require_positive("basin::theory::sensitivity", "temperature", t);

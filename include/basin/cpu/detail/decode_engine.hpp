@@ -4,8 +4,6 @@
 // The phases of a decoding step. Rows of one sweep are made split by split and merged through their states; others first get
 // all their scores, then their rows, then their values. Either way each phase is parallel over all heads and splits.
 
-#include <omp.h>
-
 #include "basin/cpu/detail/decode_watch.hpp"
 #include "basin/cpu/detail/workspace.hpp"
 #include "basin/cpu/plan.hpp"
@@ -66,7 +64,7 @@ class decode_engine {
   template <class F>
   static void over_tasks(index_t heads_now, index_t parts, F&& f) {
 #pragma omp parallel for schedule(dynamic, 1)
-    for (index_t task = 0; task < heads_now * parts; ++task) f(task / parts, task % parts, omp_get_thread_num());
+    for (index_t task = 0; task < heads_now * parts; ++task) f(task / parts, task % parts, threads::mine());
   }
 
   head_at where(index_t head) const {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <omp.h>
-
 #include <algorithm>
 #include <new>
 #include <vector>
 
+#include "basin/core/threads.hpp"
 #include "basin/cpu/tuning.hpp"
 
 namespace basin::cpu::detail {
@@ -18,7 +17,7 @@ constexpr index_t whole_vectors(index_t n) {
 }
 
 /// How many threads a parallel region has here: one where the caller's own regions are all there may be.
-inline int threads_here() { return omp_get_active_level() >= omp_get_max_active_levels() ? 1 : omp_get_max_threads(); }
+inline int threads_here() { return threads::here(); }
 
 /// Cache-line aligned memory for one thread, handed out in pieces; taken once, before any work starts.
 class workspace {
@@ -53,7 +52,7 @@ class workspaces {
   workspaces& operator=(workspaces const&) = delete;
   ~workspaces() { ::operator delete(memory, std::align_val_t(64)); }
 
-  workspace mine() const { return workspace(memory + bytes * omp_get_thread_num()); }
+  workspace mine() const { return workspace(memory + bytes * threads::mine()); }
 
  private:
   std::byte* memory = nullptr;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <utility>
-
 #include "basin/concepts/parameters.hpp"
 
 namespace basin {
@@ -30,18 +28,30 @@ struct asentmax {
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
-    for (auto const& [name, x] : {std::pair{"delta", delta}, {"beta", beta.is_one() ? beta.value : 0}})
-      if (!(x >= 0 && x <= math::largest<float>)) throw value_error(message("basin::asentmax: ", name, " is ", x, "; it must be 0 or more, and finite"));
-    if (gamma.is_one() && !(math::abs(gamma.value) <= math::largest<float>))
-      throw value_error(message("basin::asentmax: gamma is ", gamma.value, "; it must be finite"));
+    per_head{delta}.require_one("basin::asentmax", "delta", not_negative);
+    beta.require_one("basin::asentmax", "beta", not_negative);
+    gamma.require_one("basin::asentmax", "gamma", finite);
+  }
+  void validate_values(problem const& call) const {
+    beta.require_each("basin::asentmax", "beta", not_negative, call);
+    gamma.require_each("basin::asentmax", "gamma", finite, call);
   }
   void validate(problem const& call) const {
     beta.validate("basin::asentmax", "beta", call);
     gamma.validate("basin::asentmax", "gamma", call);
     gradients.validate("basin::asentmax", parameters, call);
   }
+  template <class F>
+  void views(F&& f) const {
+    f("basin::asentmax", "beta", beta.values);
+    f("basin::asentmax", "gamma", gamma.values);
+    f("basin::asentmax", "gradients", gradients.rows);
+  }
 
  private:
+  static constexpr per_head::rule not_negative{[](double x) { return x >= 0 && x <= math::largest<float>; }, "it must be 0 or more, and finite"};
+  static constexpr per_head::rule finite{[](double x) { return math::abs(x) <= math::largest<float>; }, "it must be finite"};
+
   template <class T>
   BASIN_HD static T number(double x) { return T(static_cast<math::scalar_of<T>>(x)); }
   template <class T>

@@ -22,16 +22,21 @@ struct learned_ssmax {
   BASIN_HD for_parameters<learned_ssmax, T> scale_slopes(row_context<T> const& at) const { return {log_length(at)}; }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
-  void validate() const {
-    if (s.is_one() && !(math::abs(s.value) <= math::largest<float>))
-      throw value_error(message("basin::learned_ssmax: s is ", s.value, "; it must be finite"));
-  }
+  void validate() const { s.require_one("basin::learned_ssmax", "s", of_s); }
+  void validate_values(problem const& call) const { s.require_each("basin::learned_ssmax", "s", of_s, call); }
   void validate(problem const& call) const {
     s.validate("basin::learned_ssmax", "s", call);
     gradients.validate("basin::learned_ssmax", parameters, call);
   }
+  template <class F>
+  void views(F&& f) const {
+    f("basin::learned_ssmax", "s", s.values);
+    f("basin::learned_ssmax", "gradients", gradients.rows);
+  }
 
  private:
+  static constexpr per_head::rule of_s{[](double x) { return math::abs(x) <= math::largest<float>; }, "it must be finite"};
+
   template <class T>
   BASIN_HD static T log_length(row_context<T> const& at) { return math::log(math::max(at.visible, T(1))); }
 };

@@ -1,0 +1,16 @@
+// expect: basin: tensors of attention hold double, float, basin::bfloat16 or basin::float16; view raw 16-bit numbers through basin::as_bfloat16\(pointer\)
+// lines: 30
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+#include <cstdint>
+
+#include "basin/attention.hpp"
+#include "basin/reference.hpp"
+
+#ifdef SHOULD_FAIL
+using chosen = int;
+#else
+using chosen = float;
+#endif
+
+void call(basin::view<chosen, 4> q, basin::view<chosen, 4> k, basin::view<double, 4> out) { basin::reference::forward(basin::attention<>{}, q, k, k, out); }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Covers footprint and overlap of core/problem.hpp and check_policies of attention.hpp: what policies point to shares no memory with
+// what a call writes.
+#include <functional>
+
+#include "support/calls.hpp"
+#include "support/catalogue.hpp"
+
+namespace basin_test {
+
+namespace {
+
+shape const good{1, 2, 2, 5, 6, 4, 4};
+
+/// The call must be refused with all words, under every engine, before anything is written.
+template <class Use>
+void require_refused(std::vector<std::string> const& words, std::function<Use(call<float>&)> const& make) {
+  for (int engine = 0; engine < 3; ++engine) {
+    call<float> c(good);
+    Use const use = make(c);
+    std::string said;
+    try {
+      if (engine == 0) basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
+      if (engine == 1) basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
+      if (engine == 2) basin::cpu::decode(use, c.q.v, c.k.v, c.v.v, c.out.v);
+    } catch (basin::shape_error const& e) {
+      said = e.what();
+    }
+    for (auto const& word : words) {
+      CAPTURE(engine, said, word);
+      CHECK(said.find(word) != std::string::npos);
+    }
+    CHECK(c.out.untouched());
+  }
+}
+
+double* as_doubles(float* memory) { return reinterpret_cast<double*>((reinterpret_cast<std::uintptr_t>(memory) + 7) / 8 * 8); }
+
+}  // namespace
+
+TEST_CASE("an observer's memory inside a tensor of the call is refused by name", "[unit][errors]") {
+  using watched = decltype(basin::attention<>{}.with(basin::entropy{}));
+  auto const inside = [](auto tensor) {
+    return [tensor](call<float>& c) { return basin::attention<>{}.with(basin::entropy{basin::contiguous(as_doubles((c.*tensor).v.data_handle()), 1, 2, 5)}); };
+  };
+  require_refused<watched>({"output nats of basin::entropy overlaps out", "memory of its own"}, inside(&call<float>::out));
+  require_refused<watched>({"output nats of basin::entropy overlaps q"}, inside(&call<float>::q));
+  require_refused<watched>({"output nats of basin::entropy overlaps k"}, inside(&call<float>::k));
+  require_refused<watched>({"output nats of basin::entropy overlaps v"}, inside(&call<float>::v));
+}
+
+TEST_CASE("two observers over the same memory are refused, and observers that take turns in it are not", "[unit][errors]") {
+  std::vector<double> room(20);
+  auto const both = [&](index_t stride, index_t apart) {
+    auto const at = [&](index_t first) { return basin::strided(room.data() + first, std::array<index_t, 3>{1, 2, 5}, std::array<index_t, 3>{10 * stride, 5 * stride, stride}); };
+    return basin::attention<>{}.with(basin::together(basin::entropy{at(0)}, basin::max_weight{at(apart)}));
+  };
+  using watched = decltype(both(1, 0));
+  require_refused<watched>({"output weights of basin::max_weight overlaps nats of basin::entropy"}, [&](auto&) { return both(1, 0); });
+  require_refused<watched>({"output weights of basin::max_weight overlaps nats of basin::entropy"}, [&](auto&) { return both(1, 9); });
+  call<float> c(good);
+  CHECK_NOTHROW(basin::cpu::forward(both(1, 10), c.q.v, c.k.v, c.v.v, c.out.v));
+  CHECK_NOTHROW(basin::cpu::forward(both(2, 1), c.q.v, c.k.v, c.v.v, c.out.v));
+}
+
+TEST_CASE("what a policy reads is refused inside an output", "[unit][errors]") {
+  using pruned = decltype(basin::attention<>{}.with(any_mask{}).with(any_pruner{}).with(any_scorer{}));
+  auto const bytes = [](call<float>& c) { return reinterpret_cast<std::uint8_t const*>(c.out.v.data_handle()); };
+  auto const with = [](any_mask const& m, any_pruner const& p, any_scorer const& s) { return basin::attention<>{}.with(m).with(p).with(s); };
+  require_refused<pruned>({"output out overlaps kept of basin::keep_keys"},
+                          [&](auto& c) { return with({}, {basin::keep_keys{basin::contiguous(bytes(c), 1, 2, 6)}}, {}); });
+  require_refused<pruned>({"output out overlaps blocks of basin::block_sparse"},
+                          [&](auto& c) { return with({}, {basin::block_sparse{basin::contiguous(bytes(c), 1, 2, 3, 3), 2}}, {}); });
+  require_refused<pruned>({"output out overlaps slopes of basin::alibi"},
+                          [&](auto& c) { return with({}, {}, {basin::alibi<basin::scaled>{basin::contiguous(std::as_const(c.out).v.data_handle(), 2), {}}}); });
+}
+
+TEST_CASE("gradients of learned numbers inside the gradients of a backward call are refused", "[unit][errors]") {
+  call<float> c(good);
+  basin::parameter_gradients const inside{basin::contiguous(as_doubles(c.dq.v.data_handle()), 1, 1, 2, 5)};
+  auto const use = basin::attention<>{}.with(basin::sink_logit{{0.5}, inside});
+  auto const run = [&](auto backward) { backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v); };
+  CHECK_THROWS_WITH(run([](auto const&... x) { basin::cpu::backward(x...); }), ContainsSubstring("gradients of basin::sink_logit overlaps dq"));
+  CHECK_THROWS_WITH(run([](auto const&... x) { basin::reference::backward(x...); }), ContainsSubstring("gradients of basin::sink_logit overlaps dq"));
+  CHECK((c.dq.untouched() && c.dk.untouched() && c.dv.untouched()));
+}
+
+TEST_CASE("a tensor where its elements cannot lie is refused", "[unit][errors]") {
+  call<float> c(good);
+  auto const askew = reinterpret_cast<float*>(reinterpret_cast<char*>(c.q.v.data_handle()) + 2);
+  auto const q = basin::contiguous(askew, 1, 2, 4, 4);
+  CHECK_THROWS_WITH(basin::cpu::forward(basin::attention<>{}, q, c.k.v, c.v.v, c.out.v), ContainsSubstring("q begins 2 bytes past a multiple of 4"));
+  CHECK(c.out.untouched());
+}
+
+}  // namespace basin_test

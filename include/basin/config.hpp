@@ -37,6 +37,14 @@ or define BASIN_ALLOW_FAST_MATH to take what comes"
 #define BASIN_DEVICE
 #endif
 
+// A directive of OpenMP for the next loop; without OpenMP nothing, and no warning about a pragma that is not known.
+#if defined(_OPENMP)
+#define BASIN_DIRECTIVE(text) _Pragma(#text)
+#define BASIN_OMP(...) BASIN_DIRECTIVE(omp __VA_ARGS__)
+#else
+#define BASIN_OMP(...)
+#endif
+
 // A member that takes no room when it is empty.
 #define BASIN_EMPTY [[no_unique_address]]
 

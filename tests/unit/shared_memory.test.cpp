@@ -3,6 +3,16 @@
 // what a call writes.
 #include <functional>
 
+#include "basin/normalize/entmax.hpp"
+#include "basin/normalize/law/asentmax.hpp"
+#include "basin/normalize/law/learned_ssmax.hpp"
+#include "basin/normalize/length_scaled.hpp"
+#include "basin/normalize/sink_logit.hpp"
+#include "basin/observe/active_set_size.hpp"
+#include "basin/observe/block_mass.hpp"
+#include "basin/observe/log_sum_exp.hpp"
+#include "basin/observe/mean_received_attention.hpp"
+#include "basin/observe/top_mass.hpp"
 #include "support/calls.hpp"
 #include "support/catalogue.hpp"
 
@@ -73,6 +83,48 @@ TEST_CASE("what a policy reads is refused inside an output", "[unit][errors]") {
                           [&](auto& c) { return with({}, {basin::block_sparse{basin::contiguous(bytes(c), 1, 2, 3, 3), 2}}, {}); });
   require_refused<pruned>({"output out overlaps slopes of basin::alibi"},
                           [&](auto& c) { return with({}, {}, {basin::alibi<basin::scaled>{basin::contiguous(std::as_const(c.out).v.data_handle(), 2), {}}}); });
+}
+
+TEST_CASE("every view that a policy holds is looked for in the outputs of a call", "[unit][errors]") {
+  std::vector<double> memory(400);
+  basin::problem const p{1, 2, 2, 5, 6, 4, 4};
+  auto const out = basin::contiguous(reinterpret_cast<float*>(memory.data()), 1, 2, 5, 4);
+  std::vector<float> apart(200);
+  auto const in = [&](index_t length) { return basin::contiguous(std::as_const(apart).data(), 1, 2, length, 4); };
+  auto const tensors = basin::operands_of_forward(in(5), in(6), in(6), out);
+  auto const require_seen = [&](auto const& policy, std::string const& view) {
+    CAPTURE(view);
+    CHECK_THROWS_WITH(basin::check_policies("engine", basin::attention<>{}.with(policy), p, tensors), ContainsSubstring(view) && ContainsSubstring("overlaps"));
+  };
+  auto const* const ints = reinterpret_cast<std::int32_t const*>(memory.data());
+  auto const bytes = basin::contiguous(reinterpret_cast<std::uint8_t const*>(memory.data()), 1, 2, 6);
+  auto const of_heads = basin::contiguous(reinterpret_cast<float const*>(memory.data()), 2);
+  auto const rows = basin::contiguous(memory.data(), 1, 2, 5), keys = basin::contiguous(memory.data(), 1, 2, 6);
+  basin::parameter_gradients const one{basin::contiguous(memory.data(), 1, 1, 2, 5)}, two{basin::contiguous(memory.data(), 2, 1, 2, 5)};
+  require_seen(basin::key_padding{basin::contiguous(ints, 1)}, "lengths of basin::key_padding");
+  require_seen(basin::documents{basin::contiguous(ints, 1, 6)}, "ids of basin::documents");
+  require_seen(basin::document_starts{basin::contiguous(ints, 1, 3)}, "starts of basin::document_starts");
+  require_seen(basin::drop_keys{bytes}, "dropped of basin::drop_keys");
+  require_seen(basin::keep_keys{bytes}, "kept of basin::keep_keys");
+  require_seen(basin::heavy_hitters{bytes, 2}, "kept of basin::heavy_hitters");
+  require_seen(basin::alibi<basin::soft_cap>{of_heads, {}}, "slopes of basin::alibi");
+  require_seen(basin::sink_logit{{0, of_heads}}, "logit of basin::sink_logit");
+  require_seen(basin::sink_logit{{}, one}, "gradients of basin::sink_logit");
+  require_seen(basin::entmax{{1.5, of_heads}}, "alpha of basin::entmax");
+  require_seen(basin::entmax{{1.5}, one}, "gradients of basin::entmax");
+  require_seen(basin::length_scaled<basin::softmax, basin::learned_ssmax>{{}, {{0, of_heads}}}, "s of basin::learned_ssmax");
+  require_seen(basin::length_scaled<basin::softmax, basin::learned_ssmax>{{}, {{0.5}, one}}, "gradients of basin::learned_ssmax");
+  require_seen(basin::length_scaled<basin::softmax, basin::asentmax>{{}, {1, {0, of_heads}}}, "beta of basin::asentmax");
+  require_seen(basin::length_scaled<basin::softmax, basin::asentmax>{{}, {1, {0.5}, {0, of_heads}}}, "gamma of basin::asentmax");
+  require_seen(basin::length_scaled<basin::softmax, basin::asentmax>{{}, {1, {0.5}, {0}, two}}, "gradients of basin::asentmax");
+  require_seen(basin::active_set_size{rows}, "counts of basin::active_set_size");
+  require_seen(basin::block_mass{basin::contiguous(memory.data(), 1, 2, 5, 3), 2}, "masses of basin::block_mass");
+  require_seen(basin::entropy{rows}, "nats of basin::entropy");
+  require_seen(basin::log_sum_exp{rows}, "values of basin::log_sum_exp");
+  require_seen(basin::max_weight{rows}, "weights of basin::max_weight");
+  require_seen(basin::top_mass{rows, 2}, "mass of basin::top_mass");
+  require_seen(basin::mean_received_attention{keys}, "means of basin::mean_received_attention");
+  require_seen(basin::received_attention{keys}, "sums of basin::received_attention");
 }
 
 TEST_CASE("gradients of learned numbers inside the gradients of a backward call are refused", "[unit][errors]") {

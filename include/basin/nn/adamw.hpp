@@ -37,11 +37,11 @@ template <class T>
 double squared_norm(std::span<T const> x) {
   index_t const blocks = (std::ssize(x) + block - 1) / block;
   std::vector<double> sums(static_cast<std::size_t>(blocks));
-#pragma omp parallel for schedule(static) if (blocks > 8)
+  BASIN_OMP(parallel for schedule(static) if (blocks > 8))
   for (index_t b = 0; b < blocks; ++b) {
     index_t const last = std::min<index_t>(std::ssize(x), (b + 1) * block);
     double sum = 0;
-#pragma omp simd reduction(+ : sum)
+    BASIN_OMP(simd reduction(+ : sum))
     for (index_t i = b * block; i < last; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
     sums[b] = sum;
   }
@@ -73,7 +73,7 @@ BASIN_HD BASIN_INLINE moved<V> move_element(V value, V first, V second, V gradie
 template <class T>
 void move_parameter(parameter<T> const& p, T* m, T* v, adamw_step<T> s) {
   index_t const count = std::ssize(p.values), blocks = (count + block - 1) / block;
-#pragma omp parallel for schedule(static) if (blocks > 8)
+  BASIN_OMP(parallel for schedule(static) if (blocks > 8))
   for (index_t b = 0; b < blocks; ++b) {
     index_t const first = b * block;
     T *const w = p.values.data() + first, *const m_at = m + first, *const v_at = v + first;

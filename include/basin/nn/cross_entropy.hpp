@@ -73,7 +73,7 @@ double cross_entropy_forward(const_view<T, 2> logits, std::span<int const> targe
   detail::require_equal("cross_entropy_forward", "the number of rows of logits", logits.extent(0), "the size of losses",
                         std::ssize(losses));
   index_t const rows = logits.extent(0), vocabulary = logits.extent(1);
-#pragma omp parallel for schedule(static) if (rows * vocabulary > detail::worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (rows * vocabulary > detail::worth_threads))
   for (index_t i = 0; i < rows; ++i) {
     losses[i] = 0;
     if (weights[i] == 0) continue;
@@ -97,7 +97,7 @@ void cross_entropy_backward(const_view<T, 2> logits, std::span<int const> target
   detail::require_rows("cross_entropy_backward", "dlogits", dlogits);
   detail::require_same_shape("cross_entropy_backward", "logits", logits, "dlogits", dlogits);
   index_t const rows = logits.extent(0), vocabulary = logits.extent(1);
-#pragma omp parallel for schedule(static) if (rows * vocabulary > detail::worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (rows * vocabulary > detail::worth_threads))
   for (index_t i = 0; i < rows; ++i) {
     T* out = detail::row(dlogits, i);
     if (weights[i] == 0) {

@@ -41,7 +41,7 @@ void require_lookup(char const* where, std::span<int const> tokens, char const* 
 template <class T>
 void embedding_forward(std::span<int const> tokens, const_view<T, 2> table, view<T, 2> y) {
   detail::require_lookup("embedding_forward", tokens, "table", table, "y", y);
-#pragma omp parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads))
   for (index_t i = 0; i < y.extent(0); ++i) std::copy_n(detail::row(table, tokens[i]), y.extent(1), detail::row(y, i));
 }
 
@@ -54,13 +54,13 @@ template <class T>
 void embedding_backward(std::span<int const> tokens, const_view<T, 2> dy, view<T, 2> dtable) {
   detail::require_lookup("embedding_backward", tokens, "dtable", dtable, "dy", dy);
   index_t const dim = dy.extent(1), width = 64 / static_cast<index_t>(sizeof(T)) * 2, strips = (dim + width - 1) / width;
-#pragma omp parallel for schedule(static) if (dy.extent(0) * dim > detail::worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (dy.extent(0) * dim > detail::worth_threads))
   for (index_t strip = 0; strip < strips; ++strip) {
     index_t const first = strip * width, last = std::min(dim, first + width);
     for (index_t i = 0; i < dy.extent(0); ++i) {
       T const* from = detail::row(dy, i);
       T* to = detail::row(dtable, tokens[i]);
-#pragma omp simd
+      BASIN_OMP(simd)
       for (index_t d = first; d < last; ++d) to[d] += from[d];
     }
   }

@@ -38,11 +38,11 @@ inline void multiply_checked(view<float const, 2> a, view<float const, 2> b, vie
   auto const tile = tile_for(c.extent(0));
   index_t const down = (c.extent(0) + tile.rows - 1) / tile.rows, across = (c.extent(1) + tile.columns - 1) / tile.columns;
   int failed = 0;
-#pragma omp parallel reduction(| : failed) if (down * across > 1 && c.extent(0) * c.extent(1) * a.extent(1) > 64 * worth_threads)
+  BASIN_OMP(parallel reduction(| : failed) if (down * across > 1 && c.extent(0) * c.extent(1) * a.extent(1) > 64 * worth_threads))
   {
     int const before = threads::most();
     threads::set_most(1);  // of this thread alone: what oneDNN may use inside a tile
-#pragma omp for schedule(static)
+    BASIN_OMP(for schedule(static))
     for (index_t t = 0; t < down * across; ++t)
       failed |= multiply_tile(a, la, b, lb, c, tile, t / across * tile.rows, t % across * tile.columns, how) != dnnl_success;
     threads::set_most(before);
@@ -52,7 +52,7 @@ inline void multiply_checked(view<float const, 2> a, view<float const, 2> b, vie
 
 inline void multiply_checked(view<double const, 2> a, view<double const, 2> b, view<double, 2> c, update how) {
   index_t const inner = a.extent(1);
-#pragma omp parallel for schedule(static) if (c.extent(0) * c.extent(1) * inner > worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (c.extent(0) * c.extent(1) * inner > worth_threads))
   for (index_t i = 0; i < c.extent(0); ++i) {
     for (index_t j = 0; j < c.extent(1); ++j) {
       double sum = 0;

@@ -32,7 +32,7 @@ void require_heads(char const* where, char const* what, view<T, 4> x, view<T con
 template <class T, class F>
 void over_rows(view<T const, 4> o, F&& f) {
   index_t const rows = o.extent(0) * o.extent(1) * o.extent(2);
-#pragma omp parallel for schedule(static) if (rows * o.extent(3) > worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (rows * o.extent(3) > worth_threads))
   for (index_t n = 0; n < rows; ++n) f(n / (o.extent(1) * o.extent(2)), n / o.extent(2) % o.extent(1), n % o.extent(2));
 }
 

@@ -59,16 +59,16 @@ void rms_norm_forward(const_view<T, 2> x, const_span<T> weight, double epsilon, 
   detail::require_rms_norm_forward<T>(x, weight, epsilon, y, inverse_rms);
   index_t const rows = x.extent(0), dim = x.extent(1);
   T const* w = weight.data();
-#pragma omp parallel for schedule(static) if (rows * dim > detail::worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (rows * dim > detail::worth_threads))
   for (index_t i = 0; i < rows; ++i) {
     T const* in = detail::row(x, i);
     T* out = detail::row(y, i);
     T sum = 0;
-#pragma omp simd reduction(+ : sum)
+    BASIN_OMP(simd reduction(+ : sum))
     for (index_t d = 0; d < dim; ++d) sum += in[d] * in[d];
     T const r = detail::inverse_rms_of(sum, static_cast<T>(dim), static_cast<T>(epsilon));
     inverse_rms[i] = r;
-#pragma omp simd
+    BASIN_OMP(simd)
     for (index_t d = 0; d < dim; ++d) out[d] = detail::normed(in[d], r, w[d]);
   }
 }
@@ -81,15 +81,15 @@ void rms_norm_backward_input(view<T const, 2> x, std::span<T const> weight, std:
                              view<T, 2> dx) {
   index_t const rows = x.extent(0), dim = x.extent(1);
   T const* w = weight.data();
-#pragma omp parallel for schedule(static) if (rows * dim > worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (rows * dim > worth_threads))
   for (index_t i = 0; i < rows; ++i) {
     T const *in = row(x, i), *up = row(dy, i);
     T* out = row(dx, i);
     T sum = 0;
-#pragma omp simd reduction(+ : sum)
+    BASIN_OMP(simd reduction(+ : sum))
     for (index_t d = 0; d < dim; ++d) sum += w[d] * up[d] * in[d];
     T const r = inverse_rms[i], along = along_row(sum, static_cast<T>(dim), r);
-#pragma omp simd
+    BASIN_OMP(simd)
     for (index_t d = 0; d < dim; ++d) out[d] += normed_slope(in[d], r, w[d], up[d], along);
   }
 }
@@ -99,14 +99,14 @@ template <class T>
 void rms_norm_backward_weight(view<T const, 2> x, std::span<T const> inverse_rms, view<T const, 2> dy, std::span<T> dweight) {
   index_t const rows = x.extent(0), dim = x.extent(1), width = 64 / static_cast<index_t>(sizeof(T)) * 2;
   index_t const strips = (dim + width - 1) / width;
-#pragma omp parallel for schedule(static) if (rows * dim > worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (rows * dim > worth_threads))
   for (index_t strip = 0; strip < strips; ++strip) {
     index_t const first = strip * width, last = std::min(dim, first + width);
     T* out = dweight.data();
     for (index_t i = 0; i < rows; ++i) {
       T const *in = row(x, i), *up = row(dy, i);
       T const r = inverse_rms[i];
-#pragma omp simd
+      BASIN_OMP(simd)
       for (index_t d = first; d < last; ++d) out[d] += normed(up[d], in[d], r);
     }
   }

@@ -58,13 +58,13 @@ BASIN_HD BASIN_INLINE void turn_pair(T& low, T& high, T cosine, T sine) {
 template <class T>
 void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index_t first, T turn) {
   index_t const batch = x.extent(0), heads = x.extent(1), length = x.extent(2), half = x.extent(3) / 2;
-#pragma omp parallel for collapse(2) schedule(static) if (batch * heads * length * half > worth_threads)
+  BASIN_OMP(parallel for collapse(2) schedule(static) if (batch * heads * length * half > worth_threads))
   for (index_t b = 0; b < batch; ++b) {
     for (index_t i = 0; i < length; ++i) {
       T const *cosine = table.cosine(first + i), *sine = table.sine(first + i);
       for (index_t h = 0; h < heads; ++h) {
         T *low = x.data_handle() + b * x.stride(0) + h * x.stride(1) + i * x.stride(2), *high = low + half;
-#pragma omp simd
+        BASIN_OMP(simd)
         for (index_t d = 0; d < half; ++d) turn_pair(low[d], high[d], cosine[d], turn * sine[d]);
       }
     }

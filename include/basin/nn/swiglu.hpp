@@ -60,7 +60,7 @@ void require_swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T 
 template <class T>
 void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
   detail::require_swiglu_forward<T>(gate, up, y);
-#pragma omp parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads))
   for (index_t i = 0; i < y.extent(0); ++i) {
     T const *g = detail::row(gate, i), *u = detail::row(up, i);
     T* out = detail::row(y, i);
@@ -79,7 +79,7 @@ void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
 template <class T>
 void swiglu_backward(const_view<T, 2> gate, const_view<T, 2> up, const_view<T, 2> dy, view<T, 2> dgate, view<T, 2> dup) {
   detail::require_swiglu_backward<T>(gate, up, dy, dgate, dup);
-#pragma omp parallel for schedule(static) if (dy.extent(0) * dy.extent(1) > detail::worth_threads)
+  BASIN_OMP(parallel for schedule(static) if (dy.extent(0) * dy.extent(1) > detail::worth_threads))
   for (index_t i = 0; i < dy.extent(0); ++i) {
     T const *g = detail::row(gate, i), *u = detail::row(up, i), *from = detail::row(dy, i);
     T *dg = detail::row(dgate, i), *du = detail::row(dup, i);

@@ -38,14 +38,14 @@ void gram_of(view<X const, 2> embeddings, view<G, 2> gram) {
   if (gram.extent(0) != keys || dim < 1)
     throw shape_error(message("basin::theory::gram_of: embeddings are [", keys, ", ", dim, "] and the Gram matrix is [", gram.extent(0), ", ", gram.extent(1),
                               "]; it needs a row for every embedding"));
-#pragma omp parallel for schedule(dynamic, 8) if (keys * keys * dim > (index_t{1} << 18))  // a tenth of a millisecond
+  BASIN_OMP(parallel for schedule(dynamic, 8) if (keys * keys * dim > (index_t{1} << 18)))  // a tenth of a millisecond
   for (index_t i = 0; i < keys; ++i)
     for (index_t j = 0; j <= i; ++j) {
       double sum = 0;
       if (embeddings.stride(1) == 1) {
         X const* const a = &embeddings(i, 0);
         X const* const b = &embeddings(j, 0);
-#pragma omp simd reduction(+ : sum)
+        BASIN_OMP(simd reduction(+ : sum))
         for (index_t d = 0; d < dim; ++d) sum += static_cast<double>(a[d]) * static_cast<double>(b[d]);
       } else {
         for (index_t d = 0; d < dim; ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(j, d));
@@ -140,7 +140,7 @@ void add_rows(std::array<Row const*, 4> const& rows, std::array<double, 4> const
   Row const *const a = rows[0], *const b = rows[1], *const c = rows[2], *const d = rows[3];
   double const p = by[0], q = by[1], r = by[2], s = by[3];
   double* const sum = to.data();
-#pragma omp simd
+  BASIN_OMP(simd)
   for (std::size_t i = 0; i < to.size(); ++i)
     sum[i] += p * static_cast<double>(a[i]) + q * static_cast<double>(b[i]) + (r * static_cast<double>(c[i]) + s * static_cast<double>(d[i]));
 }

@@ -107,7 +107,7 @@ class selection_walk {
     double* const h = with.data();
     double* const far = reach.data();
     double const by = weights[j], length = own[j];
-#pragma omp simd
+    BASIN_OMP(simd)
     for (std::size_t i = 0; i < with.size(); ++i) {
       double const product = static_cast<double>(products[i]), reached = length - 2 * product;
       h[i] += by * product;

@@ -5,6 +5,12 @@
 
 namespace basin::detail {
 
+/// How many of `count` numbers go into one accumulator: engines sum long rows in parts, so that errors of a sum grow no further.
+template <class T>
+BASIN_HD T summed_at_once(T count) {
+  return math::smaller(count, T(1024));
+}
+
 /// What a sweep finds at a cut: f, and `fall`, which is -f'; the degree of the power of a distance that falls like f; and, measured from the
 /// cut, a bound below the threshold, how far rounding of the sums may have thrown that, and the threshold itself for the case that it lies
 /// between the same two scores as the cut (infinity where that would be inexact).
@@ -59,12 +65,15 @@ struct excess {
 template <class T>
 struct threshold_search {
   T cut, low = T(-1);                                            // the cut is tau, once that is found; low <= tau
+  T rest = T(0);                                                 // what rounding took from it then: of long rows, more than a weight is
   T stage = T(0);                                                // sweeps so far: 0 to 4, then 3 and 4 in turns; -1: tau is found
   T above = math::highest<T>(), below = math::lowest<T>();       // the scores of a sweep that are next to the cut
 
   BASIN_HD threshold_search(T first = T(-0.5f)) : cut(first) {}
 
   BASIN_HD auto is_open() const { return stage >= T(0); }
+  /// By how much a score exceeds tau, once that is found; below 0 if it does not.
+  BASIN_HD BASIN_INLINE T excess_of(T score) const { return (score - cut) - rest; }
 
   /// Takes one score of a sweep.
   BASIN_HD BASIN_INLINE void note(T score) {
@@ -83,7 +92,7 @@ struct threshold_search {
     sight<T> const here = look(sums);
     T const tau = cut + here.root;
     auto const open = is_open() && here.fall > T(0), found = open && tau >= below && tau < above;
-    T const last = math::select(found, tau, cut + here.bound);   // the latter where the search ends without a root
+    T const by = math::select(found, here.root, here.bound), last = cut + by;  // the latter where the search ends without a root
     auto const holds = open && last >= below && last < above;
     auto const is_sharp = here.f > T(2) || math::larger(here.bound, T(0) - here.bound) > here.blur;
     T at = cut, bound = cut + (here.bound - here.blur);
@@ -98,6 +107,7 @@ struct threshold_search {
     T const guess = at + sight<T>::step(seen.f, seen.fall, seen.degree);
     low = math::select(rises, bound, low);
     stage = math::select(again, math::select(stage == T(4), T(3), stage + T(1)), T(-1));
+    rest = math::select(again, T(0), math::select(holds, by - (last - cut), rest));
     cut = math::select(again, math::select(guess > low && guess < T(0) && stage < T(4), guess, low), math::select(holds, last, cut));
     above = math::highest<T>(), below = math::lowest<T>();
     return again;

@@ -43,11 +43,11 @@ struct sparsemax {
 
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    r.size = math::select(r.tau.is_open(), r.sums.count, r.size);
+    r.size = math::select(r.tau.is_open(), r.sums.count.all, r.size);
     auto const again = r.tau.next(r.sums, [](detail::excess<T> const& y) {
-      T const root = (y.first - T(1)) / y.count;                 // sum (y_j - root) = 1, to the precision of a sum of about 1
-      T const blur = math::epsilon<T>() * y.first * detail::summed_at_once(y.count) / y.count;
-      return detail::sight<T>{y.first, y.count, y.degree(), root, blur, math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
+      T const root = (y.first - T(1)) / y.count.all;              // sum (y_j - root) = 1, to the precision of a sum of about 1
+      T const blur = math::epsilon<T>() * y.first * y.count.at_once() / y.count.all;
+      return detail::sight<T>{y.first, y.count.all, y.degree(), root, blur, math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
     });
     r.sums = {};
     return again;

@@ -5,11 +5,19 @@
 
 namespace basin::detail {
 
-/// How many of `count` numbers go into one accumulator: engines sum long rows in parts, so that errors of a sum grow no further.
+/// How many numbers a sum is of, and how many of them went into one accumulator at most: engines sum long rows in parts and merge these, so that
+/// rounding errors grow with the parts.
 template <class T>
-BASIN_HD T summed_at_once(T count) {
-  return math::smaller(count, T(1024));
-}
+struct counted {
+  T all = T(0), longest = T(0);
+
+  /// What rounding errors grow with.
+  BASIN_HD T at_once() const { return math::select(longest == T(0), all, longest); }
+  BASIN_HD void merge(counted const& from) {
+    longest = math::larger(at_once(), from.at_once());
+    all = all + from.all;
+  }
+};
 
 /// What a sweep finds at a cut: f, and `fall`, which is -f'; the degree of the power of a distance that falls like f; and, measured from the
 /// cut, a bound below the threshold, how far rounding of the sums may have thrown that, and the threshold itself for the case that it lies
@@ -31,25 +39,26 @@ struct sight {
 /// How many scores exceed a cut, and the sums of what they exceed it by and of its squares.
 template <class T>
 struct excess {
-  T count = T(0), first = T(0), second = T(0);
+  counted<T> count{};
+  T first = T(0), second = T(0);
 
   BASIN_HD BASIN_INLINE void note(T score, T cut) {
     T const y = math::larger(T(0), score - cut);
-    count = math::select(score > cut, count + T(1), count);
+    count.all = math::select(score > cut, count.all + T(1), count.all);
     first = first + y;
     second = math::fma(y, y, second);
   }
   BASIN_HD void merge(excess const& from) {
-    count = count + from.count;
+    count.merge(from.count);
     first = first + from.first;
     second = second + from.second;
   }
   /// The same for a cut `by` higher that meets a score there: `more` is 1 if it is counted from now on, -1 if it was until now.
   BASIN_HD excess moved(T by, T more) const {
-    return {count + more, first - count * by, second - by * (T(2) * first - count * by)};
+    return {{count.all + more, count.longest}, first - count.all * by, second - by * (T(2) * first - count.all * by)};
   }
   /// That of `first` as a function of the cut; of `second` it is 1 more.
-  BASIN_HD T degree() const { return sight<T>::degree_of(second * count, T(2) * first * first); }
+  BASIN_HD T degree() const { return sight<T>::degree_of(second * count.all, T(2) * first * first); }
 };
 
 /// The threshold tau at which f(tau), a sum of powers of what scores exceed it by, is 1. Scores are measured from the largest, so that

@@ -32,11 +32,24 @@ struct backward_call {
   /// How many numbers a panel holds for each of its queries and each key: weights and their gradients; scores, and products where
   /// the score is not linear, only for those who need them.
   static constexpr index_t numbers_a_pair = 2 + (keeps_scores ? 1 : 0) + (linear ? 0 : 1);
+};
+
+/// How the panels of a backward call are cut, and how many keys each sees at most.
+struct backward_panels {
+  panel_cuts cuts;
+  index_t visible;
+
   /// Full panels while all they hold stays near the cache; narrow ones for longer rows. Rounding depends on it.
-  static panel_cuts cuts(problem const& p, tuning const& cut) {
-    auto all = panel_cuts::of(p, T{});
-    if (p.keys * all.width * numbers_a_pair * static_cast<index_t>(sizeof(T)) <= 8 * cut.panel_bytes) return all;
-    return {lanes<T>, lanes<T>, 0, (p.queries + lanes<T> - 1) / lanes<T>, all.group};
+  template <class Call>
+  static backward_panels of(Call const& call) {
+    using T = typename Call::T;
+    problem const& p = call.p;
+    auto const wide = panel_cuts::of(p, T{});
+    auto const bytes = [&](index_t keys) { return keys * wide.width * Call::numbers_a_pair * static_cast<index_t>(sizeof(T)); };
+    if (bytes(p.keys) <= call.cut.panel_bytes) return {wide, p.keys};
+    if (index_t const visible = most_visible_keys(call.use, p, wide, call.cut); bytes(visible) <= 8 * call.cut.panel_bytes) return {wide, visible};
+    panel_cuts const narrow{lanes<T>, lanes<T>, 0, (p.queries + lanes<T> - 1) / lanes<T>, wide.group};
+    return {narrow, most_visible_keys(call.use, p, narrow, call.cut)};
   }
 };
 
@@ -47,25 +60,31 @@ struct backward_buffers {
 
   T *queries, *douts;                   // [dim, width], [value_dim, width]: in lanes
   T *query_rows, *dout_rows;            // [width, dim], [width, value_dim] in whole vectors: as rows
-  T *weights, *dweights;                // [keys, width]
-  T *scores, *dots;                     // [keys, width]; where nobody needs them: the weights, the scores
-  T* dqueries;                          // [dim, width]
+  index_t visible;                      // keys that a panel sees at most
+  T *weights, *dweights;                // [visible, width]
+  T *scores, *dots;                     // [visible, width]; where nobody needs them: the weights, the scores
+  T* gathered;                          // [visible]: one row, where the normalizer is fitted whole
+  int levels;
+  T* dqueries;                          // [levels, dim, width]
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   key_block* blocks;
 
-  backward_buffers(workspace&& memory, Call const& call, index_t width) : backward_buffers(memory, call, width) {}
-  backward_buffers(workspace& memory, Call const& call, index_t width) {
+  backward_buffers(workspace&& memory, Call const& call, backward_panels const& panels) : backward_buffers(memory, call, panels) {}
+  backward_buffers(workspace& memory, Call const& call, backward_panels const& panels)
+      : visible(panels.visible), levels(levels_of_sum(call.p.keys, keys_per_part(call.cut))) {
     auto const& p = call.p;
+    index_t const width = panels.cuts.width;
     index_t const block = std::min(p.keys, call.cut.keys_per_block);
     queries = memory.take<T>(p.dim * width);
     douts = memory.take<T>(p.value_dim * width);
     query_rows = memory.take<T>(whole_vectors<T>(p.dim) * width);
     dout_rows = memory.take<T>(whole_vectors<T>(p.value_dim) * width);
-    weights = memory.take<T>(p.keys * width);
-    dweights = memory.take<T>(p.keys * width);
-    scores = Call::keeps_scores ? memory.take<T>(p.keys * width) : weights;
-    dots = Call::linear ? scores : memory.take<T>(p.keys * width);
-    dqueries = memory.take<T>(p.dim * width);
+    weights = memory.take<T>(visible * width);
+    dweights = memory.take<T>(visible * width);
+    scores = Call::keeps_scores ? memory.take<T>(visible * width) : weights;
+    dots = Call::linear ? scores : memory.take<T>(visible * width);
+    gathered = memory.take<T>(fits_scalar_rows<std::remove_cvref_t<decltype(call.use)>> ? visible : 0);
+    dqueries = memory.take<T>(levels * p.dim * width);
     keys = memory.take<T>(readable_in_place<T>(call.k) ? 0 : block * whole_vectors<T>(p.dim));
     values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : block * whole_vectors<T>(p.value_dim));
     blocks = memory.take<key_block>(blocks_at_most(p, call.cut));
@@ -142,22 +161,39 @@ void differentiate_block(panel<T, Vectors, Attention> const& who, key_block bloc
     }
 }
 
+/// Calls f(block, sums) for all blocks of a panel, and adds up its sums, an array of numbers for each of Vectors, part by part.
+template <int Vectors, class Numbers, class F>
+auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F const& f) {
+  using sums = std::array<Numbers, Vectors>;
+  sums zero;
+  for (auto& numbers : zero)
+    for (auto& one : numbers) one = std::remove_reference_t<decltype(one)>(0);
+  sum_tree<sums> parts(zero);
+  auto const add = [&](sums& into, sums& from) {
+    for (std::size_t v = 0; v < Vectors; ++v)
+      for (std::size_t n = 0; n < into[v].size(); ++n) into[v][n] = into[v][n] + from[v][n];
+    from = zero;
+  };
+  auto const lift = [&](sums& to, sums& from) { to = std::exchange(from, zero); };
+  for (key_block const block : blocks) {
+    parts.move_to(block.first / keys_per_part, add, lift);
+    f(block, parts.open());
+  }
+  return parts.total(add);
+}
+
 /// Terms and dweights of a panel -> its weights and the gradients of its products.
 template <int Vectors, class T, class Attention, class Call, class Fit>
-void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, Fit const& fit, backward_buffers<Call> const& at) {
+void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, Fit const& fit, backward_buffers<Call> const& at, index_t part) {
   using normalizer_type = decltype(Attention::normalize);
-  cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank> delta[Vectors];
-  for_parameters<normalizer_type, simd<T>> dparameters[Vectors];
-  for (int v = 0; v < Vectors; ++v) {
-    for (auto& sum : delta[v]) sum = simd<T>(T(0));
-    for (auto& sum : dparameters[v]) sum = simd<T>(T(0));
-  }
-  for (key_block const block : blocks)
-    if (block.seen == coverage::all) gather_block<false>(who, block, fit, at, delta);
-    else gather_block<true>(who, block, fit, at, delta);
-  for (key_block const block : blocks)
-    if (block.seen == coverage::all) differentiate_block<false>(who, block, fit, at, delta, dparameters);
-    else differentiate_block<true>(who, block, fit, at, delta, dparameters);
+  auto const delta = sum_over_blocks<Vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(blocks, part, [&](key_block block, auto& sums) {
+    if (block.seen == coverage::all) gather_block<false>(who, block, fit, at, sums);
+    else gather_block<true>(who, block, fit, at, sums);
+  });
+  auto const dparameters = sum_over_blocks<Vectors, for_parameters<normalizer_type, simd<T>>>(blocks, part, [&](key_block block, auto& sums) {
+    if (block.seen == coverage::all) differentiate_block<false>(who, block, fit, at, delta, sums);
+    else differentiate_block<true>(who, block, fit, at, delta, sums);
+  });
   report_parameters(who, dparameters);
 }
 
@@ -178,26 +214,41 @@ void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::sp
   }
 }
 
-/// dV += W^T dO, dK += dS^T Q and dQ += dS K of a panel.
+/// dV += W^T dO, dK += dS^T Q and dQ = dS K of a panel; returns dQ [dim, width].
 template <int Vectors, class T, class Attention, class Call>
-void add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, backward_buffers<Call> const& at, key_gradients<T> sums) {
+T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, backward_buffers<Call> const& at, key_gradients<T> sums) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   auto const& p = call.p;
   index_t const columns = sums.key_columns, value_columns = sums.value_columns, count = who.at.count;
   auto const finite = all_finite(at.query_rows, columns, count, p.dim) && all_finite(at.dout_rows, value_columns, count, p.value_dim);
+  std::fill_n(at.dqueries, at.levels * p.dim * width, T(0));
+  sum_tree<T*> dqueries(at.dqueries);
+  for (int level = 1; level < at.levels; ++level) dqueries.level(level) = at.dqueries + level * p.dim * width;
+  auto const add = [&](T* into, T* from) { move_into(into, from, p.dim * width); };
+  auto const lift = [](T*& to, T*& from) { std::swap(to, from); };  // what is not in use is 0
   for (key_block const block : blocks) {
+    dqueries.move_to(block.first / keys_per_part(call.cut), add, lift);
     T const *const weights = at.weights + block.row * width, *const ddots = at.dweights + block.row * width;
     auto const keys = rows_of<T>(call.k, who.at.batch, p.kv_head(who.at.head), block.first, block.count, at.keys);
     if (block.seen == coverage::some && !(finite && all_finite(keys.start, keys.step, block.count, p.dim))) {
       zero_wins_product(weights, width, 1, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
       zero_wins_product(ddots, width, 1, block.count, count, at.query_rows, columns, sums.key(block.first));
-      zero_wins_product(keys.start, 1, keys.step, p.dim, block.count, ddots, width, at.dqueries);
+      zero_wins_product(keys.start, 1, keys.step, p.dim, block.count, ddots, width, dqueries.open());
       continue;
     }
     wide_product<into::added>(weights, width, unit_step{}, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
     wide_product<into::added>(ddots, width, unit_step{}, block.count, count, at.query_rows, columns, sums.key(block.first));
-    product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width, at.dqueries, width);
+    product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width, dqueries.open(), width);
   }
+  return dqueries.total(add);
+}
+
+/// The blocks were counted before there was memory for them.
+inline void require_room(std::span<key_block const> blocks, index_t visible) {
+  index_t const seen = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
+  if (seen > visible)
+    throw error(message("basin::cpu::backward: a panel of queries sees ", seen, " keys, but at most ", visible,
+                        " when they were counted; covers(tile) of a mask or a pruner must give the same answer whenever it is called"));
 }
 
 /// Adds what one panel of queries gives to the gradients of its keys and values, writes its own, and shows its rows and its weights.
@@ -212,18 +263,19 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
   pack_rows(call.q, where, who.width, at.query_rows);
   pack_rows(call.dout, where, who.width, at.dout_rows);
   auto const blocks = visible_blocks(call.use, p, where, call.cut, at.blocks, 0, p.keys);
+  index_t const part = keys_per_part(call.cut);
+  require_room(blocks, at.visible);
   multiply_panel(call, who, blocks, at);
   weighed_rows<T, Vectors, std::remove_cvref_t<decltype(call.use)>> fit;
   typename decltype(who)::states_type states{};
-  fit.weigh(who, blocks.empty() ? 0 : blocks.back().row + blocks.back().count, at.scores, at.weights, states);
+  fit.weigh(who, panel_scores<T>{blocks, at.scores, at.weights, at.gathered, part}, states);
   for (key_block const block : blocks) give_keys(who, block, static_cast<T const*>(at.weights) + block.row * who.width, fit.factor, totals);
   report_rows(who, states, fit);
-  through_rows(who, blocks, fit, at);
-  std::fill_n(at.dqueries, p.dim * who.width, T(0));
-  add_gradients(call, who, blocks, at, sums);
+  through_rows(who, blocks, fit, at, part);
+  T const* const dqueries = add_gradients(call, who, blocks, at, sums);
   simd<T> factor[Vectors];
   for (auto& f : factor) f = simd<T>(who.packed_factor());
-  unpack_lanes(static_cast<T const*>(at.dqueries), where, who.width, factor, call.dq);
+  unpack_lanes(dqueries, where, who.width, factor, call.dq);
 }
 
 }  // namespace detail
@@ -254,16 +306,17 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
     using call_type = detail::backward_call<Attention, Q, K, V, DOut, DQ>;
     using watch_type = typename call_type::watch_type;
     call_type const call{use, watch_type(use.observe), p, cut, q, k, v, dout, dq};
-    auto const cuts = call_type::cuts(p, cut);
-    detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, cuts.width); });
-    detail::piece_totals<watch_type> totals(p, detail::dealt::of(p, cuts, cut).pieces);
+    auto const panels = detail::backward_panels::of(call);
+    auto const pieces = detail::dealt::of(p, panels.cuts, cut, panels.visible);
+    auto const plan = detail::plan_blocks(use, p, pieces, cut, panels.visible);
+    detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, panels); });
     T const key_factor = detail::panel<T, 1, Attention>(use, call.watch, p, {}).packed_factor();
-    detail::over_key_heads<T>(p, cuts, cut, key_factor, dk, dv, [&](detail::panel_at where, bool narrow, index_t piece, detail::key_gradients<T> sums) {
-      detail::backward_buffers<call_type> const at(memory.mine(), call, cuts.width);
-      if (narrow) detail::backward_panel<1>(call, where, at, sums, totals.of(where, piece));
-      else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals.of(where, piece));
-    });
-    totals.tell(call.watch);
+    auto const run = [&](detail::panel_at where, bool narrow, detail::key_gradients<T> sums, double* totals) {
+      detail::backward_buffers<call_type> const at(memory.mine(), call, panels);
+      if (narrow) detail::backward_panel<1>(call, where, at, sums, totals);
+      else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals);
+    };
+    detail::over_key_heads<T>(p, pieces, plan, cut, key_factor, dk, dv, call.watch, run);
   }
 }
 

@@ -36,7 +36,8 @@ struct entmax {
   /// Sums of y^q, y^(q-1) and y^(q+1), and how many numbers they are of.
   template <class T>
   struct power_sums {
-    T total = T(0), derivative = T(0), integral = T(0), count = T(0);
+    T total = T(0), derivative = T(0), integral = T(0);
+    detail::counted<T> count{};
   };
   template <class T>
   struct row {
@@ -61,12 +62,12 @@ struct entmax {
 
   template <class T>
   BASIN_HD void absorb(row<T>& r, T score) const {
-    T const s = r.slope * (score - r.max), y = math::max(T(0), s - r.tau.cut), power = to_the_power(r, y);
-    r.tau.note(s);
+    T const below = score - r.max, y = math::max(T(0), math::fma(r.slope, below, T(0) - r.tau.cut)), power = to_the_power(r, y);
+    r.tau.note(r.slope * below);
     r.sums.total = r.sums.total + power;
     r.sums.derivative = r.sums.derivative + math::select(y == T(0), T(0), power / y);
     r.sums.integral = math::fma(y, power, r.sums.integral);
-    r.sums.count = math::select(y == T(0), r.sums.count, r.sums.count + T(1));
+    r.sums.count.all = math::select(y == T(0), r.sums.count.all, r.sums.count.all + T(1));
   }
 
   template <class T>
@@ -76,7 +77,7 @@ struct entmax {
       T const fall = r.power * y.derivative, off = y.total - T(1);
       T const degree = detail::sight<T>::degree_of(y.integral * y.derivative, (T(1) + r.slope) * y.total * y.total);
       T const step = detail::sight<T>::step(y.total, fall, degree), none = T(0) - math::minus_inf<T>();
-      T const blur = math::epsilon<T>() * y.count * y.total / y.derivative;
+      T const blur = math::epsilon<T>() * y.count.at_once() * y.total / y.derivative;
       return detail::sight<T>{y.total, fall, degree, climb, blur, math::select(off * off < math::epsilon<T>(), step, none)};
     });
     r.sums = {};
@@ -100,7 +101,7 @@ struct entmax {
     into.sums.total = into.sums.total + from.sums.total;
     into.sums.derivative = into.sums.derivative + from.sums.derivative;
     into.sums.integral = into.sums.integral + from.sums.integral;
-    into.sums.count = into.sums.count + from.sums.count;
+    into.sums.count.merge(from.sums.count);
     into.sum = into.sum + from.sum;
     into.roots = into.roots + from.roots;
   }
@@ -137,7 +138,7 @@ struct entmax {
 
   /// max((alpha - 1) (s - max) - tau, 0), and NaN for a NaN.
   template <class T>
-  BASIN_HD static T above(row<T> const& r, T score) { return math::max(T(0), r.slope * (score - r.max) - r.tau.cut); }
+  BASIN_HD static T above(row<T> const& r, T score) { return math::max(T(0), math::fma(r.slope, score - r.max, T(0) - r.tau.cut) - r.tau.rest); }
   template <class T>
   BASIN_HD static T to_the_power(row<T> const& r, T y) { return math::select(y == T(0), T(0), math::exp(r.power * math::log(y))); }
 };

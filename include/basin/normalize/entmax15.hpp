@@ -44,10 +44,10 @@ struct entmax15 {
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
     auto const again = r.tau.next(r.sums, [](detail::excess<T> const& y) {
-      T const mean = y.first / y.count, spread = y.second - y.first * mean;
-      T const root = mean - math::sqrt((T(1) - spread) / y.count);  // sum (y_j - root)^2 = 1, to the precision of a sum of about 1
+      T const mean = y.first / y.count.all, spread = y.second - y.first * mean;
+      T const root = mean - math::sqrt((T(1) - spread) / y.count.all);  // sum (y_j - root)^2 = 1, to the precision of a sum of about 1
       T const climb = (y.second - math::sqrt(y.second)) / y.first;  // Newton's step on |y| - 1
-      T const blur = T(2) * math::epsilon<T>() * y.count * y.second / y.first;
+      T const blur = T(2) * math::epsilon<T>() * y.count.at_once() * y.second / y.first;
       return detail::sight<T>{y.second, T(2) * y.first, y.degree() + T(1), climb, blur, math::select(y.second <= T(2), root, T(0) - math::minus_inf<T>())};
     });
     r.sums = {};
@@ -85,7 +85,7 @@ struct entmax15 {
  private:
   /// max(s / 2 - max / 2 - tau, 0), and NaN for a NaN.
   template <class T>
-  BASIN_HD static T above(row<T> const& r, T score) { return math::larger(T(0), T(0.5f) * (score - r.max) - r.tau.cut); }
+  BASIN_HD static T above(row<T> const& r, T score) { return math::larger(T(0), r.tau.excess_of(T(0.5f) * (score - r.max))); }
 };
 
 static_assert(streamable_normalizer<entmax15> && !online_normalizer<entmax15> && differentiable_normalizer<entmax15>);

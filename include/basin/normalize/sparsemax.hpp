@@ -43,10 +43,11 @@ struct sparsemax {
 
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    r.size = math::select(r.tau.is_open(), r.sums.count, r.size);
+    r.size = math::select(r.tau.is_open(), r.sums.count.all, r.size);
     auto const again = r.tau.next(r.sums, [](detail::excess<T> const& y) {
-      T const root = (y.first - T(1)) / y.count;                 // sum (y_j - root) = 1, to the precision of a sum of about 1
-      return detail::sight<T>{y.first, y.count, y.degree(), root, math::epsilon<T>() * y.first, math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
+      T const root = (y.first - T(1)) / y.count.all;              // sum (y_j - root) = 1, to the precision of a sum of about 1
+      T const blur = math::epsilon<T>() * y.first * y.count.at_once() / y.count.all;
+      return detail::sight<T>{y.first, y.count.all, y.degree(), root, blur, math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
     });
     r.sums = {};
     return again;
@@ -60,7 +61,7 @@ struct sparsemax {
   }
 
   template <class T>
-  BASIN_HD T weight(row<T> const& r, T score) const { return math::max(T(0), score - r.max - r.tau.cut); }
+  BASIN_HD T weight(row<T> const& r, T score) const { return math::max(T(0), r.tau.excess_of(score - r.max)); }
 
   /// J = I_S - 1 1^T / |S| on the support S.
   template <class T>

@@ -5,6 +5,7 @@
 // all their scores, then their rows, then their values. Either way each phase is parallel over all heads and splits.
 
 #include "basin/cpu/detail/decode_watch.hpp"
+#include "basin/cpu/detail/parallel.hpp"
 #include "basin/cpu/detail/workspace.hpp"
 #include "basin/cpu/plan.hpp"
 
@@ -36,7 +37,7 @@ class decode_engine {
         outputs(together * size.splits * size.rows * size.output_size()),
         scores(keeps_scores ? together * size.rows * size.row_step : 0) {
     for (int t = 0; t < threads_here(); ++t) {
-      buffers.emplace_back(size);
+      buffers.emplace_back(size, streams<N> ? 0 : size.row_step);
       if constexpr (watched) seen.emplace_back(watch, size.p.keys);
     }
   }
@@ -50,7 +51,7 @@ class decode_engine {
         over_tasks(now, size.rows, [&](index_t head, index_t row, int) { merge_row(head, row); });
       } else {
         over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { score_split(head, split, buffers[count(thread)]); });
-        over_tasks(now, size.rows, [&](index_t head, index_t row, int) { fit_row(head, row); });
+        over_tasks(now, size.rows, [&](index_t head, index_t row, int thread) { fit_row(head, row, buffers[count(thread)].gathered); });
         over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { mix_split(head, split, buffers[count(thread)]); });
         over_tasks(now, size.rows, [&](index_t head, index_t row, int) { add_row(head, row); });
       }
@@ -63,8 +64,7 @@ class decode_engine {
 
   template <class F>
   static void over_tasks(index_t heads_now, index_t parts, F&& f) {
-#pragma omp parallel for schedule(dynamic, 1)
-    for (index_t task = 0; task < heads_now * parts; ++task) f(task / parts, task % parts, threads::mine());
+    detail::over_tasks(heads_now * parts, [&](index_t task) { f(task / parts, task % parts, threads::mine()); });
   }
 
   head_at where(index_t head) const {
@@ -121,10 +121,10 @@ class decode_engine {
     if (keys.first < keys.last) make_scores(head, split, keys, in, scores_of(head, 0) + keys.first, size.row_step);
   }
 
-  void fit_row(index_t head, index_t row) {
+  void fit_row(index_t head, index_t row, T* gathered) {
     head_at const at = where(head);
     finished[count(head * size.rows + row)] =
-        finish_row<T>(n, step.context(at, row, visible_keys(head, row)), static_cast<T const*>(scores_of(head, row)), in_whole_vectors<T>(at.length));
+        finish_row<T>(n, step.context(at, row, visible_keys(head, row)), static_cast<T const*>(scores_of(head, row)), in_whole_vectors<T>(at.length), gathered);
   }
 
   /// The values of one split under finished rows.
@@ -145,28 +145,39 @@ class decode_engine {
   /// The splits of one row: first the row of all, then each split's outputs as that row would have made them.
   void merge_row(index_t head, index_t row) {
     head_at const at = where(head);
-    auto whole = start_row(n, step.context(at, row, 0));
-    for (index_t split = 0; split < splits_of(at); ++split) n.merge(whole, rows[row_of_split(head, split, row)]);
+    auto const none = start_row(n, step.context(at, row, 0));
+    auto whole = none;
+    n.merge(whole, joined_rows(head, row, 0, splits_of(at), none));
     finished[count(head * size.rows + row)] = {whole, n.factor(whole)};
     write_row(head, row, [&](index_t split) { return n.rescale(rows[row_of_split(head, split, row)], whole); });
   }
   void add_row(index_t head, index_t row) {
     write_row(head, row, [](index_t) { return T(1); });
   }
+  /// The row of splits [first, last), joined in halves: rounding errors grow with the logarithm of their number.
+  row_of<N, T> joined_rows(index_t head, index_t row, index_t first, index_t last, row_of<N, T> const& none) const {
+    if (last - first < 2) return first == last ? none : rows[row_of_split(head, first, row)];
+    index_t const half = first + (last - first) / 2;
+    auto joined = joined_rows(head, row, first, half, none);
+    n.merge(joined, joined_rows(head, row, half, last, none));
+    return joined;
+  }
+
+  /// The sum of by(split) * outputs of splits [first, last) at place d, in halves.
+  template <class By>
+  simd<T> joined_outputs(index_t head, index_t row, index_t d, index_t first, index_t last, By const& by) const {
+    if (last - first == 1) return simd<T>(by(first)) * simd<T>::load_aligned(outputs_of(head, first, row) + d);
+    index_t const half = first + (last - first) / 2;
+    return joined_outputs(head, row, d, first, half, by) + joined_outputs(head, row, d, half, last, by);
+  }
 
   /// out = factor * sum of by(split) * outputs of the split.
   template <class By>
-  void write_row(index_t head, index_t row, By&& by) {
+  void write_row(index_t head, index_t row, By const& by) {
     head_at const at = where(head);
     T* const sum = outputs_of(head, 0, row);
-    for (index_t split = 0; split < splits_of(at); ++split) {
-      simd<T> const times(by(split));
-      T const* const part = outputs_of(head, split, row);
-      for (index_t d = 0; d < size.output_size(); d += lanes<T>) {
-        simd<T> const scaled = times * simd<T>::load_aligned(part + d);
-        (split == 0 ? scaled : simd<T>::load_aligned(sum + d) + scaled).store_aligned(sum + d);
-      }
-    }
+    index_t const splits = splits_of(at);
+    for (index_t d = 0; d < (splits > 0 ? size.output_size() : 0); d += lanes<T>) joined_outputs(head, row, d, 0, splits, by).store_aligned(sum + d);
     T const factor = finished[count(head * size.rows + row)].factor;
     for (index_t place = 0; place < size.output_size(); ++place) {
       index_t const d = size.values.template number_at<T>(place);

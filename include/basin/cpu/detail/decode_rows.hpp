@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <iterator>
 #include <span>
 #include <type_traits>
-#include <vector>
+#include <utility>
 
 #include "basin/concepts/normalizer.hpp"
+#include "basin/cpu/detail/sum_tree.hpp"
 #include "basin/cpu/tuning.hpp"
 
 namespace basin::cpu::detail {
@@ -143,35 +143,51 @@ void measure_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) 
   }
 }
 
+/// Keys whose sums go into one accumulator; as many lanes share them.
+inline constexpr index_t keys_per_sum = 1024;
+
+/// What a row becomes by f(row of V, key) for all its keys, a vector at a time: sums are joined as in sum_tree.hpp, then over the lanes.
+template <class V, class N, class T, class F>
+row_of<N, T> over_row(N const& n, row_of<N, T> const& row, index_t count, F const& f) {
+  auto const fresh = spread_row<V, N, T>(n, row);
+  auto each = fresh;
+  sum_tree<row_of<N, V>> parts(fresh);
+  auto const add = [&](auto& into, auto& from) { n.merge(into, from), from = fresh; };
+  auto const lift = [&](auto& to, auto& from) { to = std::exchange(from, fresh); };
+  for (index_t first = 0; first < count; first += keys_per_sum) {
+    parts.move_to(first / keys_per_sum, add, lift);
+    each = fresh;
+    for (index_t j = first, end = std::min(count, first + keys_per_sum); j < end; j += keys_in<V>) f(each, j);
+    parts.open() = each;
+  }
+  return merge_lanes<T, V>(n, parts.total(add));
+}
+
 /// Stage 2: sweeps until the row is content.
 template <class V, class N, class T>
 void search_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
   if constexpr (sweeps_rows<N>) {
     begin_search(n, row);
-    do {
-      auto each = spread_row<V, N, T>(n, row);
-      for (index_t j = 0; j < count; j += keys_in<V>) n.absorb(each, load_keys<V>(scores + j));
-      row = merge_lanes<T, V>(n, each);
-    } while (n.next(row));
+    do row = over_row<V, N, T>(n, row, count, [&](auto& each, index_t j) { n.absorb(each, load_keys<V>(scores + j)); });
+    while (n.next(row));
   }
 }
 
 /// Stage 3: the sums of the terms, which are left in `terms` where that is not nullptr; it may be `scores`.
 template <class V, class N, class T>
 void sum_row(N const& n, row_of<N, T>& row, T const* scores, index_t count, T* terms) {
-  auto each = spread_row<V, N, T>(n, row);
-  auto const now = each;                                         // terms do not depend on sums
-  for (index_t j = 0; j < count; j += keys_in<V>) {
+  auto const now = spread_row<V, N, T>(n, row);                  // terms do not depend on sums
+  auto const all = over_row<V, N, T>(n, row, count, [&](auto& each, index_t j) {
     V const s = load_keys<V>(scores + j), term = term_of<V>(n, now, s);
     if constexpr (has_terms<N>) n.add(each, s, term);
     if (terms != nullptr) store_keys(term, terms + j);
-  }
-  if constexpr (has_terms<N>) row = merge_lanes<T, V>(n, each);
+  });
+  if constexpr (has_terms<N>) row = all;
 }
 
-/// A whole row, whatever the tier of the normalizer.
+/// A whole row, whatever the tier of the normalizer; `gathered` [count] is for those that are fitted whole.
 template <class T, class N>
-finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* scores, index_t count) {
+finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* scores, index_t count, T* gathered) {
   if constexpr (streams<N>) {
     using V = key_values_t<N, T>;
     auto row = start_row(n, at);
@@ -184,10 +200,8 @@ finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* sco
       return {row, T(1)};
     }
   } else {
-    std::vector<T> seen;
-    seen.reserve(static_cast<std::size_t>(count));
-    std::copy_if(scores, scores + count, std::back_inserter(seen), [](T s) { return s != math::minus_inf<T>(); });
-    return {n.fit(std::span<T const>(seen), at), T(1)};
+    T const* const end = std::copy_if(scores, scores + count, gathered, [](T s) { return s != math::minus_inf<T>(); });
+    return {n.fit(std::span<T const>(gathered, end), at), T(1)};
   }
 }
 

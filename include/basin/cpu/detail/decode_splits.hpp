@@ -54,14 +54,16 @@ struct head_at {
 template <class T>
 struct decode_buffers {
   line_buffer<T> queries, packed, scores, terms;                 // [rows, query_size], [keys_per_run, dim], [rows, keys_per_split] twice
+  line_buffer<T> gathered;                                       // one whole row, where the normalizer is fitted whole
   std::vector<coverage> seen;                                    // [rows] of the block at hand
   std::vector<index_t> visible;                                  // [rows]: how many keys of the split each row sees
 
-  explicit decode_buffers(decode_sizes<T> const& of)
+  decode_buffers(decode_sizes<T> const& of, index_t row)
       : queries(of.rows * of.query_size()),
         packed(keys_per_run * std::max(of.query_size(), of.output_size())),
         scores(of.rows * of.keys_per_split + lanes<T>),          // a vector more: zeros_among() reads over the end
         terms(of.rows * of.keys_per_split + lanes<T>),
+        gathered(row),
         seen(static_cast<std::size_t>(of.rows)),
         visible(static_cast<std::size_t>(of.rows)) {}
 };

@@ -67,6 +67,15 @@ void unpack_lanes(T const* from, panel_at at, index_t width, simd<T> const* fact
     }
 }
 
+/// into += from, of which nothing is left; whole vectors.
+template <class T>
+void move_into(T* into, T* from, index_t count) {
+  for (index_t n = 0; n < count; n += lanes<T>) {
+    (simd<T>::load_aligned(into + n) + simd<T>::load_aligned(from + n)).store_aligned(into + n);
+    simd<T>(T(0)).store_aligned(from + n);
+  }
+}
+
 /// Rows of k or v in the type that is computed in: numbers side by side, `step` from row to row.
 template <class T>
 struct row_block {

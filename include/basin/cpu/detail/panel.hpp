@@ -27,17 +27,25 @@ constexpr index_t blocks_at_most(problem const& p, tuning const& cut) {
   return p.keys / cut.keys_per_block + p.keys / step + 2;
 }
 
+/// How much of the keys [from, to) the queries of a panel may see.
+template <class Attention>
+coverage seen_of(Attention const& use, problem const& p, panel_at at, index_t from, index_t to) {
+  tile const t{at.batch, at.head, p.position(at.first), p.position(at.first + at.count - 1) + 1, from, to};
+  coverage const seen = use.visible.covers(t);
+  return seen == coverage::none ? seen : both(seen, kept(use.prune, t));
+}
+
+/// Whether no key is hidden, whatever the call.
+template <class Attention>
+inline constexpr bool hides_nothing = std::is_same_v<std::remove_cv_t<decltype(Attention::visible)>, unmasked> &&
+                                      std::is_same_v<std::remove_cv_t<decltype(Attention::prune)>, keep_all>;
+
 /// The keys among [first, last) that the queries of a panel may see. Blocks of `keys_per_block` from key 0 on, whoever asks; where
 /// one is seen in part it is taken apart into steps, and what nobody sees is left out.
 template <class Attention>
 std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, tuning const& cut, key_block* blocks, index_t first, index_t last) {
   std::size_t n = 0;
   index_t row = 0;
-  auto const seen_of = [&](index_t from, index_t to) {
-    tile const t{at.batch, at.head, p.position(at.first), p.position(at.first + at.count - 1) + 1, from, to};
-    coverage const seen = use.visible.covers(t);
-    return seen == coverage::none ? seen : both(seen, kept(use.prune, t));
-  };
   auto const put = [&](index_t from, index_t to, coverage seen, bool joins) {
     if (seen == coverage::none) return;
     if (joins && n > 0 && blocks[n - 1].seen == seen && blocks[n - 1].first + blocks[n - 1].count == from) blocks[n - 1].count += to - from;
@@ -46,12 +54,12 @@ std::span<key_block const> visible_blocks(Attention const& use, problem const& p
   };
   for (index_t key = first; key < last;) {
     index_t const end = std::min(last, (key / cut.keys_per_block + 1) * cut.keys_per_block);
-    coverage const whole = seen_of(key, end);
+    coverage const whole = seen_of(use, p, at, key, end);
     if (whole != coverage::some || end - key <= cut.keys_per_step) put(key, end, whole, false);
     else
       for (index_t from = key; from < end; from += cut.keys_per_step) {
         index_t const to = std::min(end, from + cut.keys_per_step);
-        put(from, to, seen_of(from, to), from > key);
+        put(from, to, seen_of(use, p, at, from, to), from > key);
       }
     key = end;
   }

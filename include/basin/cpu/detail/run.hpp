@@ -52,8 +52,10 @@ struct forward_buffers {
   forward_plan plan;
   index_t most_blocks;
   bool by_tiles;                        // whether products go by matrix tiles
-  T *queries, *outputs, *kept;          // [together] x [dim, width], [value_dim, width], [kept_rows, width] scores or terms
+  int levels;                           // sums that a tree over the keys holds
+  T *queries, *outputs, *kept;          // [together] x [dim, width], [levels, value_dim, width], [kept_rows, width] scores or terms
   T *scores, *terms;                    // of one panel: of a block, and of all keys where whole rows are shown
+  T* gathered;                          // [keys]: one row, where the normalizer is fitted whole
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   T* packed_values;                     // one block, where enough panels share it
   key_block* blocks;                    // [together] x [most_blocks]
@@ -63,14 +65,16 @@ struct forward_buffers {
   double *row_weights, *row_scores;     // [keys]: one whole row
 
   forward_buffers(workspace&& memory, Call const& call) : forward_buffers(memory, call) {}
-  forward_buffers(workspace& memory, Call const& call) : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)), by_tiles(call.uses_tiles()) {
+  forward_buffers(workspace& memory, Call const& call) : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)), by_tiles(call.uses_tiles()),
+        levels(levels_of_sum(call.p.keys, keys_per_part(call.cut))) {
     using tiles::depth, tiles::side, tiles::whole;
     index_t const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block), shown = Call::watch_type::wants_whole_rows ? p.keys : 0;
     queries = memory.take<T>(n * whole(p.dim, depth) * width);
-    outputs = memory.take<T>(n * whole(p.value_dim, side) * width);
+    outputs = memory.take<T>(n * levels * output_size());
     kept = memory.take<T>(n * kept_size());
     scores = memory.take<T>((plan.rows == way::whole_rows ? 0 : whole(block, side)) * width);
     terms = memory.take<T>(shown * width);
+    gathered = memory.take<T>(fits_scalar_rows<typename Call::attention_type> ? p.keys : 0);
     keys = memory.take<T>(readable_in_place<T>(call.k) || by_tiles ? 0 : block * whole_vectors<T>(p.dim));
     values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : whole(block, depth) * whole(p.value_dim, std::max(side, lanes<T>)));
     packed_values = memory.take<T>(n < worth_packing || by_tiles ? 0 : packed_columns<T>::size(block, p.value_dim));
@@ -89,18 +93,26 @@ struct forward_buffers {
   index_t kept_size() const { return plan.kept_rows == 0 ? 0 : tiles::whole(plan.kept_rows, tiles::side) * width; }
 };
 
+/// What a panel sums over the keys; Sum says what that is beside `outputs` [value_dim, width].
+struct output_sum {
+  template <class Call, int Vectors>
+  struct of {
+    typename Call::T* outputs;
+  };
+};
+
 /// A panel on its way through the keys.
-template <class Call, int Vectors, template <class, int, class> class Rows>
+template <class Call, int Vectors, class Sum>
 struct traveller {
   using T = typename Call::T;
   using panel_type = panel<T, Vectors, typename Call::attention_type>;
+  using sum_type = typename Sum::template of<Call, Vectors>;
   using row_type = typename forward_buffers<Call>::row_type;
   static constexpr auto may_use_tiles = Call::may_use_tiles;
 
   panel_type who;
-  Rows<T, Vectors, typename Call::attention_type> fit;
-  typename panel_type::states_type states{};
-  T *queries, *outputs, *kept;
+  sum_tree<sum_type> sums{sum_type{}};
+  T *queries, *kept;
   std::span<key_block const> blocks;
   row_type* rows_then;
   double* totals;                                                // of its head; nullptr where nobody watches the keys
@@ -109,7 +121,6 @@ struct traveller {
   traveller(Call const& call, panel_at where, forward_buffers<Call> const& at, index_t n, double* totals_of_head)
       : who(call.use, call.watch, call.p, where),
         queries(at.queries + n * at.query_size()),
-        outputs(at.outputs + n * at.output_size()),
         kept(at.kept + n * at.kept_size()),
         blocks(visible_blocks(call.use, call.p, where, call.cut, at.blocks + n * at.most_blocks, 0, call.p.keys)),
         rows_then(at.rows_then + n * at.most_blocks * panel_vectors<T>),
@@ -118,10 +129,15 @@ struct traveller {
       if (at.by_tiles) tiles::pack_queries<Vectors>(call.q, where, tiled_queries());
     }
     if (!at.by_tiles) pack_lanes(call.q, where, who.width, who.packed_factor(), queries);
-    std::fill_n(outputs, tiles::whole(call.p.value_dim, tiles::side) * who.width, T(0));
+    for (int level = 0; level < at.levels; ++level) {
+      sums.level(level) = sum_type{};
+      sums.level(level).outputs = at.outputs + (n * at.levels + level) * at.output_size();
+      std::fill_n(sums.level(level).outputs, tiles::whole(call.p.value_dim, tiles::side) * who.width, T(0));
+    }
     if constexpr (Call::watch_type::counts_queries)
-      who.count_from(totals + Call::watch_type::key_values, static_cast<index_t>(numbers_per_key<typename Call::watch_type>));
+      if (totals != nullptr) who.count_from(totals + Call::watch_type::key_values, static_cast<index_t>(numbers_per_key<typename Call::watch_type>));
   }
+  T* outputs() { return sums.open().outputs; }
   bfloat16* tiled_queries() const { return reinterpret_cast<bfloat16*>(queries); }
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
@@ -267,12 +283,12 @@ void mix_around(Call const& call, Panel& panel, key_block block, T const* weight
   tiles::block tiled;
   tiles::pack_values(contiguous(static_cast<bfloat16 const*>(finite), 1, 1, block.count, dim), 0, 0, 0, block.count, finite + block.count * dim, tiled);
   tiles::pack_terms<vectors>(weights, block.count, at.tiled_terms);
-  tiles::mix<vectors>(tiled, block.count, dim, at.tiled_terms, panel.outputs);
+  tiles::mix<vectors>(tiled, block.count, dim, at.tiled_terms, panel.outputs());
   for (index_t r = 0; r < block.count; ++r)
     for (index_t d = 0; d < dim; ++d)
       if (T const x = static_cast<T>(value(r, d)); !std::isfinite(x))
         for (index_t lane = 0; lane < width; ++lane)
-          if (!(weights[r * width + lane] == T(0))) panel.outputs[d * width + lane] += weights[r * width + lane] * x;
+          if (!(weights[r * width + lane] == T(0))) panel.outputs()[d * width + lane] += weights[r * width + lane] * x;
 }
 
 /// o_i += weights of one block times its values.
@@ -284,16 +300,16 @@ void mix_values(Call const& call, Panel& panel, key_block block, T const* weight
   if (row_block<T> values; zeros_must_win(call, panel.who.at, block, rows, at, values)) {
     if constexpr (Call::may_use_tiles)
       if (at.by_tiles) return mix_around(call, panel, block, weights, at);
-    return zero_wins_product(values.start, 1, values.step, dim, block.count, weights, width, panel.outputs);
+    return zero_wins_product(values.start, 1, values.step, dim, block.count, weights, width, panel.outputs());
   }
   if constexpr (Call::may_use_tiles)
     if (at.by_tiles) {
       tiles::pack_terms<vectors>(weights, block.count, rows.tiled_terms);
-      return tiles::mix<vectors>(rows.tiled, block.count, dim, rows.tiled_terms, panel.outputs);
+      return tiles::mix<vectors>(rows.tiled, block.count, dim, rows.tiled_terms, panel.outputs());
     }
   if (rows.packed_values.start != nullptr)
-    return packed_product<vectors, into::added>(rows.packed_values, dim, terms, weights, width, panel.outputs, width, rows.next_values.during(dim));
-  product<vectors, into::added>(rows.values.start, unit_step{}, rows.values.step, dim, terms, weights, width, panel.outputs, width, rows.next_values.during(dim));
+    return packed_product<vectors, into::added>(rows.packed_values, dim, terms, weights, width, panel.outputs(), width, rows.next_values.during(dim));
+  product<vectors, into::added>(rows.values.start, unit_step{}, rows.values.step, dim, terms, weights, width, panel.outputs(), width, rows.next_values.during(dim));
 }
 
 /// Adds what `count` keys receive, one lane a key, to their totals, Step numbers apart.

@@ -8,12 +8,66 @@
 
 namespace basin::cpu::detail {
 
+/// What a stream sums: rows, what observers gather of them, and outputs, all measured against the maxima of the same keys.
+struct stream_sum {
+  template <class Call, int Vectors>
+  struct of {
+    lane_rows<typename Call::T, Vectors, typename Call::attention_type> fit;
+    typename panel<typename Call::T, Vectors, typename Call::attention_type>::states_type states{};
+    typename Call::T* outputs = nullptr;
+  };
+};
+template <class Call, int Vectors>
+using stream_panel = traveller<Call, Vectors, stream_sum>;
+
+/// Whether observers of rows gather on the way: they must follow rows that are rescaled, and join what parts of a long row gathered.
+template <class Watch>
+bool watches_on_the_way(int levels) {
+  return Watch::rescales && (Watch::merges || levels == 1);
+}
+
+/// into += from, as if both had been measured against the larger of their maxima; `from` is empty then.
+template <class Panel, class Sum>
+void join_sums(Panel const& panel, Sum& into, Sum& from) {
+  using watch_type = typename Panel::panel_type::watch_type;
+  using T = typename Panel::T;
+  auto const& who = panel.who;
+  auto const& n = who.use.normalize;
+  for (index_t u = 0; u < who.width / lanes<T>; ++u) {
+    auto const old = into.fit.row[u], other = from.fit.row[u];
+    n.merge(into.fit.row[u], other);
+    simd<T> const by = n.rescale(old, into.fit.row[u]), by_other = n.rescale(other, into.fit.row[u]);
+    if constexpr (watch_type::rescales && watch_type::merges) {
+      who.watch.rescale(into.states[u], by, who.watch.totals(into.states[u], n, old));
+      who.watch.rescale(from.states[u], by_other, who.watch.totals(from.states[u], n, other));
+      who.watch.merge(into.states[u], from.states[u]);
+    }
+    for (index_t d = u * lanes<T>; d < who.p.value_dim * who.width; d += who.width) {
+      (by * simd<T>::load_aligned(into.outputs + d) + by_other * simd<T>::load_aligned(from.outputs + d)).store_aligned(into.outputs + d);
+      simd<T>(T(0)).store_aligned(from.outputs + d);
+    }
+    from.states[u] = {};
+  }
+  from.fit.start(who);
+}
+
+/// Goes on to the part of the keys that `block` is in.
+template <class Panel>
+void move_to_part(Panel& panel, key_block block, index_t part) {
+  using sum_type = typename Panel::sum_type;
+  panel.sums.move_to(block.first / part, [&](sum_type& into, sum_type& from) { join_sums(panel, into, from); },
+                     [&](sum_type& to, sum_type& from) {
+                       std::swap(to, from);
+                       from.fit.start(panel.who);
+                     });
+}
+
 /// The scores of the parts of one block, and the rows that they alone would make.
 template <class Panel, class T>
 auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores) {
   auto& who = panel.who;
   using panel_type = std::remove_cvref_t<decltype(who)>;
-  auto part = panel.fit;
+  auto part = panel.sums.open().fit;
   part.start(who);
   for (key_block const block : parts) {
     T* const here = scores + (block.row - parts[0].row) * who.width;
@@ -37,58 +91,71 @@ void absorb_block(Call const& call, Panel& panel, std::span<key_block const> par
   constexpr index_t width = panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
   auto const& n = who.use.normalize;
+  move_to_part(panel, parts[0], keys_per_part(call.cut));
+  auto& sum = panel.sums.open();
   auto const part = score_parts(panel, parts, rows, scores);
   for (int u = 0; u < vectors; ++u) {
-    auto const old = panel.fit.row[u];
-    n.merge(panel.fit.row[u], part.row[u]);
-    simd<T> const by = n.rescale(old, panel.fit.row[u]);
+    auto const old = sum.fit.row[u];
+    n.merge(sum.fit.row[u], part.row[u]);
+    simd<T> const by = n.rescale(old, sum.fit.row[u]);
     if (!math::any(!(by == simd<T>(T(1))))) continue;            // a NaN is not 1
-    if constexpr (panel_type::watch_type::rescales) who.watch.rescale(panel.states[u], by, who.watch.totals(panel.states[u], n, old));
+    if constexpr (panel_type::watch_type::rescales) who.watch.rescale(sum.states[u], by, who.watch.totals(sum.states[u], n, old));
     for (index_t d = 0; d < who.p.value_dim; ++d) {
-      T* const o = panel.outputs + d * width + u * lanes<T>;
+      T* const o = sum.outputs + d * width + u * lanes<T>;
       (by * simd<T>::load_aligned(o)).store_aligned(o);
     }
   }
   for (key_block const block : parts) {
     index_t const skip = (block.row - parts[0].row) * width;
-    panel.fit.sum(who, block.count, scores + skip, scores + skip, panel.states, block.seen);
+    sum.fit.sum(who, block.count, scores + skip, scores + skip, sum.states, block.seen);
     mix_values(call, panel, block, scores + skip, rows.of(block), all_terms{block.count}, at);
   }
 }
 
 /// Kept terms belong to the row as it stood at their block: what they are multiplied by to be weights of the final row.
-template <class Panel>
-void give_kept_keys(Panel const& panel) {
+template <class Panel, class Sum>
+void give_kept_keys(Panel const& panel, Sum const& sum) {
   using T = typename Panel::T;
   constexpr int vectors = static_cast<int>(Panel::panel_type::width / lanes<T>);
   auto const& n = panel.who.use.normalize;
   std::size_t at = 0;
   for (key_block const block : panel.blocks) {
     simd<T> factor[vectors];
-    for (int u = 0; u < vectors; ++u) factor[u] = panel.fit.factor[u] * n.rescale(panel.rows_then[at * vectors + static_cast<std::size_t>(u)], panel.fit.row[u]);
+    for (int u = 0; u < vectors; ++u) factor[u] = sum.fit.factor[u] * n.rescale(panel.rows_then[at * vectors + static_cast<std::size_t>(u)], sum.fit.row[u]);
     give_keys(panel.who, block, static_cast<T const*>(panel.kept) + block.row * Panel::panel_type::width, factor, panel.totals);
     ++at;
   }
 }
 
-/// A second sweep with the rows complete, for observers of rows that cannot follow a row that is rescaled on the way.
-template <class Call, class Panel>
-void watch_again(Call const& call, run_at run, Panel& panel, forward_buffers<Call> const& at) {
-  using T = typename Call::T;
-  for (auto& state : panel.states) state = {};
+/// A second sweep with the rows complete, for observers of rows that cannot follow a row on the way.
+template <class Call, class Panel, class Sum>
+void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_buffers<Call> const& at) {
+  constexpr auto merges = Call::watch_type::merges;
+  struct gathered {
+    std::remove_reference_t<decltype(sum.states)> states{};
+  };
   panel.who.count_from(nullptr, 0);                              // all is counted
-  std::ranges::fill(panel.who.visible, T(0));
+  std::ranges::fill(panel.who.visible, typename Call::T(0));
   panel.next = 0;
   std::array<Panel*, 1> alone{&panel};
   run.count = 1;
-  auto again = panel.fit;                                        // its sums are spent; its maxima give the same terms
+  auto again = sum.fit;                                          // its sums are spent; its maxima give the same terms
+  sum_tree<gathered> seen({});
+  auto const add = [&](gathered& into, gathered& from) {
+    if constexpr (merges)
+      for (std::size_t u = 0; u < std::size(into.states); ++u) panel.who.watch.merge(into.states[u], from.states[u]);
+    from = {};
+  };
+  auto const lift = [](gathered& to, gathered& from) { to = std::exchange(from, gathered{}); };
   over_keys<reads::keys>(call, run, alone, at, [&](Panel& one, std::span<key_block const> parts, auto const& rows) {
+    if constexpr (merges) seen.move_to(parts[0].first / keys_per_part(call.cut), add, lift);
     for (key_block const block : parts) {
       make_scores(one, block, rows.of(block), at.scores);
       one.who.hide(block, at.scores);
-      again.sum(one.who, block.count, at.scores, at.scores, one.states);
+      again.sum(one.who, block.count, at.scores, at.scores, seen.open().states);
     }
   });
+  std::ranges::copy(seen.total(add).states, std::begin(sum.states));
 }
 
 /// Ends a panel: outputs, and all that somebody wants to see.
@@ -96,29 +163,32 @@ template <class Call, class Panel>
 void finish_stream(Call const& call, run_at run, Panel& panel, index_t n, forward_buffers<Call> const& at) {
   using watch_type = typename Call::watch_type;
   using T = typename Call::T;
+  using sum_type = typename Panel::sum_type;
   constexpr int vectors = static_cast<int>(Panel::panel_type::width / lanes<T>);
-  for (int u = 0; u < vectors; ++u) panel.fit.factor[u] = call.use.normalize.factor(panel.fit.row[u]);
-  unpack_lanes(panel.outputs, panel.who.at, panel.who.width, panel.fit.factor, call.out);
-  if constexpr (watch_type::key_values > 0) give_kept_keys(panel);
-  if constexpr (!watch_type::rescales) watch_again(call, run, panel, at);
-  report_rows(panel.who, panel.states, panel.fit);
+  auto& sum = panel.sums.total([&](sum_type& into, sum_type& from) { join_sums(panel, into, from); });
+  for (int u = 0; u < vectors; ++u) sum.fit.factor[u] = call.use.normalize.factor(sum.fit.row[u]);
+  unpack_lanes(static_cast<T const*>(sum.outputs), panel.who.at, panel.who.width, sum.fit.factor, call.out);
+  if constexpr (watch_type::key_values > 0) give_kept_keys(panel, sum);
+  if constexpr (!watch_type::rescales || !watch_type::merges)
+    if (!watches_on_the_way<watch_type>(at.levels)) watch_again(call, run, panel, sum, at);
+  report_rows(panel.who, sum.states, sum.fit);
   if constexpr (watch_type::wants_whole_rows) show_again<vectors>(call, run, panel.who.at, n, at);
 }
 
 template <int Vectors, class Call>
 void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at, double* totals) {
   using T = typename Call::T;
-  using panel_type = traveller<Call, Vectors, lane_rows>;
+  using panel_type = stream_panel<Call, Vectors>;
   constexpr auto keeps = Call::watch_type::key_values > 0;
   std::array<std::optional<panel_type>, 16> panels;
   for (index_t n = 0; n < run.count; ++n) {
     auto& panel = panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
-    panel.fit.start(panel.who);
+    for (int level = 0; level < at.levels; ++level) panel.sums.level(level).fit.start(panel.who);
   }
   over_keys<reads::both>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
     absorb_block(call, panel, parts, rows, keeps ? panel.kept + parts[0].row * panel.who.width : at.scores, at);
     if constexpr (keeps)
-      for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i) std::copy_n(panel.fit.row, Vectors, panel.rows_then + i * Vectors);
+      for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i) std::copy_n(panel.sums.open().fit.row, Vectors, panel.rows_then + i * Vectors);
   });
   for (index_t n = 0; n < run.count; ++n) finish_stream(call, run, *panels[static_cast<std::size_t>(n)], n, at);
 }

@@ -11,6 +11,7 @@
 
 #include "basin/concepts/observation.hpp"
 #include "basin/cpu/detail/lanes.hpp"
+#include "basin/cpu/detail/parallel.hpp"
 #include "basin/cpu/detail/workspace.hpp"
 
 namespace basin::cpu::detail {
@@ -41,6 +42,12 @@ struct panel_cuts {
     index_t const most = run.narrow ? lane_count : width, first = (run.narrow ? wide * width : 0) + panel % a_head * most;
     return {static_cast<int>(run.batch), static_cast<int>(run.kv_head * group + panel / a_head), first, std::min(most, p.queries - first)};
   }
+  /// Panels of the query heads of a key head, those of the same queries one after the other.
+  index_t panels() const { return (wide + narrow) * group; }
+  run_at by_queries(index_t batch, index_t kv_head, index_t n) const {
+    index_t const member = n % group, at_queries = n / group;
+    return {batch, kv_head, at_queries < wide ? member * wide + at_queries : member * narrow + at_queries - wide, 1, at_queries >= wide};
+  }
 };
 
 /// Cuts `total` into `pieces`; piece n is [bound(n), bound(n + 1)).
@@ -62,12 +69,11 @@ void over_runs(problem const& p, panel_cuts const& cuts, index_t together, Run c
   index_t const enough = threads_here() > 1 ? 8 * threads_here() : 1;  // runs, so that threads end together
   index_t const size = std::clamp<index_t>(wide * heads / enough, 1, together);
   index_t const wide_runs = (wide + size - 1) / size, a_head = wide_runs + (narrow > 0 ? 1 : 0);
-#pragma omp parallel for schedule(dynamic, 1)
-  for (index_t task = 0; task < heads * a_head; ++task) {
+  over_tasks(heads * a_head, [&](index_t task) {
     index_t const head = task / a_head, n = wide_runs - 1 - task % a_head;
     run_at const all{head / p.kv_heads, head % p.kv_heads, n < 0 ? 0 : n * size, n < 0 ? narrow : std::min(size, wide - n * size), n < 0};
     in_runs(all, together, run);
-  }
+  });
 }
 
 /// The numbers that are kept for each key: one an observer, and how many queries can see it where somebody asks.
@@ -87,29 +93,6 @@ void tell_keys(Watch const& watch, problem const& p, int b, int h, double const*
   }
 }
 
-/// Totals of what keys receive, where panels are dealt out to pieces of key heads: each piece has its own for each of its query heads.
-template <class Watch>
-class piece_totals {
- public:
-  piece_totals(problem const& call, index_t pieces_a_head)
-      : p(call), pieces(pieces_a_head), size(p.keys * static_cast<index_t>(numbers_per_key<Watch>)),
-        numbers(Watch::key_values > 0 ? static_cast<std::size_t>(p.batch * p.heads * pieces * size) : 0) {}
-
-  double* of(panel_at at, index_t piece) { return numbers.empty() ? nullptr : numbers.data() + ((at.batch * p.heads + at.head) * pieces + piece) * size; }
-  void tell(Watch const& watch) {
-    if constexpr (Watch::key_values > 0) {
-#pragma omp parallel for schedule(static)
-      for (index_t n = 0; n < p.batch * p.heads; ++n)
-        tell_keys(watch, p, static_cast<int>(n / p.heads), static_cast<int>(n % p.heads), numbers.data() + n * pieces * size, pieces);
-    }
-  }
-
- private:
-  problem p;
-  index_t pieces, size;
-  std::vector<double> numbers;
-};
-
 /// Calls run(run_at, totals) for every panel of the call, and tells key observers the totals of each key of every query head.
 template <class Watch, class Run>
 void over_watched_runs(problem const& p, panel_cuts const& cuts, index_t together, tuning const& cut, Watch const& watch, Run const& run) {
@@ -121,18 +104,17 @@ void over_watched_runs(problem const& p, panel_cuts const& cuts, index_t togethe
   for (index_t first = 0; first < heads; first += in_flight) {
     index_t const count = std::min(in_flight, heads - first);
     std::fill(totals.begin(), totals.end(), 0.0);
-#pragma omp parallel for schedule(dynamic, 1)
-    for (index_t task = 0; task < count * parts.pieces; ++task) {
+    over_tasks(count * parts.pieces, [&](index_t task) {
       index_t const h = (first + task / parts.pieces) % p.heads, b = (first + task / parts.pieces) / p.heads, piece = task % parts.pieces;
       index_t const from = parts.bound(piece), to = parts.bound(piece + 1), wide_to = std::min(to, cuts.wide);
       auto const mine = [&](run_at part) { run(part, totals.data() + piece_size * static_cast<std::size_t>(task)); };
       if (from < wide_to) in_runs({b, h / cuts.group, h % cuts.group * cuts.wide + from, wide_to - from, false}, together, mine);
       if (to > cuts.wide) mine({b, h / cuts.group, h % cuts.group, 1, true});
-    }
-#pragma omp parallel for schedule(static)
-    for (index_t n = 0; n < count; ++n)
+    });
+    over_tasks(count, [&](index_t n) {
       tell_keys(watch, p, static_cast<int>((first + n) / p.heads), static_cast<int>((first + n) % p.heads),
                 totals.data() + piece_size * static_cast<std::size_t>(n * parts.pieces), parts.pieces);
+    });
   }
 }
 

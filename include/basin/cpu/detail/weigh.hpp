@@ -5,10 +5,11 @@
 // that stream, rows one by one in scalars for those that must see a whole row.
 
 #include <algorithm>
-#include <vector>
+#include <utility>
 
 #include "basin/concepts/parameters.hpp"
 #include "basin/cpu/detail/panel.hpp"
+#include "basin/cpu/detail/sum_tree.hpp"
 
 namespace basin::cpu::detail {
 
@@ -20,6 +21,33 @@ BASIN_INLINE void over_scores(index_t rows, T const* scores, F&& f) {
     for (int v = 0; v < Vectors; ++v) f(v, simd<T>::load_aligned(scores + at + v * lanes<T>), at + v * lanes<T>);
   }
 }
+
+/// Blocks of a panel that lie side by side in its scores and belong to one part of a long sum.
+struct row_part {
+  index_t part, row, count;
+};
+
+/// Calls f(row_part) for all parts of a panel's rows.
+template <class F>
+void over_parts(std::span<key_block const> blocks, index_t keys_per_part, F&& f) {
+  for (std::size_t n = 0; n < blocks.size();) {
+    row_part now{blocks[n].first / keys_per_part, blocks[n].row, 0};
+    for (; n < blocks.size() && blocks[n].first / keys_per_part == now.part; ++n) now.count += blocks[n].count;
+    f(now);
+  }
+}
+
+/// The scores of a panel, all of them: what its rows are made of.
+template <class T>
+struct panel_scores {
+  std::span<key_block const> blocks;
+  T const* scores;
+  T* terms;                                                      // may be the scores
+  T* gathered;                                                   // [keys]: one row, where the normalizer is fitted whole
+  index_t keys_per_part;
+
+  index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
+};
 
 /// Every lane is a row: measure, search, sum (concepts/normalizer.hpp).
 template <class T, int Vectors, class Attention>
@@ -39,24 +67,16 @@ struct lane_rows {
       over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { who.use.normalize.raise(row[v], s); });
   }
   /// Sweeps all vectors of rows at once while all need it, as their chains of additions do not wait for each other; then each alone.
-  void search(panel_type const& who, index_t rows, T const* scores) {
+  void search(panel_type const& who, panel_scores<T> const& of) {
     if constexpr (sweeps_rows<normalizer_type>) {
       auto const n = who.use.normalize;
       bool again[Vectors];
       for (int v = 0; v < Vectors; ++v) begin_search(n, row[v]);
       do {
-        row_of<normalizer_type, batch> mine[Vectors];
-        std::copy_n(row, Vectors, mine);
-        over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { n.absorb(mine[v], s); });
-        for (int v = 0; v < Vectors; ++v) again[v] = math::any(n.next(mine[v])), row[v] = mine[v];
+        sweep<0, Vectors>(who, of);
+        for (int v = 0; v < Vectors; ++v) again[v] = math::any(n.next(row[v]));
       } while (std::all_of(again, again + Vectors, [](bool needed) { return needed; }));
-      for (int v = 0; v < Vectors; ++v)
-        while (again[v]) {
-          auto mine = row[v];
-          for (index_t at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) n.absorb(mine, batch::load_aligned(scores + at));
-          again[v] = math::any(n.next(mine));
-          row[v] = mine;
-        }
+      search_alone<0>(who, of, again);
     }
   }
   /// terms may be scores.
@@ -64,22 +84,19 @@ struct lane_rows {
   void sum(panel_type const& who, index_t rows, T const* scores, T* terms, States& states, coverage seen = coverage::some) {
     if (seen == coverage::all) sum_seen<false>(who, rows, scores, terms, states);
     else sum_seen<true>(who, rows, scores, terms, states);
-    for (int v = 0; v < Vectors; ++v) {
-      if constexpr (has_terms<normalizer_type>) factor[v] = who.use.normalize.factor(row[v]);
-      else factor[v] = batch(T(1));
-    }
+    set_factors(who);
   }
   /// Whether rows can be raised by every block of scores as it is made, before the visible keys are counted.
   static constexpr auto raised_on_the_way = raises_rows<normalizer_type> && starts_uncounted<normalizer_type>;
 
   template <class States>
-  void weigh(panel_type const& who, index_t rows, T const* scores, T* terms, States& states, bool is_raised = false) {
+  void weigh(panel_type const& who, panel_scores<T> const& of, States& states, bool is_raised = false) {
     if (!is_raised) {
       start(who);
-      measure(who, rows, scores);
+      measure(who, of.rows(), of.scores);
     }
-    search(who, rows, scores);
-    sum(who, rows, scores, terms, states);
+    search(who, of);
+    sum_parts(who, of, states);
   }
   batch log_sum(panel_type const& who, int v) const { return log_sum_of<batch>(who.use.normalize, row[v]); }
   template <class State>
@@ -97,6 +114,78 @@ struct lane_rows {
   }
 
  private:
+  using rows_type = std::array<row_of<normalizer_type, batch>, Vectors>;
+
+  /// Takes the scores of rows First .. First + Count - 1 into them, part by part.
+  template <int First, int Count>
+  void sweep(panel_type const& who, panel_scores<T> const& of) {
+    auto const n = who.use.normalize;
+    std::array<row_of<normalizer_type, batch>, Count> fresh;
+    std::copy_n(row + First, Count, fresh.begin());
+    sum_tree<decltype(fresh)> parts(fresh);
+    auto const add = [&](auto& into, auto& from) {
+      for (std::size_t v = 0; v < Count; ++v) n.merge(into[v], from[v]);
+      from = fresh;
+    };
+    auto const lift = [&](auto& to, auto& from) { to = std::exchange(from, fresh); };
+    over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
+      parts.move_to(now.part, add, lift);
+      auto mine = fresh;
+      for (index_t at = now.row * Vectors * lanes<T>, end = at + now.count * Vectors * lanes<T>; at < end; at += Vectors * lanes<T>) {
+        BASIN_UNROLL
+        for (int v = 0; v < Count; ++v) n.absorb(mine[static_cast<std::size_t>(v)], batch::load_aligned(of.scores + at + (First + v) * lanes<T>));
+      }
+      parts.open() = mine;
+    });
+    std::copy_n(parts.total(add).begin(), Count, row + First);
+  }
+  template <int First>
+  void search_alone(panel_type const& who, panel_scores<T> const& of, bool const* again) {
+    if constexpr (First < Vectors) {
+      for (bool more = again[First]; more; more = math::any(who.use.normalize.next(row[First]))) sweep<First, 1>(who, of);
+      search_alone<First + 1>(who, of, again);
+    }
+  }
+  /// The terms of all scores, their sums and what is observed of them, part by part.
+  template <class States>
+  void sum_parts(panel_type const& who, panel_scores<T> const& of, States& states) {
+    struct sums {
+      rows_type rows;
+      std::remove_reference_t<States> states;
+    };
+    constexpr auto merges = panel_type::watch_type::merges;
+    auto const n = who.use.normalize;
+    sums fresh{{}, {}};
+    std::copy_n(row, Vectors, fresh.rows.begin());
+    sum_tree<sums> parts(fresh);
+    auto const add = [&](sums& into, sums& from) {
+      for (std::size_t v = 0; v < Vectors; ++v) {
+        n.merge(into.rows[v], from.rows[v]);
+        if constexpr (merges) who.watch.merge(into.states[v], from.states[v]);
+      }
+      from = fresh;
+    };
+    auto const lift = [&](sums& to, sums& from) { to = std::exchange(from, fresh); };
+    over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
+      parts.move_to(now.part, add, lift);
+      std::copy_n(fresh.rows.begin(), Vectors, row);
+      if constexpr (merges) std::copy_n(fresh.states, Vectors, states);
+      index_t const at = now.row * Vectors * lanes<T>;
+      sum(who, now.count, of.scores + at, of.terms + at, states);
+      std::copy_n(row, Vectors, parts.open().rows.begin());
+      std::copy_n(states, Vectors, parts.open().states);
+    });
+    sums const& all = parts.total(add);
+    std::copy_n(all.rows.begin(), Vectors, row);
+    if constexpr (merges) std::copy_n(all.states, Vectors, states);
+    set_factors(who);
+  }
+  void set_factors(panel_type const& who) {
+    for (int v = 0; v < Vectors; ++v) {
+      if constexpr (has_terms<normalizer_type>) factor[v] = who.use.normalize.factor(row[v]);
+      else factor[v] = batch(T(1));
+    }
+  }
   /// Rows and states stay in registers: the copies are nobody else's.
   template <bool Hides, class States>
   void sum_seen(panel_type const& who, index_t rows, T const* scores, T* terms, States& states) {
@@ -136,22 +225,20 @@ struct scalar_rows {
   static constexpr auto raised_on_the_way = false;
 
   template <class States>
-  void weigh(panel_type const& who, index_t rows, T const* scores, T* terms, States& states, bool = false) {
-    std::vector<T> gathered;
-    gathered.reserve(static_cast<std::size_t>(rows));
+  void weigh(panel_type const& who, panel_scores<T> const& of, States& states, bool = false) {
+    index_t const rows = of.rows();
     for (index_t lane = 0; lane < width; ++lane) {
-      gathered.clear();
+      std::size_t count = 0;
       for (index_t r = 0; r < rows; ++r)
-        if (scores[r * width + lane] != minus_inf) gathered.push_back(scores[r * width + lane]);
-      if (lane < who.at.count) row[lane] = who.use.normalize.fit(std::span<T const>(gathered), who.context_of_lane(lane));
+        if (T const s = of.scores[r * width + lane]; s != minus_inf) of.gathered[count++] = s;
+      if (lane < who.at.count) row[lane] = who.use.normalize.fit(std::span<T const>(of.gathered, count), who.context_of_lane(lane));
       for (index_t r = 0; r < rows; ++r) {
-        T const s = scores[r * width + lane];
-        terms[r * width + lane] = lane >= who.at.count || s == minus_inf ? T(0) : who.use.normalize.weight(row[lane], s);
+        T const s = of.scores[r * width + lane];
+        of.terms[r * width + lane] = lane >= who.at.count || s == minus_inf ? T(0) : who.use.normalize.weight(row[lane], s);
       }
     }
     for (int v = 0; v < Vectors; ++v) factor[v] = batch(T(1));
-    if constexpr (panel_type::watch_type::row_values > 0)
-      over_scores<T, Vectors>(rows, terms, [&](int v, batch w, index_t) { who.watch.absorb(states[v], seen_term<batch>{w, math::log(w)}); });
+    if constexpr (panel_type::watch_type::row_values > 0) observe(who, of, states);
   }
   batch log_sum(panel_type const& who, int v) const {
     alignas(64) T values[lanes<T>] = {};
@@ -190,13 +277,36 @@ struct scalar_rows {
   }
 
  private:
+  /// Shows the weights to observers of rows, part by part where they can join what parts gathered.
+  template <class States>
+  void observe(panel_type const& who, panel_scores<T> const& of, States& states) {
+    struct sums {
+      std::remove_reference_t<States> states{};
+    };
+    sum_tree<sums> parts({});
+    auto const add = [&](sums& into, sums& from) {
+      if constexpr (panel_type::watch_type::merges)
+        for (int v = 0; v < Vectors; ++v) who.watch.merge(into.states[v], from.states[v]);
+      from = {};
+    };
+    auto const lift = [](sums& to, sums& from) { to = std::exchange(from, sums{}); };
+    over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
+      if constexpr (panel_type::watch_type::merges) parts.move_to(now.part, add, lift);
+      over_scores<T, Vectors>(now.count, static_cast<T const*>(of.terms) + now.row * width,
+                              [&](int v, batch w, index_t) { who.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)}); });
+    });
+    std::copy_n(parts.total(add).states, Vectors, states);
+  }
   static constexpr T minus_inf = -std::numeric_limits<T>::infinity();
   static bool sees(panel_type const& who, int v, index_t lane, T score) { return v * lanes<T> + lane < who.at.count && score != minus_inf; }
 };
 
+/// Whether the rows of a panel are gathered and fitted one by one.
+template <class Attention>
+inline constexpr bool fits_scalar_rows = !streamable_normalizer<decltype(Attention::normalize)> && !online_normalizer<decltype(Attention::normalize)>;
+
 /// The better of the two that the normalizer allows.
 template <class T, int Vectors, class Attention>
-using weighed_rows = std::conditional_t<streamable_normalizer<decltype(Attention::normalize)> || online_normalizer<decltype(Attention::normalize)>,
-                                        lane_rows<T, Vectors, Attention>, scalar_rows<T, Vectors, Attention>>;
+using weighed_rows = std::conditional_t<fits_scalar_rows<Attention>, scalar_rows<T, Vectors, Attention>, lane_rows<T, Vectors, Attention>>;
 
 }  // namespace basin::cpu::detail

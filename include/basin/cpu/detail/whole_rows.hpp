@@ -8,6 +8,21 @@
 
 namespace basin::cpu::detail {
 
+/// A panel whose rows are complete before its values are met.
+template <class Call, int Vectors>
+struct whole_panel : traveller<Call, Vectors, output_sum> {
+  using base = traveller<Call, Vectors, output_sum>;
+  using base::base;
+
+  weighed_rows<typename Call::T, Vectors, typename Call::attention_type> fit;
+  typename base::panel_type::states_type states{};
+
+  /// Terms of all its scores, into `terms`.
+  void weigh(forward_buffers<Call> const& at, typename Call::T* terms, tuning const& cut) {
+    fit.weigh(this->who, panel_scores<typename Call::T>{this->blocks, this->kept, terms, at.gathered, keys_per_part(cut)}, states, decltype(fit)::raised_on_the_way);
+  }
+};
+
 /// The scores of one block; where the normalizer allows, the rows are raised by what leaves the registers.
 template <class Panel, class T>
 void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
@@ -57,13 +72,12 @@ index_t gather_used(index_t count, T* terms, index_t* used) {
 template <int Vectors, class Call>
 void show_again(Call const& call, run_at run, panel_at where, index_t n, forward_buffers<Call> const& at) {
   using T = typename Call::T;
-  using panel_type = traveller<Call, Vectors, weighed_rows>;
+  using panel_type = whole_panel<Call, Vectors>;
   std::array<std::optional<panel_type>, 1> panels;
-  std::vector<double> unused(Call::watch_type::counts_queries ? static_cast<std::size_t>(call.p.keys) * numbers_per_key<typename Call::watch_type> : 0);
-  auto& again = panels[0].emplace(call, where, at, n, unused.data());
+  auto& again = panels[0].emplace(call, where, at, n, nullptr);
   run.count = 1;
   score_all(call, run, panels, at);
-  again.fit.weigh(again.who, again.rows(), again.kept, at.terms, again.states, decltype(again.fit)::raised_on_the_way);
+  again.weigh(at, at.terms, call.cut);
   show_whole_rows(again.who, again.blocks, again.kept, static_cast<T const*>(at.terms), again.fit.factor, at);
 }
 
@@ -83,7 +97,7 @@ template <int Vectors, class Call>
 void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at, double* totals) {
   using T = typename Call::T;
   using watch_type = typename Call::watch_type;
-  using panel_type = traveller<Call, Vectors, weighed_rows>;
+  using panel_type = whole_panel<Call, Vectors>;
   constexpr index_t width = panel_type::panel_type::width;
   std::array<std::optional<panel_type>, 16> panels;
   for (index_t n = 0; n < run.count; ++n) panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
@@ -91,7 +105,7 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
   for (index_t n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
     T* const terms = watch_type::wants_whole_rows ? at.terms : panel.kept;
-    panel.fit.weigh(panel.who, panel.rows(), panel.kept, terms, panel.states, decltype(panel.fit)::raised_on_the_way);
+    panel.weigh(at, terms, call.cut);
     for (key_block const block : panel.blocks) give_keys(panel.who, block, terms + block.row * width, panel.fit.factor, panel.totals);
     report_rows(panel.who, panel.states, panel.fit);
     if constexpr (watch_type::wants_whole_rows) {
@@ -100,12 +114,16 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
     }
     panel.next = 0;
   }
+  using sum_type = typename panel_type::sum_type;
+  auto const add = [&](sum_type& into, sum_type& from) { move_into(into.outputs, from.outputs, call.p.value_dim * width); };
+  auto const lift = [](sum_type& to, sum_type& from) { std::swap(to, from); };  // what is not in use is 0
   over_keys<reads::values>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
+    panel.sums.move_to(parts[0].first / keys_per_part(call.cut), add, lift);
     for (key_block const block : parts) mix_block(call, panel, block, rows.of(block), at);
   });
   for (index_t n = 0; n < run.count; ++n) {
-    auto const& panel = *panels[static_cast<std::size_t>(n)];
-    unpack_lanes(panel.outputs, panel.who.at, width, panel.fit.factor, call.out);
+    auto& panel = *panels[static_cast<std::size_t>(n)];
+    unpack_lanes(static_cast<T const*>(panel.sums.total(add).outputs), panel.who.at, width, panel.fit.factor, call.out);
   }
 }
 

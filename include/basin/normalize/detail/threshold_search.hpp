@@ -5,6 +5,20 @@
 
 namespace basin::detail {
 
+/// How many numbers a sum is of, and how many of them went into one accumulator at most: engines sum long rows in parts and merge these, so that
+/// rounding errors grow with the parts.
+template <class T>
+struct counted {
+  T all = T(0), longest = T(0);
+
+  /// What rounding errors grow with.
+  BASIN_HD T at_once() const { return math::select(longest == T(0), all, longest); }
+  BASIN_HD void merge(counted const& from) {
+    longest = math::larger(at_once(), from.at_once());
+    all = all + from.all;
+  }
+};
+
 /// What a sweep finds at a cut: f, and `fall`, which is -f'; the degree of the power of a distance that falls like f; and, measured from the
 /// cut, a bound below the threshold, how far rounding of the sums may have thrown that, and the threshold itself for the case that it lies
 /// between the same two scores as the cut (infinity where that would be inexact).
@@ -25,25 +39,26 @@ struct sight {
 /// How many scores exceed a cut, and the sums of what they exceed it by and of its squares.
 template <class T>
 struct excess {
-  T count = T(0), first = T(0), second = T(0);
+  counted<T> count{};
+  T first = T(0), second = T(0);
 
   BASIN_HD BASIN_INLINE void note(T score, T cut) {
     T const y = math::larger(T(0), score - cut);
-    count = math::select(score > cut, count + T(1), count);
+    count.all = math::select(score > cut, count.all + T(1), count.all);
     first = first + y;
     second = math::fma(y, y, second);
   }
   BASIN_HD void merge(excess const& from) {
-    count = count + from.count;
+    count.merge(from.count);
     first = first + from.first;
     second = second + from.second;
   }
   /// The same for a cut `by` higher that meets a score there: `more` is 1 if it is counted from now on, -1 if it was until now.
   BASIN_HD excess moved(T by, T more) const {
-    return {count + more, first - count * by, second - by * (T(2) * first - count * by)};
+    return {{count.all + more, count.longest}, first - count.all * by, second - by * (T(2) * first - count.all * by)};
   }
   /// That of `first` as a function of the cut; of `second` it is 1 more.
-  BASIN_HD T degree() const { return sight<T>::degree_of(second * count, T(2) * first * first); }
+  BASIN_HD T degree() const { return sight<T>::degree_of(second * count.all, T(2) * first * first); }
 };
 
 /// The threshold tau at which f(tau), a sum of powers of what scores exceed it by, is 1. Scores are measured from the largest, so that
@@ -59,12 +74,15 @@ struct excess {
 template <class T>
 struct threshold_search {
   T cut, low = T(-1);                                            // the cut is tau, once that is found; low <= tau
+  T rest = T(0);                                                 // what rounding took from it then: of long rows, more than a weight is
   T stage = T(0);                                                // sweeps so far: 0 to 4, then 3 and 4 in turns; -1: tau is found
   T above = math::highest<T>(), below = math::lowest<T>();       // the scores of a sweep that are next to the cut
 
   BASIN_HD threshold_search(T first = T(-0.5f)) : cut(first) {}
 
   BASIN_HD auto is_open() const { return stage >= T(0); }
+  /// By how much a score exceeds tau, once that is found; below 0 if it does not.
+  BASIN_HD BASIN_INLINE T excess_of(T score) const { return (score - cut) - rest; }
 
   /// Takes one score of a sweep.
   BASIN_HD BASIN_INLINE void note(T score) {
@@ -83,7 +101,7 @@ struct threshold_search {
     sight<T> const here = look(sums);
     T const tau = cut + here.root;
     auto const open = is_open() && here.fall > T(0), found = open && tau >= below && tau < above;
-    T const last = math::select(found, tau, cut + here.bound);   // the latter where the search ends without a root
+    T const by = math::select(found, here.root, here.bound), last = cut + by;  // the latter where the search ends without a root
     auto const holds = open && last >= below && last < above;
     auto const is_sharp = here.f > T(2) || math::larger(here.bound, T(0) - here.bound) > here.blur;
     T at = cut, bound = cut + (here.bound - here.blur);
@@ -98,6 +116,7 @@ struct threshold_search {
     T const guess = at + sight<T>::step(seen.f, seen.fall, seen.degree);
     low = math::select(rises, bound, low);
     stage = math::select(again, math::select(stage == T(4), T(3), stage + T(1)), T(-1));
+    rest = math::select(again, T(0), math::select(holds, by - (last - cut), rest));
     cut = math::select(again, math::select(guess > low && guess < T(0) && stage < T(4), guess, low), math::select(holds, last, cut));
     above = math::highest<T>(), below = math::lowest<T>();
     return again;

@@ -83,6 +83,7 @@ set(basin_headers
   include/basin/score/soft_cap.hpp
   include/basin/attention.hpp
   include/basin/reference.hpp
+  include/basin/cpu/any_normalizer.hpp
   include/basin/cpu/backward.hpp
   include/basin/cpu/decode.hpp
   include/basin/cpu/forward.hpp
@@ -98,9 +99,12 @@ set(basin_headers
   include/basin/cpu/detail/gradients.hpp
   include/basin/cpu/detail/lanes.hpp
   include/basin/cpu/detail/panel.hpp
+  include/basin/cpu/detail/parallel.hpp
   include/basin/cpu/detail/product.hpp
+  include/basin/cpu/detail/row_gradients.hpp
   include/basin/cpu/detail/run.hpp
   include/basin/cpu/detail/stream.hpp
+  include/basin/cpu/detail/sum_tree.hpp
   include/basin/cpu/detail/tasks.hpp
   include/basin/cpu/detail/tiles.hpp
   include/basin/cpu/detail/weigh.hpp

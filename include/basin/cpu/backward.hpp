@@ -4,6 +4,7 @@
 // Gradients through attention on the host: five products a panel, threads over batch x key head x pieces of its panels.
 
 #include "basin/cpu/detail/gradients.hpp"
+#include "basin/cpu/detail/row_gradients.hpp"
 #include "basin/cpu/detail/run.hpp"
 
 namespace basin::cpu {
@@ -17,7 +18,7 @@ struct backward_call {
   using normalizer_type = decltype(Attention::normalize);
   using watch_type = observation<decltype(Attention::observe)>;
   static constexpr auto linear = linear_scorer<decltype(Attention::score)>;
-  static constexpr auto keeps_scores = !has_jacobian_of_weights<normalizer_type> || has_parameters<normalizer_type>;
+  static constexpr auto keeps_scores = reads_scores_of_pairs<normalizer_type>;
 
   Attention const& use;
   watch_type watch;
@@ -83,7 +84,7 @@ struct backward_buffers {
     dweights = memory.take<T>(visible * width);
     scores = Call::keeps_scores ? memory.take<T>(visible * width) : weights;
     dots = Call::linear ? scores : memory.take<T>(visible * width);
-    gathered = memory.take<T>(fits_scalar_rows<std::remove_cvref_t<decltype(call.use)>> ? visible : 0);
+    gathered = memory.take<T>(fits_scalar_rows<typename Call::normalizer_type> ? visible : 0);
     dqueries = memory.take<T>(levels * p.dim * width);
     keys = memory.take<T>(readable_in_place<T>(call.k) ? 0 : block * whole_vectors<T>(p.dim));
     values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : block * whole_vectors<T>(p.value_dim));
@@ -100,101 +101,27 @@ void pack_rows(View const& from, panel_at at, index_t width, T* to) {
       (i < at.count ? load_row<T>(from, at.batch, at.head, at.first + i, d, dim - d) : simd<T>(T(0))).store_aligned(to + i * columns + d);
 }
 
-/// Tells the normalizer what each row of a panel adds to the gradients of its numbers.
-template <class T, int Vectors, class Attention, class Sums>
-void report_parameters(panel<T, Vectors, Attention> const& who, Sums const& sums) {
-  using normalizer_type = decltype(Attention::normalize);
-  if constexpr (has_parameters<normalizer_type>)
-    for (int v = 0; v < Vectors; ++v)
-      for (int n = 0; n < normalizer_type::parameters; ++n) {
-        alignas(64) T values[lanes<T>];
-        sums[v][static_cast<std::size_t>(n)].store_aligned(values);
-        for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane)
-          who.use.normalize.sees_parameter_gradient({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, n, static_cast<double>(values[lane]));
-      }
-}
-
-/// The weights of one block, and what it adds to delta = sum_k carry_k dw_k of every row.
-template <bool Hides, int Vectors, class T, class Attention, class Call, class Fit, class Delta>
-void gather_block(panel<T, Vectors, Attention> const& who, key_block block, Fit const& fit, backward_buffers<Call> const& at, Delta& delta) {
+/// dweights of scores -> of products: times the slope of the score, in blocks whose scores are not linear.
+template <bool Hides, class Panel, class T>
+void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, T const* dots) {
   using batch = simd<T>;
-  constexpr index_t width = panel<T, Vectors, Attention>::width;
-  for (int v = 0; v < Vectors; ++v) {
-    auto mine = delta[v];
-    for (index_t n = block.row * width + v * lanes<T>, end = (block.row + block.count) * width; n < end; n += width) {
-      batch const term = batch::load_aligned(at.weights + n);
-      batch weight = fit.factor[v] * term, dw = batch::load_aligned(at.dweights + n), score = weight;
-      if constexpr (Call::keeps_scores) score = batch::load_aligned(at.scores + n);
-      if constexpr (Hides) {                                     // whatever the product is there, nobody sees it
-        weight = math::select(term == batch(T(0)), term, weight);
-        auto const hidden = Call::keeps_scores ? score == math::minus_inf<batch>() : weight == batch(T(0));
-        dw = math::select(hidden, batch(T(0)), dw);
-        dw.store_aligned(at.dweights + n);
-      }
-      weight.store_aligned(at.weights + n);
-      gather(mine, fit.jacobian(who, v, score, weight), dw);
-    }
-    delta[v] = mine;
-  }
-}
-
-/// dweights dw_ij -> gradients of <q_i, k_j>: ds_j = diag_j dw_j - outer_j delta; times the slope of the score.
-template <bool Hides, int Vectors, class T, class Attention, class Call, class Fit, class Delta, class Sums>
-void differentiate_block(panel<T, Vectors, Attention> const& who, key_block block, Fit const& fit, backward_buffers<Call> const& at, Delta const& delta, Sums& dparameters) {
-  using batch = simd<T>;
-  using normalizer_type = decltype(Attention::normalize);
-  constexpr index_t width = panel<T, Vectors, Attention>::width;
-  for (int v = 0; v < Vectors; ++v)
+  for (int v = 0; v < Panel::vectors; ++v)
     for (index_t r = 0; r < block.count; ++r) {
-      index_t const n = (block.row + r) * width + v * lanes<T>;
-      batch const weight = batch::load_aligned(at.weights + n), dw = batch::load_aligned(at.dweights + n);
-      batch score = weight;
-      if constexpr (Call::keeps_scores) score = batch::load_aligned(at.scores + n);
-      batch ds = score_gradient(fit.jacobian(who, v, score, weight), dw, delta[v]);
-      if constexpr (has_parameters<normalizer_type>) {
-        auto const given = fit.parameter_gradient(who, v, score, weight, dw, ds);
-        for (std::size_t i = 0; i < given.size(); ++i) dparameters[v][i] = dparameters[v][i] + given[i];
-      }
-      if constexpr (!Call::linear) ds = ds * who.use.score.slope(batch::load_aligned(at.dots + n), who.pair(v, block.first + r));
-      if constexpr (Hides) ds = math::select(Call::keeps_scores ? score == math::minus_inf<batch>() : weight == batch(T(0)), batch(T(0)), ds);
+      index_t const n = (block.row + r) * Panel::width + v * lanes<T>;
+      batch ds = batch::load_aligned(at.dweights + n) * who.use.score.slope(batch::load_aligned(dots + n), who.pair(v, block.first + r));
+      if constexpr (Hides) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
       ds.store_aligned(at.dweights + n);
     }
 }
 
-/// Calls f(block, sums) for all blocks of a panel, and adds up its sums, an array of numbers for each of Vectors, part by part.
-template <int Vectors, class Numbers, class F>
-auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F const& f) {
-  using sums = std::array<Numbers, Vectors>;
-  sums zero;
-  for (auto& numbers : zero)
-    for (auto& one : numbers) one = std::remove_reference_t<decltype(one)>(0);
-  sum_tree<sums> parts(zero);
-  auto const add = [&](sums& into, sums& from) {
-    for (std::size_t v = 0; v < Vectors; ++v)
-      for (std::size_t n = 0; n < into[v].size(); ++n) into[v][n] = into[v][n] + from[v][n];
-    from = zero;
-  };
-  auto const lift = [&](sums& to, sums& from) { to = std::exchange(from, zero); };
-  for (key_block const block : blocks) {
-    parts.move_to(block.first / keys_per_part, add, lift);
-    f(block, parts.open());
-  }
-  return parts.total(add);
-}
-
-/// Terms and dweights of a panel -> its weights and the gradients of its products.
-template <int Vectors, class T, class Attention, class Call, class Fit>
-void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, Fit const& fit, backward_buffers<Call> const& at, index_t part) {
-  using normalizer_type = decltype(Attention::normalize);
-  auto const delta = sum_over_blocks<Vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(blocks, part, [&](key_block block, auto& sums) {
-    if (block.seen == coverage::all) gather_block<false>(who, block, fit, at, sums);
-    else gather_block<true>(who, block, fit, at, sums);
-  });
-  auto const dparameters = sum_over_blocks<Vectors, for_parameters<normalizer_type, simd<T>>>(blocks, part, [&](key_block block, auto& sums) {
-    if (block.seen == coverage::all) differentiate_block<false>(who, block, fit, at, delta, sums);
-    else differentiate_block<true>(who, block, fit, at, delta, sums);
-  });
-  report_parameters(who, dparameters);
+/// Unnormalised weights and dweights of a panel -> its weights and the gradients of its products.
+template <class Call, class Panel, class Fit, class T>
+void through_panel(Panel const& who, std::span<key_block const> blocks, Fit const& fit, backward_buffers<Call> const& at, index_t part, pair_numbers<T> const& pairs) {
+  through_rows(who, blocks, fit, pairs, part);
+  if constexpr (!Call::linear)
+    for (key_block const block : blocks)
+      if (block.seen == coverage::all) apply_slopes<false>(who, block, pairs, static_cast<T const*>(at.dots));
+      else apply_slopes<true>(who, block, pairs, static_cast<T const*>(at.dots));
 }
 
 /// S = K Q^T and dW = V dO^T of a panel, a block of keys at a time.
@@ -271,7 +198,7 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
   fit.weigh(who, panel_scores<T>{blocks, at.scores, at.weights, at.gathered, part}, states);
   for (key_block const block : blocks) give_keys(who, block, static_cast<T const*>(at.weights) + block.row * who.width, fit.factor, totals);
   report_rows(who, states, fit);
-  through_rows(who, blocks, fit, at, part);
+  through_panel(who, blocks, fit, at, part, pair_numbers<T>{at.weights, at.dweights, at.scores});
   T const* const dqueries = add_gradients(call, who, blocks, at, sums);
   simd<T> factor[Vectors];
   for (auto& f : factor) f = simd<T>(who.packed_factor());

@@ -9,6 +9,14 @@
 
 namespace basin::cpu {
 
+namespace detail {
+
+/// A normalizer whose rows the engine takes a query tile at a time, never one by one (any_normalizer.hpp).
+template <class N>
+concept in_query_tiles = requires { requires N::in_query_tiles::value; };
+
+}  // namespace detail
+
 /// From so many queries a head on, panels are faster, which hold a query in every lane. Measured in cache, 1024 keys, d 128,
 /// AVX-512: 4, 8 and 16 queries take 30, 58 and 108 us here and 57, 57 and 58 us in a panel; of 4 heads of a group 8 take 213 and 230 us.
 inline constexpr index_t fewest_queries_of_a_panel = 9;
@@ -32,11 +40,17 @@ void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const&
     problem const p = check_forward(who, q, k, v, out);
     check_policies_on_host(who, use, p, operands_of_forward(q, k, v, out));
     tuning const cut = asked.for_call(who, p.keys);
-    if constexpr (requires { k.extent(2), v.extent(2); })
-      if (p.queries >= fewest_queries_of_a_panel) return forward(use, q, k, v, out, cut);
-    detail::decode_sizes<T> const size(p, cut, k, v);
-    detail::decode_step<T, Attention, Q, K, V> const step{use, q, k, v, size};
-    detail::decode_engine<T, Attention, Q, K, V, Out>(step, out).run();
+    constexpr auto pages = !requires { k.extent(2), v.extent(2); };
+    if constexpr (detail::in_query_tiles<decltype(Attention::normalize)>) {
+      static_assert(!pages, "basin: keys in pages need a normalizer that is known when the program is compiled; pass keys and values as views");
+      return forward(use, q, k, v, out, cut);
+    } else {
+      if constexpr (!pages)
+        if (p.queries >= fewest_queries_of_a_panel) return forward(use, q, k, v, out, cut);
+      detail::decode_sizes<T> const size(p, cut, k, v);
+      detail::decode_step<T, Attention, Q, K, V> const step{use, q, k, v, size};
+      detail::decode_engine<T, Attention, Q, K, V, Out>(step, out).run();
+    }
   }
 }
 

@@ -69,10 +69,12 @@ std::span<key_block const> visible_blocks(Attention const& use, problem const& p
 /// One panel of Vectors * lanes queries in value type T.
 template <class T, int Vectors, class Attention>
 struct panel {
+  using value_type = T;
   using batch = simd<T>;
   using watch_type = observation<decltype(Attention::observe)>;
   using normalizer_type = decltype(Attention::normalize);
   using states_type = typename watch_type::template rows<batch>[Vectors];
+  static constexpr int vectors = Vectors;
   static constexpr index_t width = Vectors * lanes<T>;
   static constexpr auto scores_are_products = linear_scorer<decltype(Attention::score)>;
 

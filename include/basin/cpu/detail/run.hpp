@@ -74,7 +74,7 @@ struct forward_buffers {
     kept = memory.take<T>(n * kept_size());
     scores = memory.take<T>((plan.rows == way::whole_rows ? 0 : whole(block, side)) * width);
     terms = memory.take<T>(shown * width);
-    gathered = memory.take<T>(fits_scalar_rows<typename Call::attention_type> ? p.keys : 0);
+    gathered = memory.take<T>(fits_scalar_rows<decltype(Call::attention_type::normalize)> ? p.keys : 0);
     keys = memory.take<T>(readable_in_place<T>(call.k) || by_tiles ? 0 : block * whole_vectors<T>(p.dim));
     values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : whole(block, depth) * whole(p.value_dim, std::max(side, lanes<T>)));
     packed_values = memory.take<T>(n < worth_packing || by_tiles ? 0 : packed_columns<T>::size(block, p.value_dim));

@@ -49,12 +49,14 @@ struct panel_scores {
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
 
-/// Every lane is a row: measure, search, sum (concepts/normalizer.hpp).
-template <class T, int Vectors, class Attention>
-struct lane_rows {
+/// Every lane is a row: measure, search, sum (concepts/normalizer.hpp). Panel: panel, or what else has the rows of one (dispatch.hpp).
+template <class Panel>
+struct rows_in_lanes {
+  using T = typename Panel::value_type;
   using batch = simd<T>;
-  using panel_type = panel<T, Vectors, Attention>;
+  using panel_type = Panel;
   using normalizer_type = typename panel_type::normalizer_type;
+  static constexpr int Vectors = Panel::vectors;
 
   row_of<normalizer_type, batch> row[Vectors];
   batch factor[Vectors];
@@ -211,12 +213,38 @@ struct lane_rows {
   static batch unless_hidden(batch score, batch x) { return math::select(score == math::minus_inf<batch>(), batch(T(0)), x); }
 };
 
-/// Every lane is gathered, fitted and weighed on its own, in scalars: all that a whole-row normalizer allows.
-template <class T, int Vectors, class Attention>
-struct scalar_rows {
+/// Passes the weights of a panel to observers of rows, part by part where they can join what parts gathered.
+template <class Panel, class T, class States>
+void observe_rows(Panel const& who, panel_scores<T> const& of, States& states) {
   using batch = simd<T>;
-  using panel_type = panel<T, Vectors, Attention>;
+  struct sums {
+    States states;
+  };
+  sums fresh;
+  std::copy_n(states, Panel::vectors, fresh.states);             // of nothing
+  sum_tree<sums> parts(fresh);
+  auto const add = [&](sums& into, sums& from) {
+    if constexpr (Panel::watch_type::merges)
+      for (int v = 0; v < Panel::vectors; ++v) who.watch.merge(into.states[v], from.states[v]);
+    from = fresh;
+  };
+  auto const lift = [&](sums& to, sums& from) { to = std::exchange(from, fresh); };
+  over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
+    if constexpr (Panel::watch_type::merges) parts.move_to(now.part, add, lift);
+    over_scores<T, Panel::vectors>(now.count, static_cast<T const*>(of.terms) + now.row * Panel::width,
+                                   [&](int v, batch w, index_t) { who.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)}); });
+  });
+  std::copy_n(parts.total(add).states, Panel::vectors, states);
+}
+
+/// Every lane is gathered, fitted and weighed on its own, in scalars: all that a whole-row normalizer allows.
+template <class Panel>
+struct rows_in_scalars {
+  using T = typename Panel::value_type;
+  using batch = simd<T>;
+  using panel_type = Panel;
   using normalizer_type = typename panel_type::normalizer_type;
+  static constexpr int Vectors = Panel::vectors;
   static constexpr index_t width = panel_type::width;
 
   row_of<normalizer_type, T> row[static_cast<std::size_t>(width)];
@@ -238,7 +266,7 @@ struct scalar_rows {
       }
     }
     for (int v = 0; v < Vectors; ++v) factor[v] = batch(T(1));
-    if constexpr (panel_type::watch_type::row_values > 0) observe(who, of, states);
+    if constexpr (panel_type::watch_type::row_values > 0) observe_rows(who, of, states);
   }
   batch log_sum(panel_type const& who, int v) const {
     alignas(64) T values[lanes<T>] = {};
@@ -277,36 +305,24 @@ struct scalar_rows {
   }
 
  private:
-  /// Shows the weights to observers of rows, part by part where they can join what parts gathered.
-  template <class States>
-  void observe(panel_type const& who, panel_scores<T> const& of, States& states) {
-    struct sums {
-      std::remove_reference_t<States> states{};
-    };
-    sum_tree<sums> parts({});
-    auto const add = [&](sums& into, sums& from) {
-      if constexpr (panel_type::watch_type::merges)
-        for (int v = 0; v < Vectors; ++v) who.watch.merge(into.states[v], from.states[v]);
-      from = {};
-    };
-    auto const lift = [](sums& to, sums& from) { to = std::exchange(from, sums{}); };
-    over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
-      if constexpr (panel_type::watch_type::merges) parts.move_to(now.part, add, lift);
-      over_scores<T, Vectors>(now.count, static_cast<T const*>(of.terms) + now.row * width,
-                              [&](int v, batch w, index_t) { who.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)}); });
-    });
-    std::copy_n(parts.total(add).states, Vectors, states);
-  }
   static constexpr T minus_inf = -std::numeric_limits<T>::infinity();
   static bool sees(panel_type const& who, int v, index_t lane, T score) { return v * lanes<T> + lane < who.at.count && score != minus_inf; }
 };
 
 /// Whether the rows of a panel are gathered and fitted one by one.
-template <class Attention>
-inline constexpr bool fits_scalar_rows = !streamable_normalizer<decltype(Attention::normalize)> && !online_normalizer<decltype(Attention::normalize)>;
+template <class Normalizer>
+inline constexpr bool fits_scalar_rows = !streamable_normalizer<Normalizer> && !online_normalizer<Normalizer>;
 
-/// The better of the two that the normalizer allows.
+/// The rows of a panel by the better of the two that its normalizer allows. A normalizer that is known at run time alone has a form of its own
+/// (dispatch.hpp).
+template <class Panel>
+struct rows_of_panel {
+  using type = std::conditional_t<fits_scalar_rows<typename Panel::normalizer_type>, rows_in_scalars<Panel>, rows_in_lanes<Panel>>;
+};
+
 template <class T, int Vectors, class Attention>
-using weighed_rows = std::conditional_t<fits_scalar_rows<Attention>, scalar_rows<T, Vectors, Attention>, lane_rows<T, Vectors, Attention>>;
+using lane_rows = rows_in_lanes<panel<T, Vectors, Attention>>;
+template <class T, int Vectors, class Attention>
+using weighed_rows = typename rows_of_panel<panel<T, Vectors, Attention>>::type;
 
 }  // namespace basin::cpu::detail

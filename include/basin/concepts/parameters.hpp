@@ -44,19 +44,21 @@ struct per_head {
   /// Whether `value` is what all heads use. Only then can a policy check it: values may lie in the memory of a device.
   BASIN_HD bool is_one() const { return values.data_handle() == nullptr; }
 
-  /// Whether one number will do, and how the rule is said.
-  struct rule {
-    bool (*holds)(double);
+  /// The numbers that are allowed, and how that is said.
+  struct range {
+    double least, most;
     char const* said;
+
+    constexpr bool holds(double x) const { return x >= least && x <= most; }
   };
-  /// Errors    value_error: `value` is what all heads use, and breaks the rule
-  void require_one(char const* who, char const* name, rule must) const {
-    if (is_one() && !must.holds(value)) throw value_error(message(who, ": ", name, " is ", value, "; ", must.said));
+  /// Errors    value_error: `value` is what all heads use, and is outside the range
+  void require_one(char const* who, char const* name, range allowed) const {
+    if (is_one() && !allowed.holds(value)) throw value_error(message(who, ": ", name, " is ", value, "; ", allowed.said));
   }
-  /// Errors    value_error: the number of some head breaks the rule; on the host alone, where values can be read
-  void require_each(char const* who, char const* name, rule must, problem const& call) const {
+  /// Errors    value_error: the number of some head is outside the range; on the host alone, where values can be read
+  void require_each(char const* who, char const* name, range allowed, problem const& call) const {
     for (int head = 0; head < call.heads; ++head)
-      if (!must.holds((*this)(head))) throw value_error(message(who, ": ", name, " of head ", head, " is ", (*this)(head), "; ", must.said));
+      if (!allowed.holds((*this)(head))) throw value_error(message(who, ": ", name, " of head ", head, " is ", (*this)(head), "; ", allowed.said));
   }
 
   /// Errors    shape_error: fewer values than the call has heads

@@ -30,6 +30,7 @@ struct entmax {
   static constexpr int parameters = 1;
   using starts_uncounted = std::true_type;
 
+  static constexpr per_head::range alpha_range{1.001, 2, "it must be from 1.001 to 2; for 1, use softmax"};
   per_head alpha{1.5};
   parameter_gradients gradients{};
 
@@ -121,8 +122,8 @@ struct entmax {
   }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
-  void validate() const { alpha.require_one("basin::entmax", "alpha", of_alpha); }
-  void validate_values(problem const& call) const { alpha.require_each("basin::entmax", "alpha", of_alpha, call); }
+  void validate() const { alpha.require_one("basin::entmax", "alpha", alpha_range); }
+  void validate_values(problem const& call) const { alpha.require_each("basin::entmax", "alpha", alpha_range, call); }
   void validate(problem const& call) const {
     alpha.validate("basin::entmax", "alpha", call);
     gradients.validate("basin::entmax", parameters, call);
@@ -134,8 +135,6 @@ struct entmax {
   }
 
  private:
-  static constexpr per_head::rule of_alpha{[](double a) { return a >= 1.001 && a <= 2; }, "it must be from 1.001 to 2; for 1, use softmax"};
-
   /// max((alpha - 1) (s - max) - tau, 0), and NaN for a NaN.
   template <class T>
   BASIN_HD static T above(row<T> const& r, T score) { return math::max(T(0), math::fma(r.slope, score - r.max, T(0) - r.tau.cut) - r.tau.rest); }

@@ -25,6 +25,7 @@ struct sink_logit {
   static constexpr int parameters = 1;
   using starts_uncounted = std::true_type;
 
+  static constexpr per_head::range logit_range{-math::infinity, math::largest<float>, "it must be a number, or -inf"};
   per_head logit{};
   parameter_gradients gradients{};
 
@@ -72,8 +73,8 @@ struct sink_logit {
   }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
-  void validate() const { logit.require_one("basin::sink_logit", "logit", of_a_logit); }
-  void validate_values(problem const& call) const { logit.require_each("basin::sink_logit", "logit", of_a_logit, call); }
+  void validate() const { logit.require_one("basin::sink_logit", "logit", logit_range); }
+  void validate_values(problem const& call) const { logit.require_each("basin::sink_logit", "logit", logit_range, call); }
   void validate(problem const& call) const {
     logit.validate("basin::sink_logit", "logit", call);
     gradients.validate("basin::sink_logit", parameters, call);
@@ -83,9 +84,6 @@ struct sink_logit {
     f("basin::sink_logit", "logit", logit.values);
     f("basin::sink_logit", "gradients", gradients.rows);
   }
-
- private:
-  static constexpr per_head::rule of_a_logit{[](double b) { return b <= math::largest<float>; }, "it must be a number, or -inf"};
 };
 
 static_assert(exponential_normalizer<sink_logit> && starts_uncounted<sink_logit> && has_parameters<sink_logit>);

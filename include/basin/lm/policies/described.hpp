@@ -47,8 +47,8 @@
 
 namespace basin::lm {
 
-/// Requires  name: a word of letters, digits and underscores; numbers(p, f): f(name, number) for every number of p, in a fixed order, where a
-///           number is a double, a float, a whole number or a per_head
+/// Requires  name: a word of letters, digits and underscores; numbers(p, f): f(name, number) for every number of p that all heads share, a
+///           double, a float or a whole number; f(name, number, range) for every per_head, which can be learned, in the order of the gradients
 template <class Policy>
 struct described;
 
@@ -76,7 +76,7 @@ struct described<softmax_n> {
 template <>
 struct described<sink_logit> {
   static constexpr std::string_view name = "sink_logit";
-  static void numbers(auto& p, auto const& f) { f("logit", p.logit); }
+  static void numbers(auto& p, auto const& f) { f("logit", p.logit, sink_logit::logit_range); }
 };
 template <>
 struct described<softpick> {
@@ -130,7 +130,7 @@ struct described<entmax15> : detail::without_numbers {
 template <>
 struct described<entmax> {
   static constexpr std::string_view name = "entmax";
-  static void numbers(auto& p, auto const& f) { f("alpha", p.alpha); }
+  static void numbers(auto& p, auto const& f) { f("alpha", p.alpha, entmax::alpha_range); }
 };
 
 template <>
@@ -141,7 +141,7 @@ struct described<ssmax> {
 template <>
 struct described<learned_ssmax> {
   static constexpr std::string_view name = "learned_ssmax";
-  static void numbers(auto& p, auto const& f) { f("s", p.s); }
+  static void numbers(auto& p, auto const& f) { f("s", p.s, learned_ssmax::s_range); }
 };
 template <>
 struct described<log_n> {
@@ -166,7 +166,7 @@ struct described<position_steps> {
 template <>
 struct described<asentmax> {
   static constexpr std::string_view name = "asentmax";
-  static void numbers(auto& p, auto const& f) { f("delta", p.delta), f("beta", p.beta), f("gamma", p.gamma); }
+  static void numbers(auto& p, auto const& f) { f("delta", p.delta), f("beta", p.beta, asentmax::beta_range), f("gamma", p.gamma, asentmax::gamma_range); }
 };
 
 template <>

@@ -15,6 +15,8 @@ namespace basin {
 ///           another call
 struct asentmax {
   static constexpr int parameters = 2;                           // beta, gamma
+  static constexpr per_head::range beta_range{0, math::largest<float>, "it must be 0 or more, and finite"};
+  static constexpr per_head::range gamma_range{-math::largest<float>, math::largest<float>, "it must be finite"};
   double delta = 1;
   per_head beta{0.55}, gamma{0};                                 // means of its draws at the start: U(0.1, 1), N(0, 0.01)
   parameter_gradients gradients{};
@@ -28,13 +30,13 @@ struct asentmax {
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
   void validate() const {
-    per_head{delta}.require_one("basin::asentmax", "delta", not_negative);
-    beta.require_one("basin::asentmax", "beta", not_negative);
-    gamma.require_one("basin::asentmax", "gamma", finite);
+    per_head{delta}.require_one("basin::asentmax", "delta", beta_range);
+    beta.require_one("basin::asentmax", "beta", beta_range);
+    gamma.require_one("basin::asentmax", "gamma", gamma_range);
   }
   void validate_values(problem const& call) const {
-    beta.require_each("basin::asentmax", "beta", not_negative, call);
-    gamma.require_each("basin::asentmax", "gamma", finite, call);
+    beta.require_each("basin::asentmax", "beta", beta_range, call);
+    gamma.require_each("basin::asentmax", "gamma", gamma_range, call);
   }
   void validate(problem const& call) const {
     beta.validate("basin::asentmax", "beta", call);
@@ -49,9 +51,6 @@ struct asentmax {
   }
 
  private:
-  static constexpr per_head::rule not_negative{[](double x) { return x >= 0 && x <= math::largest<float>; }, "it must be 0 or more, and finite"};
-  static constexpr per_head::rule finite{[](double x) { return math::abs(x) <= math::largest<float>; }, "it must be finite"};
-
   template <class T>
   BASIN_HD static T number(double x) { return T(static_cast<math::scalar_of<T>>(x)); }
   template <class T>

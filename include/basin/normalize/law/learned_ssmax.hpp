@@ -13,6 +13,7 @@ namespace basin {
 /// Errors    value_error: s is not finite; shape_error: fewer numbers than heads, gradients of another call
 struct learned_ssmax {
   static constexpr int parameters = 1;
+  static constexpr per_head::range s_range{-math::largest<float>, math::largest<float>, "it must be finite"};
   per_head s{0.168};
   parameter_gradients gradients{};
 
@@ -22,8 +23,8 @@ struct learned_ssmax {
   BASIN_HD for_parameters<learned_ssmax, T> scale_slopes(row_context<T> const& at) const { return {log_length(at)}; }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
 
-  void validate() const { s.require_one("basin::learned_ssmax", "s", of_s); }
-  void validate_values(problem const& call) const { s.require_each("basin::learned_ssmax", "s", of_s, call); }
+  void validate() const { s.require_one("basin::learned_ssmax", "s", s_range); }
+  void validate_values(problem const& call) const { s.require_each("basin::learned_ssmax", "s", s_range, call); }
   void validate(problem const& call) const {
     s.validate("basin::learned_ssmax", "s", call);
     gradients.validate("basin::learned_ssmax", parameters, call);
@@ -35,8 +36,6 @@ struct learned_ssmax {
   }
 
  private:
-  static constexpr per_head::rule of_s{[](double x) { return math::abs(x) <= math::largest<float>; }, "it must be finite"};
-
   template <class T>
   BASIN_HD static T log_length(row_context<T> const& at) { return math::log(math::max(at.visible, T(1))); }
 };

@@ -178,6 +178,15 @@ set(basin_nn_headers
   include/basin/nn/device/swiglu.hpp
 )
 
+# basin::lm: language models.
+set(basin_lm_headers
+  include/basin/lm/policies/any_law.hpp
+  include/basin/lm/policies/catalogue.hpp
+  include/basin/lm/policies/described.hpp
+  include/basin/lm/policies/registry.hpp
+  include/basin/lm/policies/spelling.hpp
+)
+
 # basin::cuda needs nvcc.
 set(basin_cuda_headers
   include/basin/cuda/backward.cuh

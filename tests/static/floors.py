@@ -19,6 +19,7 @@ FLOOR = {
     "reference.hpp": 5,
     "cpu": 6, "cuda": 6, "sinks": 6, "theory": 6,
     "nn": 7,
+    "lm": 8,
     "basin.hpp": 9, "basin.cuh": 9,
 }
 ONE_MODEL_PER_FILE = 3  # the floor whose files never include each other, not even within a folder

@@ -27,6 +27,7 @@ struct learned_number {
   std::string name;                                              // logit, alpha, beta, ...
   double initial;
   per_head::range allowed;
+  int row = 0;                                                   // of learned_memory::gradients
 };
 
 /// Where the learned numbers of a normalizer lie: values(number, head), and what the rows of a backward pass add to their gradients.
@@ -80,9 +81,9 @@ void set_number(std::string_view policy, char const* name, Number& number, doubl
   }
 }
 
-/// A policy with the numbers that were spelled, checked, and which of its numbers are learned.
+/// A policy with the numbers that were spelled, checked; those that are learned join `learned`, their gradients from row `first_row` on.
 template <class P>
-P policy_of(spelled_policy const& from, std::vector<learned_number>& learned) {
+P policy_of(spelled_policy const& from, std::vector<learned_number>& learned, int first_row = 0) {
   constexpr std::string_view name = described<P>::name;
   auto const names = names_of_numbers<P>();
   for (auto const& [key, value] : from.numbers)
@@ -90,12 +91,14 @@ P policy_of(spelled_policy const& from, std::vector<learned_number>& learned) {
       throw value_error(message("basin: ", name, " has no number '", key, "'; ", names.empty() ? std::string("it has none") : "it has: " + joined(names)));
   P p{};
   bool can_learn = false;
+  int row = first_row;
   described<P>::numbers(p, [&](char const* number, auto& value, auto const&... range) {
     for (auto const& [key, given] : from.numbers)
       if (key == number) set_number(name, number, value, given);
     if constexpr (sizeof...(range) > 0) {
       can_learn = true;
-      if (from.learned) (learned.push_back({number, value.value, range}), ...);
+      if (from.learned) (learned.push_back({number, value.value, range, row}), ...);
+      ++row;
     }
   });
   if (from.learned && !can_learn)
@@ -137,13 +140,13 @@ void bind_gradients(P& p, view<double, 4> const& rows, int first) {
 }
 
 /// The laws by name; ssmax:learned is learned_ssmax.
-inline any_law law_of(spelled_policy const& from, std::vector<learned_number>& learned) {
+inline any_law law_of(spelled_policy const& from, std::vector<learned_number>& learned, int first_row) {
   auto const is = [&](auto const& law) { return from.name == described<std::remove_cvref_t<decltype(law)>>::name; };
-  auto const made = [&](auto const& law) { return any_law{policy_of<std::remove_cvref_t<decltype(law)>>(from, learned)}; };
+  auto const made = [&](auto const& law) { return any_law{policy_of<std::remove_cvref_t<decltype(law)>>(from, learned, first_row)}; };
   if (is(learned_ssmax{}) || (is(ssmax{}) && from.learned)) {
     spelled_policy as = from;
     as.learned = true;
-    return any_law{policy_of<learned_ssmax>(as, learned)};
+    return any_law{policy_of<learned_ssmax>(as, learned, first_row)};
   }
   if (is(ssmax{})) return made(ssmax{});
   if (is(log_n{})) return made(log_n{});
@@ -160,7 +163,7 @@ class recipe_of final : public recipe {
   explicit recipe_of(spelled_normalizer const& from) : text(from), plain(policy_of<N>(from.normalizer, numbers)) {
     text.normalizer = spelling_of(plain, from.normalizer);
     if (!from.law) return;
-    law = law_of(*from.law, numbers);
+    law = law_of(*from.law, numbers, parameters_of<N>);
     text.law = cuda::std::visit([&](auto const& one) { return spelling_of(one, *from.law); }, law.which);
   }
   spelled_normalizer spelled() const override { return text; }

@@ -100,19 +100,19 @@ concept observer = row_observer<O> || key_observer<O> || whole_row_observer<O> |
 namespace detail {
 
 template <class View>
-void require_row_room(char const* who, char const* name, View const& v, problem const& p) {
+void require_row_room(char const* caller, char const* name, View const& v, problem const& p) {
   if (v.data_handle() == nullptr || v.extent(0) != p.batch || v.extent(1) != p.heads || v.extent(2) != p.queries)
-    throw shape_error(message(who, ": ", name, " is [", v.extent(0), ", ", v.extent(1), ", ", v.extent(2),
+    throw shape_error(message(caller, ": ", name, " is [", v.extent(0), ", ", v.extent(1), ", ", v.extent(2),
                               "] but the call has [batch, heads, queries] = [", p.batch, ", ", p.heads, ", ", p.queries, "]"));
-  require_own_elements(who, name, v);
+  require_own_elements(caller, name, v);
 }
 
 template <class View>
-void require_key_room(char const* who, char const* name, View const& v, problem const& p) {
+void require_key_room(char const* caller, char const* name, View const& v, problem const& p) {
   if (v.data_handle() == nullptr || v.extent(0) != p.batch || v.extent(1) != p.heads || v.extent(2) != p.keys)
-    throw shape_error(message(who, ": ", name, " is [", v.extent(0), ", ", v.extent(1), ", ", v.extent(2),
+    throw shape_error(message(caller, ": ", name, " is [", v.extent(0), ", ", v.extent(1), ", ", v.extent(2),
                               "] but the call has [batch, heads, keys] = [", p.batch, ", ", p.heads, ", ", p.keys, "]"));
-  require_own_elements(who, name, v);
+  require_own_elements(caller, name, v);
 }
 
 }  // namespace detail

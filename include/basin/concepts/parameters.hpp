@@ -50,19 +50,19 @@ struct per_head {
     char const* said;
   };
   /// Errors    value_error: `value` is what all heads use, and breaks the rule
-  void require_one(char const* who, char const* name, rule must) const {
-    if (is_one() && !must.holds(value)) throw value_error(message(who, ": ", name, " is ", value, "; ", must.said));
+  void require_one(char const* caller, char const* name, rule must) const {
+    if (is_one() && !must.holds(value)) throw value_error(message(caller, ": ", name, " is ", value, "; ", must.said));
   }
   /// Errors    value_error: the number of some head breaks the rule; on the host alone, where values can be read
-  void require_each(char const* who, char const* name, rule must, problem const& call) const {
+  void require_each(char const* caller, char const* name, rule must, problem const& call) const {
     for (int head = 0; head < call.heads; ++head)
-      if (!must.holds((*this)(head))) throw value_error(message(who, ": ", name, " of head ", head, " is ", (*this)(head), "; ", must.said));
+      if (!must.holds((*this)(head))) throw value_error(message(caller, ": ", name, " of head ", head, " is ", (*this)(head), "; ", must.said));
   }
 
   /// Errors    shape_error: fewer values than the call has heads
-  void validate(char const* who, char const* name, problem const& call) const {
+  void validate(char const* caller, char const* name, problem const& call) const {
     if (!is_one() && values.extent(0) < call.heads)
-      throw shape_error(message(who, ": ", name, " has ", values.extent(0), " values but the call has ", call.heads,
+      throw shape_error(message(caller, ": ", name, " has ", values.extent(0), " values but the call has ", call.heads,
                                 " heads; give one a head, or a view of stride 0"));
   }
 };
@@ -77,15 +77,15 @@ struct parameter_gradients {
   }
 
   /// Errors    shape_error: room for another number of parameters, or for another call
-  void validate(char const* who, int parameters, problem const& call) const {
+  void validate(char const* caller, int parameters, problem const& call) const {
     if (rows.data_handle() == nullptr) return;
     index_t const needs[] = {parameters, call.batch, call.heads, call.queries};
     for (int r = 0; r < 4; ++r)
       if (rows.extent(r) != needs[r])
-        throw shape_error(message(who, ": gradients is [", rows.extent(0), ", ", rows.extent(1), ", ", rows.extent(2), ", ", rows.extent(3),
+        throw shape_error(message(caller, ": gradients is [", rows.extent(0), ", ", rows.extent(1), ", ", rows.extent(2), ", ", rows.extent(3),
                                   "] but the call has [parameters, batch, heads, queries] = [", needs[0], ", ", needs[1], ", ", needs[2], ", ",
                                   needs[3], "]"));
-    detail::require_own_elements(who, "gradients", rows);
+    detail::require_own_elements(caller, "gradients", rows);
   }
 
   /// What number `which` of one head receives in all, rows in order.

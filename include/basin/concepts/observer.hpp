@@ -44,9 +44,11 @@ concept reports_totals = requires(O const o, typename O::template row<double> co
 ///
 /// Requires  row<T>: the state
 ///           absorb(row, seen_term): takes one term
-///           report(row, factor): the result for the weights factor * term; or report(row, factor, log_sum), where
-///           log_sum is the normalizer's log_sum_exp(row) (a compile error if it has none); or report(row, factor,
-///           term_totals) sees_row(row_at, double): receives the result; called once per row
+///           report(row, factor): the result for the weights factor * term;
+///           or report(row, factor, term_totals);
+///           or report(row, factor, log_sum), where log_sum is the normalizer's log_sum_exp(row) (a compile error if it
+///           has none)
+///           sees_row(row_at, double): receives the result; called once per row
 ///           optional: rescale(row, by) or rescale(row, by, term_totals of the terms so far): multiplies all terms so
 ///           far by `by`, for engines that compute a row in one pass
 ///           optional: merge(into, from): joins the states of two parts of a row, for engines that divide a row among

@@ -16,8 +16,8 @@ namespace basin {
 /// Source    Krell et al. 2021, arXiv 2107.02027 (packing without contamination)
 /// Shapes    ids [batch, >= Nk]; any numbers, in any order; the query at position i has the id of key i
 /// Edges     no key is visible to a query before the first key (Nq > Nk)
-/// Cost      reads the ids of both sides of a tile once; covers() is `none` if the ranges of ids are disjoint. So if ids
-///           increase, every tile without a common document is skipped
+/// Cost      reads the ids of both sides of a tile once; covers() is `none` if the ranges of ids are disjoint. So if
+///           ids increase, every tile without a common document is skipped
 /// Errors    shape_error from validate(): another batch, fewer ids than keys
 struct documents {
   using alike_for_heads = std::true_type;

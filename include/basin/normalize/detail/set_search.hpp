@@ -166,16 +166,16 @@ struct set_search {
     }
     settle(looked && near[nearest - 1] <= low, low, found, at);  // near holds all scores between low and high
   }
-  /// Places cut c at at(c), largest first, if that lies between low and high; in lanes that are done, at infinity.
+  /// Places cut c at place_of(c), largest first, if that lies between low and high; in lanes that are done, at infinity.
   template <class At>
-  BASIN_HD void aim_cuts(T top, T few, At const& at) {
+  BASIN_HD void aim_cuts(T top, T few, At const& place_of) {
     auto const is_open = stage < T(3), evenly_now = stage == T(2);
     T const out_of_reach = T(0) - math::minus_inf<T>(), last = near[nearest - 1];
     BASIN_UNROLL
     for (int c = 0; c < cuts; ++c) {
       T const part = T(c == 0 ? 0.25f : c == 1 ? 0.5f : c == 2 ? 0.75f : 0.875f);
       T const evenly = (T(1) - part) * top + part * low;
-      T there = at(c);
+      T there = place_of(c);
       if (c == 0) there = math::select(evenly_now && last < high, last, there);
       else there = math::select(evenly_now, evenly, there);
       there = math::select(there > low && there < high, there, evenly);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Attention, and where it went: one causal call that also counts what every key received.
+// One causal call of attention that also records the attention that every key receives.
 
 #include <cstdio>
 #include <vector>

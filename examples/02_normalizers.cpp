@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The same scores under different normalizers, and what each does when the row grows.
+// The same scores under different normalizers, and how the weights change with the length of the row.
 
 #include <algorithm>
 #include <cstdio>
@@ -14,15 +14,17 @@ void show(char const* name, Normalizer normalize) {
     std::vector<double> scores(static_cast<std::size_t>(keys));
     basin::philox random(1);
     for (double& s : scores) s = basin::normal(random);
-    scores[0] = 4;                                               // one key stands out, whatever the length
-    auto const row = basin::fit_row(normalize, std::span<double const>(scores), basin::row_context<double>{0, 0, keys - 1.0, double(keys)});
+    scores[0] = 4;                                               // one large score, the same for every length
+    auto const row = basin::fit_row(normalize, std::span<double const>(scores),
+                                    basin::row_context<double>{0, 0, keys - 1.0, double(keys)});
     std::printf("  %8.4f", basin::weigh(normalize, row, scores[0]));
   }
   std::printf("\n");
 }
 
 int main() {
-  std::printf("weight of one score of 4 among normal ones, by number of keys\n%-22s  %8d  %8d  %8d  %8d\n", "", 8, 64, 512, 4096);
+  std::printf("weight of one score of 4 among normal ones, by number of keys\n");
+  std::printf("%-22s  %8d  %8d  %8d  %8d\n", "", 8, 64, 512, 4096);
   show("softmax", basin::softmax{});
   show("softmax, T = 1/2", basin::softmax{.temperature = 0.5});
   show("length_scaled (SSMax)", basin::length_scaled<basin::softmax, basin::ssmax>{});

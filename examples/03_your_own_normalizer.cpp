@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A normalizer of your own: its equation and its Jacobian, and everything else is there.
+// A normalizer of your own: you write its equation and its Jacobian, the library does the rest.
 
 #include <cstdio>
 #include <vector>
 
 #include "basin/basin.hpp"
 
-/// Taylor softmax: w_j = f(s_j) / sum_k f(s_k) with f(s) = 1 + s + s^2/2, positive everywhere and without an exponential.
+/// Taylor softmax: w_j = f(s_j) / sum_k f(s_k) with f(s) = 1 + s + s^2/2, which is positive and needs no exponential.
 struct taylor_softmax {
   template <class T>
   struct row {
@@ -33,22 +33,24 @@ static_assert(basin::normalizer<taylor_softmax> && basin::differentiable_normali
 
 int main() {
   int const batch = 1, heads = 2, length = 48, dim = 16;
-  std::vector<float> q(heads * length * dim), k(q.size()), v(q.size()), out(q.size()), dq(q.size()), dk(q.size()), dv(q.size());
+  std::vector<float> q(heads * length * dim), k(q.size()), v(q.size()), out(q.size());
+  std::vector<float> dq(q.size()), dk(q.size()), dv(q.size());
   basin::philox random(3);
   for (auto* tensor : {&q, &k, &v})
     for (float& x : *tensor) x = static_cast<float>(basin::normal(random));
   auto const view = [&](std::vector<float>& x) { return basin::contiguous(x.data(), batch, heads, length, dim); };
 
   std::vector<double> nats(heads * length), received(heads * length);
+  auto const sums = basin::contiguous(received.data(), batch, heads, length);
   auto const use = basin::attention<>{}
                        .with(taylor_softmax{})
                        .with(basin::causal{})
                        .with(basin::together(basin::entropy{basin::contiguous(nats.data(), batch, heads, length)},
-                                             basin::received_attention{basin::contiguous(received.data(), batch, heads, length)}));
-  basin::cpu::forward(use, view(q), view(k), view(v), view(out));                                             // forward, observed
-  basin::cpu::backward(use, view(q), view(k), view(v), view(out), view(dq), view(dk), view(dv));              // backward of |out|^2 / 2
+                                             basin::received_attention{sums}));
+  basin::cpu::forward(use, view(q), view(k), view(v), view(out));                                 // calls the observers
+  basin::cpu::backward(use, view(q), view(k), view(v), view(out), view(dq), view(dk), view(dv));  // of |out|^2 / 2
 
-  // The gradient against a finite difference in double precision, for one number of q.
+  // Compares the gradient of one number of q with a finite difference in double precision.
   std::vector<double> wide(q.begin(), q.end()), result(q.size());
   auto const loss = [&](double change) {
     wide[100] = static_cast<double>(q[100]) + change;
@@ -59,7 +61,9 @@ int main() {
     return sum;
   };
   double const difference = (loss(1e-4) - loss(-1e-4)) / 2e-4;
-  std::printf("entropy of the last row: %.4f nats of at most %.4f; first key received %.2f\n", nats[length - 1], std::log(double(length)), received[0]);
-  std::printf("d loss / d q[100]: %.6f by backward, %.6f by finite difference\n", static_cast<double>(dq[100]), difference);
+  std::printf("entropy of the last row: %.4f nats of at most %.4f; first key received %.2f\n", nats[length - 1],
+              std::log(double(length)), received[0]);
+  std::printf("d loss / d q[100]: %.6f by backward, %.6f by finite difference\n", static_cast<double>(dq[100]),
+              difference);
   return std::abs(difference - static_cast<double>(dq[100])) < 1e-4 ? 0 : 1;
 }

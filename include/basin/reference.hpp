@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What "correct" means: attention in double precision and three loops. Every engine must agree with this file; it is as slow
-// as it is plain.
+// The definition of correct: attention in double precision and three loops. Every engine must agree with this file. It
+// is slow.
 
 #include <algorithm>
 #include <array>
@@ -22,7 +22,7 @@ namespace basin::reference {
 
 namespace detail {
 
-/// One row: the keys it sees, their dot products, scores and weights, and the finished row.
+/// One row: its visible keys, their dot products, scores and weights, and the finished row state.
 template <class Attention>
 struct weighed_row {
   std::vector<index_t> keys;
@@ -33,16 +33,19 @@ struct weighed_row {
 template <class Q, class K>
 double dot(Q const& q, K const& k, index_t b, index_t h, index_t i, index_t kv, index_t j) {
   double sum = 0;
-  for (index_t d = 0; d < q.extent(3); ++d) sum += static_cast<double>(q(b, h, i, d)) * static_cast<double>(k(b, kv, j, d));
+  for (index_t d = 0; d < q.extent(3); ++d)
+    sum += static_cast<double>(q(b, h, i, d)) * static_cast<double>(k(b, kv, j, d));
   return sum;
 }
 
 inline pair_at<double> pair_of(problem const& p, row_at at, index_t key) {
-  return {at.batch, at.head, static_cast<double>(p.position(at.query)), static_cast<double>(key), 1 / std::sqrt(static_cast<double>(p.dim))};
+  return {at.batch, at.head, static_cast<double>(p.position(at.query)), static_cast<double>(key),
+          1 / std::sqrt(static_cast<double>(p.dim))};
 }
 
 template <class Attention, class Q, class K>
-weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const& q, K const& k, index_t b, index_t h, index_t i) {
+weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const& q, K const& k, index_t b, index_t h,
+                                 index_t i) {
   weighed_row<Attention> r;
   coord at{static_cast<int>(b), static_cast<int>(h), p.position(i), 0};
   for (at.key = 0; at.key < p.keys; ++at.key) {
@@ -54,45 +57,49 @@ weighed_row<Attention> weigh_row(Attention const& use, problem const& p, Q const
     r.dots.push_back(product);
     r.scores.push_back(s);
   }
-  row_context<double> const context{at.batch, at.head, static_cast<double>(at.query), static_cast<double>(r.keys.size())};
-  std::vector<double> fitted;                                                               // -inf is the same as not visible
-  std::copy_if(r.scores.begin(), r.scores.end(), std::back_inserter(fitted), [](double s) { return s != -math::infinity; });
+  row_context<double> const context{at.batch, at.head, static_cast<double>(at.query),
+                                    static_cast<double>(r.keys.size())};
+  std::vector<double> fitted;                                      // without the scores of -inf
+  std::copy_if(r.scores.begin(), r.scores.end(), std::back_inserter(fitted),
+               [](double s) { return s != -math::infinity; });
   r.row = fit_row(use.normalize, std::span<double const>(fitted), context);
-  for (double const s : r.scores) r.weights.push_back(s == -math::infinity ? 0.0 : weigh(use.normalize, r.row, s));  // w_ij
+  for (double const s : r.scores)                                  // w_ij
+    r.weights.push_back(s == -math::infinity ? 0.0 : weigh(use.normalize, r.row, s));
   return r;
 }
 
-/// What the key observers of one head have been given so far, and how many queries can see each key.
-template <class Watch>
+/// For each key of one head: what it has given to its key observers so far, and the number of queries to which it is
+/// visible.
+template <class Observation>
 struct key_totals {
-  std::vector<cuda::std::array<double, Watch::key_values>> given;
+  std::vector<cuda::std::array<double, Observation::key_values>> given;
   std::vector<double> queries;
   explicit key_totals(index_t keys) : given(static_cast<std::size_t>(keys)), queries(static_cast<std::size_t>(keys)) {}
 };
 
-/// Shows a row, dense over all keys.
-template <class Attention, class Watch>
-void show_whole_row(problem const& p, weighed_row<Attention> const& r, row_at at, Watch const& watch) {
-  if constexpr (Watch::wants_whole_rows) {
+/// Passes a row, dense over all keys, to the observers of whole rows.
+template <class Attention, class Observation>
+void show_whole_row(problem const& p, weighed_row<Attention> const& r, row_at at, Observation const& observers) {
+  if constexpr (Observation::wants_whole_rows) {
     std::vector<double> weights(static_cast<std::size_t>(p.keys)), scores(weights.size(), -math::infinity);
     for (std::size_t j = 0; j < r.keys.size(); ++j) {
       weights[static_cast<std::size_t>(r.keys[j])] = r.weights[j];
       scores[static_cast<std::size_t>(r.keys[j])] = r.scores[j];
     }
-    watch.sees_whole_row(at, {weights, scores, static_cast<double>(r.keys.size())});
+    observers.sees_whole_row(at, {weights, scores, static_cast<double>(r.keys.size())});
   }
 }
 
-/// One output row o_i = sum_j w_ij v_j; tells the observers what it sees and adds to the totals of the keys.
-template <class Attention, class V, class Out, class Watch>
-void forward_row(Attention const& use, problem const& p, weighed_row<Attention> const& r, V const& v, Out const& out, row_at at,
-                 Watch const& watch, key_totals<Watch>& totals) {
+/// Writes one output row o_i = sum_j w_ij v_j, passes the row to the observers and adds to the totals of the keys.
+template <class Attention, class V, class Out, class Observation>
+void forward_row(Attention const& use, problem const& p, weighed_row<Attention> const& r, V const& v, Out const& out,
+                 row_at at, Observation const& observers, key_totals<Observation>& totals) {
   std::vector<double> sum(static_cast<std::size_t>(p.value_dim));
-  typename Watch::template rows<double> states{};
+  typename Observation::template rows<double> states{};
   for (std::size_t j = 0; j < r.keys.size(); ++j) {
     double const w = r.weights[j];
-    watch.absorb(states, seen_term<double>{w, std::log(w)});
-    auto const given = watch.gives(w);
+    observers.absorb(states, seen_term<double>{w, std::log(w)});
+    auto const given = observers.gives(w);
     for (std::size_t n = 0; n < given.size(); ++n) totals.given[static_cast<std::size_t>(r.keys[j])][n] += given[n];
     ++totals.queries[static_cast<std::size_t>(r.keys[j])];
     for (index_t d = 0; d < p.value_dim; ++d)
@@ -101,20 +108,24 @@ void forward_row(Attention const& use, problem const& p, weighed_row<Attention> 
   for (index_t d = 0; d < p.value_dim; ++d)
     out(at.batch, at.head, at.query, d) = static_cast<typename Out::value_type>(sum[static_cast<std::size_t>(d)]);
   double log_sum = 0;
-  if constexpr (Watch::needs_log_sum) log_sum = log_sum_of<double>(use.normalize, r.row);
-  watch.sees_row(at, watch.report(states, 1.0, log_sum, states.added));
-  show_whole_row(p, r, at, watch);
+  if constexpr (Observation::needs_log_sum) log_sum = log_sum_of<double>(use.normalize, r.row);
+  observers.sees_row(at, observers.report(states, 1.0, log_sum, states.added));
+  show_whole_row(p, r, at, observers);
 }
 
-/// The gradients of one key head, in double: dq of the current query head, dk and dv of all.
+/// The gradients of one key head, in double: dq of the current query head; dk and dv summed over the query heads of its
+/// group.
 struct gradient_sums {
   std::vector<double> q, k, v;
   explicit gradient_sums(problem const& p)
-      : q(static_cast<std::size_t>(p.queries * p.dim)), k(static_cast<std::size_t>(p.keys * p.dim)), v(static_cast<std::size_t>(p.keys * p.value_dim)) {}
+      : q(static_cast<std::size_t>(p.queries * p.dim)),
+        k(static_cast<std::size_t>(p.keys * p.dim)),
+        v(static_cast<std::size_t>(p.keys * p.value_dim)) {}
 };
 
 template <class Attention, class Q, class K, class V, class DOut>
-void backward_row(Attention const& use, problem const& p, Q const& q, K const& k, V const& v, DOut const& dout, row_at at, gradient_sums& sums) {
+void backward_row(Attention const& use, problem const& p, Q const& q, K const& k, V const& v, DOut const& dout,
+                  row_at at, gradient_sums& sums) {
   auto const r = weigh_row(use, p, q, k, at.batch, at.head, at.query);
   index_t const kv = p.kv_head(at.head);
   using normalizer_type = decltype(Attention::normalize);
@@ -125,14 +136,15 @@ void backward_row(Attention const& use, problem const& p, Q const& q, K const& k
   for (std::size_t j = 0; j < r.keys.size(); ++j) {
     for (index_t d = 0; d < p.value_dim; ++d) {
       double const g = static_cast<double>(dout(at.batch, at.head, at.query, d));
-      dw[j] += g * static_cast<double>(v(at.batch, kv, r.keys[j], d));                                     // dw_j = <do, v_j>
-      sums.v[static_cast<std::size_t>(r.keys[j] * p.value_dim + d)] += r.weights[j] * g;                   // dv_j += w_ij do_i
+      dw[j] += g * static_cast<double>(v(at.batch, kv, r.keys[j], d));                    // dw_j = <do, v_j>
+      sums.v[static_cast<std::size_t>(r.keys[j] * p.value_dim + d)] += r.weights[j] * g;  // dv_j += w_ij do_i
     }
-    if (r.scores[j] != -math::infinity) terms[j] = as_low_rank(use.normalize.jacobian(r.row, r.scores[j], r.weights[j]));
+    if (r.scores[j] != -math::infinity)
+      terms[j] = as_low_rank(use.normalize.jacobian(r.row, r.scores[j], r.weights[j]));
     gather(delta, terms[j], dw[j]);
   }
   for (std::size_t j = 0; j < r.keys.size(); ++j) {
-    double const ds = score_gradient(terms[j], dw[j], delta);                                              // ds_j
+    double const ds = score_gradient(terms[j], dw[j], delta);                             // ds_j
     if constexpr (has_parameters<normalizer_type>)
       if (r.scores[j] != -math::infinity) {
         auto const given = use.normalize.parameter_gradient(r.row, r.scores[j], r.weights[j], dw[j], ds);
@@ -140,24 +152,28 @@ void backward_row(Attention const& use, problem const& p, Q const& q, K const& k
       }
     double const ddot = ds * use.score.slope(r.dots[j], pair_of(p, at, r.keys[j]));
     for (index_t d = 0; d < p.dim; ++d) {
-      sums.q[static_cast<std::size_t>(at.query * p.dim + d)] += ddot * static_cast<double>(k(at.batch, kv, r.keys[j], d));
-      sums.k[static_cast<std::size_t>(r.keys[j] * p.dim + d)] += ddot * static_cast<double>(q(at.batch, at.head, at.query, d));
+      sums.q[static_cast<std::size_t>(at.query * p.dim + d)] +=
+          ddot * static_cast<double>(k(at.batch, kv, r.keys[j], d));
+      sums.k[static_cast<std::size_t>(r.keys[j] * p.dim + d)] +=
+          ddot * static_cast<double>(q(at.batch, at.head, at.query, d));
     }
   }
   if constexpr (has_parameters<normalizer_type>)
-    for (int n = 0; n < normalizer_type::parameters; ++n) use.normalize.sees_parameter_gradient(at, n, dparameters[static_cast<std::size_t>(n)]);
+    for (int n = 0; n < normalizer_type::parameters; ++n)
+      use.normalize.sees_parameter_gradient(at, n, dparameters[static_cast<std::size_t>(n)]);
 }
 
 template <class View>
 void store(View const& to, index_t batch, index_t head, std::vector<double> const& from) {
   for (index_t i = 0; i < to.extent(2); ++i)
     for (index_t d = 0; d < to.extent(3); ++d)
-      to(batch, head, i, d) = static_cast<typename View::value_type>(from[static_cast<std::size_t>(i * to.extent(3) + d)]);
+      to(batch, head, i, d) =
+          static_cast<typename View::value_type>(from[static_cast<std::size_t>(i * to.extent(3) + d)]);
 }
 
 }  // namespace detail
 
-/// o_i = sum_j w_ij v_j, and what the observers see.
+/// Computes o_i = sum_j w_ij v_j and calls the observers.
 ///
 /// Shapes    q [B, H, Nq, D], k [B, Hk, Nk, D], v [B, Hk, Nk, Dv], out [B, H, Nq, Dv]; any strides; H a multiple of Hk
 /// Precision double throughout, whatever the views hold
@@ -166,37 +182,43 @@ void store(View const& to, index_t batch, index_t head, std::vector<double> cons
 template <class Attention, class Q, class K, class V, class Out>
 void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const& out) {
   if constexpr (entry::takes_any(entry::reads<Q, K, V>{}, entry::writes<Out>{})) {
-    constexpr auto who = "basin::reference::forward";
-    problem const p = check_forward(who, q, k, v, out);
-    check_policies_on_host(who, use, p, operands_of_forward(q, k, v, out));
-    observation const watch(use.observe);
+    constexpr auto caller = "basin::reference::forward";
+    problem const p = check_forward(caller, q, k, v, out);
+    check_policies_on_host(caller, use, p, operands_of_forward(q, k, v, out));
+    observation const observers(use.observe);
     for (int b = 0; b < p.batch; ++b)
       for (int h = 0; h < p.heads; ++h) {
-        detail::key_totals<std::remove_const_t<decltype(watch)>> totals(p.keys);
+        detail::key_totals<std::remove_const_t<decltype(observers)>> totals(p.keys);
         for (index_t i = 0; i < p.queries; ++i)
-          detail::forward_row(use, p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, watch, totals);
-        for (index_t j = 0; j < p.keys; ++j) watch.sees_key({b, h, j}, totals.given[static_cast<std::size_t>(j)], totals.queries[static_cast<std::size_t>(j)]);
+          detail::forward_row(use, p, detail::weigh_row(use, p, q, k, b, h, i), v, out, {b, h, i}, observers, totals);
+        for (index_t j = 0; j < p.keys; ++j) {
+          auto const key = static_cast<std::size_t>(j);
+          observers.sees_key({b, h, j}, totals.given[key], totals.queries[key]);
+        }
       }
   }
 }
 
-/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers see nothing here.
+/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers are not called.
 ///
-/// Source    dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k; through the score by its slope;
-///           a normalizer with parameters sees what every row adds to their gradients
+/// Source    dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k; the gradient of <q_i,
+///           k_j> is ds_j times the slope of the score; a normalizer with learned parameters receives what every row
+///           adds to their gradients
 /// Shapes    dout as out of forward(); dq, dk, dv as q, k, v; overwritten
 /// Precision double throughout, whatever the views hold
 /// Cost      O(B H Nq Nk (D + Dv)), one thread
 /// Throws    as forward()
 /// Errors    static_assert: the normalizer has no jacobian()
 template <class Attention, class Q, class K, class V, class DOut, class DQ, class DK, class DV>
-void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk, DV const& dv) {
+void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk,
+              DV const& dv) {
   if constexpr (entry::takes_any(entry::reads<Q, K, V, DOut>{}, entry::writes<DQ, DK, DV>{})) {
     static_assert(has_jacobian<decltype(use.normalize)>,
-                  "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
-    constexpr auto who = "basin::reference::backward";
-    problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
-    check_policies_on_host(who, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
+                  "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; "
+                  "see concepts/normalizer.hpp");
+    constexpr auto caller = "basin::reference::backward";
+    problem const p = check_backward(caller, q, k, v, dout, dq, dk, dv);
+    check_policies_on_host(caller, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
     int const group = static_cast<int>(p.heads / p.kv_heads);
     for (int b = 0; b < p.batch; ++b)
       for (int kv = 0; kv < p.kv_heads; ++kv) {

@@ -125,7 +125,7 @@ TEST_CASE("the numbers that a policy points to are looked at by every engine of 
     require_refused(fault::value, {"key_padding", basin::message("is ", bad)}, any_mask{basin::all_of(basin::key_padding{basin::contiguous(lengths, 2)}, basin::causal{})});
   }
   std::int32_t const starts[] = {0, 4, 9, 0, 7, 6};
-  require_refused(fault::value, {"document_starts", "start 2 of batch element 1 is 6", "follows 7", "must not fall"},
+  require_refused(fault::value, {"document_starts", "start 2 of batch element 1 is 6", "follows 7", "must not decrease"},
                   any_mask{basin::document_starts{basin::contiguous(starts, 2, 3)}});
   for (float const bad : {static_cast<float>(nan), static_cast<float>(inf), -static_cast<float>(inf)}) {
     float const slopes[] = {0.5f, 0.25f, bad, 0.1f};

@@ -6,10 +6,11 @@
 
 namespace basin {
 
-/// Decides from coordinates alone which keys a query may see.
+/// Decides from coordinates alone which keys are visible to a query.
 ///
-/// Requires  allows(coord): for one pair; covers(tile): for a rectangle of pairs
-/// Laws      covers(tile) = all means allows() in every cell, none means in no cell; some promises nothing
+/// Requires  allows(coord): whether one key is visible to one query; covers(tile): how much of a tile is visible
+/// Laws      covers(tile) is `all` only if allows() is true for every element of the tile, and `none` only if it is
+///           false for every element; `some` is always correct
 template <class M>
 concept mask = policy<M> && requires(M const m, coord c, tile t) {
   { m.allows(c) } -> std::same_as<bool>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How an engine feeds the observers of a call: it sees one list of each kind (row, key, whole row), however they were
+// The observers of a call as an engine uses them: one list of each kind (row, key, whole row), however they were
 // combined.
 
 #include <cuda/std/array>
@@ -17,7 +17,7 @@ namespace basin {
 
 namespace detail {
 
-/// The kinds of observers, as something to sort by.
+/// The kinds of observers.
 struct of_rows {
   template <class O>
   static constexpr bool holds = row_observer<O>;
@@ -31,28 +31,31 @@ struct of_whole_rows {
   static constexpr bool holds = whole_row_observer<O>;
 };
 
-/// The observers of one kind, with those that stand in composites.
+/// The observers of one kind, including those inside composites.
 template <class Kind, observer O>
 BASIN_HD constexpr auto observers_of(O const& o) {
   if constexpr (composite_observer<O>)
-    return cuda::std::apply([](auto const&... part) { return cuda::std::tuple_cat(observers_of<Kind>(part)...); }, o.parts());
+    return cuda::std::apply([](auto const&... part) { return cuda::std::tuple_cat(observers_of<Kind>(part)...); },
+                            o.parts());
   else if constexpr (Kind::template holds<O>) return cuda::std::tuple<O>(o);
   else return cuda::std::tuple<>();
 }
 
-/// What the row observers of a list gathered, and the totals for those who ask.
+/// The states of the row observers of a list for one row, and the totals of its terms.
 template <class T, class List>
 struct row_states;
 template <class T, class... Os>
 struct row_states<T, cuda::std::tuple<Os...>> {
   cuda::std::tuple<typename Os::template row<T>...> own;
-  term_totals<T> added;                                          // unless the normalizer knows
+  term_totals<T> added;                                          // unused if the normalizer has term_sum(row)
 };
 
 template <class O>
 concept rescales_alone = requires(O const o, typename O::template row<double>& row, double by) { o.rescale(row, by); };
 template <class O>
-concept rescales_with_totals = requires(O const o, typename O::template row<double>& row, double by) { o.rescale(row, by, term_totals<double>{}); };
+concept rescales_with_totals = requires(O const o, typename O::template row<double>& row, double by) {
+  o.rescale(row, by, term_totals<double>{});
+};
 
 template <class List>
 struct all_rescale;
@@ -103,11 +106,11 @@ struct observation {
   static constexpr std::size_t row_values = cuda::std::tuple_size<row_list>::value;
   static constexpr std::size_t key_values = cuda::std::tuple_size<key_list>::value;
   static constexpr bool wants_whole_rows = cuda::std::tuple_size<whole_list>::value > 0;
-  /// Whether a row observer asks for the logarithm that the row was normalised by.
+  /// Whether a row observer needs the logarithm of the row's divisor.
   static constexpr bool needs_log_sum = detail::any_log_sum<row_list>::value;
-  /// Whether a row observer asks for the sum of all terms and the largest.
+  /// Whether a row observer needs the sum of all terms and the largest term.
   static constexpr bool needs_totals = detail::any_totals<row_list>::value;
-  /// Whether a key observer asks how many queries can see a key.
+  /// Whether a key observer needs the number of queries to which a key is visible.
   static constexpr bool counts_queries = detail::any_counts<key_list>::value;
   template <class T>
   using rows = detail::row_states<T, row_list>;
@@ -121,42 +124,48 @@ struct observation {
         key_observers(detail::observers_of<detail::of_keys>(o)),
         whole_row_observers(detail::observers_of<detail::of_whole_rows>(o)) {}
 
-  /// Whether every row observer can follow a row that is rescaled on the way.
+  /// Whether the states of all row observers can be rescaled.
   static constexpr bool rescales = detail::all_rescale<row_list>::value;
-  /// Whether every row observer can join what parts of a row gathered.
+  /// Whether the states of all row observers can be merged.
   static constexpr bool merges = detail::all_merge<row_list>::value;
 
-  /// One term of a row. Totals are added up unless N knows them; void knows nothing.
+  /// Takes one term of a row. Totals are added up unless N has term_sum(row); N = void always adds them up.
   template <class N = void, class T>
   BASIN_HD BASIN_INLINE void absorb(rows<T>& states, seen_term<T> seen) const {
     over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).absorb(cuda::std::get<i>(states.own), seen); });
-    if constexpr (needs_totals && !knows_term_sum<N>) states.added = {states.added.sum + seen.term, math::larger(seen.term, states.added.largest)};
+    if constexpr (needs_totals && !knows_term_sum<N>)
+      states.added = {states.added.sum + seen.term, math::larger(seen.term, states.added.largest)};
   }
-  /// The totals of the terms so far, from the row where N knows them. What terms are measured against is a term of 1.
+  /// The totals of the terms so far, from the row if N has term_sum(row); the largest term is then 1.
   template <class N, class T>
   BASIN_HD term_totals<T> totals(rows<T> const& states, N const& n, row_of<N, T> const& row) const {
-    if constexpr (needs_totals && knows_term_sum<N>) return {n.term_sum(row), math::select(n.term_sum(row) == T(0), T(0), T(1))};
+    if constexpr (needs_totals && knows_term_sum<N>)
+      return {n.term_sum(row), math::select(n.term_sum(row) == T(0), T(0), T(1))};
     else return states.added;
   }
-  /// All terms so far, whose totals are `all`, become `by` times what they were.
+  /// Multiplies all terms so far, whose totals are `all`, by `by`.
   template <class T>
   BASIN_HD BASIN_INLINE void rescale(rows<T>& states, T by, term_totals<T> all) const {
     over<row_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(row_observers);
-      if constexpr (detail::rescales_with_totals<std::remove_cvref_t<decltype(o)>>) o.rescale(cuda::std::get<i>(states.own), by, all);
+      if constexpr (detail::rescales_with_totals<std::remove_cvref_t<decltype(o)>>)
+        o.rescale(cuda::std::get<i>(states.own), by, all);
       else o.rescale(cuda::std::get<i>(states.own), by);
     });
     states.added = {by * states.added.sum, by * states.added.largest};
   }
-  /// Joins what two parts of a row gathered.
+  /// Merges the states of two parts of a row.
   template <class T>
   BASIN_HD void merge(rows<T>& into, rows<T> const& from) const {
-    over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).merge(cuda::std::get<i>(into.own), cuda::std::get<i>(from.own)); });
+    over<row_values>([&](auto i) {
+      cuda::std::get<i>(row_observers).merge(cuda::std::get<i>(into.own), cuda::std::get<i>(from.own));
+    });
     into.added = {into.added.sum + from.added.sum, math::larger(into.added.largest, from.added.largest)};
   }
-  /// What the finished row reports, one value an observer; any log_sum will do where nobody needs it.
+  /// The reports of a finished row, one value per observer. log_sum is ignored unless needs_log_sum.
   template <class T>
-  BASIN_HD cuda::std::array<T, row_values> report(rows<T> const& states, T factor, T log_sum, term_totals<T> all) const {
+  BASIN_HD cuda::std::array<T, row_values> report(rows<T> const& states, T factor, T log_sum,
+                                                  term_totals<T> all) const {
     cuda::std::array<T, row_values> values{};
     over<row_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(row_observers);
@@ -173,14 +182,14 @@ struct observation {
     over<row_values>([&](auto i) { cuda::std::get<i>(row_observers).sees_row(at, static_cast<double>(values[i])); });
   }
 
-  /// What one weight adds to its key, one value an observer.
+  /// The contributions of one weight to its key, one value per observer.
   template <class T>
   BASIN_HD BASIN_INLINE cuda::std::array<T, key_values> gives(T weight) const {
     cuda::std::array<T, key_values> values{};
     over<key_values>([&](auto i) { values[i] = cuda::std::get<i>(key_observers).gives(weight); });
     return values;
   }
-  /// `queries` is how many of them can see the key; any number will do where nobody counts.
+  /// `queries` is the number of queries to which the key is visible. It is ignored unless counts_queries.
   BASIN_HD void sees_key(key_at at, cuda::std::array<double, key_values> const& totals, double queries) const {
     over<key_values>([&](auto i) {
       auto const& o = cuda::std::get<i>(key_observers);
@@ -189,15 +198,18 @@ struct observation {
     });
   }
 
-  /// A finished row, dense.
+  /// Passes a finished row, dense over all keys, to the observers of whole rows.
   void sees_whole_row(row_at at, whole_row const& row) const {
-    over<cuda::std::tuple_size<whole_list>::value>([&](auto i) { cuda::std::get<i>(whole_row_observers).sees_whole_row(at, row); });
+    over<cuda::std::tuple_size<whole_list>::value>(
+        [&](auto i) { cuda::std::get<i>(whole_row_observers).sees_whole_row(at, row); });
   }
 
  private:
   template <std::size_t Count, class F>
   BASIN_HD static BASIN_INLINE constexpr void over(F&& f) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (f(cuda::std::integral_constant<std::size_t, I>{}), ...); }(std::make_index_sequence<Count>{});
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (f(cuda::std::integral_constant<std::size_t, I>{}), ...);
+    }(std::make_index_sequence<Count>{});
   }
 };
 

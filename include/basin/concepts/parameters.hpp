@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Numbers of a normalizer that are learned: one for all heads or one a head, and where a backward pass puts what each row of
-// the call gives to their gradients.
+// Learned numbers of a normalizer, one for all heads or one per head, and the memory into which a backward pass writes
+// what each row of the call adds to their gradients.
 
 #include <cuda/std/array>
 
@@ -12,7 +12,7 @@
 
 namespace basin {
 
-/// How many learned numbers a policy has.
+/// The number of learned numbers of a policy.
 template <class P>
 inline constexpr int parameters_of = [] {
   if constexpr (requires { P::parameters; }) return P::parameters;
@@ -25,9 +25,10 @@ using for_parameters = cuda::std::array<T, parameters_of<P>>;
 
 /// A normalizer whose learned numbers have gradients.
 ///
-/// Requires  parameters: how many; parameter_gradient(row, score, weight, dweight, dscore): what key j adds to the gradient of
-///           each, given its dw_j and its finished ds_j, in units of the scores that the normalizer was given;
-///           sees_parameter_gradient(row_at, which, double): what a row adds, called once a row and number by every backward
+/// Requires  parameters: their number; parameter_gradient(row, score, weight, dweight, dscore): what key j adds to the
+///           gradient of each, given dw_j and the finished ds_j, in units of the scores that the normalizer receives;
+///           sees_parameter_gradient(row_at, which, double): receives what a row adds; every backward calls it once per
+///           row and number
 /// Laws      the sum over all rows is the derivative of the loss
 template <class N>
 concept has_parameters = parameters_of<N> > 0 && requires(N const n, row_of<N> const row, double x, row_at at) {
@@ -35,13 +36,13 @@ concept has_parameters = parameters_of<N> > 0 && requires(N const n, row_of<N> c
   n.sees_parameter_gradient(at, 0, x);
 };
 
-/// A number of a policy: `value` for all heads, or values(head) where there are values; a stride of 0 shares one.
+/// A number of a policy: `value` for all heads, or values(head) if `values` has memory; a stride of 0 shares one.
 struct per_head {
   double value = 0;
   view<float const, 1> values{};
 
   BASIN_HD double operator()(int head) const { return is_one() ? value : static_cast<double>(values(head)); }
-  /// Whether `value` is what all heads use. Only then can a policy check it: values may lie in the memory of a device.
+  /// Whether all heads use `value`. Only then can validate() check the number: `values` may be in device memory.
   BASIN_HD bool is_one() const { return values.data_handle() == nullptr; }
 
   /// The numbers that are allowed, and how that is said.
@@ -52,25 +53,25 @@ struct per_head {
     constexpr bool holds(double x) const { return x >= least && x <= most; }
   };
   /// Errors    value_error: `value` is what all heads use, and is outside the range
-  void require_one(char const* who, char const* name, range allowed) const {
-    if (is_one() && !allowed.holds(value)) throw value_error(message(who, ": ", name, " is ", value, "; ", allowed.said));
+  void require_one(char const* caller, char const* name, range allowed) const {
+    if (is_one() && !allowed.holds(value)) throw value_error(message(caller, ": ", name, " is ", value, "; ", allowed.said));
   }
   /// Errors    value_error: the number of some head is outside the range; on the host alone, where values can be read
-  void require_each(char const* who, char const* name, range allowed, problem const& call) const {
+  void require_each(char const* caller, char const* name, range allowed, problem const& call) const {
     for (int head = 0; head < call.heads; ++head)
-      if (!allowed.holds((*this)(head))) throw value_error(message(who, ": ", name, " of head ", head, " is ", (*this)(head), "; ", allowed.said));
+      if (!allowed.holds((*this)(head))) throw value_error(message(caller, ": ", name, " of head ", head, " is ", (*this)(head), "; ", allowed.said));
   }
 
   /// Errors    shape_error: fewer values than the call has heads
-  void validate(char const* who, char const* name, problem const& call) const {
+  void validate(char const* caller, char const* name, problem const& call) const {
     if (!is_one() && values.extent(0) < call.heads)
-      throw shape_error(message(who, ": ", name, " has ", values.extent(0), " values but the call has ", call.heads,
+      throw shape_error(message(caller, ": ", name, " has ", values.extent(0), " values but the call has ", call.heads,
                                 " heads; give one a head, or a view of stride 0"));
   }
 };
 
-/// Where a policy leaves what every row of a backward pass adds to the gradients of its numbers: rows
-/// [parameters, batch, heads, queries]. Without memory the gradients are dropped.
+/// What every row of a backward pass adds to the gradients of a policy's numbers:
+/// rows [parameters, batch, heads, queries]. If `rows` has no memory, the gradients are discarded.
 struct parameter_gradients {
   view<double, 4> rows{};
 
@@ -78,19 +79,20 @@ struct parameter_gradients {
     if (rows.data_handle() != nullptr) rows(which, at.batch, at.head, at.query) = gradient;
   }
 
-  /// Errors    shape_error: room for another number of parameters, or for another call
-  void validate(char const* who, int parameters, problem const& call) const {
+  /// Errors    shape_error: extents for another number of parameters, or for another call
+  void validate(char const* caller, int parameters, problem const& call) const {
     if (rows.data_handle() == nullptr) return;
     index_t const needs[] = {parameters, call.batch, call.heads, call.queries};
     for (int r = 0; r < 4; ++r)
       if (rows.extent(r) != needs[r])
-        throw shape_error(message(who, ": gradients is [", rows.extent(0), ", ", rows.extent(1), ", ", rows.extent(2), ", ", rows.extent(3),
-                                  "] but the call has [parameters, batch, heads, queries] = [", needs[0], ", ", needs[1], ", ", needs[2], ", ",
-                                  needs[3], "]"));
-    detail::require_own_elements(who, "gradients", rows);
+        throw shape_error(message(caller, ": gradients is [", rows.extent(0), ", ", rows.extent(1), ", ",
+                                  rows.extent(2), ", ", rows.extent(3),
+                                  "] but the call has [parameters, batch, heads, queries] = [", needs[0], ", ",
+                                  needs[1], ", ", needs[2], ", ", needs[3], "]"));
+    detail::require_own_elements(caller, "gradients", rows);
   }
 
-  /// What number `which` of one head receives in all, rows in order.
+  /// The gradient of number `which` of one head: the sum over its rows, in order.
   double sum(int which, int head) const {
     double total = 0;
     for (index_t b = 0; b < rows.extent(1); ++b)

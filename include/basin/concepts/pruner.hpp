@@ -6,7 +6,8 @@
 
 namespace basin {
 
-/// Decides from data which of the allowed keys a query keeps: from sets made beforehand, or from the score.
+/// Decides from data which of the keys that the mask allows are visible to a query: from recorded sets, or from the
+/// score.
 ///
 /// Requires  keeps(coord, score); optional: covers(tile), so that engines can skip whole tiles
 /// Laws      as for a mask
@@ -15,7 +16,7 @@ concept pruner = policy<P> && requires(P const p, coord c, double score) {
   { p.keeps(c, score) } -> std::same_as<bool>;
 };
 
-/// What a pruner leaves of a tile; `some` where it cannot say.
+/// How much of a tile a pruner keeps; `some` if it has no covers().
 template <pruner P>
 BASIN_HD coverage kept(P const& p, tile t) {
   if constexpr (requires { { p.covers(t) } -> std::same_as<coverage>; }) return p.covers(t);

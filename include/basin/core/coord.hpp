@@ -6,8 +6,9 @@
 
 namespace basin {
 
-/// One query against one key. `query` is a logical position among the keys: row i of Nq queries against Nk keys stands at
-/// i + Nk - Nq, so the last query always sees the last key, and one step with a cache is a forward with Nq = 1.
+/// One query and one key. `query` is a logical position among the keys: row i of Nq queries and Nk keys has the
+/// position i + Nk - Nq. So the last query has the position of the last key, and one step with a cache is a forward
+/// with Nq = 1.
 struct coord {
   int batch = 0, head = 0;
   index_t query = 0, key = 0;
@@ -20,17 +21,17 @@ struct tile {
   index_t first_key = 0, last_key = 0;
 };
 
-/// How much of a tile is visible, so that an engine can skip it, or skip asking cell by cell.
+/// How much of a tile is visible. Engines skip a tile of `none`, and test no element of a tile of `all`.
 enum class coverage { none, some, all };
 
-/// Both must agree that a cell is visible.
+/// The coverage by two policies together: an element is visible where it is visible under both.
 BASIN_HD constexpr coverage both(coverage a, coverage b) {
   if (a == coverage::none || b == coverage::none) return coverage::none;
   return a == coverage::all && b == coverage::all ? coverage::all : coverage::some;
 }
 
-/// Where a row stands and how much it sees; T is a scalar, or a SIMD batch with one query per lane.
-/// `query` is the logical position of `coord`; `visible` counts the keys that mask and pruner left.
+/// The position of a row and its number of visible keys; T is a scalar, or a SIMD batch with one query per lane.
+/// `query` is the logical position of `coord`; `visible` counts the keys that mask and pruner keep.
 template <class T>
 struct row_context {
   int batch = 0, head = 0;

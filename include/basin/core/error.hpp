@@ -7,7 +7,7 @@
 
 namespace basin {
 
-/// What every exception of the library derives from. A message names the thing, its value, the rule and the remedy.
+/// The base of every exception of the library. A message names the thing, its value, the rule and the remedy.
 struct error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -22,12 +22,12 @@ struct value_error : error {
   using error::error;
 };
 
-/// A combination that this engine cannot run; never answered by a silent, slower path.
+/// A combination that this engine does not support. There is no silent fallback.
 struct unsupported_error : error {
   using error::error;
 };
 
-/// A file that cannot be read, cannot be written, or does not hold what its format promises.
+/// A file that cannot be read, cannot be written, or does not follow its format.
 struct file_error : error {
   using error::error;
 };

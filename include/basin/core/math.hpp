@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The elementary functions that policies use. A policy writes math::exp(x) once; T is float, double, a CUDA register, or a
-// SIMD batch (core/simd.hpp specialises `functions`), in which case a comparison gives a lane mask instead of a bool.
+// The elementary functions that policies use. A policy writes math::exp(x) once; T is float or double, on the host or
+// in a kernel, or a SIMD batch (core/simd.hpp specialises `functions`). A comparison of batches gives a lane mask, not
+// a bool.
 
 #include <cmath>
 #include <limits>
@@ -12,7 +13,7 @@
 
 namespace basin::math {
 
-/// How the functions below work on T; specialised for SIMD batches.
+/// The implementation of the functions below for T; specialised for SIMD batches.
 template <class T>
 struct functions {
   using scalar = T;
@@ -27,7 +28,7 @@ struct functions {
   BASIN_HD static T log2(T x) { return detail::ptx::log2(x); }
   BASIN_HD static T sqrt(T x) { return std::sqrt(x); }
   BASIN_HD static T tanh(T x) { return std::tanh(x); }
-  BASIN_HD static T max(T a, T b) { return detail::ptx::max(a, b); }  // a NaN on either side is kept
+  BASIN_HD static T max(T a, T b) { return detail::ptx::max(a, b); }  // NaN if either is NaN
   BASIN_HD static T min(T a, T b) { return detail::ptx::min(a, b); }
   BASIN_HD static T larger(T a, T b) { return a > b ? a : b; }
   BASIN_HD static T smaller(T a, T b) { return a < b ? a : b; }
@@ -43,7 +44,7 @@ inline constexpr double log2_of_e = 1.4426950408889634, log_of_2 = 0.69314718055
 template <class T>
 inline constexpr T largest = std::numeric_limits<T>::max();
 template <class T>
-inline constexpr T least = std::numeric_limits<T>::min();        // of the normal, positive numbers
+inline constexpr T least = std::numeric_limits<T>::min();        // the least positive normal number
 template <class T>
 inline constexpr T step_at_one = std::numeric_limits<T>::epsilon();
 
@@ -52,13 +53,13 @@ BASIN_HD T minus_inf() {
   return T(static_cast<scalar_of<T>>(-infinity));
 }
 
-/// The least finite value: where a running maximum starts, because lowest - lowest is 0 and -inf - lowest is -inf, never NaN.
+/// The least finite value. A running maximum starts here: lowest - lowest is 0 and -inf - lowest is -inf, never NaN.
 template <class T>
 BASIN_HD T lowest() {
   return T(-largest<scalar_of<T>>);
 }
 
-/// The largest finite value: where a running minimum starts.
+/// The largest finite value. A running minimum starts here.
 template <class T>
 BASIN_HD T highest() {
   return T(largest<scalar_of<T>>);
@@ -73,22 +74,22 @@ template <class T>
 BASIN_HD BASIN_INLINE T exp(T x) {
   return functions<T>::exp(x);
 }
-/// e^x for x <= 0, cheaper where it may be: what becomes of a score below its row's maximum.
+/// e^x for x <= 0, cheaper than exp() where possible: for scores minus the maximum of their row.
 template <class T>
 BASIN_HD BASIN_INLINE T exp_nonpositive(T x) {
   return functions<T>::exp_nonpositive(x);
 }
-/// 2^x. Of a float on a GPU one instruction, within 2 eps, and 0 below 2^-126.
+/// 2^x. For float on a GPU: one instruction, within 2 eps, and 0 below 2^-126.
 template <class T>
 BASIN_HD BASIN_INLINE T exp2(T x) {
   return functions<T>::exp2(x);
 }
-/// e^x - 1, as exact as e^x for small x too.
+/// e^x - 1, accurate for small x too.
 template <class T>
 BASIN_HD BASIN_INLINE T expm1(T x) {
   return functions<T>::expm1(x);
 }
-/// x y + z, rounded once where the machine can.
+/// x y + z, rounded once where the processor has fused multiply-add.
 template <class T>
 BASIN_HD BASIN_INLINE T fma(T x, T y, T z) {
   return functions<T>::fma(x, y, z);
@@ -97,7 +98,7 @@ template <class T>
 BASIN_HD BASIN_INLINE T log(T x) {
   return functions<T>::log(x);
 }
-/// log2 x. Of a float on a GPU one instruction, within 2 eps; between 1/2 and 2 within 2^-22.
+/// log2 x. For float on a GPU: one instruction, within 2 eps; between 1/2 and 2 within 2^-22.
 template <class T>
 BASIN_HD BASIN_INLINE T log2(T x) {
   return functions<T>::log2(x);
@@ -118,7 +119,7 @@ template <class T>
 BASIN_HD BASIN_INLINE T max(T a, T b) {
   return functions<T>::max(a, b);
 }
-/// The larger and the smaller of two numbers in one instruction; where one of them is a NaN, the second.
+/// The larger and the smaller of two numbers in one instruction; if one of them is a NaN, the second argument.
 template <class T>
 BASIN_HD BASIN_INLINE T larger(T a, T b) {
   return functions<T>::larger(a, b);
@@ -132,7 +133,7 @@ BASIN_HD BASIN_INLINE T min(T a, T b) {
   return functions<T>::min(a, b);
 }
 
-/// yes where `which` holds, else no.
+/// `yes` where `which` is true, else `no`.
 template <class T>
 BASIN_HD BASIN_INLINE T select(typename functions<T>::mask which, T yes, T no) {
   return functions<T>::select(which, yes, no);

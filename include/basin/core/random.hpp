@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A counter-based generator: the n-th number depends on (seed, n) alone, so a stream can be saved, resumed, split and drawn
-// on a device. The standard's distributions differ between libraries; the few that are needed are spelled out here.
+// A counter-based generator: number n depends on (seed, n) alone, so a stream can be saved, resumed, split and drawn on
+// a device. The standard's distributions differ between libraries; the few that are needed are defined here.
 
 #include <cmath>
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace basin {
 ///
 /// Models    std::uniform_random_bit_generator
 /// Source    Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3 and table 2
-/// State     seed, position; 16 bytes; write both to resume at the same number
+/// State     seed, position; 16 bytes; store both to resume at the same number
 /// Cost      10 rounds for every fourth word
 struct philox {
   using result_type = std::uint32_t;
@@ -47,7 +47,8 @@ struct philox {
     for (int round = 0; round < 10; ++round) {
       std::uint64_t const p0 = std::uint64_t{0xD2511F53} * c[0];
       std::uint64_t const p1 = std::uint64_t{0xCD9E8D57} * c[2];
-      c = {std::uint32_t(p1 >> 32) ^ c[1] ^ k0, std::uint32_t(p1), std::uint32_t(p0 >> 32) ^ c[3] ^ k1, std::uint32_t(p0)};
+      c = {std::uint32_t(p1 >> 32) ^ c[1] ^ k0, std::uint32_t(p1), std::uint32_t(p0 >> 32) ^ c[3] ^ k1,
+           std::uint32_t(p0)};
       k0 += 0x9E3779B9;
       k1 += 0xBB67AE85;
     }
@@ -70,14 +71,15 @@ double uniform(Rng& rng) {
 /// A whole number in {0, ..., n - 1}, without bias; n >= 1.
 template <class Rng>
 std::uint32_t below(Rng& rng, std::uint32_t n) {
-  std::uint32_t const reject = (0u - n) % n;  // Lemire 2019: the words that would favour small numbers
+  std::uint32_t const reject = (0u - n) % n;  // Lemire 2019: words that would make small numbers more likely
   for (;;) {
     std::uint64_t const product = std::uint64_t{rng()} * n;
     if (static_cast<std::uint32_t>(product) >= reject) return static_cast<std::uint32_t>(product >> 32);
   }
 }
 
-/// A standard normal number (Box-Muller; one of the pair is thrown away, so that the position says all).
+/// A standard normal number (Box-Muller). The second number of the pair is discarded, so that no state but the position
+/// exists.
 template <class Rng>
 double normal(Rng& rng) {
   double const radius = std::sqrt(-2 * std::log(1 - uniform(rng)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The SIMD batch of this build (xsimd picks the widest instruction set that the compiler targets), and the functions that
-// policies use, for batches.
+// The SIMD batch of this build (xsimd selects the widest instruction set that the compiler targets), and the functions
+// of core/math.hpp for batches.
 
 #include <array>
 #include <cstdint>
@@ -20,23 +20,24 @@ using simd = xsimd::batch<T>;
 
 namespace detail {
 
-/// Whether the machine can round x y + z once.
+/// Whether the processor has fused multiply-add.
 #if defined(__x86_64__) && !defined(__FMA__)
 inline constexpr bool has_fused = false;
 #else
 inline constexpr bool has_fused = true;
 #endif
 
-/// x y + z with one rounding, where the machine can. xsimd 8 leaves AVX-512 to the compiler's contraction, which clang does
-/// not do across functions.
+/// x y + z, rounded once where the processor has fused multiply-add. xsimd 8 leaves AVX-512 to the compiler's
+/// contraction, which clang does not do across functions.
 template <class T, class Arch>
 BASIN_INLINE xsimd::batch<T, Arch> fused(xsimd::batch<T, Arch> x, xsimd::batch<T, Arch> y, xsimd::batch<T, Arch> z) {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch> && std::is_same_v<T, float>) return _mm512_fmadd_ps(x.data, y.data, z.data);
-  else if constexpr (std::is_base_of_v<xsimd::avx512f, Arch> && std::is_same_v<T, double>) return _mm512_fmadd_pd(x.data, y.data, z.data);
+  constexpr bool is_avx512 = std::is_base_of_v<xsimd::avx512f, Arch>;
+  if constexpr (is_avx512 && std::is_same_v<T, float>) return _mm512_fmadd_ps(x.data, y.data, z.data);
+  else if constexpr (is_avx512 && std::is_same_v<T, double>) return _mm512_fmadd_pd(x.data, y.data, z.data);
   else return xsimd::fma(x, y, z);
 }
 
-/// A polynomial in x by Horner's rule, the highest coefficient first.
+/// A polynomial in x by Horner's rule, highest coefficient first.
 template <class Arch, class... Numbers>
 BASIN_INLINE xsimd::batch<float, Arch> polynomial(xsimd::batch<float, Arch> x, float first, Numbers... rest) {
   xsimd::batch<float, Arch> p(first);
@@ -49,13 +50,16 @@ template <class Arch>
 BASIN_INLINE xsimd::batch<float, Arch> times_power_of_two(xsimd::batch<float, Arch> x, xsimd::batch<float, Arch> n) {
   using integers = xsimd::batch<std::int32_t, Arch>;
   integers const whole = xsimd::to_int(n), half = whole >> 1;
-  auto const power = [](integers e) { return xsimd::bitwise_cast<xsimd::batch<float, Arch>>((e + integers(127)) << 23); };
-  return x * power(half) * power(whole - half);                  // 2^128 itself is no number
+  auto const power = [](integers e) {
+    return xsimd::bitwise_cast<xsimd::batch<float, Arch>>((e + integers(127)) << 23);
+  };
+  return x * power(half) * power(whole - half);                  // in two factors, because 2^128 overflows
 }
 
-/// p 2^n, and 0 where x lies below `least`; a NaN is not below.
+/// p 2^n, and 0 where x < least (not where x is NaN).
 template <class Arch>
-BASIN_INLINE xsimd::batch<float, Arch> scaled_unless_below(xsimd::batch<float, Arch> p, xsimd::batch<float, Arch> n, xsimd::batch<float, Arch> x,
+BASIN_INLINE xsimd::batch<float, Arch> scaled_unless_below(xsimd::batch<float, Arch> p, xsimd::batch<float, Arch> n,
+                                                           xsimd::batch<float, Arch> x,
                                                            xsimd::batch<float, Arch> least) {
   using v = xsimd::batch<float, Arch>;
   if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return x86::scaled(p.data, n.data, x.data, least.data);
@@ -66,16 +70,16 @@ BASIN_INLINE xsimd::batch<float, Arch> scaled_unless_below(xsimd::batch<float, A
 ///
 /// Source    x = n ln 2 + f, |f| <= ln 2 / 2; e^f by a polynomial of degree 6 fitted to the relative error (Lawson's
 ///           reweighted least squares): 1.9e-9 before rounding
-/// Precision relative error <= 1 eps for x in [-87.33, 88.72] (unit/core/simd.test.cpp walks the range)
-/// Edges     0 below -87.33, where results leave the normal range and every use of them would cost a hundred times more;
-///           exp(x > 88.73) = inf, a NaN stays a NaN
+/// Precision relative error <= 1 eps for x in [-87.33, 88.72] (unit/core/simd.test.cpp tests the range)
+/// Edges     0 below -87.33, because arithmetic on subnormal results would be a hundred times slower;
+///           exp(x > 88.73) = inf; a NaN stays a NaN
 /// Cost      about 16 instructions
 template <class Arch>
 BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arch> x) {
   using v = xsimd::batch<float, Arch>;
   v const least(-87.33f), given = x;
-  x = xsimd::min(v(120.0f), x);                                  // the second operand survives a NaN
-  v const magic(12582912.0f);                                    // 1.5 x 2^23: the sum is rounded to whole numbers
+  x = xsimd::min(v(120.0f), x);                                  // a NaN in the second operand is returned
+  v const magic(12582912.0f);                                    // 1.5 x 2^23: adding it rounds to whole numbers
   v const n = fused(x, v(1.44269504f), magic) - magic;
   v f = fused(n, v(-0.693359375f), x);                           // ln 2 = 0.693359375 - 2.12194440e-4
   f = fused(n, v(2.12194440e-4f), f);
@@ -83,11 +87,11 @@ BASIN_INLINE xsimd::batch<float, Arch> exp_by_polynomial(xsimd::batch<float, Arc
   return scaled_unless_below(p, n, given, least);
 }
 
-/// e^x in single precision for x <= 0, four instructions less.
+/// e^x in single precision for x <= 0, in four instructions less than exp_by_polynomial.
 ///
 /// Source    as exp_by_polynomial, with degree 5 (9.2e-8 before rounding; e^0 = 1) and ln 2 in one number
-/// Precision relative error <= (1.5 + |x| / 40) eps for x in [-87.33, 0]: of weights up to 1, an absolute error <= 1.5 eps
-/// Edges     0 below -87.33, a NaN stays a NaN; beyond 0 as exact up to x = 1, then not promised
+/// Precision relative error <= (1.5 + |x| / 40) eps for x in [-87.33, 0]; absolute error <= 1.5 eps for weights up to 1
+/// Edges     0 below -87.33; a NaN stays a NaN; the same precision for x in (0, 1], none guaranteed beyond
 template <class Arch>
 BASIN_INLINE xsimd::batch<float, Arch> exp_nonpositive_by_polynomial(xsimd::batch<float, Arch> x) {
   using v = xsimd::batch<float, Arch>;
@@ -123,7 +127,7 @@ struct functions<xsimd::batch<T, Arch>> {
   static BASIN_INLINE batch log2(batch x) { return xsimd::log2(x); }
   static BASIN_INLINE batch sqrt(batch x) { return xsimd::sqrt(x); }
   static BASIN_INLINE batch tanh(batch x) { return xsimd::tanh(x); }
-  // The machine's max and min keep a NaN of one side only.
+  // The instructions for max and min return a NaN of the second operand only.
   static BASIN_INLINE batch max(batch a, batch b) { return xsimd::select(b == b, xsimd::max(b, a), b); }
   static BASIN_INLINE batch min(batch a, batch b) { return xsimd::select(b == b, xsimd::min(b, a), b); }
   static BASIN_INLINE batch larger(batch a, batch b) { return xsimd::max(a, b); }
@@ -138,7 +142,7 @@ struct masks<xsimd::batch_bool<T, Arch>> {
 
 }  // namespace math
 
-/// Reads as many numbers of a storage type as a batch of T holds, from any address; exact.
+/// Loads one batch of T from numbers of a storage type at any address; exact.
 template <class T, class Storage>
 BASIN_INLINE simd<T> load_as(Storage const* from) {
   if constexpr (std::is_same_v<T, Storage>) {
@@ -152,7 +156,7 @@ BASIN_INLINE simd<T> load_as(Storage const* from) {
   }
 }
 
-/// Writes a batch to any address, rounded to the storage type.
+/// Stores a batch at any address, rounded to the storage type.
 template <class T, class Storage>
 BASIN_INLINE void store_as(simd<T> x, Storage* to) {
   if constexpr (std::is_same_v<T, Storage>) {
@@ -166,7 +170,7 @@ BASIN_INLINE void store_as(simd<T> x, Storage* to) {
   }
 }
 
-/// A square of numbers, rows <-> columns.
+/// Transposes a square matrix whose rows are batches.
 template <class T>
 BASIN_INLINE void transpose(std::array<simd<T>, simd<T>::size>& rows) {
   constexpr std::size_t n = simd<T>::size;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Strided views of memory that somebody else owns: cuda::std::mdspan from CCCL, the same type with or without nvcc.
+// Strided, non-owning views: cuda::std::mdspan from CCCL, the same type with or without nvcc.
 
 #include <array>
 #include <cstddef>
@@ -18,7 +18,8 @@ using view = cuda::std::mdspan<T, cuda::std::dextents<index_t, Rank>, cuda::std:
 
 /// A view over memory at `pointer` with the given extents and strides (both counted in elements).
 template <class T, std::size_t Rank>
-view<T, static_cast<int>(Rank)> strided(T* pointer, std::array<index_t, Rank> extents, std::array<index_t, Rank> strides) {
+view<T, static_cast<int>(Rank)> strided(T* pointer, std::array<index_t, Rank> extents,
+                                        std::array<index_t, Rank> strides) {
   using extents_type = cuda::std::dextents<index_t, Rank>;
   cuda::std::array<index_t, Rank> e{}, s{};
   for (std::size_t r = 0; r < Rank; ++r) {

@@ -7,11 +7,11 @@
 
 namespace basin {
 
-/// What several masks allow together: attention<>{}.with(all_of(causal{}, key_padding{lengths})).
+/// The keys that several masks all allow: attention<>{}.with(all_of(causal{}, key_padding{lengths})).
 ///
 /// Models    mask
-/// Edges     of a tile that each mask allows in part it says `some`, also where no cell is left
-/// Cost      that of its parts; a cell is asked of the next mask only where those before allow it
+/// Edges     covers() is `some` for a tile that each mask covers in part, even if no element is visible
+/// Cost      that of its parts; a mask is evaluated for an element only if the masks before it allow the element
 /// Errors    those of its parts
 template <mask... Masks>
 struct all_of_masks {
@@ -24,7 +24,8 @@ struct all_of_masks {
   }
   BASIN_HD constexpr coverage covers(tile t) const {
     coverage left = coverage::all;
-    cuda::std::apply([&](auto const&... m) { ((left = left == coverage::none ? left : both(left, m.covers(t))), ...); }, masks);
+    cuda::std::apply(
+        [&](auto const&... m) { ((left = left == coverage::none ? left : both(left, m.covers(t))), ...); }, masks);
     return left;
   }
   void validate(problem const& p) const {

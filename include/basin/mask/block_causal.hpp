@@ -6,12 +6,13 @@
 
 namespace basin {
 
-/// Blocks of `block` positions: a query sees its own block whole, and every block before it.
+/// Blocks of `block` positions: visible to a query are all keys of its own block and of every block before it.
 ///
 /// Models    mask
-/// Source    Arriola et al. 2025, arXiv 2503.09573 (BD3-LM): how it samples, block by block over a clean past;
-///           its training input is doubled_block_causal
-/// Edges     block = 1 is causal, block >= Nk unmasked; the last block may be short; a query before the first key sees nothing
+/// Source    Arriola et al. 2025, arXiv 2503.09573 (BD3-LM): its mask for sampling, block by block over a clean past;
+///           for its training input see doubled_block_causal
+/// Edges     block = 1 is causal, block >= Nk unmasked; the last block may be short; no key is visible to a query
+///           before the first key
 /// Errors    value_error from validate(): block < 1
 struct block_causal {
   using alike_for_heads = std::true_type;
@@ -25,7 +26,8 @@ struct block_causal {
   }
 
   void validate() const {
-    if (block < 1) throw value_error(message("basin::block_causal: block is ", block, "; a block needs at least 1 position"));
+    if (block < 1)
+      throw value_error(message("basin::block_causal: block is ", block, "; a block needs at least 1 position"));
   }
 };
 

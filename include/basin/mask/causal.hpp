@@ -5,7 +5,8 @@
 
 namespace basin {
 
-/// A query sees itself and what came before. With Nq != Nk the last query stands at the last key (coord).
+/// Visible to a query are the keys up to its own position. If Nq != Nk, the last query has the position of the last key
+/// (coord).
 struct causal {
   using alike_for_heads = std::true_type;
 

@@ -9,14 +9,15 @@
 
 namespace basin {
 
-/// Documents packed into one row, told by where each starts: document n of a row is [starts(n), starts(n + 1)), and a query sees
-/// the keys of its own document. `documents` is the same, told by a number for every position.
+/// Documents packed into one sequence, given by their starts: document n is [starts(n), starts(n + 1)), and the keys of
+/// a query's own document are visible to it. `documents` is the same mask, given by a document id for every position.
 ///
 /// Models    mask
-/// Shapes    starts [batch, documents + 1], never falling: cumulative lengths, the last one the end of the last document; a row
-///           with fewer documents repeats its end
-/// Edges     a position before the first start or from the last one on is in no document: it sees nothing and nobody sees it
-/// Cost      4 binary searches a tile, 2 a cell of a tile that is seen in part
+/// Shapes    starts [batch, documents + 1], non-decreasing: cumulative lengths, ending with the end of the last
+///           document; a sequence with fewer documents repeats its end
+/// Edges     a position before the first start, or at or after the last one, is in no document: no key is visible to
+///           its query, and its key is hidden from all queries
+/// Cost      4 binary searches per tile, 2 per element of a partly visible tile
 /// Errors    shape_error: another batch, no document; value_error, on the host: a start before the one it follows
 struct document_starts {
   using alike_for_heads = std::true_type;
@@ -28,29 +29,33 @@ struct document_starts {
     return inside(own) && own == started(c.batch, c.key);
   }
   BASIN_HD coverage covers(tile t) const {
-    range const queries = clipped(t.batch, t.first_query, t.last_query), keys = clipped(t.batch, t.first_key, t.last_key);
-    index_t const first = queries.first > keys.first ? queries.first : keys.first, last = queries.last < keys.last ? queries.last : keys.last;
+    range const queries = clipped(t.batch, t.first_query, t.last_query);
+    range const keys = clipped(t.batch, t.first_key, t.last_key);
+    index_t const first = queries.first > keys.first ? queries.first : keys.first;
+    index_t const last = queries.last < keys.last ? queries.last : keys.last;
     if (first > last) return coverage::none;
-    return queries.whole && keys.whole && queries.first == queries.last && keys.first == keys.last ? coverage::all : coverage::some;
+    bool const one = queries.whole && keys.whole && queries.first == queries.last && keys.first == keys.last;
+    return one ? coverage::all : coverage::some;
   }
 
   template <class F>
   void views(F&& f) const { f("basin::document_starts", "starts", starts); }
   void validate(problem const& p) const {
     if (starts.data_handle() == nullptr || starts.extent(0) != p.batch || starts.extent(1) < 2)
-      throw shape_error(message("basin::document_starts: starts is [", starts.extent(0), ", ", starts.extent(1), "] but the call has batch ", p.batch,
+      throw shape_error(message("basin::document_starts: starts is [", starts.extent(0), ", ", starts.extent(1),
+                                "] but the call has batch ", p.batch,
                                 "; give every batch element the starts of its documents and the end of the last one"));
   }
   void validate_values(problem const& p) const {
     for (index_t b = 0; b < p.batch; ++b)
       for (index_t n = 1; n < starts.extent(1); ++n)
         if (starts(b, n) < starts(b, n - 1))
-          throw value_error(message("basin::document_starts: start ", n, " of batch element ", b, " is ", starts(b, n), " and follows ", starts(b, n - 1),
-                                    "; starts must not fall"));
+          throw value_error(message("basin::document_starts: start ", n, " of batch element ", b, " is ", starts(b, n),
+                                    " and follows ", starts(b, n - 1), "; starts must not decrease"));
   }
 
  private:
-  /// How many documents start at or before a position: 0 before the first one, extent(1) behind the last one.
+  /// The number of starts at or before a position: 0 before the first document, extent(1) after the last one.
   BASIN_HD index_t started(index_t batch, index_t position) const {
     index_t low = 0, high = starts.extent(1);
     while (low < high) {
@@ -62,7 +67,7 @@ struct document_starts {
   }
   BASIN_HD bool inside(index_t document) const { return document > 0 && document < starts.extent(1); }
 
-  /// The documents among positions [first, last), and whether all of these are in one.
+  /// The documents at positions [first, last). `whole`: every one of these positions is in a document.
   struct range {
     index_t first, last;
     bool whole;

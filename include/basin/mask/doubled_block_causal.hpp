@@ -7,16 +7,16 @@
 
 namespace basin {
 
-/// The mask of block diffusion in training, over the doubled input [x_t ; x_0] of a noised and a clean copy, each of `length`
-/// positions in blocks of `block`. A query sees
+/// The mask of block diffusion in training, over the doubled input [x_t ; x_0] of a noised and a clean copy, each of
+/// `length` positions in blocks of `block`. Visible to a query are
 ///   block-diagonal   its own block in its own copy
 ///   offset           noised: the clean blocks before its own
 ///   causal           clean: the clean blocks up to its own
 ///
 /// Models    mask
 /// Source    Arriola et al. 2025, arXiv 2503.09573 (BD3-LM), section 3.2 and the code of its authors
-/// Shapes    keys 0 .. length - 1 are x_t, length .. 2 length - 1 are x_0; positions count anew in each copy
-/// Edges     the last block may be short; a query before the first key sees nothing
+/// Shapes    keys 0 .. length - 1 are x_t, length .. 2 length - 1 are x_0; positions restart in each copy
+/// Edges     the last block may be short; no key is visible to a query before the first key
 /// Errors    value_error from validate(): block or length < 1; shape_error: the call has not 2 length keys
 struct doubled_block_causal {
   using alike_for_heads = std::true_type;
@@ -26,20 +26,22 @@ struct doubled_block_causal {
   BASIN_HD constexpr bool allows(coord c) const {
     if (c.query < 0) return false;
     index_t const query_copy = c.query >= length, key_copy = c.key >= length;
-    index_t const query_block = (c.query - query_copy * length) / block, key_block = (c.key - key_copy * length) / block;
+    index_t const query_block = (c.query - query_copy * length) / block;
+    index_t const key_block = (c.key - key_copy * length) / block;
     if (query_copy == 0 && key_copy == 0) return key_block == query_block;
     if (key_copy == 0) return false;
     return query_copy == 0 ? key_block < query_block : key_block <= query_block;
   }
 
-  /// The answer for the part of the tile in each pair of copies, joined.
+  /// Combines the coverage of the tile's parts, one for each pair of copies.
   BASIN_HD constexpr coverage covers(tile t) const {
     if (t.last_query <= 0) return coverage::none;
     bool any = false, every = t.first_query >= 0;
     t.first_query = t.first_query < 0 ? 0 : t.first_query;
     for (index_t query_copy = 0; query_copy < 2; ++query_copy)
       for (index_t key_copy = 0; key_copy < 2; ++key_copy) {
-        range const queries = blocks(t.first_query, t.last_query, query_copy), keys = blocks(t.first_key, t.last_key, key_copy);
+        range const queries = blocks(t.first_query, t.last_query, query_copy);
+        range const keys = blocks(t.first_key, t.last_key, key_copy);
         if (queries.empty() || keys.empty()) continue;
         coverage const part = seen(queries, keys, query_copy, key_copy);
         any = any || part != coverage::none;
@@ -49,8 +51,12 @@ struct doubled_block_causal {
   }
 
   void validate() const {
-    if (block < 1) throw value_error(message("basin::doubled_block_causal: block is ", block, "; a block needs at least 1 position"));
-    if (length < 1) throw value_error(message("basin::doubled_block_causal: length is ", length, "; each copy needs at least 1 position"));
+    if (block < 1)
+      throw value_error(message("basin::doubled_block_causal: block is ", block,
+                                "; a block needs at least 1 position"));
+    if (length < 1)
+      throw value_error(message("basin::doubled_block_causal: length is ", length,
+                                "; each copy needs at least 1 position"));
   }
   void validate(problem const& p) const {
     validate();
@@ -76,9 +82,9 @@ struct doubled_block_causal {
       return queries.first == queries.last && keys.first == keys.last ? coverage::all : coverage::some;
     }
     if (key_copy == 0) return coverage::none;
-    index_t const reach = query_copy == 0 ? 1 : 0;               // how many blocks before its own a query's last one lies
-    if (keys.first > queries.last - reach) return coverage::none;
-    return keys.last <= queries.first - reach ? coverage::all : coverage::some;
+    index_t const offset = query_copy == 0 ? 1 : 0;              // a noised query's own clean block is hidden
+    if (keys.first > queries.last - offset) return coverage::none;
+    return keys.last <= queries.first - offset ? coverage::all : coverage::some;
   }
 };
 

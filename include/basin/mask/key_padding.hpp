@@ -9,11 +9,12 @@
 
 namespace basin {
 
-/// Every batch element has its own number of keys; what stands behind them is padding that nobody sees.
+/// Every batch element has its own number of keys; keys after them are padding and hidden.
 ///
 /// Models    mask
 /// Shapes    lengths [batch]; a stride of 0 shares one length
-/// Edges     a length of 0 hides every key; queries at padded positions are computed like any other: they see the keys that are no padding
+/// Edges     a length of 0 hides every key; queries at padded positions are computed like all others, over the keys
+///           that are no padding
 /// Errors    shape_error: another number of lengths than the batch; value_error, on the host: a length outside 0 .. Nk
 struct key_padding {
   using alike_for_heads = std::true_type;
@@ -31,13 +32,16 @@ struct key_padding {
   void views(F&& f) const { f("basin::key_padding", "lengths", lengths); }
   void validate(problem const& p) const {
     if (lengths.data_handle() == nullptr || lengths.extent(0) != p.batch)
-      throw shape_error(message("basin::key_padding: there are ", lengths.data_handle() == nullptr ? 0 : lengths.extent(0), " lengths but the call has batch ",
-                                p.batch, "; give one length for every batch element (a stride of 0 may share it)"));
+      throw shape_error(message("basin::key_padding: there are ",
+                                lengths.data_handle() == nullptr ? 0 : lengths.extent(0),
+                                " lengths but the call has batch ", p.batch,
+                                "; give one length for every batch element (a stride of 0 may share it)"));
   }
   void validate_values(problem const& p) const {
     for (index_t b = 0; b < p.batch; ++b)
       if (lengths(b) < 0 || lengths(b) > p.keys)
-        throw value_error(message("basin::key_padding: the length of batch element ", b, " is ", lengths(b), "; it must be from 0 to the ", p.keys, " keys of the call"));
+        throw value_error(message("basin::key_padding: the length of batch element ", b, " is ", lengths(b),
+                                  "; it must be from 0 to the ", p.keys, " keys of the call"));
   }
 };
 

@@ -6,12 +6,12 @@
 
 namespace basin {
 
-/// The first `length` keys are seen by every query, the rest causally: j < length or j <= i.
+/// The first `length` keys are visible to every query, the rest causally: j < length or j <= i.
 ///
 /// Models    mask
 /// Source    Raffel et al. 2020, arXiv 1910.10683, section 3.2.1 (prefix LM)
-/// Edges     length = 0 is causal, length >= Nk unmasked; the queries of the prefix see all of it and nothing behind it, queries
-///           before the first key (Nq > Nk) likewise
+/// Edges     length = 0 is causal, length >= Nk unmasked; to queries in the prefix, and to queries before the first key
+///           (Nq > Nk), exactly the prefix is visible
 /// Errors    value_error from validate(): a negative length
 struct prefix {
   using alike_for_heads = std::true_type;

@@ -5,7 +5,7 @@
 
 namespace basin {
 
-/// Every query sees every key.
+/// Every key is visible to every query.
 struct unmasked {
   using alike_for_heads = std::true_type;
 

@@ -5,17 +5,19 @@
 
 namespace basin {
 
-/// Softmax that sharpens rows of high entropy: w = softmax(beta s), beta = max(1, P(H)) where H > 0.5 and 1 elsewhere, with
-/// H the entropy of softmax(s) in nats and P(H) = -0.037 H^4 + 0.481 H^3 - 2.3 H^2 + 4.917 H - 1.791.
+/// Softmax that sharpens rows of high entropy: w = softmax(beta s), beta = max(1, P(H)) if H > 0.5 and 1 otherwise,
+/// with H the entropy of softmax(s) in nats and P(H) = -0.037 H^4 + 0.481 H^3 - 2.3 H^2 + 4.917 H - 1.791.
 ///
-/// Models    streamable_normalizer with terms: one sweep for H, then softmax
+/// Models    streamable_normalizer with terms: one pass for H, then softmax
 /// Source    Velickovic et al. 2024, arXiv 2410.01104 (its polynomial is fitted, highest degree first)
 /// Shapes    one row; scores [keys]
-/// State     max, sums of e and of e log e, e = exp(s_j - max); then H, beta, its derivative; sums of terms and of terms times s - max
+/// State     max, sums of e and of e log e, e = exp(s_j - max); then H, beta, its derivative; sums of terms and of
+///           terms times s - max
 /// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= 2 beta (keys + 8) eps
-/// Edges     an empty row gives 0; P is above 1 for H from 0.849 to 5.944 alone (380 equal scores), so beta has no jump at 0.5
-///           and is 1 again in the longest rows; at its two kinks the derivative of the flat side is taken
-/// Cost      1 exp and 4 flop per score in either sweep
+/// Edges     an empty row gives 0; P > 1 only for H from 0.849 to 5.944 (380 equal scores), so beta is continuous at
+///           0.5, and is 1 again for rows of more equal scores; at its two kinks the derivative is that of the constant
+///           side
+/// Cost      1 exp and 4 flop per score in each of the two passes
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct adaptive_temperature {
@@ -42,11 +44,11 @@ struct adaptive_temperature {
     r.log_sum = math::select(r.exponentials == T(0), T(0), math::log(r.exponentials));
     T const h = r.entropy = math::select(r.exponentials == T(0), T(0), r.log_sum - r.moment / r.exponentials);
     T const beta = polynomial(h, {-0.037, 0.481, -2.3, 4.917, -1.791});
-    auto const sharper = beta > T(1);                            // H > 0.5 asks nothing more: P <= 1 up to 0.849
+    auto const sharper = beta > T(1);                            // implies H > 0.5, because P <= 1 up to 0.849
     r.beta = math::select(sharper, beta, T(1));
     r.slope = math::select(sharper, polynomial(h, {0.0, 4 * -0.037, 3 * 0.481, 2 * -2.3, 4.917}), T(0));
     r.exponentials = r.moment = T(0);
-    return r.max < r.max;                                        // one sweep is enough, in every lane
+    return r.max < r.max;                                        // false in every lane: one pass is enough
   }
 
   template <class T>
@@ -95,6 +97,7 @@ struct adaptive_temperature {
   }
 };
 
-static_assert(streamable_normalizer<adaptive_temperature> && !online_normalizer<adaptive_temperature> && differentiable_normalizer<adaptive_temperature>);
+static_assert(streamable_normalizer<adaptive_temperature> && !online_normalizer<adaptive_temperature> &&
+              differentiable_normalizer<adaptive_temperature>);
 
 }  // namespace basin

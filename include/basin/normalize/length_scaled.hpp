@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A decorator: the scores of any normalizer times a factor that depends on how many keys the query sees.
+// A decorator: the scores of any normalizer times a factor that depends on the number of visible keys or the position.
 
 #include <type_traits>
 #include <vector>
@@ -18,13 +18,16 @@ struct ssmax {
   double s = 0.43;
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const { return T(static_cast<math::scalar_of<T>>(s)) * math::log(math::max(at.visible, T(1))); }
+  BASIN_HD T scale(row_context<T> const& at) const {
+    return T(static_cast<math::scalar_of<T>>(s)) * math::log(math::max(at.visible, T(1)));
+  }
   void validate() const {
-    if (!(s > 0 && s <= math::largest<float>)) throw value_error(message("basin::ssmax: s is ", s, "; it must be positive and finite"));
+    if (!(s > 0 && s <= math::largest<float>))
+      throw value_error(message("basin::ssmax: s is ", s, "; it must be positive and finite"));
   }
 };
 
-/// Log-n scaling: scores times log n / log n0 beyond the length n0 that was trained, unchanged up to it.
+/// Log-n scaling: scores times log n / log n0 beyond the trained length n0, unchanged up to it.
 ///
 /// Source    Qwen-7B (modeling_qwen.py), with the number of visible keys as n
 struct log_n {
@@ -44,12 +47,13 @@ struct log_n {
 
 /// Normalizes the scores c s_j, c = law.scale(context), with another normalizer.
 ///
-/// Models    whatever Normalizer models
-/// Source    ssmax and log_n above, and law/; any type with `scale(row_context)` will do. A law with `parameters` has
-///           scale_slopes(row_context), d c / d parameter, and sees_parameter_gradient(); one that reads no `visible` says
-///           `using starts_uncounted = std::true_type`. Parameters of Normalizer come first, then those of the law
-/// State     the row of Normalizer and c, and the slopes of c where the law has parameters
-/// Edges     a query that sees one key has c = 0 under ssmax, and weight 1; where c = 0, nothing flows to the law
+/// Models    the concepts that Normalizer models
+/// Source    ssmax and log_n above, and law/; a law is any type with `scale(row_context)`. A law with `parameters` has
+///           scale_slopes(row_context), d c / d parameter, and sees_parameter_gradient(). A law that does not read
+///           `visible` declares `using starts_uncounted = std::true_type`. Parameters of Normalizer come first, then
+///           those of the law
+/// State     the row of Normalizer, c, and the slopes of c if the law has parameters
+/// Edges     with one visible key, ssmax has c = 0 and the key has weight 1; if c = 0, the gradients of the law are 0
 /// Cost      1 multiplication and 1 selection per score, 1 logarithm a row
 /// Errors    value_error from validate() of either part
 /// Example   examples/02_normalizers.cpp
@@ -63,7 +67,8 @@ struct length_scaled {
   BASIN_EMPTY Law law{};
 
   static constexpr int parameters = parameters_of<Normalizer> + parameters_of<Law>;
-  using starts_uncounted = std::bool_constant<basin::starts_uncounted<Normalizer> && requires { requires Law::starts_uncounted::value; }>;
+  using starts_uncounted = std::bool_constant<basin::starts_uncounted<Normalizer> &&
+                                              requires { requires Law::starts_uncounted::value; }>;
   struct no_slopes {};
 
   template <class T>
@@ -144,7 +149,8 @@ struct length_scaled {
   /// dL/dc = sum_j s_j dL/d(c s_j), and dL/ds_j = c dL/d(c s_j).
   template <class T>
     requires(parameters > 0)
-  BASIN_HD for_parameters<length_scaled, T> parameter_gradient(row<T> const& r, T score, T weight, T dweight, T dscore) const {
+  BASIN_HD for_parameters<length_scaled, T> parameter_gradient(row<T> const& r, T score, T weight, T dweight,
+                                                               T dscore) const {
     for_parameters<length_scaled, T> all{};
     T const dscaled = math::select(r.scale == T(0), T(0), dscore / r.scale);
     if constexpr (parameters_of<Normalizer> > 0) {
@@ -152,7 +158,8 @@ struct length_scaled {
       for (std::size_t n = 0; n < given.size(); ++n) all[n] = given[n];
     }
     if constexpr (parameters_of<Law> > 0)
-      for (std::size_t n = 0; n < r.slopes.size(); ++n) all[parameters_of<Normalizer> + n] = r.slopes[n] * (score * dscaled);
+      for (std::size_t n = 0; n < r.slopes.size(); ++n)
+        all[parameters_of<Normalizer> + n] = r.slopes[n] * (score * dscaled);
     return all;
   }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const
@@ -181,10 +188,12 @@ struct length_scaled {
     for_each_view(law, f);
   }
 
-  /// c s, where -inf stays what it is even for c = 0. By fma(), so that no compiler fuses the product with what follows: c s
-  /// must be the same number wherever it is used.
+  /// c s; -inf for s = -inf, even if c = 0. It uses fma(), so that no compiler fuses the product with a following sum:
+  /// c s must have the same bits wherever it is used.
   template <class T>
-  BASIN_HD static T times(T scale, T score) { return math::select(score == math::minus_inf<T>(), score, math::fma(scale, score, T(0))); }
+  BASIN_HD static T times(T scale, T score) {
+    return math::select(score == math::minus_inf<T>(), score, math::fma(scale, score, T(0)));
+  }
 
  private:
   template <class T>

@@ -5,17 +5,17 @@
 
 namespace basin {
 
-/// Softmax weights times where their score stands between the least and the largest:
+/// Softmax weights times the relative position of their score between the least and the largest:
 /// w_j = (s_j - a) / (b - a) p_j, p = softmax(s), a = min(0, min s), b = max(0, max s).
 ///
-/// Models    streamable_normalizer with terms: a and b are one sweep, then weights
+/// Models    streamable_normalizer with terms: one pass for a and b, then weights
 /// Source    Zheng et al. 2025, arXiv 2502.18277, the thresholded normalised form
 /// Shapes    one row; scores [keys]
-/// State     max and min of the scores, how many scores reach each, sum of exp(s_j - max)
+/// State     max and min of the scores, the numbers of scores that attain them, sum of exp(s_j - max)
 /// Precision error of a weight <= (keys + 16) eps + 4 eps max |s| / (b - a)
-/// Edges     an empty row gives 0; a row of zeros weighs as softmax; the derivative of max and min is shared evenly by the
-///           scores that attain them, and is 0 where the other side of a or b, the constant 0, is attained too
-/// Cost      a sweep of 4 operations per score, then 1 exp and 4 flop, and an exp more for its share of the sum
+/// Edges     an empty row gives 0; a row of zeros has the weights of softmax; the derivative of max and min is divided
+///           evenly among the scores that attain them, and is 0 if the extremum is 0
+/// Cost      a pass of 4 operations per score, then 2 exp (one for the term, one for the sum) and 4 flop
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct self_adjusted {
@@ -31,7 +31,7 @@ struct self_adjusted {
     r.min = math::min(r.min, math::select(score == math::minus_inf<T>(), math::highest<T>(), score));
   }
   template <class T>
-  BASIN_HD auto next(row<T>& r) const { return r.max < r.max; }  // one sweep is enough, in every lane
+  BASIN_HD auto next(row<T>& r) const { return r.max < r.max; }  // false in every lane: one pass is enough
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
@@ -59,7 +59,8 @@ struct self_adjusted {
   BASIN_HD low_rank_jacobian<T, 2> jacobian(row<T> const& r, T score, T weight) const {
     T const p = math::exp_nonpositive(score - r.max) * factor(r), width = upper(r) - lower(r);
     T const per_width = math::select(width == T(0), T(0), T(1) / width);
-    T const db = math::select(score == r.max, T(1) / r.at_max, T(0)), da = math::select(score == r.min, T(1) / r.at_min, T(0));
+    T const db = math::select(score == r.max, T(1) / r.at_max, T(0));
+    T const da = math::select(score == r.min, T(1) / r.at_min, T(0));
     return {p * per_width + weight,
             {p + math::select(r.max > T(0), db * per_width, T(0)), math::select(r.min < T(0), da * per_width, T(0))},
             {weight, p - weight}};
@@ -70,7 +71,8 @@ struct self_adjusted {
   BASIN_HD static T lower(row<T> const& r) { return math::min(T(0), r.min); }
   template <class T>
   BASIN_HD static T upper(row<T> const& r) { return math::max(T(0), r.max); }
-  /// (s - a) / (b - a), and 1 in a row of zeros. Halves, so that the width of huge scores does not overflow.
+  /// (s - a) / (b - a), and 1 in a row of zeros. All numbers are halved, so that the width of huge scores does not
+  /// overflow.
   template <class T>
   BASIN_HD static T place(row<T> const& r, T score) {
     T const half = T(0.5f), width = half * upper(r) - half * lower(r);
@@ -78,6 +80,7 @@ struct self_adjusted {
   }
 };
 
-static_assert(streamable_normalizer<self_adjusted> && !online_normalizer<self_adjusted> && differentiable_normalizer<self_adjusted>);
+static_assert(streamable_normalizer<self_adjusted> && !online_normalizer<self_adjusted> &&
+              differentiable_normalizer<self_adjusted>);
 
 }  // namespace basin

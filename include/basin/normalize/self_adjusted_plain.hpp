@@ -8,12 +8,12 @@ namespace basin {
 /// Scores times their softmax: w_j = s_j p_j, p = softmax(s). Weights may be negative.
 ///
 /// Models    online_normalizer
-/// Source    Zheng et al. 2025, arXiv 2502.18277, the plain form; self_adjusted is the one it recommends
+/// Source    Zheng et al. 2025, arXiv 2502.18277, the plain form; it recommends the form of self_adjusted
 /// Shapes    one row; scores [keys]
 /// State     max, sum of exp(s_j - max)
 /// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 12) eps
-/// Edges     an empty row gives 0; observers of logarithms (entropy) see NaN where weights are negative
-/// Cost      1 exp and 4 flop per score, and an exp more for its share of the sum
+/// Edges     an empty row gives 0; observers that use logarithms (entropy) report NaN for rows with negative weights
+/// Cost      2 exp per score (one for the term, one for the sum) and 4 flop
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct self_adjusted_plain {
@@ -48,6 +48,7 @@ struct self_adjusted_plain {
   }
 };
 
-static_assert(online_normalizer<self_adjusted_plain> && starts_uncounted<self_adjusted_plain> && differentiable_normalizer<self_adjusted_plain>);
+static_assert(online_normalizer<self_adjusted_plain> && starts_uncounted<self_adjusted_plain> &&
+              differentiable_normalizer<self_adjusted_plain>);
 
 }  // namespace basin

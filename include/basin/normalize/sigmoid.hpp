@@ -8,20 +8,20 @@
 
 namespace basin {
 
-/// Every score on its own: w_j = 1 / (1 + exp(-(s_j + b))).
+/// Each weight depends on its own score alone: w_j = 1 / (1 + exp(-(s_j + b))).
 ///
-/// Models    online_normalizer; nothing of a row is kept
+/// Models    online_normalizer with an empty row state
 /// Source    Ramapuram et al. 2024, arXiv 2409.04431; b = -log n for rows of n keys: sigmoid::for_length(n)
 /// Shapes    one row; scores [keys]
 /// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= 4 eps (|s + b| + 2)
-/// Edges     an empty row gives 0; weights sum to anything up to the number of keys
+/// Edges     an empty row gives 0; the sum of weights is between 0 and the number of keys
 /// Cost      1 exp and 1 division per score
 /// Errors    value_error from validate(): a bias that is not finite
 /// Example   examples/02_normalizers.cpp
 struct sigmoid {
   double bias = 0;
 
-  /// The bias -log n, with which a row of n scores of 0 weighs about 1 in all.
+  /// The bias -log n: the weights of n scores of 0 then sum to about 1.
   static sigmoid for_length(double n) { return {-std::log(n)}; }
 
   template <class T>
@@ -47,7 +47,8 @@ struct sigmoid {
   BASIN_HD low_rank_jacobian<T, 0> jacobian(row<T> const&, T, T weight) const { return {weight * (T(1) - weight)}; }
 
   void validate() const {
-    if (!(bias >= -math::largest<float> && bias <= math::largest<float>)) throw value_error(message("basin::sigmoid: bias is ", bias, "; it must be finite"));
+    if (!(bias >= -math::largest<float> && bias <= math::largest<float>))
+      throw value_error(message("basin::sigmoid: bias is ", bias, "; it must be finite"));
   }
 };
 

@@ -7,12 +7,13 @@
 
 namespace basin {
 
-/// Softmax with one more key, of a learned score b a head, that carries no value: w_j = exp(s_j) / (exp(b) + sum_k exp(s_k)).
+/// Softmax with one more key per head, with a learned score b and no value: w_j = exp(s_j) / (exp(b) + sum_k exp(s_k)).
 ///
 /// Models    online_normalizer, has_parameters
 /// Source    OpenAI 2025, gpt-oss (one logit a head, not multiplied by the scale of the scores)
 /// Shapes    one row; scores [keys]; logit [heads], or one for all
-/// State     max = max(b, max s), sum of exp(s_j - max), b; b joins in factor() alone, so it counts once however a row is cut
+/// State     max = max(b, max s), sum of exp(s_j - max), b; only factor() adds b to the divisor, so it counts once
+///           however a row is split
 /// Precision as softmax
 /// Edges     an empty row gives 0; b = -inf is softmax; db = - w_b sum_j w_j dw_j, w_b the weight of the sink
 /// Cost      1 exp and 3 flop per score, 1 exp a row
@@ -52,7 +53,9 @@ struct sink_logit {
   template <class T>
   BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp(old.max - now.max); }
   template <class T>
-  BASIN_HD T factor(row<T> const& r) const { return math::select(r.sum == T(0), T(0), T(1) / (r.sum + math::exp(r.logit - r.max))); }
+  BASIN_HD T factor(row<T> const& r) const {
+    return math::select(r.sum == T(0), T(0), T(1) / (r.sum + math::exp(r.logit - r.max)));
+  }
   template <class T>
   BASIN_HD void merge(row<T>& into, row<T> const& from) const {
     row<T> const now{math::max(into.max, from.max), T(0), into.logit};
@@ -71,7 +74,9 @@ struct sink_logit {
   BASIN_HD for_parameters<sink_logit, T> parameter_gradient(row<T> const& r, T, T weight, T dweight, T) const {
     return {T(0) - math::exp(r.logit - r.max) * factor(r) * weight * dweight};
   }
-  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const {
+    gradients.put(at, which, gradient);
+  }
 
   void validate() const { logit.require_one("basin::sink_logit", "logit", logit_range); }
   void validate_values(problem const& call) const { logit.require_each("basin::sink_logit", "logit", logit_range, call); }

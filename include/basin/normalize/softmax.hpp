@@ -12,7 +12,8 @@ namespace basin {
 /// Source    Vaswani et al. 2017, eq. 1; streamed as Milakov & Gimelshein 2018, alg. 3
 /// Shapes    one row; scores [keys], natural-log units, already scaled
 /// State     max = m, sum = l; two scalars a row
-/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 8) eps against double (property/normalizer_rows.test.cpp)
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 8) eps against
+///           double (property/normalizer_rows.test.cpp)
 /// Edges     an empty row gives 0, never NaN; a score of +inf or NaN makes its own row NaN and no other
 /// Cost      1 exp and 4 flop per score
 /// Errors    value_error from validate(): a temperature that is not a positive number
@@ -30,13 +31,15 @@ struct softmax {
   };
 
   template <class T>
-  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::larger(r.max, score); }  // a NaN shows in the sum
+  BASIN_HD void raise(row<T>& r, T score) const { r.max = math::larger(r.max, score); }  // the sum propagates a NaN
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const { return math::exp_nonpositive(log_term(r, score)); }
   template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
-  BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp((old.max - now.max) * per_temperature<T>()); }
+  BASIN_HD T rescale(row<T> const& old, row<T> const& now) const {
+    return math::exp((old.max - now.max) * per_temperature<T>());
+  }
   template <class T>
   BASIN_HD T factor(row<T> const& r) const { return math::select(r.sum == T(0), T(0), T(1) / r.sum); }
   template <class T>

@@ -6,7 +6,7 @@
 
 namespace basin {
 
-/// Softmax with n more keys of score 0 that carry no value: w_j = exp(s_j) / (n + sum_k exp(s_k)); softmax1 is n = 1.
+/// Softmax with n more keys of score 0 and no value: w_j = exp(s_j) / (n + sum_k exp(s_k)); softmax1 is n = 1.
 ///
 /// Models    online_normalizer
 /// Source    Miller 2023, "Attention is off by one"; n real as in flash-attention-softmax-n
@@ -41,7 +41,9 @@ struct softmax_n {
   template <class T>
   BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp(old.max - now.max); }
   template <class T>
-  BASIN_HD T factor(row<T> const& r) const { return T(1) / (r.sum + T(static_cast<math::scalar_of<T>>(n)) * math::exp(T(0) - r.max)); }
+  BASIN_HD T factor(row<T> const& r) const {
+    return T(1) / (r.sum + T(static_cast<math::scalar_of<T>>(n)) * math::exp(T(0) - r.max));
+  }
   template <class T>
   BASIN_HD void merge(row<T>& into, row<T> const& from) const {
     row<T> const now{math::max(into.max, from.max), T(0)};
@@ -50,7 +52,9 @@ struct softmax_n {
 
   /// log(n + sum_j exp(s_j)); log n for an empty row.
   template <class T>
-  BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum + T(static_cast<math::scalar_of<T>>(n)) * math::exp(T(0) - r.max)); }
+  BASIN_HD T log_sum_exp(row<T> const& r) const {
+    return r.max + math::log(r.sum + T(static_cast<math::scalar_of<T>>(n)) * math::exp(T(0) - r.max));
+  }
 
   /// J = diag w - w w^T, with sum w < 1.
   template <class T>

@@ -6,16 +6,17 @@
 
 namespace basin {
 
-/// Rectified softmax, which may give a whole row nothing: w_j = max(e^s_j - 1, 0) / (sum_k |e^s_k - 1| + epsilon).
+/// Rectified softmax; all weights of a row may be 0: w_j = max(e^s_j - 1, 0) / (sum_k |e^s_k - 1| + epsilon).
 ///
 /// Models    online_normalizer
 /// Source    Zuhri et al. 2025, arXiv 2504.20966
 /// Shapes    one row; scores [keys]
 /// State     max = max(0, max s), sum of |e^s_j - 1| e^-max; max >= 0 keeps e^-max from overflowing
-/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 16) eps, for scores near 0 too (expm1)
-/// Edges     an empty row gives 0, and so does a row without positive scores; weights sum to at most 1; a score of 0 has the
-///           derivative 0 of its own weight; the Jacobian is unbounded where all scores tend to 0
-/// Cost      1 exp, 1 expm1 and 5 flop per score, and as much again for its share of the sum
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 16) eps, for
+///           scores near 0 too (expm1)
+/// Edges     an empty row gives 0, and so does a row without positive scores; weights sum to at most 1; at a score of 0
+///           the derivative of its weight in it is 0; the Jacobian is unbounded as all scores tend to 0
+/// Cost      1 exp, 1 expm1 and 5 flop per score for the term, and the same again for the sum
 /// Errors    value_error from validate(): epsilon is negative or not finite
 /// Example   examples/02_normalizers.cpp
 struct softpick {
@@ -33,7 +34,9 @@ struct softpick {
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const { return math::select(score <= T(0), T(0), size(r, score)); }
   template <class T>
-  BASIN_HD void add(row<T>& r, T score, T) const { r.sum = r.sum + math::select(score == math::minus_inf<T>(), T(0), size(r, score)); }
+  BASIN_HD void add(row<T>& r, T score, T) const {
+    r.sum = r.sum + math::select(score == math::minus_inf<T>(), T(0), size(r, score));
+  }
   template <class T>
   BASIN_HD T rescale(row<T> const& old, row<T> const& now) const { return math::exp(old.max - now.max); }
   template <class T>
@@ -61,7 +64,7 @@ struct softpick {
   }
 
  private:
-  /// |e^s - 1| e^-max = e^(max(s, 0) - max) (1 - e^-|s|), of which no factor overflows.
+  /// |e^s - 1| e^-max = e^(max(s, 0) - max) (1 - e^-|s|): neither factor overflows.
   template <class T>
   BASIN_HD static T size(row<T> const& r, T score) {
     return math::exp(math::max(score, T(0)) - r.max) * (T(0) - math::expm1(T(0) - math::abs(score)));

@@ -10,13 +10,15 @@ namespace basin {
 /// Softmax over the k largest scores of a row; every other weight is 0.
 ///
 /// Models    streamable_normalizer with terms
-/// Source    threshold search as in Gupta et al. 2021 (top-k attention), by counts at four cuts a sweep (detail/set_search.hpp)
+/// Source    threshold search as in Gupta et al. 2021 (top-k attention), by counts at four cuts per pass
+///           (detail/set_search.hpp)
 /// Shapes    one row; scores [keys]
-/// State     moments of the scores, then cuts and what they count; the eight scores nearest to the threshold
-/// Precision the chosen set is exact; weights as softmax
-/// Edges     ties with the k-th largest score are all kept, so that permuting keys permutes weights; k >= keys is softmax
+/// State     moments of the scores, then cuts and their counts; the eight scores nearest to the threshold
+/// Precision the selected set is exact; weights as softmax
+/// Edges     ties with the k-th largest score are all kept, so that permuting keys permutes weights; k >= keys is
+///           softmax
 /// Order     does not matter
-/// Cost      3 sweeps of 12 operations per score where scores are like normal ones, then softmax
+/// Cost      3 passes of 12 operations per score for normally distributed scores, then softmax
 /// Errors    value_error from validate(): k < 1
 /// Example   examples/02_normalizers.cpp
 struct top_k {
@@ -44,8 +46,10 @@ struct top_k {
   BASIN_HD void aim(row<T>& r) const {
     T const keys = r.set.measured_keys(), chosen = wanted<T>();
     T const spread = math::larger(T(7), T(0.8f) * math::sqrt(math::larger(T(0), chosen * (T(1) - chosen / keys))));
-    r.set.begin(r.max, keys > chosen, chosen <= T(8),
-                [&](int c, T) { return r.set.quantile((math::fma(T(static_cast<float>(c) - 1.5f), spread, chosen) - T(4)) / keys, T(0.5f) / keys); });
+    r.set.begin(r.max, keys > chosen, chosen <= T(8), [&](int c, T) {
+      T const count = math::fma(T(static_cast<float>(c) - 1.5f), spread, chosen) - T(4);
+      return r.set.quantile(count / keys, T(0.5f) / keys);
+    });
   }
   template <class T>
   BASIN_HD void absorb(row<T>& r, T score) const {
@@ -53,15 +57,19 @@ struct top_k {
   }
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    return r.set.next(r.max, wanted<T>(), r.set.keys, T(64), T(4), [](T width) { return math::larger(T(7), T(0.5f) * math::sqrt(width)); }, [](T) { return T(1); });
+    return r.set.next(
+        r.max, wanted<T>(), r.set.keys, T(64), T(4),
+        [](T width) { return math::larger(T(7), T(0.5f) * math::sqrt(width)); }, [](T) { return T(1); });
   }
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score < r.set.low, T(0), math::exp_nonpositive(score - r.max));  // a NaN is not below
+    return math::select(score < r.set.low, T(0), math::exp_nonpositive(score - r.max));  // a NaN stays a NaN
   }
   template <class T>
-  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.set.low, math::minus_inf<T>(), score - r.max); }
+  BASIN_HD T log_term(row<T> const& r, T score) const {
+    return math::select(score < r.set.low, math::minus_inf<T>(), score - r.max);
+  }
   template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
@@ -76,11 +84,11 @@ struct top_k {
   template <class T>
   BASIN_HD T term_sum(row<T> const& r) const { return r.sum; }
 
-  /// log sum exp of the chosen scores; -inf for an empty row.
+  /// log sum exp of the selected scores; -inf for an empty row.
   template <class T>
   BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum); }
 
-  /// Softmax on the chosen scores; the choice itself is piecewise constant.
+  /// That of softmax over the selected scores; the selection is piecewise constant.
   template <class T>
   BASIN_HD jacobian_terms<T> jacobian(row<T> const&, T, T weight) const { return {weight, weight, weight}; }
 

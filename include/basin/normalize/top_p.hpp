@@ -10,13 +10,15 @@ namespace basin {
 /// Softmax over the smallest set of largest scores whose softmax weights sum to p or more; every other weight is 0.
 ///
 /// Models    streamable_normalizer with terms
-/// Source    Lin et al. 2025, arXiv 2502.02770 (Twilight); by the mass from four cuts a sweep on (detail/set_search.hpp)
+/// Source    Lin et al. 2025, arXiv 2502.02770 (Twilight); by the mass above four cuts per pass (detail/set_search.hpp)
 /// Shapes    one row; scores [keys]
-/// State     moments of the scores, then cuts and their mass; the eight scores nearest to the threshold
-/// Precision the set is that of sums taken in order: exact where no cumulative weight is within keys eps of p; weights as softmax
-/// Edges     ties with the least score of the set are all kept, so that permuting keys permutes weights; p = 1 is softmax
+/// State     moments of the scores, then cuts and the mass above each; the eight scores nearest to the threshold
+/// Precision sums are taken in the order of the keys, so the set is exact if no cumulative weight is within keys eps of
+///           p; weights as softmax
+/// Edges     ties with the least score of the set are all kept, so that permuting keys permutes weights; p = 1 is
+///           softmax
 /// Order     does not matter, up to rounding of the sums
-/// Cost      4 sweeps of 1 exp and 12 operations per score where scores are like normal ones, then softmax
+/// Cost      4 passes of 1 exp and 12 operations per score for normally distributed scores, then softmax
 /// Errors    value_error from validate(): p is not in (0, 1]
 /// Example   examples/02_normalizers.cpp
 struct top_p {
@@ -31,7 +33,7 @@ struct top_p {
   struct row {
     T max = math::lowest<T>();
     detail::set_search<T> set{};
-    T mass = T(0);                                               // of the whole row, once there was a sweep
+    T mass = T(0);                                               // of the whole row, after the first pass
     T sum = T(0);
   };
 
@@ -41,7 +43,8 @@ struct top_p {
     r.set.measure(score);
   }
 
-  /// Of normal scores the terms are normal, too, one variance further up. The last cut of the first sweep lies below all scores.
+  /// If scores are normally distributed, the mass of their terms is too, with a mean one variance higher. The last cut
+  /// of the first pass lies below all scores.
   template <class T>
   BASIN_HD void aim(row<T>& r) const {
     T const share = T(static_cast<math::scalar_of<T>>(p)), keys = r.set.measured_keys();
@@ -57,16 +60,19 @@ struct top_p {
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
     r.mass = math::select(r.mass == T(0) && r.set.stage >= T(0), r.set.gathered[r.set.cuts - 1], r.mass);
-    return r.set.next(r.max, T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.mass, math::highest<T>(), T(0), [](T width) { return T(0.04f) * width; },
-                      [&](T score) { return math::exp_nonpositive(score - r.max); });
+    return r.set.next(
+        r.max, T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.mass, math::highest<T>(), T(0),
+        [](T width) { return T(0.04f) * width; }, [&](T score) { return math::exp_nonpositive(score - r.max); });
   }
 
   template <class T>
   BASIN_HD T term(row<T> const& r, T score) const {
-    return math::select(score < r.set.low, T(0), math::exp_nonpositive(score - r.max));  // a NaN is not below
+    return math::select(score < r.set.low, T(0), math::exp_nonpositive(score - r.max));  // a NaN stays a NaN
   }
   template <class T>
-  BASIN_HD T log_term(row<T> const& r, T score) const { return math::select(score < r.set.low, math::minus_inf<T>(), score - r.max); }
+  BASIN_HD T log_term(row<T> const& r, T score) const {
+    return math::select(score < r.set.low, math::minus_inf<T>(), score - r.max);
+  }
   template <class T>
   BASIN_HD void add(row<T>& r, T, T term) const { r.sum = r.sum + term; }
   template <class T>
@@ -85,12 +91,13 @@ struct top_p {
   template <class T>
   BASIN_HD T log_sum_exp(row<T> const& r) const { return r.max + math::log(r.sum); }
 
-  /// Softmax on the set; the set itself is piecewise constant.
+  /// That of softmax over the set; the set is piecewise constant.
   template <class T>
   BASIN_HD jacobian_terms<T> jacobian(row<T> const&, T, T weight) const { return {weight, weight, weight}; }
 
   void validate() const {
-    if (!(p > 0 && p <= 1)) throw value_error(message("basin::top_p: p is ", p, "; it must be more than 0 and at most 1"));
+    if (!(p > 0 && p <= 1))
+      throw value_error(message("basin::top_p: p is ", p, "; it must be more than 0 and at most 1"));
   }
 };
 

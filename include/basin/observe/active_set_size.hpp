@@ -6,12 +6,13 @@
 
 namespace basin {
 
-/// How many keys of every row have a weight above a threshold: #{j : w_ij > above}.
+/// The number of keys of every row whose weight exceeds a threshold: #{j : w_ij > above}.
 ///
 /// Models    whole_row_observer
 /// Shapes    counts [batch, heads, queries]; overwritten by every call
-/// Precision exact for the weights that the engine has: above 0 it counts the support of a sparse normalizer (sparsemax, top_k);
-///           of softmax it counts what did not underflow, which single and double precision decide differently
+/// Precision exact for the weights that the engine computes. With above = 0 it counts the support of a sparse
+///           normalizer (sparsemax, top_k), or the weights of softmax that did not underflow, which differ between
+///           single and double precision
 /// Edges     an empty row gives 0; a weight that is NaN is not above anything
 /// Cost      1 comparison per weight
 /// Errors    shape_error from validate(); value_error: a threshold that is NaN

@@ -12,16 +12,16 @@ namespace basin {
 /// Models    row_observer
 /// Shapes    nats [batch, heads, queries]; overwritten by every call
 /// Edges     an empty row gives 0; for weights that do not sum to 1 it is the same formula, not a Shannon entropy;
-///           a row with a negative weight has none and reports NaN
-/// Cost      2 flop and a selection per weight where the normalizer knows log_term and term_sum (softmax); else a logarithm more, and
-///           an addition and a selection
+///           a row with a negative weight gives NaN
+/// Cost      2 flop and a selection per weight if the normalizer has log_term and term_sum (softmax); without log_term
+///           a logarithm more; without term_sum an addition and a selection more
 /// Errors    shape_error from validate()
 struct entropy {
   view<double, 3> nats{};
 
   template <class T>
   struct row {
-    T log_sum = T(0);                                            // sum t log t over terms t
+    T log_sum = T(0);                                            // sum of t log t over terms t
   };
 
   template <class T>
@@ -29,7 +29,9 @@ struct entropy {
     r.log_sum = math::fma(seen.term, math::larger(math::lowest<T>(), seen.log_term), r.log_sum);  // 0 log 0 = 0
   }
   template <class T>
-  BASIN_HD void rescale(row<T>& r, T by, term_totals<T> all) const { r.log_sum = by * r.log_sum + times_log(by) * all.sum; }
+  BASIN_HD void rescale(row<T>& r, T by, term_totals<T> all) const {
+    r.log_sum = by * r.log_sum + times_log(by) * all.sum;
+  }
   template <class T>
   BASIN_HD void merge(row<T>& into, row<T> const& from) const { into.log_sum = into.log_sum + from.log_sum; }
   /// With w = f t: - sum w log w = - f sum t log t - f log f sum t.

@@ -6,16 +6,16 @@
 
 namespace basin {
 
-/// The logarithm that every row is normalised by: L_i with w_ij = exp(c s_ij - L_i), c what the normalizer multiplies scores by.
-/// For softmax at temperature T it is log sum_j exp(s_ij / T).
+/// The logarithm of every row's divisor: L_i with w_ij = exp(c s_ij - L_i), where c is the normalizer's factor on
+/// scores. For softmax at temperature T it is log sum_j exp(s_ij / T).
 ///
-/// Models    row_observer, told the log of the sum
+/// Models    row_observer that uses log_sum_exp(row)
 /// Source    the auxiliary output of Dao et al. 2022, arXiv 2205.14135
 /// Shapes    values [batch, heads, queries], in nats; overwritten by every call
-/// Precision that of the engine: its own running maximum and sum, no second pass
-/// Edges     an empty row gives -inf, or what is in the divisor beside the row (log n, the logit of a sink); defined where the
-///           weights are exponentials over one divisor: softmax, softmax_n, sink_logit, adaptive_temperature, top_k and top_p (of
-///           the keys they chose), and length_scaled over them (of the scaled scores)
+/// Precision that of the engine's own running maximum and sum; there is no second pass
+/// Edges     an empty row gives -inf, or the logarithm of the rest of the divisor (log n, the logit of a sink); defined
+///           if the weights are exponentials over one divisor: softmax, softmax_n, sink_logit, adaptive_temperature,
+///           top_k and top_p (over the keys that they select), and length_scaled over them (for the scaled scores)
 /// Cost      1 logarithm a row
 /// Errors    shape_error from validate(); static_assert: a normalizer without log_sum_exp(row), such as sparsemax
 struct log_sum_exp {

@@ -12,7 +12,7 @@ namespace basin {
 /// Models    row_observer
 /// Shapes    weights [batch, heads, queries]; overwritten by every call
 /// Edges     an empty row gives 0
-/// Cost      nothing per weight where the normalizer knows term_sum (softmax); else an addition and a selection
+/// Cost      nothing per weight if the normalizer has term_sum (softmax); else an addition and a selection
 /// Errors    shape_error from validate()
 struct max_weight {
   view<double, 3> weights{};
@@ -28,7 +28,7 @@ struct max_weight {
   BASIN_HD void merge(row<T>&, row<T> const&) const {}
   template <class T>
   BASIN_HD T report(row<T> const&, T factor, term_totals<T> all) const {
-    return factor * math::select(all.sum == all.sum, all.largest, all.sum);  // a NaN is no largest, but it is in the sum
+    return factor * math::select(all.sum == all.sum, all.largest, all.sum);  // only the sum propagates a NaN
   }
   BASIN_HD void sees_row(row_at at, double value) const { weights(at.batch, at.head, at.query) = value; }
 

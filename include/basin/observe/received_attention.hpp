@@ -6,13 +6,13 @@
 
 namespace basin {
 
-/// What each key receives: c_j = sum_i w_ij, the column sums of the attention matrix, which is never stored.
+/// The received attention of each key: c_j = sum_i w_ij, the column sums of the weight matrix, which is never stored.
 ///
 /// Models    key_observer
 /// Source    Rulli et al. 2025, arXiv 2510.15731, eq. 3 (times the number of queries)
 /// Shapes    sums [batch, heads, keys], heads of the queries; overwritten by every call
-/// Precision float sums over a panel of queries, double across panels; sums over keys equal the mass of the rows
-/// Edges     a key that nobody sees gets 0
+/// Precision float sums within a query tile, double across tiles; the sum over keys equals the total weight of all rows
+/// Edges     a key that is visible to no query gives 0
 /// Cost      1 flop per weight
 /// Errors    shape_error from validate()
 struct received_attention {

@@ -7,7 +7,7 @@
 
 namespace basin {
 
-/// Several observers in one pass: attention<>{}.with(together(entropy{h}, received_attention{c})).
+/// Several observers in one call: attention<>{}.with(together(entropy{h}, received_attention{c})).
 ///
 /// Models    composite_observer
 /// Cost      that of its parts

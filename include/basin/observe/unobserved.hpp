@@ -5,7 +5,7 @@
 
 namespace basin {
 
-/// Looks at nothing.
+/// Observes nothing: the default of the slot.
 struct unobserved {
   using sees_nothing = void;
 };

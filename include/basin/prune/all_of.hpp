@@ -7,11 +7,11 @@
 
 namespace basin {
 
-/// What several pruners keep together: attention<>{}.with(all_of(window_with_sinks{}, score_floor{-8})).
+/// The keys that several pruners all keep: attention<>{}.with(all_of(window_with_sinks{}, score_floor{-8})).
 ///
 /// Models    pruner
-/// Edges     of a tile that each pruner keeps in part it says `some`, also where no cell is left
-/// Cost      that of its parts; a cell is asked of the next pruner only where those before keep it
+/// Edges     covers() is `some` for a tile that each pruner keeps in part, even if no element is kept
+/// Cost      that of its parts; a pruner is evaluated for an element only if the pruners before it keep the element
 /// Errors    those of its parts
 template <pruner... Pruners>
 struct all_of_pruners {
@@ -25,7 +25,8 @@ struct all_of_pruners {
   }
   BASIN_HD constexpr coverage covers(tile t) const {
     coverage left = coverage::all;
-    cuda::std::apply([&](auto const&... p) { ((left = left == coverage::none ? left : both(left, kept(p, t))), ...); }, pruners);
+    cuda::std::apply(
+        [&](auto const&... p) { ((left = left == coverage::none ? left : both(left, kept(p, t))), ...); }, pruners);
     return left;
   }
   void validate(problem const& call) const {

@@ -5,7 +5,7 @@
 
 namespace basin {
 
-/// Keeps whatever the mask allows.
+/// Keeps every key that the mask allows.
 struct keep_all {
   using alike_for_heads = std::true_type;
 

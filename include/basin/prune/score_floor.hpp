@@ -6,13 +6,14 @@
 
 namespace basin {
 
-/// Keeps the keys whose score reaches a floor: s_ij >= least, in the units that the normalizer is given.
+/// Keeps the keys whose score is at or above a floor: s_ij >= least, in the units of the normalizer's scores.
 ///
 /// Models    pruner
-/// Edges     a row whose every score lies below keeps no key and gives 0; a score that is NaN is kept, so that it shows;
-///           a floor of -inf keeps everything
-/// Precision scores are compared in the precision of the engine: one within rounding of the floor may fall on either side
-/// Cost      every cell is asked, as no tile can be judged before its scores are there
+/// Edges     a row whose scores are all below keeps no key and gives 0; a key whose score is NaN is kept, so that the
+///           NaN is not hidden; a floor of -inf keeps all keys
+/// Precision scores are compared in the precision of the engine: a score within rounding of the floor may fall on
+///           either side
+/// Cost      1 comparison per score; no tile is skipped
 /// Errors    value_error from validate(): a floor that is NaN
 struct score_floor {
   using alike_for_heads = std::true_type;

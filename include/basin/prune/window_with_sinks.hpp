@@ -7,12 +7,14 @@
 
 namespace basin {
 
-/// Keeps the first `sinks` keys and the `recent` last ones up to the query: j < sinks or i - recent < j <= i + ahead.
+/// Keeps the first `sinks` keys, the last `recent` keys up to the query and `ahead` keys after it:
+/// j < sinks or i - recent < j <= i + ahead.
 ///
 /// Models    pruner
-/// Source    Xiao et al. 2024, arXiv 2309.17453 (StreamingLLM): 4 sinks, 512 recent keys in its code; `ahead` keys behind the
-///           query are for models that see both sides
-/// Edges     every query keeps itself; positions are those of the whole text: keys are not renumbered inside the window
+/// Source    Xiao et al. 2024, arXiv 2309.17453 (StreamingLLM): 4 sinks, 512 recent keys in its code; `ahead` is for
+///           bidirectional models
+/// Edges     every query keeps its own key; positions are those of the whole text: keys are not renumbered inside the
+///           window
 /// Errors    value_error from validate(): sinks or ahead below 0, recent below 1
 struct window_with_sinks {
   using alike_for_heads = std::true_type;
@@ -27,14 +29,17 @@ struct window_with_sinks {
     bool const has_sinks = t.first_key < sinks;
     index_t const first = has_sinks ? sinks : t.first_key;
     if (first >= t.last_key) return coverage::all;
-    index_t const furthest = t.last_query - 1 - first, nearest = t.first_query - (t.last_key - 1);  // of query - key, beyond the sinks
+    index_t const furthest = t.last_query - 1 - first;           // the range of query - key, without the sinks
+    index_t const nearest = t.first_query - (t.last_key - 1);
     if (furthest < recent && -nearest <= ahead) return coverage::all;
     return !has_sinks && (nearest >= recent || -furthest > ahead) ? coverage::none : coverage::some;
   }
 
   void validate() const {
     if (sinks < 0) throw value_error(message("basin::window_with_sinks: sinks is ", sinks, "; it must be at least 0"));
-    if (recent < 1) throw value_error(message("basin::window_with_sinks: recent is ", recent, "; a query keeps at least itself, so it must be at least 1"));
+    if (recent < 1)
+      throw value_error(message("basin::window_with_sinks: recent is ", recent,
+                                "; a query keeps at least its own key, so it must be at least 1"));
     if (ahead < 0) throw value_error(message("basin::window_with_sinks: ahead is ", ahead, "; it must be at least 0"));
   }
 };

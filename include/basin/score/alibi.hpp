@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A decorator: the scores of any scorer, less a penalty that grows with the distance.
+// A decorator: the scores of any scorer, minus a penalty that grows with the distance.
 
 #include <cmath>
 #include <vector>
@@ -13,15 +13,17 @@
 
 namespace basin {
 
-/// Attention with linear biases: score = inner score - slope_h |i - j|. alibi<scaled> is the usual one; alibi<soft_cap> caps
-/// the product and not the bias.
+/// Attention with linear biases: score = inner score - slope_h |i - j|. alibi<scaled> is the usual form;
+/// alibi<soft_cap> caps the product and not the bias.
 ///
 /// Models    scorer
-/// Source    Press et al. 2022, arXiv 2108.12409; both sides by |i - j|, which under a causal mask is i - j
-/// Shapes    slopes [heads of the queries]; a stride of 0 shares one; alibi_slopes() makes the usual ones
-/// Edges     a slope of 0 leaves its head without bias; a negative one favours what is far away
+/// Source    Press et al. 2022, arXiv 2108.12409, extended to keys after the query by |i - j|, which under a causal
+///           mask is i - j
+/// Shapes    slopes [heads of the queries]; a stride of 0 shares one; alibi_slopes() returns the usual ones
+/// Edges     a slope of 0 gives its head no bias; a negative slope favours distant keys
 /// Cost      4 flop per score beside the inner one
-/// Errors    shape_error: another number of slopes than heads; value_error, on the host: a slope that is not finite; those of the inner scorer
+/// Errors    shape_error: the number of slopes is not that of heads; value_error, on the host: a slope that is not
+///           finite; those of the inner scorer
 template <scorer Scorer>
 struct alibi {
   view<float const, 1> slopes{};
@@ -38,8 +40,9 @@ struct alibi {
   void validate(problem const& p) const {
     basin::validate(inner, p);
     if (slopes.data_handle() == nullptr || slopes.extent(0) != p.heads)
-      throw shape_error(message("basin::alibi: there are ", slopes.data_handle() == nullptr ? 0 : slopes.extent(0), " slopes but the call has ", p.heads,
-                                " query heads; give one slope for every head (alibi_slopes makes the usual ones)"));
+      throw shape_error(message("basin::alibi: there are ", slopes.data_handle() == nullptr ? 0 : slopes.extent(0),
+                                " slopes but the call has ", p.heads,
+                                " query heads; give one slope for every head (alibi_slopes returns the usual ones)"));
   }
   void validate_values(problem const& p) const {
     basin::validate_on_host(inner, p);
@@ -54,13 +57,14 @@ struct alibi {
   }
 };
 
-/// The usual slopes: for n = 2^m heads the geometric series 2^(-8/n), 2^(-16/n), ..., 2^-8; for any other number those of the
-/// power of two below, then every other one of the power above.
+/// The usual slopes: for n = 2^m heads the geometric series 2^(-8/n), 2^(-16/n), ..., 2^-8; for any other number those
+/// of the power of two below, then every other slope of the power above.
 ///
 /// Source    Press et al. 2022 and the code of its authors
 /// Errors    value_error: no head
 inline std::vector<float> alibi_slopes(index_t heads) {
-  if (heads < 1) throw value_error(message("basin::alibi_slopes: there are ", heads, " heads; there must be at least 1"));
+  if (heads < 1)
+    throw value_error(message("basin::alibi_slopes: there are ", heads, " heads; there must be at least 1"));
   index_t power = 1;
   while (2 * power <= heads) power *= 2;
   std::vector<float> slopes;

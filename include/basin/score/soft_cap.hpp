@@ -9,12 +9,12 @@
 
 namespace basin {
 
-/// Scores that bend towards +-cap: score = cap tanh(scale <q, k> / cap).
+/// Scores bounded smoothly by +-cap: score = cap tanh(scale <q, k> / cap).
 ///
 /// Models    scorer
 /// Source    Gemma 2, arXiv 2408.00118, section 2 (cap 50 for attention); the slope is scale (1 - tanh^2)
-/// Edges     a product of +-inf gives +-cap, so that it is a score like others; a NaN stays a NaN
-/// Cost      1 tanh per score; <q, k> is kept beside the score in the backward pass
+/// Edges     a product of +-inf gives the finite score +-cap; a NaN stays a NaN
+/// Cost      1 tanh per score; the backward pass keeps <q, k> beside the score
 /// Errors    value_error from validate(): a cap that is not positive and finite, a scale that is not finite
 struct soft_cap {
   float cap = 50.0f;
@@ -29,9 +29,11 @@ struct soft_cap {
   }
 
   void validate() const {
-    if (!(cap > 0 && cap <= math::largest<float>)) throw value_error(message("basin::soft_cap: cap is ", cap, "; it must be positive and finite"));
+    if (!(cap > 0 && cap <= math::largest<float>))
+      throw value_error(message("basin::soft_cap: cap is ", cap, "; it must be positive and finite"));
     if (!(std::abs(scale) <= math::largest<float>))
-      throw value_error(message("basin::soft_cap: scale is ", scale, "; it must be finite (0 stands for 1 / sqrt(dim))"));
+      throw value_error(message("basin::soft_cap: scale is ", scale,
+                                "; it must be finite (0 stands for 1 / sqrt(dim))"));
   }
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Where a GPU has one instruction for a function, and what it stands for everywhere else.
+// Functions that are one PTX instruction for float on a GPU, with their equivalents elsewhere.
 
 #include <cmath>
 #include <type_traits>
@@ -23,7 +23,7 @@ BASIN_HD BASIN_INLINE T exp2(T x) {
   return std::exp2(x);
 }
 
-/// log2 x; on a GPU within 2 eps of the result, between 1/2 and 2 within 2^-22.
+/// log2 x; on a GPU the relative error is within 2 eps; between 1/2 and 2 the absolute error is within 2^-22.
 template <class T>
 BASIN_HD BASIN_INLINE T log2(T x) {
 #if defined(__CUDA_ARCH__)
@@ -36,7 +36,7 @@ BASIN_HD BASIN_INLINE T log2(T x) {
   return std::log2(x);
 }
 
-/// e^x for x <= 0; on a GPU relative to the result within (2 + |x| / 2) eps, so that weights up to 1 are off by 2 eps.
+/// e^x for x <= 0; on a GPU the relative error is within (2 + |x| / 2) eps, that is 2 eps absolute for weights up to 1.
 template <class T>
 BASIN_HD BASIN_INLINE T exp_nonpositive(T x) {
 #if defined(__CUDA_ARCH__)
@@ -45,7 +45,7 @@ BASIN_HD BASIN_INLINE T exp_nonpositive(T x) {
   return std::exp(x);
 }
 
-/// The larger and the smaller of two numbers; a NaN on either side is kept.
+/// The larger and the smaller of two numbers; NaN if either is NaN.
 template <class T>
 BASIN_HD BASIN_INLINE T max(T a, T b) {
 #if defined(__CUDA_ARCH__)

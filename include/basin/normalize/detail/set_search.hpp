@@ -7,23 +7,29 @@
 
 namespace basin::detail {
 
-/// Which threshold the largest scores of a row reach whose weights, from the largest on, gather just enough.
+/// Finds the threshold of a row: the largest one for which the weights of the scores at or above it sum to `wanted` or
+/// more.
 ///
-/// A sweep looks at four cuts and gathers the weights from each on. Once there are few scores between the cut that gathers too little and the
-/// one that gathers enough, it keeps the eight largest of them as well: the threshold may be among those, which ends the search exactly. Cuts
-/// stand where the row would gather a little less, and a little more, than is wanted if its scores were normal: at first by their mean and
-/// variance, then on the line through the two cuts around the threshold, on the scale of normal quantiles, on which it is straight. Every
-/// third sweep divides the interval evenly, so that no row, whatever its scores, is searched for ever. A score that is NaN gathers nothing.
+/// A pass sums the weights at or above each of four cuts (candidate thresholds). `high` is the lowest cut whose sum is
+/// too small, `low` the highest cut whose sum is enough. Two of three passes also keep the eight largest scores between
+/// them; the third does so if few scores lie there. If the threshold is among the kept scores, the search ends exactly.
+/// Cuts are placed where the sum would be slightly less and slightly more than `wanted` if the scores were normally
+/// distributed: in the first pass by their mean and variance; then by interpolation between `low` and `high` on the
+/// scale of normal quantiles, on which the cut is linear in the quantile of the sum. Every third pass divides the
+/// interval evenly, so that every search ends. A score that is NaN adds nothing.
 template <class T>
 struct set_search {
   static constexpr int cuts = 4, nearest = 8;
 
-  T stage = T(-1);                                               // measuring; sweep 0, 1 or 2 of three; 3: done
-  T high = T(0) - math::minus_inf<T>(), over = T(0);             // the scores from high on gather `over`, too little
-  T low = math::lowest<T>(), under = math::highest<T>();         // those from low on `under`, enough; at last: the threshold
-  T keys = T(1 << 20);                                           // about how many scores there are
-  cuda::std::array<T, cuts> cut{}, gathered{};                   // while measuring, gathered is: keys, their sum, squares, the least
-  cuda::std::array<T, nearest> near{};                           // the largest scores between low and high, in order; inf where nobody looks
+  T stage = T(-1);                                               // -1: measuring; 0, 1, 2: pass of a cycle; 3: done
+  T high = T(0) - math::minus_inf<T>(), over = T(0);             // scores >= high have the sum `over`: too small
+  T low = math::lowest<T>(), under = math::highest<T>();         // scores >= low have the sum `under`: enough
+                                                                 // (low is the threshold when the search is done)
+  T keys = T(1 << 20);                                           // the number of scores; an estimate until measured
+  cuda::std::array<T, cuts> cut{}, gathered{};                   // gathered: sum of weights from each cut on; while
+                                                                 // measuring: count, sum, sum of squares, minimum
+  cuda::std::array<T, nearest> near{};                           // the largest scores between low and high, in order;
+                                                                 // inf if this pass does not keep them
 
   BASIN_HD set_search() {
     cut.fill(math::lowest<T>());
@@ -31,13 +37,13 @@ struct set_search {
     near.fill(T(0) - math::minus_inf<T>());
   }
 
-  /// Takes one score of a sweep, and its weight.
+  /// Takes one score of a pass, and its weight.
   BASIN_HD BASIN_INLINE void note(T score, T weight) {
     BASIN_UNROLL
     for (int c = 0; c < cuts; ++c) gathered[c] = math::select(score >= cut[c], gathered[c] + weight, gathered[c]);
     if (math::any(score > near[nearest - 1] && score < high)) keep(math::select(score < high, score, low));
   }
-  /// Takes one score of a row that is measured.
+  /// Takes one score of the measure stage.
   BASIN_HD BASIN_INLINE void measure(T score) {
     auto const counts = score > math::minus_inf<T>();
     gathered[0] = math::select(counts, gathered[0] + T(1), gathered[0]);
@@ -56,9 +62,9 @@ struct set_search {
       if (math::any(from.near[n] > near[nearest - 1])) keep(from.near[n]);
   }
 
-  /// Ends a sweep: weight_of(score) as note() was told, `wanted` of `total` in all; scores between high and low that gather
-  /// no more than `few` are worth keeping at once. Cuts are to gather `shift` less than is wanted, and are spread_of(what the scores between
-  /// gather) apart. True where another sweep is needed.
+  /// Ends a pass; true where another one is needed. weight_of(score) is the weight that was passed to note(); `total`
+  /// is the sum of all weights. `few` is the largest sum between high and low that counts as few scores. The next cuts
+  /// aim at sums around wanted - shift, at distances in units of spread_of(the sum between high and low).
   template <class Spread, class Weight>
   BASIN_HD auto next(T max, T wanted, T total, T few, T shift, Spread const& spread_of, Weight const& weight_of) {
     if (math::any(stage < T(0))) return begin_unaimed(max);
@@ -81,14 +87,16 @@ struct set_search {
     T const share = T(0.5f) / keys, above = quantile(over / total, share), below = quantile(under / total, share);
     aim_cuts(top, few, [&](int c) {
       T const guess = math::fma(T(c == 0 ? -3.0f : c == 1 ? -0.6f : c == 2 ? 0.6f : 3.0f), spread, wanted) - shift;
-      T const lean = (above - quantile(math::larger(over, math::smaller(guess, under)) / total, share)) / (above - below);
+      T const inside = math::larger(over, math::smaller(guess, under));
+      T const lean = (above - quantile(inside / total, share)) / (above - below);
       return (T(1) - lean) * top + lean * low;
     });
     return stage < T(3);
   }
 
-  /// Before the first sweep of a row that is measured: is there something to `search`, and are the nearest scores worth a look at once? Cut c
-  /// stands quantile_of(c, deviation) standard deviations above the mean.
+  /// Begins the search of a measured row, where `search` is true; where it is false, the search is done and keeps all
+  /// scores. The first pass keeps the nearest scores where `looks` is true. Cut c is quantile_of(c, deviation) standard
+  /// deviations above the mean.
   template <class Mask, class Quantile>
   BASIN_HD void begin(T max, Mask search, Mask looks, Quantile const& quantile_of) {
     keys = math::larger(gathered[0], T(1));
@@ -98,12 +106,13 @@ struct set_search {
     aim_cuts(max, T(0), [&](int c) { return math::fma(deviation, quantile_of(c, deviation), mean); });
     near.fill(math::select(search && looks, low, T(0) - math::minus_inf<T>()));
   }
-  /// So that the first sweep finds what all scores gather.
+  /// Moves the last cut below all scores, so that the first pass computes the sum of all weights.
   BASIN_HD void lower_last_cut() {
     cut[cuts - 1] = math::select(stage < T(3), math::lowest<T>(), cut[cuts - 1]);
   }
 
-  /// The z that a share of normal numbers lies above (Hastings 1955, sheet 67); shares are no nearer to 0 and 1 than `nearest_share`.
+  /// The z that a share of normally distributed numbers exceeds (Hastings 1955, sheet 67). The share is clamped to
+  /// [nearest_share, 1 - nearest_share].
   BASIN_HD static T quantile(T share, T nearest_share) {
     share = math::larger(nearest_share, math::smaller(share, T(1) - nearest_share));
     auto const upper = share < T(0.5f);
@@ -113,8 +122,7 @@ struct set_search {
   }
 
  private:
-  /// Where nobody called aim(), as a decorator may that does not know of it: what the sweep gathered is of no use, and the search begins without
-  /// a measure.
+  /// For decorators that do not forward aim(): discards what the pass gathered, and begins the search without moments.
   BASIN_HD auto begin_unaimed(T max) {
     stage = T(0);
     low = math::lowest<T>(), high = T(0) - math::minus_inf<T>();
@@ -142,8 +150,8 @@ struct set_search {
       near[n] = larger;
     }
   }
-  /// The threshold among the nearest scores: between the one with which there is enough, and the next, so that scores that are rounded
-  /// otherwise elsewhere fall on the same side.
+  /// Looks for the threshold among the nearest scores: midway between the score that makes the sum enough and the next
+  /// score, so that a score that is rounded differently elsewhere falls on the same side.
   template <class Weight>
   BASIN_HD void look_among_nearest(T wanted, Weight const& weight_of, T& found, T& at) const {
     auto const looked = near[0] < T(0) - math::minus_inf<T>();
@@ -153,26 +161,29 @@ struct set_search {
       auto const is_score = near[n] > low;
       sum = sum + math::select(is_score, weight_of(near[n]), T(0));
       T const after = near[n + 1 < nearest ? n + 1 : n], between = T(0.5f) * near[n] + T(0.5f) * after;
-      settle(looked && is_score && sum >= wanted, math::select(between > after && between <= near[n], between, near[n]), found, at);
+      T const threshold = math::select(between > after && between <= near[n], between, near[n]);
+      settle(looked && is_score && sum >= wanted, threshold, found, at);
     }
-    settle(looked && near[nearest - 1] <= low, low, found, at);  // there are no more scores above it
+    settle(looked && near[nearest - 1] <= low, low, found, at);  // near holds all scores between low and high
   }
-  /// Cuts where at(c) says, from the largest on, if that lies inside; those of rows that are done lie out of reach.
+  /// Places cut c at place_of(c), largest first, if that lies between low and high; in lanes that are done, at infinity.
   template <class At>
-  BASIN_HD void aim_cuts(T top, T few, At const& at) {
+  BASIN_HD void aim_cuts(T top, T few, At const& place_of) {
     auto const is_open = stage < T(3), evenly_now = stage == T(2);
     T const out_of_reach = T(0) - math::minus_inf<T>(), last = near[nearest - 1];
     BASIN_UNROLL
     for (int c = 0; c < cuts; ++c) {
-      T const part = T(c == 0 ? 0.25f : c == 1 ? 0.5f : c == 2 ? 0.75f : 0.875f), evenly = (T(1) - part) * top + part * low;
-      T there = at(c);
+      T const part = T(c == 0 ? 0.25f : c == 1 ? 0.5f : c == 2 ? 0.75f : 0.875f);
+      T const evenly = (T(1) - part) * top + part * low;
+      T there = place_of(c);
       if (c == 0) there = math::select(evenly_now && last < high, last, there);
       else there = math::select(evenly_now, evenly, there);
       there = math::select(there > low && there < high, there, evenly);
       cut[c] = math::select(is_open, there, out_of_reach);
       gathered[c] = T(0);
     }
-    near.fill(math::select(is_open && (under - over <= few || stage != T(1)), low, out_of_reach));  // equal scores stay many
+    auto const keeps_nearest = under - over <= few || stage != T(1);  // many equal scores never become few
+    near.fill(math::select(is_open && keeps_nearest, low, out_of_reach));
   }
 };
 

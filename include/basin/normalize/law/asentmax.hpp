@@ -5,20 +5,21 @@
 
 namespace basin {
 
-/// A law of length_scaled: scores times delta + beta (log(n + 1))^gamma, beta and gamma learned a head, n the number of visible
-/// keys. length_scaled<entmax15, asentmax> is ASEntmax.
+/// A scaling law of length_scaled: scores times delta + beta (log(n + 1))^gamma, with learned beta and gamma per head,
+/// n the number of visible keys. length_scaled<entmax15, asentmax> is ASEntmax.
 ///
 /// Source    Vasylenko et al. 2025, arXiv 2506.16640, with n + 1 as in its code (position + 2 where the mask is causal)
 /// Shapes    beta, gamma [heads], or one for all
-/// Edges     log(n + 1) >= log 2, so the scale is positive and smooth in both for every n
-/// Errors    value_error: delta or beta is negative, gamma is not finite; shape_error: fewer numbers than heads, gradients of
-///           another call
+/// Edges     log(n + 1) >= log 2, so for every n the scale is smooth in beta and gamma, and positive unless delta and
+///           beta are 0
+/// Errors    value_error: delta or beta is negative or not finite, gamma is not finite; shape_error: fewer numbers than
+///           heads, gradients of another call
 struct asentmax {
   static constexpr int parameters = 2;                           // beta, gamma
   static constexpr per_head::range beta_range{0, math::largest<float>, "it must be 0 or more, and finite"};
   static constexpr per_head::range gamma_range{-math::largest<float>, math::largest<float>, "it must be finite"};
   double delta = 1;
-  per_head beta{0.55}, gamma{0};                                 // means of its draws at the start: U(0.1, 1), N(0, 0.01)
+  per_head beta{0.55}, gamma{0};                                 // means of its initial values: U(0.1, 1), N(0, 0.01)
   parameter_gradients gradients{};
 
   template <class T>
@@ -27,7 +28,9 @@ struct asentmax {
   BASIN_HD for_parameters<asentmax, T> scale_slopes(row_context<T> const& at) const {
     return {power(at), number<T>(beta(at.head)) * power(at) * math::log(log_length(at))};
   }
-  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const {
+    gradients.put(at, which, gradient);
+  }
 
   void validate() const {
     per_head{delta}.require_one("basin::asentmax", "delta", beta_range);
@@ -56,7 +59,9 @@ struct asentmax {
   template <class T>
   BASIN_HD static T log_length(row_context<T> const& at) { return math::log(math::max(at.visible, T(1)) + T(1)); }
   template <class T>
-  BASIN_HD T power(row_context<T> const& at) const { return math::exp(number<T>(gamma(at.head)) * math::log(log_length(at))); }
+  BASIN_HD T power(row_context<T> const& at) const {
+    return math::exp(number<T>(gamma(at.head)) * math::log(log_length(at)));
+  }
 };
 
 }  // namespace basin

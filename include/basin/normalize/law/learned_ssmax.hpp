@@ -5,9 +5,9 @@
 
 namespace basin {
 
-/// A law of length_scaled: scores times s log n with a learned s a head, n the number of visible keys.
+/// A scaling law of length_scaled: scores times s log n, with a learned s per head, n the number of visible keys.
 ///
-/// Source    Nakanishi 2025, arXiv 2501.19399; it starts from 0.168 = 1 / (mean of log n up to 1024)
+/// Source    Nakanishi 2025, arXiv 2501.19399; its initial value is 0.168 = 1 / (mean of log n up to 1024)
 /// Shapes    s [heads], or one for all
 /// Edges     d loss / d s is reported as 0 where s itself is 0
 /// Errors    value_error: s is not finite; shape_error: fewer numbers than heads, gradients of another call
@@ -18,10 +18,14 @@ struct learned_ssmax {
   parameter_gradients gradients{};
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const { return T(static_cast<math::scalar_of<T>>(s(at.head))) * log_length(at); }
+  BASIN_HD T scale(row_context<T> const& at) const {
+    return T(static_cast<math::scalar_of<T>>(s(at.head))) * log_length(at);
+  }
   template <class T>
   BASIN_HD for_parameters<learned_ssmax, T> scale_slopes(row_context<T> const& at) const { return {log_length(at)}; }
-  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const {
+    gradients.put(at, which, gradient);
+  }
 
   void validate() const { s.require_one("basin::learned_ssmax", "s", s_range); }
   void validate_values(problem const& call) const { s.require_each("basin::learned_ssmax", "s", s_range, call); }

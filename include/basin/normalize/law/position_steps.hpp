@@ -9,10 +9,11 @@
 
 namespace basin {
 
-/// A law of length_scaled: scores times 1 + strength log(floor((t + 1) / step) + 1), t the position of the query from 0.
+/// A scaling law of length_scaled: scores times 1 + strength log(floor((t + 1) / step) + 1), t the position of the
+/// query from 0.
 ///
 /// Source    Llama 4's temperature tuning, strength 0.1 and step 8192
-/// Edges     queries before the first key count as t = -1
+/// Edges     t = -1 for queries before the first key
 /// Errors    value_error: strength is negative or not finite, step is not a positive number
 struct position_steps {
   using starts_uncounted = std::true_type;
@@ -27,7 +28,8 @@ struct position_steps {
   void validate() const {
     if (!(strength >= 0 && strength <= math::largest<float>))
       throw value_error(message("basin::position_steps: strength is ", strength, "; it must be 0 or more, and finite"));
-    if (!(step > 0 && step <= math::largest<float>)) throw value_error(message("basin::position_steps: step is ", step, "; it must be positive and finite"));
+    if (!(step > 0 && step <= math::largest<float>))
+      throw value_error(message("basin::position_steps: step is ", step, "; it must be positive and finite"));
   }
 };
 

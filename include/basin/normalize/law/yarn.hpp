@@ -10,9 +10,9 @@
 
 namespace basin {
 
-/// A law of length_scaled: scores times c^2, c = 0.1 log(factor) + 1, for a context that was made `factor` times as long.
+/// A scaling law of length_scaled: scores times c^2, c = 0.1 log(factor) + 1, for a context extended by `factor`.
 ///
-/// Source    Peng et al. 2023, arXiv 2309.00071; q and k both carry c there
+/// Source    Peng et al. 2023, arXiv 2309.00071, where q and k are each multiplied by c
 /// Errors    value_error: factor is below 1 or not finite
 struct yarn {
   using starts_uncounted = std::true_type;
@@ -24,7 +24,8 @@ struct yarn {
     return T(static_cast<math::scalar_of<T>>(c * c));
   }
   void validate() const {
-    if (!(factor >= 1 && factor <= math::largest<float>)) throw value_error(message("basin::yarn: factor is ", factor, "; it must be 1 or more, and finite"));
+    if (!(factor >= 1 && factor <= math::largest<float>))
+      throw value_error(message("basin::yarn: factor is ", factor, "; it must be 1 or more, and finite"));
   }
 };
 

@@ -14,7 +14,7 @@ namespace {
 class length_case {
   using numbers = std::vector<double>;
 
-  auto observed(numbers& entropies, numbers& largest) const {
+  auto watching(numbers& entropies, numbers& largest) const {
     auto const figures = [](numbers& rows) {
       return basin::contiguous(rows.data(), 1, 1, static_cast<basin::index_t>(rows.size()));
     };
@@ -30,7 +30,7 @@ class length_case {
   void check(bench::suite& suite) {
     suite.expect("the plain forward agrees with the reference, " + name(), [&] { return shape_.agrees(plain_); });
     suite.expect("the observed forward agrees with the reference, " + name(),
-                 [&] { return shape_.agrees(observed(entropies_, largest_)); });
+                 [&] { return shape_.agrees(watching(entropies_, largest_)); });
     suite.expect("entropies and largest weights agree with the reference, " + name(), [&] { return rows_agree(); });
   }
 
@@ -40,7 +40,7 @@ class length_case {
     };
     int const times = bench::times_for(shape_.flops());
     auto const t = suite.alternate({{"with entropy and largest weight, " + name(), shape_.flops(),
-                                     forward(observed(entropies_, largest_)), times},
+                                     forward(watching(entropies_, largest_)), times},
                                     {"forward, " + name(), shape_.flops(), forward(plain_), times}});
     return bench::ratios(t[0].seconds, t[1].seconds);
   }
@@ -49,7 +49,7 @@ class length_case {
   bool rows_agree() {
     auto const rows = static_cast<std::size_t>(shape_.sampled());
     numbers entropies(rows), largest(rows), out(rows * 64), got, got_largest;
-    basin::reference::forward(observed(entropies, largest), shape_.sampled_of(shape_.q().data_handle()), shape_.k(),
+    basin::reference::forward(watching(entropies, largest), shape_.sampled_of(shape_.q().data_handle()), shape_.k(),
                               shape_.v(),
                               basin::contiguous(out.data(), 1, 1, shape_.sampled(), 64));
     for (basin::index_t n = 0; n < shape_.sampled(); ++n) {

@@ -178,8 +178,8 @@ def main():
     print(f"  {'openmp_runtimes':<19} {machine['openmp_runtimes']}", file=sys.stderr)
     stated = dict(claims(results))
     if any(found.get("queued", 0) > 0.02 for found in results):
-        print("  This machine was busy: threads waited for a processor ('queued'). Of the two sides, that slows the one\n"
-              "  whose threads wait for each other more often, many times more: these ratios mean little.",
+        print("  This machine was busy: threads waited for a processor ('queued'). Of the two sides, that slows the\n"
+              "  one whose threads wait for each other more often, many times more: these ratios mean little.",
               file=sys.stderr)
     for name, value in stated.items():
         print(f"claim {name} {value:.4f}")

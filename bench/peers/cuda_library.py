@@ -12,7 +12,7 @@ NAMES = ("full", "causal", "top_k", "sparsemax", "entmax15", "own_normalizer")
 POLICIES = {name: number for number, name in enumerate(NAMES)}
 
 
-class Memory(ctypes.Structure):
+class Room(ctypes.Structure):
     _fields_ = [("workspace", ctypes.c_void_p), ("bytes", ctypes.c_uint64),
                 ("saved", ctypes.c_void_p), ("saved_bytes", ctypes.c_uint64),
                 ("received", ctypes.c_void_p), ("nats", ctypes.c_void_p),
@@ -36,12 +36,12 @@ class BasinOnDevice:
             raise TypeError("basin_cuda: tensors are bfloat16")
         needed = self.bytes_of_workspace(policy, *tensors[:3])
         workspace = torch.empty(needed, dtype=torch.uint8, device=tensors[0].device)
-        memory = Memory(workspace=workspace.data_ptr(), bytes=needed, stream=torch.cuda.current_stream().cuda_stream)
+        room = Room(workspace=workspace.data_ptr(), bytes=needed, stream=torch.cuda.current_stream().cuda_stream)
         if saved is not None:
-            memory.saved, memory.saved_bytes = saved.data_ptr(), saved.numel()
+            room.saved, room.saved_bytes = saved.data_ptr(), saved.numel()
         no_observer = 0
         arguments = (ctypes.byref(Tensor.of(x)) for x in tensors)
-        if getattr(self.library, entry)(POLICIES[policy], no_observer, *arguments, ctypes.byref(memory)):
+        if getattr(self.library, entry)(POLICIES[policy], no_observer, *arguments, ctypes.byref(room)):
             raise RuntimeError(self.library.basin_cuda_problem().decode())
 
     def forward(self, policy, q, k, v):

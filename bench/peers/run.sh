@@ -9,8 +9,8 @@
 #
 # Installs torch, numpy, onnx and onnxruntime by pip into build/peers/venv, if they are missing (about 1 GB; 4 GB if
 # only the wheels with CUDA are available).
-# Environment: BASIN_PEERS_PYTHON names a Python that has torch; then nothing is installed. OMP_NUM_THREADS is the number
-# of threads of both sides (default: one per processor). CXX is a g++ (default g++).
+# Environment: BASIN_PEERS_PYTHON names a Python that has torch; then nothing is installed. OMP_NUM_THREADS is the
+# number of threads of both sides (default: one per processor). CXX is a g++ (default g++).
 set -euo pipefail
 
 invoked_from=$PWD

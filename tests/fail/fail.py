@@ -39,7 +39,7 @@ def problem_of(source: str, command: list[str]) -> str | None:
     if compiles:
         return f"{source}: must not compile with SHOULD_FAIL, and does"
     if not re.search(expected, output):
-        return f"{source}: fails as it should, but says nothing that matches '{expected}':\n{output}"
+        return f"{source}: fails as it should, but its output does not match '{expected}':\n{output}"
     allowed, used = option_of(source, "lines"), output.count("\n")
     if allowed and used > int(allowed):
         return f"{source}: fails as it should, but in {used} lines where {allowed} are allowed:\n{output}"

@@ -55,7 +55,7 @@ inline void multiply_checked(view<float const, 2> a, view<float const, 2> b, vie
     threads::set_most(before);
   }
   if (failed)
-    throw error("basin::nn::multiply: oneDNN refused a product of checked shapes; it is probably out of memory");
+    throw error("basin::nn::multiply: oneDNN rejected a product of checked shapes; it is probably out of memory");
 }
 
 inline void multiply_checked(view<double const, 2> a, view<double const, 2> b, view<double, 2> c, update how) {

@@ -50,21 +50,21 @@ struct dynamics {
 /// Example   examples/study
 class trajectory {
  public:
-  explicit trajectory(index_t capacity, epsilon_rule rule = {}) : limit(capacity), test(rule) {
+  explicit trajectory(index_t capacity, epsilon_rule rule = {}) : room(capacity), test(rule) {
     rule.validate();
     if (capacity < 1)
       throw shape_error(message("basin::sinks::trajectory: capacity is ", capacity, "; it must be at least 1 key"));
-    sums.resize(static_cast<std::size_t>(limit));
-    times_sink.resize(static_cast<std::size_t>(limit));
+    sums.resize(static_cast<std::size_t>(room));
+    times_sink.resize(static_cast<std::size_t>(room));
   }
 
   /// Adds one step: its column sums c_j, which come from `queries` rows.
   void add_step(std::span<double const> received, index_t queries) {
     index_t const keys = static_cast<index_t>(received.size());
-    if (keys < 1 || keys > limit)
-      throw shape_error(message("basin::sinks::trajectory: a step has ", keys, " keys; the capacity is ", limit,
-                                ", so it must have 1 to ", limit));
-    std::vector<std::uint8_t> now(static_cast<std::size_t>(limit));
+    if (keys < 1 || keys > room)
+      throw shape_error(message("basin::sinks::trajectory: a step has ", keys, " keys; the capacity is ", room,
+                                ", so it must have 1 to ", room));
+    std::vector<std::uint8_t> now(static_cast<std::size_t>(room));
     step_record record{.keys = keys, .queries = queries};
     record.sinks = mark_sinks(test, received, queries, std::span(now).first(received.size()));
     record.strongest = strongest_keys(received, 1).front();
@@ -156,7 +156,7 @@ class trajectory {
     return either > 0 ? static_cast<double>(both) / static_cast<double>(either) : undefined;
   }
 
-  index_t limit;
+  index_t room;
   epsilon_rule test;
   std::vector<step_record> records;
   std::vector<std::uint8_t> last;

@@ -48,7 +48,7 @@ class selection_walk {
   selection_walk(std::span<double const> row_weights, seen_gram<G> const& seen, index_t most)
       : weights(row_weights), gram(seen), order(strongest(row_weights, most)), own(row_weights.size()),
         with(row_weights.size()), reach(row_weights.size(), -std::numeric_limits<double>::infinity()),
-        outside(row_weights.size(), 1.0), copy(row_weights.size()) {
+        outside(row_weights.size(), 1.0), room(row_weights.size()) {
     for (std::size_t i = 0; i < own.size(); ++i) own[i] = gram(static_cast<index_t>(i), static_cast<index_t>(i));
   }
 
@@ -56,7 +56,7 @@ class selection_walk {
     for (; taken < static_cast<std::size_t>(count); ++taken) {
       index_t const j = order[taken];
       if (gram.direct()) take(static_cast<std::size_t>(j), gram.direct_row(j));
-      else take(static_cast<std::size_t>(j), gram.copied_row(j, copy));
+      else take(static_cast<std::size_t>(j), gram.copied_row(j, room));
     }
     square = 0;
     for (auto const j : selected()) square += weights[static_cast<std::size_t>(j)] * with[static_cast<std::size_t>(j)];
@@ -128,7 +128,7 @@ class selection_walk {
   seen_gram<G> gram;
   std::vector<index_t> order;
   std::vector<double> own, with, reach;                          // G_ii; <x_i, s>; max_j G_jj - 2 G_ij
-  std::vector<double> outside, copy;                             // 1 outside I, else 0; a row of the Gram matrix
+  std::vector<double> outside, room;                             // 1 outside I, else 0; a row of the Gram matrix
   std::size_t taken = 0;
   double mass = 0, square = 0, longest = 0;                      // A_I, |s|^2, d_2^2
 };

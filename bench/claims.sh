@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # Runs every benchmark in its short form and prints one line for each figure that README states: claim NAME VALUE.
-# Everything else goes to stderr. About 4 minutes once it is built, on an idle machine.
+# Everything else goes to stderr. Takes about 4 minutes on an idle machine, after the build.
 #
 #   bench/claims.sh [--peers]
 #
-#   --peers   the comparisons with other libraries as well (bench/peers/run.sh): installs them, and takes longer
+#   --peers   also run the comparisons with other libraries (bench/peers/run.sh): installs them and takes longer
 #
 # Environment: CXX names the compiler (default g++).
 set -euo pipefail

@@ -8,7 +8,8 @@
 #include "support/suite.hpp"
 
 int main(int argc, char** argv) {
-  bench::suite suite{argc, argv, bench::clock::one_thread, "What does a causal forward save against a full one? fp32, L = 4096, one thread"};
+  bench::suite suite{argc, argv, bench::clock::one_thread,
+                     "What does a causal forward save against a full one? fp32, L = 4096, one thread"};
   basin::attention<> const full;
   auto const causal = full.with(basin::causal{});
 
@@ -17,11 +18,15 @@ int main(int argc, char** argv) {
     suite.expect("the full forward agrees with the reference", [&] { return shape.agrees(full); });
     suite.expect("the causal forward agrees with the reference", [&] { return shape.agrees(causal); });
 
-    std::string const at = ", d = " + std::to_string(dim);
-    auto const forward = [&](auto const& use) { return [&] { basin::cpu::forward(use, shape.q(), shape.k(), shape.v(), shape.out()); }; };
-    auto const t = suite.alternate({{"causal" + at, shape.flops() / 2, forward(causal)}, {"full" + at, shape.flops(), forward(full)}});
+    std::string const suffix = ", d = " + std::to_string(dim);
+    auto const forward = [&](auto const& use) {
+      return [&] { basin::cpu::forward(use, shape.q(), shape.k(), shape.v(), shape.out()); };
+    };
+    auto const t = suite.alternate({{"causal" + suffix, shape.flops() / 2, forward(causal)},
+                                    {"full" + suffix, shape.flops(), forward(full)}});
     auto const ratio = bench::ratios(t[0].seconds, t[1].seconds);
-    if (dim == 64) suite.claim("cpu_causal_over_full_l4k", "time of a causal forward over time of a full one, d = 64", ratio);
+    if (dim == 64)
+      suite.claim("cpu_causal_over_full_l4k", "time of a causal forward over time of a full one, d = 64", ratio);
     else suite.note("cpu_causal_over_full_d128_l4k", "the same, d = 128", ratio);
   }
   return suite.report();

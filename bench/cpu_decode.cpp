@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Question: does a step of generation read its keys and values as fast as memory gives them, and half of the bytes in half of the time?
+// Question: does a step of generation read keys and values at memory bandwidth, and half the bytes in half the time?
 
 #include <array>
 #include <cmath>
@@ -25,15 +25,16 @@ struct cache {
     for (index_t head = 0; head < heads; ++head) {
       basin::philox rng(static_cast<std::uint64_t>(head));
       for (index_t n = head * length * dim; n < (head + 1) * length * dim; ++n)
-        for (auto* const to : {&k, &v}) (*to)[static_cast<std::size_t>(n)] = static_cast<Storage>(static_cast<float>(2 * basin::uniform(rng) - 1));
+        for (auto* const to : {&k, &v})
+          (*to)[static_cast<std::size_t>(n)] = static_cast<Storage>(static_cast<float>(2 * basin::uniform(rng) - 1));
     }
     keys = basin::contiguous(static_cast<Storage const*>(k.data()), 1, heads, length, dim);
     values = basin::contiguous(static_cast<Storage const*>(v.data()), 1, heads, length, dim);
   }
 };
 
-/// The yardstick: every thread adds up its share of the same memory, in registers. It asks for lines 4 KiB ahead, as it is a third
-/// slower without (Sapphire Rapids, one core: 8.8 and 11.8 GB/s; 1 to 8 KiB ahead are alike).
+/// The baseline: every thread adds up its share of the same memory in registers. It prefetches lines 4 KiB ahead;
+/// without that it is a third slower (Sapphire Rapids, one core: 8.8 and 11.8 GB/s; 1 to 8 KiB ahead are alike).
 class reader {
  public:
   void run(std::vector<float> const& from) {
@@ -47,9 +48,9 @@ class reader {
       for (batch& s : sum) s = batch(0.0f);
       for (index_t n = first; n < std::min(size, first + piece); n += step)
         for (std::size_t c = 0; c < 8; ++c) {
-          float const* const at = from.data() + n + static_cast<index_t>(c * batch::size);
-          BASIN_PREFETCH(at + 1024, 3);
-          sum[c] = sum[c] + batch::load_unaligned(at);
+          float const* const line = from.data() + n + static_cast<index_t>(c * batch::size);
+          BASIN_PREFETCH(line + 1024, 3);
+          sum[c] = sum[c] + batch::load_unaligned(line);
         }
       for (batch const& s : sum) total += xsimd::hadd(s);
     }
@@ -61,7 +62,7 @@ class reader {
   float volatile result_ = 0;
 };
 
-/// |q|, |k|, |v| <= 1: as in attention_case.hpp.
+/// For |q|, |k|, |v| <= 1; see attention_case.hpp.
 double tolerance(index_t keys, index_t dim) {
   double const eps = std::numeric_limits<float>::epsilon() / 2, d = static_cast<double>(dim);
   return 2 * d * d * eps / std::sqrt(d) + static_cast<double>(keys) * eps;
@@ -72,7 +73,8 @@ double tolerance(index_t keys, index_t dim) {
 int main(int argc, char** argv) {
   using basin::index_t;
   bench::suite suite{argc, argv, bench::clock::wall,
-                     "How fast does a step of generation read its cache? 32 heads, d = 128, 32768 keys, one query a head, all threads"};
+                     "How fast does a step of generation read its cache? 32 heads, d = 128, 32768 keys, one query a "
+                     "head, all threads"};
   bool const dry = suite.how() == bench::mode::dry;
   index_t const heads = dry ? 2 : 32, length = dry ? 700 : 32768, dim = 128;
   std::vector<float> q(static_cast<std::size_t>(heads * dim)), out(q.size());
@@ -84,13 +86,17 @@ int main(int argc, char** argv) {
   cache<basin::bfloat16> const narrow(heads, length, dim);
   cache<basin::float16> const half(heads, length, dim);
 
-  auto const step = [&](auto const& from) { return [&] { basin::cpu::decode(basin::attention<>{}, queries, from.keys, from.values, outputs); }; };
+  auto const step = [&](auto const& from) {
+    return [&] { basin::cpu::decode(basin::attention<>{}, queries, from.keys, from.values, outputs); };
+  };
   auto const agrees = [&](auto const& from) {
     std::vector<double> expected(out.size());
-    basin::reference::forward(basin::attention<>{}, queries, from.keys, from.values, basin::contiguous(expected.data(), 1, heads, 1, dim));
+    basin::reference::forward(basin::attention<>{}, queries, from.keys, from.values,
+                              basin::contiguous(expected.data(), 1, heads, 1, dim));
     step(from)();
     double worst = 0;
-    for (std::size_t n = 0; n < out.size(); ++n) worst = std::max(worst, std::fabs(static_cast<double>(out[n]) - expected[n]));
+    for (std::size_t n = 0; n < out.size(); ++n)
+      worst = std::max(worst, std::fabs(static_cast<double>(out[n]) - expected[n]));
     return worst <= tolerance(length, dim);
   };
   suite.expect("decode agrees with the reference, fp32", [&] { return agrees(wide); });
@@ -110,9 +116,11 @@ int main(int argc, char** argv) {
       {"decode, bf16", 2 * numbers, step(narrow)},
       {"decode, fp16", 2 * numbers, step(half)},
   });
-  suite.claim("cpu_decode_bandwidth_share", "bytes of k and v a second in a step, over those of threads that only read them",
+  suite.claim("cpu_decode_bandwidth_share",
+              "bytes of k and v per second in a step, over those of threads that only read",
               bench::ratios(t[1].seconds, t[0].seconds));
-  suite.claim("cpu_decode_bf16_speedup", "time of a step with fp32 keys and values over its time with bf16", bench::ratios(t[0].seconds, t[2].seconds));
+  suite.claim("cpu_decode_bf16_speedup", "time of a step with fp32 keys and values over its time with bf16",
+              bench::ratios(t[0].seconds, t[2].seconds));
   suite.claim("cpu_decode_fp16_speedup", "the same with fp16", bench::ratios(t[0].seconds, t[3].seconds));
   return suite.report();
 }

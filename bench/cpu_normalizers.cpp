@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Question: what do normalizers that search for a threshold cost, next to softmax?
+// Question: what do normalizers with a threshold search cost, compared with softmax?
 //
-// The price depends on the scores: a threshold is found in fewer sweeps where few keys stand above it. The claims are made with
-// uniform inputs (scores of standard deviation 1/3: flat rows, the hard case), and noted beside them with standard normal ones.
+// The cost depends on the scores: the search takes fewer passes if few keys lie above the threshold. The claims are
+// made with uniform inputs (scores of standard deviation 1/3: flat rows, the hard case); notes give normal inputs.
 
 #include <algorithm>
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace {
 
-/// How many keys of each row have weight.
+/// The number of keys with weight in each row.
 template <class Attention>
 std::vector<double> supports(Attention const& use, bench::attention_case& shape) {
   std::vector<double> counts(static_cast<std::size_t>(shape.length()));
@@ -25,7 +25,8 @@ std::vector<double> supports(Attention const& use, bench::attention_case& shape)
 
 class contest {
  public:
-  contest(bench::suite& suite, bench::draw from) : suite_(suite), from_(from), shape_(suite.how() == bench::mode::dry ? 200 : 4096, 64, from) {}
+  contest(bench::suite& suite, bench::draw from)
+      : suite_(suite), from_(from), shape_(suite.how() == bench::mode::dry ? 200 : 4096, 64, from) {}
 
   void run() {
     basin::attention<> const softmax;
@@ -51,14 +52,16 @@ class contest {
 
   template <class Attention>
   void enter(std::string const& name, Attention const& use) {
-    turns_.push_back({name + drawn(), shape_.flops(), [this, use] { basin::cpu::forward(use, shape_.q(), shape_.k(), shape_.v(), shape_.out()); }});
+    auto const forward = [this, use] { basin::cpu::forward(use, shape_.q(), shape_.k(), shape_.v(), shape_.out()); };
+    turns_.push_back({name + drawn(), shape_.flops(), forward});
   }
   template <class Attention>
   void enter(std::string const& name, Attention const& use, weights errors) {
     auto const sizes = supports(use, shape_);
     double const most = *std::max_element(sizes.begin(), sizes.end());
+    double const amplified = errors == weights::absolute ? most : 1.0;
     suite_.expect(name + " agrees with the reference" + drawn(),
-                  [&] { return shape_.agrees(use, {static_cast<basin::index_t>(most), errors == weights::absolute ? most : 1.0}); });
+                  [&] { return shape_.agrees(use, {static_cast<basin::index_t>(most), amplified}); });
     suite_.note(name + "_keys_with_weight" + drawn(), "in a row; quartiles over rows", sizes);
     enter(name, use);
   }
@@ -73,7 +76,8 @@ class contest {
 
 int main(int argc, char** argv) {
   bench::suite suite{argc, argv, bench::clock::one_thread,
-                     "What do searching normalizers cost, next to softmax? fp32, k = 64, d = 64, L = 4096, one thread"};
+                     "What do searching normalizers cost, compared with softmax? fp32, k = 64, d = 64, L = 4096, "
+                     "one thread"};
   for (auto const from : {bench::draw::uniform, bench::draw::normal}) contest(suite, from).run();
   return suite.report();
 }

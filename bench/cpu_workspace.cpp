@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Question: how much memory does a call take beside its inputs and outputs?
 //
-// operator new and delete of this program count what is in use at once. Nothing is timed, so that a busy machine does no harm.
+// operator new and delete of this program count the memory in use. Nothing is timed, so other load does not matter.
 
 #include <omp.h>
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int threads = 2;
 
-/// What run() has in use at once beyond what was there before it, in MiB for each thread.
+/// The largest memory in use during run(), less that before it, in MiB per thread.
 template <class Run>
 double mib_per_thread(Run&& run) {
   long const before = basin_test::memory_in_use;
@@ -29,7 +29,8 @@ double mib_per_thread(Run&& run) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bench::suite suite{argc, argv, bench::clock::wall, "How much memory does a call take? fp32, one batch, one head, d = 64, L = 32768, two threads"};
+  bench::suite suite{argc, argv, bench::clock::wall,
+                     "How much memory does a call take? fp32, one batch, one head, d = 64, L = 32768, two threads"};
   omp_set_num_threads(threads);
   bench::gradient_case shape(suite.how() == bench::mode::dry ? 200 : 32768, 64);
   auto& inputs = shape.forward();
@@ -38,19 +39,22 @@ int main(int argc, char** argv) {
   auto const observed = plain.with(basin::received_attention{basin::contiguous(sums.data(), 1, 1, inputs.length())});
   auto const sparse = plain.with(basin::top_k{.k = 64});
 
-  suite.expect("the counter counts", [&] {
-    char* volatile memory = nullptr;                             // else the compiler may leave it out
+  suite.expect("allocated memory is counted", [&] {
+    char* volatile memory = nullptr;                             // volatile: the compiler must not omit the allocation
     return mib_per_thread([&] { memory = new char[threads << 20], delete[] memory; }) == 1;
   });
   auto const forward = [&](auto const& use) {
     inputs.forget();
-    double const mib = mib_per_thread([&] { basin::cpu::forward(use, inputs.q(), inputs.k(), inputs.v(), inputs.out()); });
+    double const mib = mib_per_thread(
+        [&] { basin::cpu::forward(use, inputs.q(), inputs.k(), inputs.v(), inputs.out()); });
     suite.expect("the forward agrees with the reference", [&] { return inputs.matches(use, {inputs.length()}); });
     return mib;
   };
-  suite.expect("the backward agrees with the reference, L = 512", [&] { return bench::gradient_case(512, 64).agrees(plain); });
+  suite.expect("the backward agrees with the reference, L = 512",
+               [&] { return bench::gradient_case(512, 64).agrees(plain); });
   suite.claim("cpu_workspace_mib_per_thread_l32k", "forward, MiB for each of two threads", {forward(plain)});
-  suite.note("cpu_workspace_mib_per_thread_l32k_received_attention", "forward with received attention", {forward(observed)});
+  suite.note("cpu_workspace_mib_per_thread_l32k_received_attention", "forward with received attention",
+             {forward(observed)});
   suite.note("cpu_workspace_mib_per_thread_l32k_top_k", "forward with top_k", {forward(sparse)});
   suite.note("cpu_workspace_mib_per_thread_l32k_backward", "backward", {mib_per_thread([&] { shape.run(plain); })});
   return suite.report();

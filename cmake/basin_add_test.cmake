@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...] [AS_RELEASED | SANITIZED]): one test program, each of its test
-# cases a CTest of its own, named NAME.<sentence> and labelled NAME. Tests are compiled as the preset says, at -Og for the sake of time; AS_RELEASED,
-# at -O2: engines and SIMD, as users have them. SANITIZED: under AddressSanitizer in every run, where the compiler has it.
+# basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...] [AS_RELEASED | SANITIZED]): one test
+# program. Each of its test cases becomes a CTest, named NAME.<sentence> and labelled NAME. By default, tests are
+# compiled as the preset says, at -Og to save time. AS_RELEASED compiles at -O2: engines and SIMD code as users get
+# them. SANITIZED uses AddressSanitizer in every run, if the compiler has it.
 
 find_package(Catch2 REQUIRED)
 include(Catch)
 
-# Catch2's main function, and the header that takes longest to read, are compiled once for all test programs.
+# Catch2's main function and the header that compiles slowest are compiled once for all test programs.
 add_library(basin_test_main OBJECT support/main.cpp support/precompiled.cpp)
 target_include_directories(basin_test_main PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}")
 target_compile_definitions(basin_test_main PUBLIC
@@ -15,11 +16,12 @@ target_link_libraries(basin_test_main PUBLIC Catch2::Catch2 basin::basin PRIVATE
 target_precompile_headers(basin_test_main PRIVATE support/precompiled.hpp)
 set_source_files_properties(support/main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS -O0)
 
-# What is precompiled, once more at -O2.
+# The same precompiled header at -O2.
 add_library(basin_test_released OBJECT support/precompiled.cpp)
 target_link_libraries(basin_test_released PRIVATE Catch2::Catch2 basin::basin basin_own)
 target_include_directories(basin_test_released PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
-target_compile_definitions(basin_test_released PRIVATE BASIN_DEFAULT_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
+target_compile_definitions(basin_test_released PRIVATE
+  BASIN_DEFAULT_SHARED_DATA="${PROJECT_SOURCE_DIR}/../shared/data")
 target_precompile_headers(basin_test_released PRIVATE support/precompiled.hpp)
 target_compile_options(basin_test_released PRIVATE -O2)
 
@@ -35,11 +37,12 @@ function(basin_add_test)
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "basin_add_test: needs NAME and SOURCES, and takes LIBRARIES; got '${ARGN}'")
   endif()
-  # CMake lists hold the names on their way to CTest: brackets and semicolons glue one test to the next.
+  # Names of tests pass through CMake lists on their way to CTest; brackets and semicolons would join two tests.
   foreach(source IN LISTS arg_SOURCES)
     file(STRINGS "${source}" bad REGEX "TEST_CASE(_METHOD)?\\(\"[^\"]*[][;\\\\]")
     if(NOT bad STREQUAL "")
-      message(FATAL_ERROR "basin_add_test: ${source}: a test's name may hold no '[', ']', ';' or '\\':\n${bad}")
+      message(FATAL_ERROR
+        "basin_add_test: ${source}: the name of a test must not contain '[', ']', ';' or '\\':\n${bad}")
     endif()
   endforeach()
   set(target test_${arg_NAME})
@@ -47,7 +50,7 @@ function(basin_add_test)
   target_link_libraries(${target} PRIVATE basin_test_main basin_own ${arg_LIBRARIES})
   if(arg_SANITIZED AND basin_has_address_sanitizer AND NOT CMAKE_CXX_FLAGS_DEBUG MATCHES "-fsanitize")
     target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support/sanitizer.cpp")
-    target_compile_options(${target} PRIVATE -O0 -fsanitize=address)  # at -O1 the sanitizer doubles what compiling takes
+    target_compile_options(${target} PRIVATE -O0 -fsanitize=address)  # -O1 would double the compile time
     target_link_options(${target} PRIVATE -fsanitize=address)
     target_precompile_headers(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support/precompiled.hpp")
   elseif(arg_AS_RELEASED AND NOT CMAKE_CXX_FLAGS_DEBUG MATCHES "-fsanitize")

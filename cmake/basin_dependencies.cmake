@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# Finds what basin needs and wraps each in an imported target: basin::cccl, basin::xsimd, basin::onednn, basin::cublaslt. Used by the
-# build and, installed beside the package file, by find_package(basin). Imported include folders are system folders, so
-# a consumer's warnings stay on its own code.
+# Finds the dependencies of basin and wraps each in an imported target: basin::cccl, basin::xsimd, basin::onednn,
+# basin::cublaslt. Both the build and find_package(basin) use this file; it is installed beside the package file.
+# Imported include folders are system folders, so they cause no warnings in a consumer's build.
 
 include_guard(GLOBAL)
 
 set(basin_cccl_minimum 3.0)
 
-# The version of the CCCL headers in a folder; empty where there are none.
+# The version of the CCCL headers in a folder; empty if there are none.
 function(basin_cccl_version folder out)
   set(${out} "" PARENT_SCOPE)
   set(file "${folder}/cuda/std/__cccl/version.h")
@@ -21,7 +21,7 @@ function(basin_cccl_version folder out)
   endif()
 endfunction()
 
-# Where the CUDA Toolkit may be: the user's word, the compiler's folder, the usual place.
+# Where the CUDA Toolkit may be: named by the user, around nvcc, in the usual place.
 function(basin_cuda_roots out)
   set(roots $ENV{CUDA_PATH} $ENV{CUDA_HOME})
   find_program(BASIN_NVCC nvcc PATHS /usr/local/cuda/bin DOC "nvcc, where there is a CUDA Toolkit")
@@ -39,8 +39,8 @@ function(basin_find_nvcc out)
   set(${out} "${BASIN_NVCC}" PARENT_SCOPE)
 endfunction()
 
-# basin::cccl: from BASIN_CCCL_DIR, else the CUDA Toolkit, else the wheel that cmake/setup.sh unpacked, else the copy that
-# was installed with basin.
+# basin::cccl: from BASIN_CCCL_DIR, else the CUDA Toolkit, else the wheel that cmake/setup.sh unpacked, else the copy
+# that was installed with basin.
 function(basin_find_cccl)
   if(TARGET basin::cccl)
     return()
@@ -68,11 +68,11 @@ function(basin_find_cccl)
     endif()
   endforeach()
   list(JOIN looked_in "\n  " places)
-  message(FATAL_ERROR "basin: needs the headers of CCCL >= ${basin_cccl_minimum} and found none; run cmake/setup.sh, or "
-    "pass -D BASIN_CCCL_DIR=<folder that holds cuda/std/mdspan>. Looked in:\n  ${places}")
+  message(FATAL_ERROR "basin: needs the headers of CCCL >= ${basin_cccl_minimum} and found none; run cmake/setup.sh, "
+    "or pass -D BASIN_CCCL_DIR=<folder that holds cuda/std/mdspan>. Looked in:\n  ${places}")
 endfunction()
 
-# basin::xsimd: the headers alone. Debian's package file names a library (xtl) that the package does not bring.
+# basin::xsimd: the headers only. Debian's package file requires a library (xtl) that the package does not contain.
 function(basin_find_xsimd)
   if(TARGET basin::xsimd)
     return()
@@ -83,7 +83,7 @@ function(basin_find_xsimd)
   target_include_directories(basin::xsimd INTERFACE "${BASIN_XSIMD_INCLUDE_DIR}")
 endfunction()
 
-# basin::onednn, where it is installed. Debian's package file asks for OpenCL's headers, which the CPU path never needs.
+# basin::onednn, if it is installed. Debian's package file requires OpenCL's headers, which the CPU path does not need.
 function(basin_find_onednn)
   if(TARGET basin::onednn)
     return()
@@ -98,13 +98,14 @@ function(basin_find_onednn)
   endif()
 endfunction()
 
-# basin::cublaslt, where the CUDA Toolkit has it: cuBLASLt, with the CUDA runtime that it stands on.
+# basin::cublaslt, if the CUDA Toolkit has it: cuBLASLt and the CUDA runtime that it needs.
 function(basin_find_cublaslt)
   if(TARGET basin::cublaslt)
     return()
   endif()
   basin_cuda_roots(roots)
-  find_path(BASIN_CUBLASLT_INCLUDE_DIR cublasLt.h PATHS ${roots} PATH_SUFFIXES include DOC "Folder that holds cublasLt.h")
+  find_path(BASIN_CUBLASLT_INCLUDE_DIR cublasLt.h PATHS ${roots} PATH_SUFFIXES include
+    DOC "Folder that holds cublasLt.h")
   find_library(BASIN_CUBLASLT_LIBRARY cublasLt PATHS ${roots} PATH_SUFFIXES lib64 lib DOC "cuBLASLt's library")
   find_library(BASIN_CUDART_LIBRARY cudart PATHS ${roots} PATH_SUFFIXES lib64 lib DOC "The library of the CUDA runtime")
   mark_as_advanced(BASIN_CUBLASLT_INCLUDE_DIR BASIN_CUBLASLT_LIBRARY BASIN_CUDART_LIBRARY)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# Every header of the library, by hand, floor by floor: what is not listed is not installed. The test
+# All headers of the library, listed by hand, floor by floor. A header that is not listed is not installed. The test
 # static.headers_listed compares the lists with the folder.
 
 set(basin_headers

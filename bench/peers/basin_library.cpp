@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// basin's entries with the calling convention of C, for a program that loads a library at run time. An entry answers 0, or 1
-// where basin refuses the call: basin_problem() says why.
+// basin's entries with the C calling convention, for a program that loads a library at run time. An entry returns 0, or
+// 1 if basin rejects the call; basin_problem() then returns the reason.
 
 #include <omp.h>
 
@@ -12,7 +12,7 @@
 
 extern "C" {
 
-/// What a tensor's memory holds.
+/// The element type of a tensor.
 enum basin_storage : std::int32_t { basin_float32, basin_bfloat16 };
 
 /// [batch, heads, length, dim]; strides count elements.
@@ -34,7 +34,7 @@ basin::view<T, 4> view_of(basin_tensor const& t) {
                               {t.strides[0], t.strides[1], t.strides[2], t.strides[3]});
 }
 
-/// Runs f(attention): every query sees every key where `causal` is 0.
+/// Calls f(attention): causal, or without a mask if `causal` is 0.
 template <class F>
 void masked(std::int32_t causal, F&& f) {
   if (causal != 0) f(basin::attention<>{}.with(basin::causal{}));
@@ -44,7 +44,8 @@ void masked(std::int32_t causal, F&& f) {
 template <class T>
 void forward(std::int32_t causal, basin_tensor const* const (&t)[4]) {
   masked(causal, [&](auto const& use) {
-    basin::cpu::forward(use, view_of<T const>(*t[0]), view_of<T const>(*t[1]), view_of<T const>(*t[2]), view_of<T>(*t[3]));
+    basin::cpu::forward(use, view_of<T const>(*t[0]), view_of<T const>(*t[1]), view_of<T const>(*t[2]),
+                        view_of<T>(*t[3]));
   });
 }
 
@@ -54,35 +55,37 @@ extern "C" {
 
 char const* basin_problem() { return problem.c_str(); }
 
-/// How many threads a call would use: those of the OpenMP runtime that this library was given.
+/// The number of threads that a call would use, from the OpenMP runtime of the process.
 std::int32_t basin_threads() { return omp_get_max_threads(); }
 
-std::int32_t basin_forward(std::int32_t storage, std::int32_t causal, basin_tensor const* q, basin_tensor const* k, basin_tensor const* v,
-                           basin_tensor const* out) {
+std::int32_t basin_forward(std::int32_t storage, std::int32_t causal, basin_tensor const* q, basin_tensor const* k,
+                           basin_tensor const* v, basin_tensor const* out) {
   return answer([&] {
     if (storage == basin_bfloat16) forward<basin::bfloat16>(causal, {q, k, v, out});
     else forward<float>(causal, {q, k, v, out});
   });
 }
 
-/// Forward in fp32, and what each key receives: received [batch, heads, keys], dense.
-std::int32_t basin_forward_received(std::int32_t causal, basin_tensor const* q, basin_tensor const* k, basin_tensor const* v,
-                                    basin_tensor const* out, double* received) {
+/// Forward in fp32, with the received attention of each key: received [batch, heads, keys], dense.
+std::int32_t basin_forward_received(std::int32_t causal, basin_tensor const* q, basin_tensor const* k,
+                                    basin_tensor const* v, basin_tensor const* out, double* received) {
   return answer([&] {
     masked(causal, [&](auto const& use) {
       basin::received_attention const sums{basin::contiguous(received, q->extents[0], q->extents[1], k->extents[2])};
-      basin::cpu::forward(use.with(sums), view_of<float const>(*q), view_of<float const>(*k), view_of<float const>(*v), view_of<float>(*out));
+      basin::cpu::forward(use.with(sums), view_of<float const>(*q), view_of<float const>(*k), view_of<float const>(*v),
+                          view_of<float>(*out));
     });
   });
 }
 
 /// Backward in fp32.
-std::int32_t basin_backward(std::int32_t causal, basin_tensor const* q, basin_tensor const* k, basin_tensor const* v, basin_tensor const* dout,
-                            basin_tensor const* dq, basin_tensor const* dk, basin_tensor const* dv) {
+std::int32_t basin_backward(std::int32_t causal, basin_tensor const* q, basin_tensor const* k, basin_tensor const* v,
+                            basin_tensor const* dout, basin_tensor const* dq, basin_tensor const* dk,
+                            basin_tensor const* dv) {
   return answer([&] {
     masked(causal, [&](auto const& use) {
-      basin::cpu::backward(use, view_of<float const>(*q), view_of<float const>(*k), view_of<float const>(*v), view_of<float const>(*dout),
-                           view_of<float>(*dq), view_of<float>(*dk), view_of<float>(*dv));
+      basin::cpu::backward(use, view_of<float const>(*q), view_of<float const>(*k), view_of<float const>(*v),
+                           view_of<float const>(*dout), view_of<float>(*dq), view_of<float>(*dk), view_of<float>(*dv));
     });
   });
 }

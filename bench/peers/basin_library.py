@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""basin as functions of torch tensors [batch, heads, length, dim] with any strides, through the library of basin_library.cpp."""
+"""basin as functions of torch tensors [batch, heads, length, dim] with any strides, through basin_library.cpp."""
 
 import ctypes
 import pathlib
@@ -25,17 +25,19 @@ class Tensor(ctypes.Structure):
 
 
 class Basin:
-    """Loads the library after torch, whose OpenMP runtime it then finds: one pool of threads serves both sides."""
+    """Loads the library after torch, so that both use torch's OpenMP runtime and its one pool of threads."""
 
     def __init__(self, path):
         runtimes = openmp_runtimes()
         if len(runtimes) != 1:
-            raise SystemExit(f"peers: torch brought {len(runtimes)} OpenMP runtimes ({runtimes}); exactly one can be shared")
+            raise SystemExit(f"peers: torch loaded {len(runtimes)} OpenMP runtimes ({runtimes}); "
+                             "exactly one can be shared")
         ctypes.CDLL(runtimes[0], mode=ctypes.RTLD_GLOBAL)
         self.library = ctypes.CDLL(str(path))
         self.library.basin_problem.restype = ctypes.c_char_p
         if self.threads() != torch.get_num_threads():
-            raise SystemExit(f"peers: basin would use {self.threads()} threads, torch {torch.get_num_threads()}; set OMP_NUM_THREADS")
+            raise SystemExit(f"peers: basin would use {self.threads()} threads, torch {torch.get_num_threads()}; "
+                             "set OMP_NUM_THREADS")
 
     def threads(self):
         return self.library.basin_threads()

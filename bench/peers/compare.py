@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""How fast is basin beside what a user would call instead, on this processor?
+"""How fast is basin compared with what a user would call instead, on this processor?
 
-Both sides run in this process, on the same tensors, with the same number of threads, in turn: basin, peer, basin, peer. A pair
-is timed only after its results agreed. Each sample makes its own outputs, as a call from Python does. A ratio is the peer's
-time over basin's, sample by sample; its median counts, and a claim is the geometric mean over the shapes of its group.
-The table goes to stderr, the lines 'claim NAME VALUE' to stdout.
+Both sides run in this process, on the same tensors, with the same number of threads, in turn: basin, peer, basin, peer.
+A pair is timed only if its results agree. Each sample allocates its own outputs, as a call from Python does. A ratio is
+the peer's time over basin's, sample by sample; the result of a pair is the median, and a claim is the geometric mean
+over the shapes of its group. The table goes to stderr, the lines 'claim NAME VALUE' to stdout.
 """
 
 import argparse
@@ -27,8 +27,10 @@ from basin_library import Basin, openmp_runtimes
 GROUPS = {  # name: (peer, pairs, claim)
     "forward_fp32": ("torch SDPA", lambda basin: pairs.forward(basin, torch.float32), "cpu_vs_torch_forward_fp32"),
     "forward_bf16": ("torch SDPA", lambda basin: pairs.forward(basin, torch.bfloat16), "cpu_vs_torch_forward_bf16"),
-    "backward_fp32_bh1": ("torch SDPA", lambda basin: pairs.forward_and_backward(basin, 1), "cpu_vs_torch_backward_fp32_bh1"),
-    "backward_fp32_bh16": ("torch SDPA", lambda basin: pairs.forward_and_backward(basin, 16), "cpu_vs_torch_backward_fp32_bh16"),
+    "backward_fp32_bh1": ("torch SDPA", lambda basin: pairs.forward_and_backward(basin, 1),
+                          "cpu_vs_torch_backward_fp32_bh1"),
+    "backward_fp32_bh16": ("torch SDPA", lambda basin: pairs.forward_and_backward(basin, 16),
+                           "cpu_vs_torch_backward_fp32_bh16"),
     "received_attention": ("torch eager", pairs.received_attention, "cpu_vs_torch_received_attention"),
     "onnxruntime": ("onnxruntime", pairs.onnxruntime, None),
     "flex_attention": ("torch flex", pairs.flex_attention, None),  # last: it may bring a second OpenMP runtime
@@ -36,28 +38,29 @@ GROUPS = {  # name: (peer, pairs, claim)
 
 
 def disagreement(pair):
-    """What is wrong with the first result that differs by more than the tolerance; empty if none does."""
+    """Describes the first result that differs by more than the tolerance; empty if none does."""
     for n, (ours, theirs) in enumerate(zip(pair.basin(), pair.peer(), strict=True)):
         difference = (ours.double() - theirs.double()).norm() / theirs.double().norm()
-        if not difference <= pair.tolerance:  # a NaN is no agreement
+        if not difference <= pair.tolerance:  # also true for a NaN
             return f"result {n} differs by {difference:.2e} of its norm; {pair.tolerance:.2e} is allowed"
     return ""
 
 
 def seconds(run):
-    time.sleep(0.01)  # threads that spin after the other side's work go to sleep
+    time.sleep(0.01)  # lets threads that still spin after the other side's work go to sleep
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
 
 
 def seconds_in_queue():
-    """How long the threads of this process have been ready to run and had no processor."""
-    return sum(int(path.read_text().split()[1]) for path in pathlib.Path("/proc/self/task").glob("*/schedstat")) * 1e-9
+    """The total time in which threads of this process were ready to run but had no processor."""
+    paths = pathlib.Path("/proc/self/task").glob("*/schedstat")
+    return sum(int(path.read_text().split()[1]) for path in paths) * 1e-9
 
 
 def alternate(pair, quick):
-    """Samples of both, until there are enough for the time that they take; and the share of it that a thread was in a queue."""
+    """Samples of both sides, as many as fit the time budget, and the share of that time that threads were queued."""
     fewest, most, budget = (3, 7, 1.0) if quick else (9, 50, 8.0)
     ours, theirs, before = [], [], seconds_in_queue()
     while len(ours) < fewest or (len(ours) < most and sum(ours) + sum(theirs) < budget):
@@ -67,12 +70,12 @@ def alternate(pair, quick):
 
 
 def peak_mib(run):
-    """How much the resident memory of this process grows while run() runs, its results included."""
+    """The growth of this process's resident memory while run() runs, its results included."""
     def field(name):
         return int(re.search(rf"{name}:\s+(\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
 
     ctypes.CDLL(None).malloc_trim(0)
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = field("VmRSS")
     run()
     return field("VmHWM") - before
@@ -85,9 +88,9 @@ def measure(group, peer, pair, quick):
     ours, theirs, queued = alternate(pair, quick)
     ratios = [b / a for a, b in zip(ours, theirs)]
     lower, ratio, upper = statistics.quantiles(ratios, n=4, method="inclusive")
-    found = {"group": group, "peer": peer, "pair": pair.name, "samples": len(ours), "basin_ms": 1e3 * statistics.median(ours),
-             "peer_ms": 1e3 * statistics.median(theirs), "ratio": ratio, "lower_quartile": lower, "upper_quartile": upper,
-             "queued": queued}
+    found = {"group": group, "peer": peer, "pair": pair.name, "samples": len(ours),
+             "basin_ms": 1e3 * statistics.median(ours), "peer_ms": 1e3 * statistics.median(theirs),
+             "ratio": ratio, "lower_quartile": lower, "upper_quartile": upper, "queued": queued}
     if group == "received_attention":
         found |= {"basin_peak_mib": peak_mib(pair.basin), "peer_peak_mib": peak_mib(pair.peer)}
     return found
@@ -96,10 +99,12 @@ def measure(group, peer, pair, quick):
 def show(found):
     if "problem" in found:
         return f"{found['group']:<19} {found['pair']:<27} not timed: {found['problem']}"
-    line = (f"{found['group']:<19} {found['pair']:<27} {found['basin_ms']:>9.2f} {found['peer_ms']:>9.2f} {found['ratio']:>7.2f}"
-            f"  {found['lower_quartile']:.2f} to {found['upper_quartile']:.2f} {found['samples']:>8} {100 * found['queued']:>7.1f}%")
+    line = (f"{found['group']:<19} {found['pair']:<27} {found['basin_ms']:>9.2f} {found['peer_ms']:>9.2f} "
+            f"{found['ratio']:>7.2f}  {found['lower_quartile']:.2f} to {found['upper_quartile']:.2f} "
+            f"{found['samples']:>8} {100 * found['queued']:>7.1f}%")
     if "basin_peak_mib" in found:
-        line += f"\n{'':<20}peak memory, results included: {found['basin_peak_mib']:.0f} MiB, {found['peer_peak_mib']:.0f} MiB"
+        line += (f"\n{'':<20}peak memory, results included: {found['basin_peak_mib']:.0f} MiB, "
+                 f"{found['peer_peak_mib']:.0f} MiB")
     return line
 
 
@@ -112,10 +117,11 @@ def version(package):
 
 def conditions(basin):
     cpu = pathlib.Path("/proc/cpuinfo").read_text()
-    flags = re.search(r"flags\s*: (.*)", cpu)
+    match = re.search(r"flags\s*: (.*)", cpu)
+    flags = match[1].split() if match else []
     return {
         "processor": (re.search(r"model name\s*: (.*)", cpu) or [None, "unknown"])[1],
-        "matrix_units": [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flags and flag in flags[1].split()],
+        "matrix_units": [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags],
         "threads": basin.threads(),
         "basin": os.environ.get("BASIN_COMMIT", "unknown"),
         "torch": torch.__version__,
@@ -127,8 +133,9 @@ def conditions(basin):
 
 
 def run_groups(basin, names, quick):
-    """Every pair of every group that can run here; a line for each on stderr."""
-    print(f"{'':<19} {'batch 1':<27} {'basin ms':>9} {'peer ms':>9} {'ratio':>7}  quartiles     samples  queued", file=sys.stderr)
+    """Runs every pair of every group that can run here; prints a line for each to stderr."""
+    print(f"{'':<19} {'batch 1':<27} {'basin ms':>9} {'peer ms':>9} {'ratio':>7}  quartiles     samples  queued",
+          file=sys.stderr)
     for name in names:
         peer, make, _ = GROUPS[name]
         try:
@@ -136,14 +143,14 @@ def run_groups(basin, names, quick):
                 found = measure(name, peer, pair, quick)
                 print(show(found), file=sys.stderr, flush=True)
                 yield found
-        except Exception as problem:  # a peer that is not there, or refuses a shape, is reported and left out
+        except Exception as problem:  # a peer that is missing or rejects a shape is reported and left out
             found = {"group": name, "pair": "", "problem": f"{type(problem).__name__}: {str(problem).strip()[:200]}"}
             print(show(found), file=sys.stderr, flush=True)
             yield found
 
 
 def claims(results):
-    """The geometric mean of each group that has a claim and of which every pair was timed."""
+    """The geometric mean of each group that has a claim and whose pairs were all timed."""
     for name, (_, _, claim) in GROUPS.items():
         mine = [found for found in results if found["group"] == name]
         if claim and mine and all("ratio" in found for found in mine):
@@ -163,20 +170,22 @@ def main():
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", len(os.sched_getaffinity(0)))))
     basin = Basin(chosen.library)
-    where = conditions(basin)
-    for key, value in where.items():
+    machine = conditions(basin)
+    for key, value in machine.items():
         print(f"  {key:<19} {value}", file=sys.stderr)
     results = list(run_groups(basin, names, chosen.quick))
-    where["openmp_runtimes"] = openmp_runtimes()
-    print(f"  {'openmp_runtimes':<19} {where['openmp_runtimes']}", file=sys.stderr)
+    machine["openmp_runtimes"] = openmp_runtimes()
+    print(f"  {'openmp_runtimes':<19} {machine['openmp_runtimes']}", file=sys.stderr)
     stated = dict(claims(results))
     if any(found.get("queued", 0) > 0.02 for found in results):
-        print("  This machine was busy: threads waited in a queue for a processor ('queued'). A side that makes its threads wait for\n"
-              "  each other more often loses more by that, many times over: these ratios say little.", file=sys.stderr)
+        print("  This machine was busy: threads waited for a processor ('queued'). Of the two sides, that slows the\n"
+              "  one whose threads wait for each other more often, many times more: these ratios mean little.",
+              file=sys.stderr)
     for name, value in stated.items():
         print(f"claim {name} {value:.4f}")
     if chosen.json:
-        pathlib.Path(chosen.json).write_text(json.dumps({"conditions": where, "pairs": results, "claims": stated}, indent=2) + "\n")
+        everything = {"conditions": machine, "pairs": results, "claims": stated}
+        pathlib.Path(chosen.json).write_text(json.dumps(everything, indent=2) + "\n")
     return 1 if any("problem" in found and GROUPS[found["group"]][2] for found in results) else 0
 
 

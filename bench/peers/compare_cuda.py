@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""How fast is basin on a GPU beside what a user of PyTorch would call instead?
+"""How fast is basin on a GPU compared with what a user of PyTorch would call instead?
 
-Both sides run in this process, on the same tensors in bfloat16, on the same stream, in turn: basin, peer, next peer; each round on the next of
-several sets of random inputs. Times are those of the device, by events behind a wait that lets the host run ahead. A peer is timed only after
-its result agreed with basin's. A claim is the time of the fastest peer over basin's, the median over rounds; the peers of a claim
-"..._vs_best_sdpa_..." are the backends of scaled_dot_product_attention that take the call, those of "..._vs_torch_eager" eager.py.
+Both sides run in this process, on the same bfloat16 tensors, on the same stream, in turn: basin, peer, next peer. Each
+round uses the next of several sets of random inputs. Times are device times, from events after a wait that lets the
+host run ahead. A peer is timed only if its result agrees with basin's. A claim is the time of the fastest peer over
+basin's, the median over rounds. The peers of a claim "..._vs_best_sdpa_..." are the backends of
+scaled_dot_product_attention that accept the call, those of "..._vs_torch_eager" eager.py.
 
-Tables go to stderr; stdout has a line for every claim: 'claim NAME VALUE', or 'unmeasured NAME: why'. tests/gpu.sh runs it.
+Tables go to stderr; stdout has a line for every claim: 'claim NAME VALUE', or 'unmeasured NAME: why'. tests/gpu.sh runs
+this program.
 """
 
 import argparse
@@ -53,9 +55,9 @@ CLAIMS = {
 
 
 class Gpu:
-    """Where calls run: a GPU, timed by events."""
+    """A GPU on which calls run, timed by events."""
 
-    device, sets, sleep = "cuda", 3, 400_000  # cycles, about 0.2 ms: longer than a call takes to be put on the stream
+    device, sets, sleep = "cuda", 3, 400_000  # cycles, about 0.2 ms: longer than it takes to launch a call
 
     def timed(self, calls, rounds):
         """Milliseconds of every call in every round: [call][round]."""
@@ -82,11 +84,12 @@ class Gpu:
 
     def conditions(self):
         properties = torch.cuda.get_device_properties(0)
-        return f"{properties.name}, {properties.multi_processor_count} multiprocessors; torch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+        return (f"{properties.name}, {properties.multi_processor_count} multiprocessors; torch {torch.__version__}, "
+                f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}")
 
 
 class NoGpu(Gpu):
-    """Stands for it where this file itself is tried: tiny calls on the host."""
+    """Replaces Gpu in tests of this file: tiny calls on the host."""
 
     device, sets = "cpu", 2
 
@@ -107,7 +110,7 @@ class NoGpu(Gpu):
 
 
 class NoBasin:
-    """Stands for the library there: torch itself, or its results spoiled."""
+    """Replaces the library in tests of this file: torch itself, or wrong results."""
 
     def __init__(self, spoil):
         self.factor = 1.5 if spoil else 1.0
@@ -137,14 +140,19 @@ class NoBasin:
 @dataclasses.dataclass
 class Peer:
     name: str
-    call: typing.Callable  # of the number of a set of inputs
+    call: typing.Callable  # takes the number of a set of inputs
 
 
-def draw(case, where, sets):
-    """`sets` times q, k, v, dout; other numbers each."""
-    generator = torch.Generator(device=where.device).manual_seed(17)
+def draw(case, machine, sets):
+    """`sets` different sets of random q, k, v, dout."""
+    generator = torch.Generator(device=machine.device).manual_seed(17)
     shape = (case.batch, case.heads, case.length, case.dim)
-    return [[torch.randn(shape, generator=generator, device=where.device, dtype=torch.float32).to(torch.bfloat16) for _ in range(4)] for _ in range(sets)]
+
+    def tensor():
+        x = torch.randn(shape, generator=generator, device=machine.device, dtype=torch.float32)
+        return x.to(torch.bfloat16)
+
+    return [[tensor() for _ in range(4)] for _ in range(sets)]
 
 
 @contextlib.contextmanager
@@ -167,7 +175,7 @@ def sdpa_forward(inputs, causal, name):
 
 
 def sdpa_backward(inputs, causal, name):
-    """The backward pass alone: its graphs are made beforehand, and kept."""
+    """The backward pass alone: its graphs are built by an earlier call and kept."""
     kept = {}
 
     def call(n):
@@ -187,7 +195,8 @@ def flex_forward(inputs, case):
     compiled = torch.compile(flex_attention, dynamic=False)
     mask = None
     if case.policy == "causal":
-        mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, case.length, case.length, device=inputs[0][0].device)
+        mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, case.length, case.length,
+                                 device=inputs[0][0].device)
     return lambda n: (compiled(*inputs[n][:3], block_mask=mask),)
 
 
@@ -202,7 +211,7 @@ def basin_call(basin, case, inputs):
         return lambda n: (basin.forward(case.policy, *inputs[n][:3]),)
     kept = {}
 
-    def backward(n):  # alone, as its peers: forward calls are made beforehand, and what they kept
+    def backward(n):  # alone, like its peers: an earlier call runs the forward and keeps its rows
         if n not in kept:
             kept[n] = basin.forward_for_training(case.policy, *inputs[n][:3])
         return basin.backward(case.policy, *inputs[n][:3], *kept[n], inputs[n][3])
@@ -214,75 +223,78 @@ def basin_call(basin, case, inputs):
     return backward if case.kind == "backward" else step
 
 
-def peers_of(case, inputs, where, flex):
-    """Peers that may take the call, best first as the names go; whether they do is seen when they are called."""
+def peers_of(case, inputs, machine, flex):
+    """Peers that may accept the call, usually the fastest first. Calling them shows whether they do."""
     causal = case.policy == "causal"
     if case.kind == "eager":
         yield Peer("eager", eager_step(inputs, case))
         return
     make = sdpa_forward if case.kind == "forward" else sdpa_backward
-    for name in BACKENDS if where.device == "cuda" else (None,):
+    for name in BACKENDS if machine.device == "cuda" else (None,):
         yield Peer(name or "SDPA", make(inputs, causal, name))
     if flex and case.kind == "forward":
         yield Peer("FlexAttention", flex_forward(inputs, case))
 
 
 def disagreement(ours, theirs, case):
-    """What is wrong with the first result that differs by more than the rounding of weights and results to bfloat16 on both sides explains;
-    empty if none does. Gradients are rounded once more."""
+    """Describes the first result whose difference exceeds what rounding of weights and results to bfloat16 on both
+    sides explains; empty if none does. Gradients are rounded once more."""
     allowed = (4 if case.kind == "forward" else 8) * 2.0**-9
     for n, (a, b) in enumerate(zip(ours, theirs, strict=True)):
         difference = ((a.double() - b.double()).norm() / b.double().norm()).item()
-        if not difference <= allowed:  # a NaN is no agreement
+        if not difference <= allowed:  # also true for a NaN
             return f"result {n} differs by {difference:.2e} of its norm; {allowed:.2e} is allowed"
     return ""
 
 
 def exact_step(case, inputs):
-    """The eager peer in double, on the same numbers: what basin is checked against where bfloat16 scores choose other keys."""
+    """The eager peer in double, on the same numbers: the reference where bfloat16 scores would select other keys."""
     leaves = [x.double().requires_grad_() for x in inputs[0][:3]]
     return eager.forward_and_backward(eager.NORMALIZERS[case.policy], leaves, inputs[0][3].double())
 
 
-def check_eager(basin, case, where):
+def check_eager(basin, case, machine):
     small = dataclasses.replace(case, heads=min(case.heads, 2), length=min(case.length, 1024))
-    inputs = draw(small, where, 1)
+    inputs = draw(small, machine, 1)
     return disagreement(basin_call(basin, small, inputs)(0), exact_step(small, inputs), small)
 
 
 def usable(peers, ours, case):
-    """Those that take the call and agree; what is wrong with the others goes to stderr."""
+    """The peers that accept the call and agree; the reasons against the others go to stderr."""
     for peer in peers:
         try:
             problem = "" if case.kind == "eager" else disagreement(ours, peer.call(0), case)
             if case.kind == "eager":
                 peer.call(0)
-        except Exception as refused:  # a backend that does not take the call, a compiler that is not there, too little memory
-            problem = f"{type(refused).__name__}: {str(refused).strip().splitlines()[0][:160] if str(refused).strip() else ''}"
+        except Exception as refused:  # a backend that rejects the call, a missing compiler, too little memory
+            lines = str(refused).strip().splitlines() or [""]
+            problem = f"{type(refused).__name__}: {lines[0][:160]}"
         if problem:
             print(f"  {peer.name:<20} left out: {problem}", file=sys.stderr)
         else:
             yield peer
 
 
-def measure(basin, claim, case, where, rounds, flex):
-    """A value, or a ValueError that says why there is none."""
+def measure(basin, claim, case, machine, rounds, flex):
+    """Returns a value, or raises a ValueError with the reason why there is none."""
     print(f"{claim}: B {case.batch} H {case.heads} L {case.length} d {case.dim} {case.policy}", file=sys.stderr)
-    if case.kind == "eager" and (problem := check_eager(basin, case, where)):
+    if case.kind == "eager" and (problem := check_eager(basin, case, machine)):
         raise ValueError(problem)
-    inputs = draw(case, where, where.sets)
+    inputs = draw(case, machine, machine.sets)
     ours = basin_call(basin, case, inputs)
-    peers = list(usable(peers_of(case, inputs, where, flex), ours(0), case))
+    peers = list(usable(peers_of(case, inputs, machine, flex), ours(0), case))
     rivals = [n for n, peer in enumerate(peers) if peer.name != "FlexAttention"]
     if not rivals:
-        raise ValueError("no peer took the call and agreed")
-    mine, *theirs = where.timed([ours, *(peer.call for peer in peers)], rounds)
-    for peer, of in zip([Peer("basin", ours), *peers], [mine, *theirs]):
-        print(f"  {peer.name:<20} {statistics.median(of):>9.3f} ms  ({min(of):.3f} to {max(of):.3f})  {flops(case, of)}", file=sys.stderr)
+        raise ValueError("no peer accepted the call and agreed")
+    mine, *theirs = machine.timed([ours, *(peer.call for peer in peers)], rounds)
+    for peer, times in zip([Peer("basin", ours), *peers], [mine, *theirs]):
+        print(f"  {peer.name:<20} {statistics.median(times):>9.3f} ms  ({min(times):.3f} to {max(times):.3f})  "
+              f"{flops(case, times)}", file=sys.stderr)
     if case.kind == "eager":
-        own = sum(ask(case.policy, *inputs[0][:3]) for ask in (basin.bytes_of_workspace, basin.bytes_of_rows))
-        print(f"  memory beside the inputs: basin {where.peak_mib(ours):.0f} MiB, results included ({own / 2**20:.1f} of workspace and rows), "
-              f"eager {where.peak_mib(peers[0].call):.0f} MiB", file=sys.stderr)
+        own = sum(size(case.policy, *inputs[0][:3]) for size in (basin.bytes_of_workspace, basin.bytes_of_rows))
+        print(f"  memory beside the inputs: basin {machine.peak_mib(ours):.0f} MiB, results included "
+              f"({own / 2**20:.1f} of workspace and rows), eager {machine.peak_mib(peers[0].call):.0f} MiB",
+              file=sys.stderr)
     best = min(rivals, key=lambda n: statistics.median(theirs[n]))
     return statistics.median(b / a for a, b in zip(mine, theirs[best]))
 
@@ -291,7 +303,8 @@ def flops(case, times):
     if case.kind == "eager":
         return ""
     products = (2 if case.kind == "forward" else 5) * (0.5 if case.policy == "causal" else 1)
-    return f"{products * 2 * case.batch * case.heads * case.length**2 * case.dim / statistics.median(times) * 1e-9:.0f} TFLOP/s"
+    flop = products * 2 * case.batch * case.heads * case.length**2 * case.dim
+    return f"{flop / statistics.median(times) * 1e-9:.0f} TFLOP/s"
 
 
 def options(arguments):
@@ -299,12 +312,13 @@ def options(arguments):
     parser.add_argument("library", nargs="?", help="the shared library that tests/gpu.sh builds")
     parser.add_argument("--rounds", type=int, default=20, metavar="N", help="samples of every call (default 20)")
     parser.add_argument("--only", metavar="TEXT", default="", help="claims that have this in their names")
-    parser.add_argument("--no-flex", action="store_true", help="leave FlexAttention out, which compiles for a while")
-    parser.add_argument("--dry", action="store_true", help="try this program without a GPU and without the library: tiny calls, 'tried' for 'claim'")
-    parser.add_argument("--spoil", action="store_true", help=argparse.SUPPRESS)  # with --dry: results that must not be timed
+    parser.add_argument("--no-flex", action="store_true", help="leave out FlexAttention, which compiles for a while")
+    parser.add_argument("--dry", action="store_true",
+                        help="try this program without a GPU and without the library: tiny calls, 'tried' for 'claim'")
+    parser.add_argument("--spoil", action="store_true", help=argparse.SUPPRESS)  # with --dry: wrong results, not timed
     chosen = parser.parse_args(arguments)
     if not chosen.dry and not chosen.library:
-        parser.error("name the library that tests/gpu.sh builds, or say --dry")
+        parser.error("name the library that tests/gpu.sh builds, or give --dry")
     if chosen.rounds < 1:
         parser.error(f"--rounds is {chosen.rounds}; give 1 or more")
     if not any(chosen.only in claim for claim in CLAIMS):
@@ -317,19 +331,20 @@ def main(arguments=None):
     wanted = {name: case for name, case in CLAIMS.items() if chosen.only in name}
     if not chosen.dry and not torch.cuda.is_available():
         for claim in wanted:
-            print(f"unmeasured {claim}: torch {torch.__version__} sees no GPU")
+            print(f"unmeasured {claim}: torch {torch.__version__} finds no GPU")
         return 0
-    where, basin = (NoGpu(), NoBasin(chosen.spoil)) if chosen.dry else (Gpu(), BasinOnDevice(chosen.library))
-    print(where.conditions(), file=sys.stderr)
+    machine, basin = (NoGpu(), NoBasin(chosen.spoil)) if chosen.dry else (Gpu(), BasinOnDevice(chosen.library))
+    print(machine.conditions(), file=sys.stderr)
     failed = 0
     for claim, case in wanted.items():
         try:
-            value = measure(basin, claim, case.shrunk() if chosen.dry else case, where, chosen.rounds, not (chosen.no_flex or chosen.dry))
+            value = measure(basin, claim, case.shrunk() if chosen.dry else case, machine, chosen.rounds,
+                            not (chosen.no_flex or chosen.dry))
             print(f"{'tried' if chosen.dry else 'claim'} {claim} {value:.4g}", flush=True)
         except Exception as problem:  # the other claims may still be measured
             print(f"unmeasured {claim}: {type(problem).__name__}: {problem}".splitlines()[0], flush=True)
             failed = 1
-        if where.device == "cuda":
+        if machine.device == "cuda":
             torch.cuda.empty_cache()
     return failed
 

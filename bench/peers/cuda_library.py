@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""basin on a GPU as functions of torch tensors [batch, heads, length, dim] in bfloat16 with any strides, through bench/cuda/library.hpp, on
-torch's current stream."""
+"""basin on a GPU as functions of bfloat16 torch tensors [batch, heads, length, dim] with any strides, through
+bench/cuda/library.hpp, on torch's current stream."""
 
 import ctypes
 
@@ -8,11 +8,13 @@ import torch
 
 from basin_library import Tensor
 
-POLICIES = {name: number for number, name in enumerate(("full", "causal", "top_k", "sparsemax", "entmax15", "own_normalizer"))}
+NAMES = ("full", "causal", "top_k", "sparsemax", "entmax15", "own_normalizer")
+POLICIES = {name: number for number, name in enumerate(NAMES)}
 
 
 class Room(ctypes.Structure):
-    _fields_ = [("workspace", ctypes.c_void_p), ("bytes", ctypes.c_uint64), ("saved", ctypes.c_void_p), ("saved_bytes", ctypes.c_uint64),
+    _fields_ = [("workspace", ctypes.c_void_p), ("bytes", ctypes.c_uint64),
+                ("saved", ctypes.c_void_p), ("saved_bytes", ctypes.c_uint64),
                 ("received", ctypes.c_void_p), ("nats", ctypes.c_void_p),
                 ("heaviest", ctypes.c_void_p), ("stream", ctypes.c_void_p)]
 
@@ -37,8 +39,9 @@ class BasinOnDevice:
         room = Room(workspace=workspace.data_ptr(), bytes=needed, stream=torch.cuda.current_stream().cuda_stream)
         if saved is not None:
             room.saved, room.saved_bytes = saved.data_ptr(), saved.numel()
-        nobody = 0
-        if getattr(self.library, entry)(POLICIES[policy], nobody, *(ctypes.byref(Tensor.of(x)) for x in tensors), ctypes.byref(room)):
+        no_observer = 0
+        arguments = (ctypes.byref(Tensor.of(x)) for x in tensors)
+        if getattr(self.library, entry)(POLICIES[policy], no_observer, *arguments, ctypes.byref(room)):
             raise RuntimeError(self.library.basin_cuda_problem().decode())
 
     def forward(self, policy, q, k, v):
@@ -47,8 +50,9 @@ class BasinOnDevice:
         return out
 
     def forward_for_training(self, policy, q, k, v):
-        """The output, and the rows that backward() takes."""
-        out, saved = torch.empty_like(q), torch.empty(self.bytes_of_rows(policy, q, k, v), dtype=torch.uint8, device=q.device)
+        """The output, and the rows that backward() needs."""
+        out = torch.empty_like(q)
+        saved = torch.empty(self.bytes_of_rows(policy, q, k, v), dtype=torch.uint8, device=q.device)
         self._call("basin_cuda_forward", policy, q, k, v, out, saved=saved)
         return out, saved
 

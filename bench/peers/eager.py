@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Attention as a user of torch writes it where no kernel exists: all scores, a normalizer of rows, the values; gradients by autograd.
+"""Attention as a user of torch writes it without a kernel: all scores, a normalizer of rows, the values; gradients by
+autograd.
 
-A support is searched for without gradients. Given the support, weights are plain formulas of the scores, so that autograd differentiates
-those alone: its gradients are exact, and it keeps fewer matrices than if it followed the search.
+The support of a row is computed without gradients. Given the support, weights are plain formulas of the scores, and
+autograd differentiates only these. So its gradients are exact, and it stores fewer matrices than through the search.
 """
 
 import math
@@ -15,7 +16,7 @@ def softmax(scores):
 
 
 def top_k(scores, k=64):
-    """Softmax over the k largest scores, and those that equal the last of them."""
+    """Softmax over the k largest scores and those equal to the smallest of them."""
     with torch.no_grad():
         least = torch.topk(scores, min(k, scores.shape[-1]), dim=-1).values[..., -1:]
         hidden = scores < least
@@ -24,7 +25,8 @@ def top_k(scores, k=64):
 
 def _sorted_sums(scores):
     ordered = torch.sort(scores, dim=-1, descending=True).values
-    return ordered, torch.cumsum(ordered, dim=-1), torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
+    count = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
+    return ordered, torch.cumsum(ordered, dim=-1), count
 
 
 def sparsemax(scores):
@@ -45,9 +47,10 @@ def entmax15(scores):
 
     halves = scores / 2
     with torch.no_grad():
-        halves = halves - halves.amax(dim=-1, keepdim=True)  # so that squares are no larger than they must be
+        halves = halves - halves.amax(dim=-1, keepdim=True)  # keeps the squares small
         ordered, sums, count = _sorted_sums(halves)
-        size = (threshold(sums / count, torch.cumsum(ordered * ordered, dim=-1) / count, count) <= ordered).sum(dim=-1, keepdim=True)
+        squares = torch.cumsum(ordered * ordered, dim=-1)
+        size = (threshold(sums / count, squares / count, count) <= ordered).sum(dim=-1, keepdim=True)
         support = halves >= ordered.gather(-1, size - 1)
     halves = scores / 2
     halves = halves - halves.detach().amax(dim=-1, keepdim=True)
@@ -61,7 +64,7 @@ NORMALIZERS = {"full": softmax, "top_k": top_k, "sparsemax": sparsemax, "entmax1
 
 
 def attention(normalize, q, k, v):
-    """Products in the type of the inputs; rows in float where that is 16 bits, as sums over thousands of scores want."""
+    """Products in the type of the inputs. Rows of bfloat16 scores are computed in float, for sums over thousands."""
     scores = (q * (1 / math.sqrt(q.shape[-1]))) @ k.transpose(-1, -2)
     weights = normalize(scores.float() if scores.dtype == torch.bfloat16 else scores)
     return weights.to(v.dtype) @ v

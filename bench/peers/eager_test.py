@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""That the peers of eager.py compute what they are named after, and that compare_cuda.py comes through without a GPU. Skipped, by exit code 4,
-where there is no torch."""
+"""Checks that the peers of eager.py compute what their names say, and that compare_cuda.py runs without a GPU. Skipped
+(exit code 4) without torch."""
 
 import contextlib
 import io
@@ -23,7 +23,7 @@ def rows(seed, length=40, spread=2.0):
 
 class Eager(unittest.TestCase):
     def test_weights_are_those_of_a_bisection(self):
-        """sparsemax and entmax15 are max((alpha - 1) s - tau, 0)^(1 / (alpha - 1)) with the tau for which they sum to 1."""
+        """sparsemax and entmax15 are max((alpha - 1) s - tau, 0)^(1 / (alpha - 1)) for the tau with a sum of 1."""
         for normalize, alpha in ((eager.sparsemax, 2.0), (eager.entmax15, 1.5)):
             for seed in range(5):
                 s = (alpha - 1) * rows(seed)
@@ -32,7 +32,8 @@ class Eager(unittest.TestCase):
                     tau = (low + high) / 2
                     heavy = torch.clamp(s - tau, min=0).pow(1 / (alpha - 1)).sum(-1, keepdim=True) > 1
                     low, high = torch.where(heavy, tau, low), torch.where(heavy, high, tau)
-                torch.testing.assert_close(normalize(rows(seed)), torch.clamp(s - low, min=0).pow(1 / (alpha - 1)), rtol=1e-9, atol=1e-9)
+                expected = torch.clamp(s - low, min=0).pow(1 / (alpha - 1))
+                torch.testing.assert_close(normalize(rows(seed)), expected, rtol=1e-9, atol=1e-9)
 
     def test_top_k_is_softmax_over_the_largest(self):
         s = rows(7)
@@ -64,7 +65,8 @@ class Compare(unittest.TestCase):
     def test_every_claim_has_a_line(self):
         status, out, err = self.run_dry()
         self.assertEqual(status, 0, err)
-        self.assertEqual([line.split()[:2] for line in out.splitlines()], [["tried", claim] for claim in compare_cuda.CLAIMS])
+        found = [line.split()[:2] for line in out.splitlines()]
+        self.assertEqual(found, [["tried", claim] for claim in compare_cuda.CLAIMS])
 
     def test_results_that_differ_are_not_timed(self):
         status, out, err = self.run_dry("--spoil")

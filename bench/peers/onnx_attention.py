@@ -14,19 +14,24 @@ def model(heads, dim, causal):
     if not causal:
         node = helper.make_node("MultiHeadAttention", ["q", "k", "v"], ["out"], domain="com.microsoft", num_heads=heads)
     else:
-        inputs += [helper.make_tensor_value_info("last", TensorProto.INT32, ["batch"]), helper.make_tensor_value_info("total", TensorProto.INT32, [])]
-        outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, ("batch", heads, "length", dim)) for name in ("keys", "values")]
-        node = helper.make_node("GroupQueryAttention", ["q", "k", "v", "", "", "last", "total"], ["out", "keys", "values"],
+        inputs += [helper.make_tensor_value_info("last", TensorProto.INT32, ["batch"]),
+                   helper.make_tensor_value_info("total", TensorProto.INT32, [])]
+        outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, ("batch", heads, "length", dim))
+                    for name in ("keys", "values")]
+        node = helper.make_node("GroupQueryAttention", ["q", "k", "v", "", "", "last", "total"],
+                                ["out", "keys", "values"],
                                 domain="com.microsoft", num_heads=heads, kv_num_heads=heads)
     graph = helper.make_graph([node], "attention", inputs, outputs)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 def session(heads, dim, causal, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.add_session_config_entry("session.force_spinning_stop", "1")  # its threads leave the cores to basin when a run is over
-    return onnxruntime.InferenceSession(model(heads, dim, causal).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # idle threads must not use basin's cores
+    return onnxruntime.InferenceSession(model(heads, dim, causal).SerializeToString(), options,
+                                        providers=["CPUExecutionProvider"])
 
 
 def run(session, q, k, v, causal):

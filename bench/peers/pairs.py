@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The pairs that are compared: on the same tensors, what basin does and what a user would call instead."""
+"""The pairs that are compared: a call of basin and what a user would call instead, on the same tensors."""
 
 import dataclasses
 import itertools
@@ -31,10 +31,10 @@ def draw(count, *shape, dtype=torch.float32):
 
 
 def tolerance(q, k):
-    """Rounding errors of random numbers add up with the square root of their number, as the numbers do: relative to its norm, a
-    result errs as one term does. A score errs by u |q| |k|, a weight by twice that, and sums over keys by u sqrt(length). Eight
-    times that for what this leaves out. bfloat16 is rounded on the way in both sides (weights) and at the end: 4 x 2^-9 covers
-    two of each."""
+    """Rounding errors of random numbers grow with the square root of their number, like the sum itself: relative to its
+    norm, a result has the error of one summand. The error of a score is u |q| |k|, that of a weight twice as large, and
+    sums over keys add u sqrt(length). The factor 8 covers what this leaves out. In bfloat16, both sides round weights
+    and results: 4 x 2^-9 covers two of each."""
     if q.dtype == torch.bfloat16:
         return 4 * 2.0**-9
     u, norms = 2.0**-24, q.norm(dim=-1).max().item() * k.norm(dim=-1).max().item()
@@ -70,23 +70,27 @@ def received_attention(basin, heads=8, length=4096, dim=64):
         return weights @ v, weights.sum(dim=-2)
 
     q, k, v = draw(3, 1, heads, length, dim)
-    yield Pair(f"H {heads} L {length} d {dim} full", lambda: basin.forward_received(q, k, v, False), lambda: eager(q, k, v), tolerance(q, k))
+    yield Pair(f"H {heads} L {length} d {dim} full", lambda: basin.forward_received(q, k, v, False),
+               lambda: eager(q, k, v), tolerance(q, k))
 
 
 def flex_attention(basin, heads=8):
-    """Compiled for every shape and mask; its code brings the system's OpenMP runtime where torch ships another."""
+    """Compiled for every shape and mask. Its code loads the system's OpenMP runtime if torch ships another."""
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention as flex
 
     for dim, length, causal in SHAPES:
         q, k, v = draw(3, 1, heads, length, dim)
-        mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, length, length, device="cpu") if causal else None
+        mask = None
+        if causal:
+            mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, length, length, device="cpu")
         compiled = torch.compile(flex, dynamic=False)
         yield Pair(f"H {heads} L {length} d {dim} {mask_name(causal)}",
-                   lambda: (basin.forward(q, k, v, causal),), lambda: (compiled(q, k, v, block_mask=mask),), tolerance(q, k))
+                   lambda: (basin.forward(q, k, v, causal),), lambda: (compiled(q, k, v, block_mask=mask),),
+                   tolerance(q, k))
 
 
 def onnxruntime(basin, heads=8):
-    """MultiHeadAttention where every key is seen, GroupQueryAttention (which is causal) where not. Both take [batch, length,
+    """MultiHeadAttention without a mask, GroupQueryAttention (which is causal) with one. Both take [batch, length,
     heads x dim]; basin reads and writes the same memory through strides."""
     import onnx_attention
 
@@ -94,4 +98,5 @@ def onnxruntime(basin, heads=8):
         q, k, v = (x.view(1, length, heads, dim).transpose(1, 2) for x in draw(3, 1, length, heads * dim))
         session = onnx_attention.session(heads, dim, causal, torch.get_num_threads())
         yield Pair(f"H {heads} L {length} d {dim} {mask_name(causal)}",
-                   lambda: (basin.forward(q, k, v, causal),), lambda: (onnx_attention.run(session, q, k, v, causal),), tolerance(q, k))
+                   lambda: (basin.forward(q, k, v, causal),),
+                   lambda: (onnx_attention.run(session, q, k, v, causal),), tolerance(q, k))

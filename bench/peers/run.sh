@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Compares basin with what a user would call instead: PyTorch (scaled_dot_product_attention, eager attention that returns column
-# sums, FlexAttention) and onnxruntime, in one process, in turn. The table goes to stderr; stdout has a line for each figure
-# that README states: claim NAME VALUE.
+# Compares basin with what a user would call instead: PyTorch (scaled_dot_product_attention, eager attention that
+# returns column sums, FlexAttention) and onnxruntime, in one process, in turn. The table goes to stderr; stdout has a
+# line for each figure that README states: claim NAME VALUE.
 #
 #   bench/peers/run.sh [--quick] [--only GROUP,...] [--json FILE]
 #
-# Installs torch, numpy, onnx and onnxruntime by pip into build/peers/venv, if they are not there yet (about 1 GB; 4 GB where
-# only the wheels with CUDA can be had).
-# Environment: BASIN_PEERS_PYTHON names a Python that has torch, and nothing is installed (onnxruntime is left out if it has
-# none); OMP_NUM_THREADS is the number of threads of both sides (default: one for each processor); CXX is a g++ (default g++).
+# Installs torch, numpy, onnx and onnxruntime by pip into build/peers/venv, if they are missing (about 1 GB; 4 GB if
+# only the wheels with CUDA are available).
+# Environment: BASIN_PEERS_PYTHON names a Python that has torch; then nothing is installed. OMP_NUM_THREADS is the
+# number of threads of both sides (default: one per processor). CXX is a g++ (default g++).
 set -euo pipefail
 
 invoked_from=$PWD
@@ -20,7 +20,7 @@ BASIN_COMMIT=$(git describe --always --dirty 2>/dev/null || echo unknown)
 export BASIN_COMMIT OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
 
 [[ ${1:-} != -h && ${1:-} != --help ]] || { sed -n '4,15s/^# \{0,1\}//p' bench/peers/run.sh; exit 0; }
-# clang's OpenMP runtime is another than the one that torch ships.
+# clang's OpenMP runtime differs from the one that torch ships.
 "$compiler" --version | grep -qiE 'g\+\+|gcc|free software foundation' ||
   { echo "peers: CXX is $compiler; the library that shares torch's OpenMP runtime needs g++" >&2; exit 2; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One attention call with inputs that any run draws alike, and the comparison with the reference.
+// One attention call with inputs that are the same in every run, and its comparison with the reference.
 
 #include <algorithm>
 #include <cmath>
@@ -15,8 +15,8 @@
 
 namespace bench {
 
-/// Where q, k and v come from: scores of uniform inputs have a standard deviation of 1/3, those of normal inputs of 1, as those of a
-/// model that has just been initialised. What sparse normalizers cost depends on it.
+/// The distribution of q, k and v. Scores of uniform inputs have a standard deviation of 1/3, those of normal inputs of
+/// 1, as in a newly initialised model. The cost of sparse normalizers depends on it.
 enum class draw { uniform, normal };
 
 inline std::vector<float> drawn(basin::philox& rng, draw from, basin::index_t count) {
@@ -25,8 +25,9 @@ inline std::vector<float> drawn(basin::philox& rng, draw from, basin::index_t co
   return out;
 }
 
-/// Which keys of a row have weight: at most `keys` of them; an error of a score is multiplied by `amplified` in a weight, relative to
-/// the weight: 1 for exponentials, the number of keys for thresholds, whose weights are as small as 1 / keys and whose errors are not.
+/// The keys of a row that have weight: at most `keys`. An error of a score is multiplied by `amplified` in a weight,
+/// relative to the weight: 1 for exponentials; the number of keys for thresholds, whose weights may be as small as 1 /
+/// keys while their errors are not smaller.
 struct support {
   basin::index_t keys;
   double amplified = 1;
@@ -49,18 +50,21 @@ class attention_case {
   basin::index_t length() const { return length_; }
   basin::index_t dim() const { return dim_; }
 
-  /// `products` products of length x length x dim, a multiply and an add each; the normalizer's own work is not counted.
+  /// `products` products of length x length x dim, with a multiply and an add each; the normalizer's work is not
+  /// counted.
   double flops(int products = 2) const {
     return 2.0 * products * static_cast<double>(length_) * static_cast<double>(length_) * static_cast<double>(dim_);
   }
 
-  /// The rows that are compared: every so many, so that they stand in all lanes and panels; all of a short case.
+  /// The rows that are compared: evenly spaced, so that all lanes and query tiles occur; all rows of a short case.
   basin::index_t sampled() const { return std::min<basin::index_t>(length_, 64); }
   basin::index_t row(basin::index_t sample) const { return sample * step(); }
   template <class T>
-  basin::view<T, 4> sampled_of(T* tensor) const { return basin::strided<T, 4>(tensor, {1, 1, sampled(), dim_}, {0, 0, step() * dim_, 1}); }
+  basin::view<T, 4> sampled_of(T* tensor) const {
+    return basin::strided<T, 4>(tensor, {1, 1, sampled(), dim_}, {0, 0, step() * dim_, 1});
+  }
 
-  /// Runs forward(use) and compares.
+  /// Runs forward(use) and compares it with the reference.
   template <class Attention>
   bool agrees(Attention const& use, support const& s) {
     forget();
@@ -72,30 +76,34 @@ class attention_case {
 
   void forget() { std::fill(out_.begin(), out_.end(), std::numeric_limits<float>::quiet_NaN()); }
 
-  /// Whether every output is a number, and the sampled rows those of the reference.
+  /// Whether every output is finite and the sampled rows agree with the reference.
   template <class Attention>
   bool matches(Attention const& use, support const& s) const {
     if (!std::all_of(out_.begin(), out_.end(), [](float x) { return std::isfinite(x); })) return false;
     std::vector<double> expected, got;
     for (basin::index_t n = 0; n < sampled(); ++n) {
-      float const* const at = out_.data() + row(n) * dim_;
-      got.insert(got.end(), at, at + dim_);
+      float const* const first = out_.data() + row(n) * dim_;
+      got.insert(got.end(), first, first + dim_);
       expected.resize(got.size());
       reference_row(use, row(n), expected.data() + n * dim_);
     }
     return close(got, expected, tolerance(s));
   }
 
-  /// |got - expected| <= relative |expected|, Euclidean norms.
+  /// |got - expected| <= relative |expected|, in Euclidean norms.
   static bool close(std::span<double const> got, std::span<double const> expected, double relative) {
     double error = 0, size = 0;
-    for (std::size_t n = 0; n < expected.size(); ++n) error += (got[n] - expected[n]) * (got[n] - expected[n]), size += expected[n] * expected[n];
+    for (std::size_t n = 0; n < expected.size(); ++n) {
+      error += (got[n] - expected[n]) * (got[n] - expected[n]);
+      size += expected[n] * expected[n];
+    }
     return std::sqrt(error) <= relative * std::sqrt(size);
   }
 
-  /// Inputs are random, so rounding errors add up as the terms of a sum do, with the square root of their number (Higham and Mary
-  /// 2019): relative to the norm, a result errs as one term does. A score errs by u sqrt(dim) scale |q| |k|, a weight by that in its
-  /// term and in the sum, and sums over keys and queries by u sqrt(length). Eight times that, for what this leaves out.
+  /// Inputs are random, so rounding errors grow with the square root of their number, like the sum itself (Higham and
+  /// Mary 2019): relative to the norm, a result has the error of one summand. The error of a score is u sqrt(dim) scale
+  /// |q| |k|. A weight has it twice, in the numerator and in the sum. Sums over keys and queries add u sqrt(length).
+  /// The factor 8 covers what this leaves out.
   double tolerance(support const& s) const {
     double const u = std::numeric_limits<float>::epsilon() / 2;
     double const score = u * largest_norm(q_) * largest_norm(k_);  // sqrt(dim) scale = 1
@@ -103,25 +111,31 @@ class attention_case {
   }
 
  private:
-  input view_of(std::vector<float> const& tensor) const { return basin::contiguous(tensor.data(), 1, 1, length_, dim_); }
+  input view_of(std::vector<float> const& tensor) const {
+    return basin::contiguous(tensor.data(), 1, 1, length_, dim_);
+  }
   basin::index_t step() const { return sampled() > 1 ? (length_ - 1) / (sampled() - 1) : 1; }
 
-  /// A query alone stands at the last key, so a causal row is given the keys up to itself.
+  /// A single query has the position of the last key, so the reference of a causal row gets the keys up to its
+  /// position.
   template <class Attention>
   void reference_row(Attention const& use, basin::index_t row, double* out) const {
     using mask = std::remove_cvref_t<decltype(use.visible)>;
-    static_assert(std::same_as<mask, basin::unmasked> || std::same_as<mask, basin::causal>, "bench: rows of this mask cannot be taken one at a time");
+    static_assert(std::same_as<mask, basin::unmasked> || std::same_as<mask, basin::causal>,
+                  "bench: reference_row() needs the mask unmasked or causal; it computes rows one at a time");
     basin::index_t const keys = std::same_as<mask, basin::causal> ? row + 1 : length_;
-    basin::reference::forward(use.replace(basin::unobserved{}), basin::contiguous(q_.data() + row * dim_, 1, 1, 1, dim_),
-                              basin::contiguous(k_.data(), 1, 1, keys, dim_), basin::contiguous(v_.data(), 1, 1, keys, dim_),
+    basin::reference::forward(use.replace(basin::unobserved{}),
+                              basin::contiguous(q_.data() + row * dim_, 1, 1, 1, dim_),
+                              basin::contiguous(k_.data(), 1, 1, keys, dim_),
+                              basin::contiguous(v_.data(), 1, 1, keys, dim_),
                               basin::contiguous(out, 1, 1, 1, dim_));
   }
 
   double largest_norm(std::vector<float> const& tensor) const {
     double largest = 0;
-    for (auto at = tensor.begin(); at != tensor.end(); at += dim_) {
+    for (auto row = tensor.begin(); row != tensor.end(); row += dim_) {
       double sum = 0;
-      std::for_each(at, at + dim_, [&](float x) { sum += static_cast<double>(x) * static_cast<double>(x); });
+      std::for_each(row, row + dim_, [&](float x) { sum += static_cast<double>(x) * static_cast<double>(x); });
       largest = std::max(largest, sum);
     }
     return std::sqrt(largest);

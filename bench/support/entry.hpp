@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What entries with the calling convention of C do with exceptions.
+// Exceptions in entries with the C calling convention.
 
 #include <cstdint>
 #include <exception>
@@ -9,10 +9,10 @@
 
 namespace basin_bench {
 
-/// What the last entry of this thread that failed had to say.
+/// The message of the last entry of this thread that failed.
 inline thread_local std::string problem;
 
-/// 0, or 1 where f threw.
+/// Returns 0, or 1 if f threw.
 template <class F>
 std::int32_t answer(F const& f) {
   try {

@@ -19,27 +19,29 @@ namespace bench {
 namespace {
 
 constexpr char const* usage =
-    "  --short   fewer samples: what bench/claims.sh runs\n"
-    "  --dry     check and run everything once, at a small size, and time nothing\n"
+    "  --short   fewer samples, as bench/claims.sh runs it\n"
+    "  --dry     check and run everything once, at a small size, without timing\n"
     "  --claims  print only the lines 'claim NAME VALUE'\n"
     "  --json    print everything as one JSON object\n";
 
-/// How long to measure: at least `samples` rounds, and on until `budget` seconds are spent; where that would take longer than
-/// `limit` seconds, as many as fit, but `fewest`.
+/// How long to measure: at least `samples` rounds, and on until `budget` seconds are spent. If that would take longer
+/// than `limit` seconds, as many rounds as fit, but at least `fewest`.
 struct effort {
   int samples;
   double budget;
   int fewest;
   double limit;
 
-  bool wants(int round, double spent) const { return round < fewest || (spent < limit && (round < samples || spent < budget)); }
+  bool wants(int round, double spent) const {
+    return round < fewest || (spent < limit && (round < samples || spent < budget));
+  }
 };
 
 double quantile(std::vector<double> const& sorted, double q) {
-  double const at = q * static_cast<double>(sorted.size() - 1);
-  auto const low = static_cast<std::size_t>(at);
+  double const rank = q * static_cast<double>(sorted.size() - 1);
+  auto const low = static_cast<std::size_t>(rank);
   auto const high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
+  return sorted[low] + (rank - static_cast<double>(low)) * (sorted[high] - sorted[low]);
 }
 
 double now(clock by) {
@@ -48,7 +50,7 @@ double now(clock by) {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-/// How long the threads of this program have been ready to run and had no processor.
+/// The total time in which threads of this program were ready to run but had no processor.
 double seconds_in_queue() {
   double sum = 0;
   std::error_code none;
@@ -70,13 +72,15 @@ std::string cpu_info(std::string_view key) {
 
 nlohmann::ordered_json conditions(clock by) {
   char const* const commit = std::getenv("BASIN_COMMIT");
+  std::string const version = std::to_string(BASIN_VERSION_MAJOR) + "." + std::to_string(BASIN_VERSION_MINOR) + "." +
+                              std::to_string(BASIN_VERSION_PATCH);
   return {{"processor", cpu_info("model name")},
           {"mhz_now", cpu_info("cpu MHz")},
           {"instructions", xsimd::default_arch::name()},
           {"threads", omp_get_max_threads()},
           {"timed_by", by == clock::one_thread ? "processor time of the thread" : "wall clock"},
           {"compiler", __VERSION__},
-          {"basin", std::to_string(BASIN_VERSION_MAJOR) + "." + std::to_string(BASIN_VERSION_MINOR) + "." + std::to_string(BASIN_VERSION_PATCH)},
+          {"basin", version},
           {"commit", commit ? commit : "unknown"}};
 }
 
@@ -95,7 +99,8 @@ std::vector<double> ratios(std::vector<double> const& a, std::vector<double> con
 
 std::vector<double> worst(std::vector<std::vector<double>> const& cases) {
   if (cases.empty() || cases.front().empty()) return {};
-  return *std::max_element(cases.begin(), cases.end(), [](auto const& a, auto const& b) { return summarize(a).median < summarize(b).median; });
+  return *std::max_element(cases.begin(), cases.end(),
+                           [](auto const& a, auto const& b) { return summarize(a).median < summarize(b).median; });
 }
 
 std::vector<double> mean(std::vector<std::vector<double>> const& figures) {
@@ -112,7 +117,8 @@ std::vector<double> rates(timing const& t) {
   return out;
 }
 
-suite::suite(int argc, char** argv, clock timed_by, std::string question) : question_(std::move(question)), clock_(timed_by) {
+suite::suite(int argc, char** argv, clock timed_by, std::string question)
+    : question_(std::move(question)), clock_(timed_by) {
   if (clock_ == clock::one_thread) omp_set_num_threads(1);
   for (int i = 1; i < argc; ++i) {
     std::string_view const option = argv[i];
@@ -121,10 +127,11 @@ suite::suite(int argc, char** argv, clock timed_by, std::string question) : ques
     else if (option == "--claims") format_ = format::claims;
     else if (option == "--json") format_ = format::json;
     else {
-      bool const asked = option == "--help" || option == "-h";
-      std::fprintf(asked ? stdout : stderr, "%s%s\n\nusage: %s [--short | --dry] [--claims | --json]\n%s",
-                   asked ? "" : ("unknown option '" + std::string(option) + "'\n\n").c_str(), question_.c_str(), argv[0], usage);
-      std::exit(asked ? 0 : 2);
+      bool const help = option == "--help" || option == "-h";
+      std::fprintf(help ? stdout : stderr, "%s%s\n\nusage: %s [--short | --dry] [--claims | --json]\n%s",
+                   help ? "" : ("unknown option '" + std::string(option) + "'\n\n").c_str(), question_.c_str(), argv[0],
+                   usage);
+      std::exit(help ? 0 : 2);
     }
   }
 }
@@ -153,7 +160,7 @@ std::vector<timing> suite::alternate(std::vector<contender> const& contenders) {
       out[c].seconds.push_back(seconds_of(contenders[c]));
       spent += contenders[c].times * out[c].seconds.back();
     }
-  double const waited = seconds_in_queue() - queued;             // the processor time of a thread does not hold it; the wall does
+  double const waited = seconds_in_queue() - queued;             // in the wall time, but not in the processor time
   queued_.push_back(waited / (clock_ == clock::one_thread ? spent + waited : spent * omp_get_max_threads()));
   timings_.insert(timings_.end(), out.begin(), out.end());
   return out;
@@ -171,33 +178,40 @@ double suite::queued() const { return queued_.empty() ? 0 : *std::max_element(qu
 
 void suite::print_table(std::FILE* to) const {
   std::fprintf(to, "%s\n", question_.c_str());
-  auto const where = conditions(clock_);
-  for (auto const& [key, value] : where.items())
-    std::fprintf(to, "  %-13s %s\n", key.c_str(), (value.is_string() ? value.get<std::string>() : value.dump()).c_str());
-  if (!timings_.empty()) std::fprintf(to, "\n  %-48s %10s %8s %9s %8s\n", "", "median ms", "spread", "GFLOP/s", "samples");
+  auto const machine = conditions(clock_);
+  for (auto const& [key, value] : machine.items())
+    std::fprintf(to, "  %-13s %s\n", key.c_str(),
+                 (value.is_string() ? value.get<std::string>() : value.dump()).c_str());
+  if (!timings_.empty())
+    std::fprintf(to, "\n  %-48s %10s %8s %9s %8s\n", "", "median ms", "spread", "GFLOP/s", "samples");
   for (auto const& t : timings_) {
     auto const s = summarize(t.seconds);
-    std::fprintf(to, "  %-48s %10.3f %7.1f%% %9.1f %8zu\n", t.name.c_str(), s.median * 1e3, 100 * (s.upper - s.lower) / s.median,
-                 t.flops / s.median * 1e-9, t.seconds.size());
+    std::fprintf(to, "  %-48s %10.3f %7.1f%% %9.1f %8zu\n", t.name.c_str(), s.median * 1e3,
+                 100 * (s.upper - s.lower) / s.median, t.flops / s.median * 1e-9, t.seconds.size());
   }
   if (!queued_.empty())
-    std::fprintf(to, "\n  ready to run and without a processor, as on a busy machine: %.1f %% of the time\n", 100 * queued());
+    std::fprintf(to, "\n  time in which threads waited for a processor (busy machine): %.1f %%\n", 100 * queued());
   for (auto const& f : figures_)
-    std::fprintf(to, "\n  %s = %.4f (quartiles %.4f to %.4f)\n    %s\n", f.name.c_str(), f.value.median, f.value.lower, f.value.upper, f.meaning.c_str());
+    std::fprintf(to, "\n  %s = %.4f (quartiles %.4f to %.4f)\n    %s\n", f.name.c_str(), f.value.median, f.value.lower,
+                 f.value.upper, f.meaning.c_str());
 }
 
 void suite::print_json() const {
   auto const none = nlohmann::ordered_json::array();
-  nlohmann::ordered_json all = {{"question", question_}, {"conditions", conditions(clock_)}, {"queued", queued()},
-                                {"timings", none},       {"claims", none},                   {"notes", none}};
+  nlohmann::ordered_json all = {{"question", question_}, {"conditions", conditions(clock_)},
+                                {"queued", queued()},    {"timings", none},
+                                {"claims", none},        {"notes", none}};
   for (auto const& t : timings_) {
     auto const s = summarize(t.seconds);
     all["timings"].push_back({{"name", t.name}, {"flops", t.flops}, {"samples", t.seconds.size()},
                               {"median_seconds", s.median}, {"lower_quartile", s.lower}, {"upper_quartile", s.upper}});
   }
   for (auto const& f : figures_)
-    all[f.is == kind::claim ? "claims" : "notes"].push_back({{"name", f.name}, {"value", f.value.median}, {"lower_quartile", f.value.lower},
-                                                             {"upper_quartile", f.value.upper}, {"meaning", f.meaning}});
+    all[f.is == kind::claim ? "claims" : "notes"].push_back({{"name", f.name},
+                                                             {"value", f.value.median},
+                                                             {"lower_quartile", f.value.lower},
+                                                             {"upper_quartile", f.value.upper},
+                                                             {"meaning", f.meaning}});
   std::printf("%s\n", all.dump(2).c_str());
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What a benchmark does around its question: check, warm up, sample competitors in turn, report medians and spreads.
-// Competitors are sampled A B A B, so that a change of clock or a busy neighbour meets both alike; ratios are taken
-// sample by sample.
+// The procedure of every benchmark: check, warm up, sample competitors in turn, report medians and spreads. Competitors
+// are sampled A B A B, so that a change of clock or other load affects both alike; ratios are taken sample by sample.
 
 #include <cstdio>
 #include <functional>
@@ -13,7 +12,7 @@
 
 namespace bench {
 
-/// Something to time: one call of `run` does `flops` floating-point operations; a sample is the mean of `times` calls.
+/// A function to time: one call of `run` does `flops` floating-point operations; a sample is the mean of `times` calls.
 struct contender {
   std::string name;
   double flops = 0;
@@ -21,7 +20,7 @@ struct contender {
   int times = 1;
 };
 
-/// So many calls that a sample takes some 20 ms or more: short ones are disturbed by what else the machine does.
+/// The number of calls for which a sample takes about 20 ms or more; shorter samples are disturbed by other load.
 inline int times_for(double flops) { return flops < 0x1p32 ? static_cast<int>(0x1p32 / flops) : 1; }
 
 /// Median and interquartile range of a set of samples.
@@ -40,13 +39,13 @@ struct timing {
 
 enum class mode { full, brief, dry };
 
-/// What is timed: the work of one thread by its own processor time, so that a neighbour who takes the core away in the middle
-/// of a sample is not counted; or all threads by the clock on the wall.
+/// What is timed: one thread by its own processor time, so that time in which another process has the core is not
+/// counted; or all threads by the wall clock.
 enum class clock { one_thread, wall };
 
 /// One benchmark program: reads the options, runs, reports.
 ///
-/// Errors    a failed check, an unknown option or a benchmark without a contender makes report() answer with 1
+/// Errors    report() returns 1 after a failed check; an unknown option exits with 2
 /// Example   bench/cpu_forward.cpp
 class suite {
  public:
@@ -54,19 +53,19 @@ class suite {
 
   mode how() const { return mode_; }
 
-  /// Checks a result; what is wrong is never timed.
+  /// Checks a result. Results that are wrong are never timed.
   void expect(std::string const& what, std::function<bool()> const& holds);
 
-  /// Times all contenders in turn. Does nothing after a failed check; one untimed round in a dry run.
+  /// Times all contenders in turn. Does nothing after a failed check; in a dry run, runs each once without timing.
   std::vector<timing> alternate(std::vector<contender> const& contenders);
 
-  /// A figure that README states: a value for each sample, of which the median is the claim.
+  /// A figure that README states: one value per sample, whose median is the claim.
   void claim(std::string const& name, std::string const& meaning, std::vector<double> const& samples);
 
-  /// A figure that stands beside the claims: in the table and in JSON alone.
+  /// A figure beside the claims, only in the table and in JSON.
   void note(std::string const& name, std::string const& meaning, std::vector<double> const& samples);
 
-  /// Prints what was measured and gives the exit code of the program.
+  /// Prints the measurements and returns the exit status of the program.
   int report() const;
 
  private:
@@ -81,7 +80,7 @@ class suite {
   void print_table(std::FILE* to) const;
   void print_json() const;
   double seconds_of(contender const& c) const;
-  /// The largest share of a contest's time in which its threads were ready to run and had no processor.
+  /// The largest share of the time of a contest in which its threads were ready to run but had no processor.
   double queued() const;
 
   std::string question_;

@@ -156,7 +156,7 @@ TEST_CASE("the host's machine sees what goes wrong between threads", "[device]")
       if (m.thread() % 2 == 0) m.from_lane_xor(1u, 1);
       else m.load_matrices(row);
     };
-    CHECK_THROWS_WITH(device.launch(1, body), ContainsSubstring("meet for"));
+    CHECK_THROWS_WITH(device.launch(1, body), ContainsSubstring("synchronise for"));
   }
   SECTION("a copy that nobody waits for has not arrived") {
     alignas(16) std::array<std::byte, 16> const from{};

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Checks that a mistake is refused by the compiler in the words that were promised.
+"""Checks that the compiler rejects a mistake with the expected message.
 
 usage: fail.py SOURCE COMPILER [FLAG...]
 
-The first line of SOURCE is "// expect: <regex>". SOURCE must compile as it is; with -DSHOULD_FAIL it must not, and what the
-compiler then says must match the expression. Lines that may follow: "// flags: ..." adds flags to both compilations;
-"// lines: N" allows the compiler N lines, so that the sentence is not lost among others.
+The first line of SOURCE is "// expect: <regex>". SOURCE must compile as it is. With -DSHOULD_FAIL it must not compile,
+and the output of the compiler must match the expression. Optional lines after it: "// flags: ..." adds flags to both
+compilations; "// lines: N" limits the output to N lines, so that the message is easy to find.
 """
 import pathlib
 import re
@@ -20,13 +20,13 @@ def compile_source(source: str, command: list[str]) -> tuple[bool, str]:
 
 
 def option_of(source: str, name: str) -> str:
-    """What follows "// <name>: " in the first comment of SOURCE, or an empty text."""
+    """The text after "// <name>: " in the first comment of SOURCE, or an empty text."""
     found = re.search(rf"^// {name}: (.*)$", pathlib.Path(source).read_text(encoding="utf-8"), re.MULTILINE)
     return found.group(1) if found else ""
 
 
 def problem_of(source: str, command: list[str]) -> str | None:
-    """What is wrong with this case, or None."""
+    """A description of what is wrong with this case, or None."""
     first = pathlib.Path(source).read_text(encoding="utf-8").split("\n", 1)[0]
     if not first.startswith("// expect: "):
         return f"{source}: the first line must be '// expect: <regex>'"
@@ -39,7 +39,7 @@ def problem_of(source: str, command: list[str]) -> str | None:
     if compiles:
         return f"{source}: must not compile with SHOULD_FAIL, and does"
     if not re.search(expected, output):
-        return f"{source}: fails as it should, but says nothing that matches '{expected}':\n{output}"
+        return f"{source}: fails as it should, but its output does not match '{expected}':\n{output}"
     allowed, used = option_of(source, "lines"), output.count("\n")
     if allowed and used > int(allowed):
         return f"{source}: fails as it should, but in {used} lines where {allowed} are allowed:\n{output}"

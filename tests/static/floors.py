@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Checks the floors: a header of basin includes lower floors, its own folder, and its own folder's detail/ only.
+"""Checks the floors: a header of basin may include only lower floors, its own folder, and that folder's detail/.
 
 usage: floors.py INCLUDE_FOLDER    (the folder that holds basin/)
 
@@ -27,7 +27,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])(basin/[^>"]+|\.[^>"]*)[
 
 
 def broken_rule(here: str, there: str) -> str | None:
-    """Why the header `here` may not include `there` (both relative to basin/), or None where it may."""
+    """The reason why the header `here` may not include `there` (both relative to basin/), or None if it may."""
     folder, target = here.split("/")[0], there.split("/")[0]
     if target not in FLOOR:
         return f"'{target}' is on no floor"
@@ -48,7 +48,7 @@ def broken_rule(here: str, there: str) -> str | None:
 
 
 def cycle_from(start: str, edges: dict[str, list[str]]) -> list[str]:
-    """A chain of includes that returns to `start`, or nothing."""
+    """A chain of includes that returns to `start`, or an empty list."""
     paths = [[start]]
     seen = set()
     while paths:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Plants one violation at a time in a small tree and sees that floors.py names it, and nothing in a clean tree."""
+"""Plants one violation at a time in a small tree; floors.py must report it, and report nothing in a clean tree."""
 import pathlib
 import tempfile
 import unittest

@@ -12,9 +12,11 @@ def main() -> int:
     source = pathlib.Path(sys.argv[1])
     listed = sys.argv[2:]
     existing = {p.relative_to(source).as_posix() for p in (source / "include").rglob("*") if p.is_file()}
-    problems = [f"{h}: exists and is not listed in cmake/headers.cmake, so it is not installed" for h in sorted(existing - set(listed))]
-    problems += [f"{h}: is listed in cmake/headers.cmake and does not exist" for h in sorted(set(listed) - existing)]
-    problems += [f"{h}: is listed twice in cmake/headers.cmake" for h in sorted({h for h in listed if listed.count(h) > 1})]
+    problems = [f"{h}: exists but is not listed in cmake/headers.cmake, so it is not installed"
+                for h in sorted(existing - set(listed))]
+    problems += [f"{h}: is listed in cmake/headers.cmake but does not exist" for h in sorted(set(listed) - existing)]
+    twice = {h for h in listed if listed.count(h) > 1}
+    problems += [f"{h}: is listed twice in cmake/headers.cmake" for h in sorted(twice)]
     for line in problems:
         print(line)
     return 1 if problems else 0

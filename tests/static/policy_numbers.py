@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Checks that every number and every view of every policy has a test that spoils it.
+"""Checks that every number and every view of every policy has a test with a bad value.
 
 usage: policy_numbers.py SOURCE
 
-A member of a policy (a double, float, whole number, per_head, view or span) counts as tested where one statement of tests/unit names the policy
-and has the member's name in a string: the words that the error must say.
+A member of a policy (a double, float, integer, per_head, view or span) counts as tested if one statement of tests/unit
+names the policy and contains the member's name in a string: the text that the error must contain.
 """
 import pathlib
 import re
@@ -13,8 +13,9 @@ import sys
 
 FOLDERS = ["normalize", "normalize/law", "mask", "prune", "score", "observe"]
 STRUCT = re.compile(r"^(?:template <[^\n]*>\n)?struct (\w+)(?: : [^{]*)? \{\n(.*?)^\};", re.MULTILINE | re.DOTALL)
-MEMBER = re.compile(r"^  (?:double|float|int|index_t|std::\w+_t|per_head|parameter_gradients|view<[^>]*>|std::span<[^>]*>) (\w+(?:[^;()]*, \w+)*)[^;()]*;", re.MULTILINE)
-# Members that any value suits, and structures that are no policies.
+TYPES = r"double|float|int|index_t|std::\w+_t|per_head|parameter_gradients|view<[^>]*>|std::span<[^>]*>"
+MEMBER = re.compile(rf"^  (?:{TYPES}) (\w+(?:[^;()]*, \w+)*)[^;()]*;", re.MULTILINE)
+# Members for which any value is valid, and structures that are not policies.
 ANY_VALUE = {("documents", "ids")}
 NO_POLICIES = {"sparse_choice", "heavy_budget"}
 
@@ -55,7 +56,7 @@ def main() -> int:
     source = pathlib.Path(sys.argv[1])
     missing = untested(source)
     for name, member in missing:
-        print(f"basin::{name}: no test in tests/unit spoils '{member}' and reads the error")
+        print(f"basin::{name}: no test in tests/unit gives '{member}' a bad value and checks the error")
     print(f"{len(policies(source))} numbers and views of policies, {len(missing)} without a test")
     return 1 if missing or len(policies(source)) < 50 else 0
 

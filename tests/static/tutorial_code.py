@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Every ```cpp block of the tutorial stands word for word in a numbered example, which the tests compile and run."""
+"""Checks that every ```cpp block of the tutorial occurs word for word in a numbered example, which the tests run."""
 import pathlib
 import re
 import sys

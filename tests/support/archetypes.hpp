@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The least that models each concept. The library must work with these as with its own models; where a choice is free they
-// are made awkward: a Jacobian whose three parts differ, a mask that promises nothing, a score that depends on the place.
+// The smallest type that models each concept. The library must work with these as with its own models. Where there is a
+// choice, they are awkward: a Jacobian with three different parts, a mask that answers `some` for every tile, a score
+// that depends on the position.
 
 #include <algorithm>
 #include <cmath>
@@ -42,7 +43,7 @@ struct one_plus_square {
 static_assert(basin::whole_row_normalizer<one_plus_square> && basin::differentiable_normalizer<one_plus_square>);
 static_assert(!basin::streamable_normalizer<one_plus_square> && !basin::online_normalizer<one_plus_square>);
 
-/// Tier 1 as a user may write it, who never thinks of keys that a query does not see: engines must not show them.
+/// Tier 1 as a user may write it without regard to hidden keys: engines must not pass these.
 struct trusting_square {
   template <class T>
   struct row {
@@ -57,12 +58,14 @@ struct trusting_square {
   template <class T>
   T weight(row<T> const& r, T score) const { return (T(1) + score * score) / r.total; }
   template <class T>
-  basin::jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const { return {T(2) * score / r.total, T(2) * score / r.total, weight}; }
+  basin::jacobian_terms<T> jacobian(row<T> const& r, T score, T weight) const {
+    return {T(2) * score / r.total, T(2) * score / r.total, weight};
+  }
 };
 static_assert(basin::whole_row_normalizer<trusting_square>);
 
-/// Tier 1 with two learned numbers, the first one a head, and a Jacobian of rank 2: for n scores with sum S and sum of squares Q,
-/// w_j = (a s_j S + b Q) / n^2, so that n^2 ds_k = a S dw_k + sum_j a s_j dw_j + 2 b s_k sum_j dw_j.
+/// Tier 1 with two learned numbers, the first one per head, and a Jacobian of rank 2. For n scores with sum S and sum
+/// of squares Q, w_j = (a s_j S + b Q) / n^2, so that n^2 ds_k = a S dw_k + sum_j a s_j dw_j + 2 b s_k sum_j dw_j.
 struct tilted_square {
   static constexpr int parameters = 2;
   basin::per_head a{0.75};
@@ -94,15 +97,18 @@ struct tilted_square {
     T const per_b = r.b / static_cast<T>(b);                     // 1 / n^2
     return {dweight * score * r.sum * per_b, dweight * r.squares * per_b};
   }
-  void sees_parameter_gradient(basin::row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  void sees_parameter_gradient(basin::row_at at, int which, double gradient) const {
+    gradients.put(at, which, gradient);
+  }
   void validate(basin::problem const& call) const {
     a.validate("tilted_square", "a", call);
     gradients.validate("tilted_square", parameters, call);
   }
 };
-static_assert(basin::whole_row_normalizer<tilted_square> && basin::has_parameters<tilted_square> && basin::differentiable_normalizer<tilted_square>);
+static_assert(basin::whole_row_normalizer<tilted_square> && basin::has_parameters<tilted_square>);
+static_assert(basin::differentiable_normalizer<tilted_square>);
 
-/// Tier 2 with weights but no raise and no terms: w_j = s_j^2 / (1 + sum_k s_k^2), so that the mass is below 1. One sweep.
+/// Tier 2 with weights, but without raise and terms: w_j = s_j^2 / (1 + sum_k s_k^2), whose sum is below 1. One pass.
 struct shy_square {
   template <class T>
   struct row {
@@ -130,21 +136,21 @@ struct shy_square {
 static_assert(basin::streamable_normalizer<shy_square> && basin::differentiable_normalizer<shy_square>);
 static_assert(!basin::whole_row_normalizer<shy_square> && !basin::online_normalizer<shy_square>);
 
-/// Allows every third pair not, and promises nothing about any tile.
+/// Hides every third pair, and answers `some` for every tile.
 struct holes {
   BASIN_HD bool allows(basin::coord c) const { return (c.query + 2 * c.key + c.head) % 3 != 0; }
   BASIN_HD basin::coverage covers(basin::tile) const { return basin::coverage::some; }
 };
 static_assert(basin::mask<holes>);
 
-/// Sees nothing at all, and does not say so.
+/// Hides everything, but answers `some` for every tile.
 struct blindfold {
   BASIN_HD bool allows(basin::coord) const { return false; }
   BASIN_HD basin::coverage covers(basin::tile) const { return basin::coverage::some; }
 };
 static_assert(basin::mask<blindfold>);
 
-/// Keeps scores from a threshold on: a pruner without covers() whose answer depends on the score.
+/// Keeps scores from a threshold on: a pruner without covers() that depends on the score.
 struct from_score {
   double least = 0;
   template <class T>
@@ -152,7 +158,7 @@ struct from_score {
 };
 static_assert(basin::pruner<from_score>);
 
-/// score = x / sqrt(1 + x^2 / 9) - (query - key) / 32, x = dot / sqrt(dim): neither linear nor the same everywhere.
+/// score = x / sqrt(1 + x^2 / 9) - (query - key) / 32, x = dot / sqrt(dim): not linear, and dependent on the position.
 struct bent {
   template <class T>
   T score(T dot, basin::pair_at<T> at) const {
@@ -168,7 +174,7 @@ struct bent {
 };
 static_assert(basin::scorer<bent> && !basin::linear_scorer<bent>);
 
-/// Gives every third pair the score -inf, which is to be the same as not seeing it; else as `scaled`.
+/// Gives every third pair the score -inf, which must have the same effect as a mask; other pairs as `scaled`.
 struct severed {
   template <class T>
   T score(T dot, basin::pair_at<T> at) const {
@@ -177,17 +183,18 @@ struct severed {
   template <class T>
   T slope(T, basin::pair_at<T> at) const { return basin::math::select(cut(at) == T(0), T(0), at.rsqrt_dim); }
 
-  /// 0 where query + key, below 1536, is a multiple of 3.
+  /// 0 if query + key, which must be below 1536, is a multiple of 3.
   template <class T>
   static T cut(basin::pair_at<T> at) {
     T rest = at.query + at.key;
-    for (T const step : {T(768), T(384), T(192), T(96), T(48), T(24), T(12), T(6), T(3)}) rest = basin::math::select(rest >= step, rest - step, rest);
+    for (T const step : {T(768), T(384), T(192), T(96), T(48), T(24), T(12), T(6), T(3)})
+      rest = basin::math::select(rest >= step, rest - step, rest);
     return rest;
   }
 };
 static_assert(basin::scorer<severed> && !basin::linear_scorer<severed>);
 
-/// The mask that hides what `severed` severs.
+/// The mask that hides the pairs to which `severed` gives -inf.
 struct severed_pairs {
   bool allows(basin::coord c) const { return (c.query + c.key) % 3 != 0; }
   basin::coverage covers(basin::tile) const { return basin::coverage::some; }
@@ -218,7 +225,7 @@ struct received_squares {
 };
 static_assert(basin::key_observer<received_squares>);
 
-/// Key observer: how many queries can see a key, and nothing of their weights.
+/// Key observer: the number of queries to which a key is visible; ignores the weights.
 struct visitors {
   basin::view<double, 3> values{};
   template <class T>
@@ -239,6 +246,7 @@ struct row_copies {
     visible(at.batch, at.head, at.query) = row.visible;
   }
 };
-static_assert(basin::whole_row_observer<row_copies> && !basin::row_observer<row_copies> && !basin::key_observer<row_copies>);
+static_assert(basin::whole_row_observer<row_copies> && !basin::row_observer<row_copies>);
+static_assert(!basin::key_observer<row_copies>);
 
 }  // namespace basin_test

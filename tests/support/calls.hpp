@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One attention call with everything it reads and writes, run by an engine under test and by the reference.
+// One attention call with all inputs and outputs, for an engine under test and for the reference.
 
 #include <algorithm>
 
@@ -20,7 +20,7 @@ namespace basin_test {
 
 enum class numbers { normal, grid };
 
-/// Inputs, outputs and gradients in T; outputs start as poison.
+/// Inputs, outputs and gradients in T; outputs start with poison values.
 template <class T>
 struct call {
   shape s;
@@ -45,7 +45,8 @@ struct call {
     q.copy_from(from.q), k.copy_from(from.k), v.copy_from(from.v), dout.copy_from(from.dout);
   }
   call_magnitudes magnitudes() const {
-    return {largest_norm(q), largest_norm(k), largest_norm(v), largest_norm(dout), largest(q), largest(k), largest(v), largest(dout)};
+    return {largest_norm(q), largest_norm(k), largest_norm(v), largest_norm(dout),
+            largest(q),      largest(k),      largest(v),      largest(dout)};
   }
   bool outputs_are_whole() const { return out.all_written() && out.gaps_untouched(); }
   bool gradients_are_whole() const {
@@ -55,16 +56,17 @@ struct call {
   }
 };
 
-/// Bytes for drop_keys: about a third of the keys, others for every head; one head loses all.
+/// Bytes for drop_keys: about a third of the keys, different for every head; one head loses all keys.
 inline std::vector<std::uint8_t> dropped_bytes(shape const& s) {
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(s.batch * s.heads * s.keys));
   splitmix rng{static_cast<std::uint64_t>(s.keys)};
-  for (std::size_t n = 0; n < bytes.size(); ++n) bytes[n] = rng() % 3 == 0 || (s.heads > 3 && n / static_cast<std::size_t>(s.keys) == 1);
+  for (std::size_t n = 0; n < bytes.size(); ++n)
+    bytes[n] = rng() % 3 == 0 || (s.heads > 3 && n / static_cast<std::size_t>(s.keys) == 1);
   return bytes;
 }
 
-/// Whether errors of weights are relative to the weights, and weights sum to at most 1: exponentials, but not thresholds on
-/// powers, nor weights that stand for themselves.
+/// Whether errors of weights are relative to the weights, and weights sum to at most 1. True for exponentials; false
+/// for powers above a threshold, products with the score itself, and functions of a single score.
 template <class N>
 inline constexpr bool errors_are_relative = basin::has_terms<N>;
 template <>
@@ -84,7 +86,7 @@ inline constexpr bool errors_are_relative<basin::squared_relu> = false;
 template <class N, class Law>
 inline constexpr bool errors_are_relative<basin::length_scaled<N, Law>> = errors_are_relative<N>;
 
-/// Absolute errors count once a key.
+/// Number of absolute errors of a row: one per key.
 template <class N>
 double support_of_errors(N const&, shape const& s) {
   return errors_are_relative<N> ? 1.0 : static_cast<double>(s.keys);

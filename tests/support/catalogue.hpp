@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Masks, pruners and scorers chosen at run time, on the host and in a kernel, so that tests over all of them compile their engines once.
+// Masks, pruners and scorers chosen at run time, on the host and in a kernel; so tests over all of them compile each
+// engine once.
 
 #include <cuda/std/variant>
 #include <cstdint>
@@ -32,7 +33,8 @@
 
 namespace basin_test {
 
-/// f(the alternative that a variant holds). cuda::std::visit goes through a table of functions, which costs a kernel its registers.
+/// Calls f with the alternative that a variant holds. cuda::std::visit uses a table of functions, which costs a kernel
+/// registers.
 template <std::size_t N = 0, class F, class... Ts>
 BASIN_HD auto with_held(cuda::std::variant<Ts...> const& which, F const& f) {
   if constexpr (N + 1 < sizeof...(Ts)) {
@@ -107,14 +109,17 @@ struct scorer_among {
   }
 };
 
-using any_mask = mask_among<basin::unmasked, basin::sliding_window, basin::prefix, basin::block_causal, basin::doubled_block_causal, basin::key_padding,
-                            basin::documents, basin::document_starts, basin::all_of_masks<basin::key_padding, basin::causal>>;
-using any_pruner = pruner_among<basin::keep_all, basin::keep_keys, basin::window_with_sinks, basin::block_sparse, basin::heavy_hitters, basin::score_floor,
+using any_mask = mask_among<basin::unmasked, basin::sliding_window, basin::prefix, basin::block_causal,
+                            basin::doubled_block_causal, basin::key_padding, basin::documents, basin::document_starts,
+                            basin::all_of_masks<basin::key_padding, basin::causal>>;
+using any_pruner = pruner_among<basin::keep_all, basin::keep_keys, basin::window_with_sinks, basin::block_sparse,
+                                basin::heavy_hitters, basin::score_floor,
                                 basin::all_of_pruners<basin::window_with_sinks, basin::score_floor>>;
-using any_scorer = scorer_among<basin::scaled, basin::soft_cap, basin::alibi<basin::scaled>, basin::alibi<basin::soft_cap>>;
+using any_scorer = scorer_among<basin::scaled, basin::soft_cap, basin::alibi<basin::scaled>,
+                                basin::alibi<basin::soft_cap>>;
 static_assert(basin::mask<any_mask> && basin::pruner<any_pruner> && basin::scorer<any_scorer>);
 
-/// Masks, pruners and scorers of a call, and everything they point to; Allocator says in whose memory.
+/// Masks, pruners and scorers of a call, with the memory that they point to; Allocator determines the kind of memory.
 template <template <class> class Allocator>
 struct catalogue_of {
   template <class T>
@@ -122,7 +127,8 @@ struct catalogue_of {
 
   shape s;
   index_t keys = s.keys, block = 48, blocks = (keys + block - 1) / block;
-  numbers_of<std::int32_t> lengths{static_cast<std::int32_t>(keys / 3), static_cast<std::int32_t>(keys - 1)}, ids, starts;
+  numbers_of<std::int32_t> lengths{static_cast<std::int32_t>(keys / 3), static_cast<std::int32_t>(keys - 1)};
+  numbers_of<std::int32_t> ids, starts;
   numbers_of<std::uint8_t> set, pattern;
   numbers_of<float> slopes;
 
@@ -159,7 +165,9 @@ struct catalogue_of {
   }
   std::vector<any_scorer> scorers() const {
     auto const of_heads = basin::contiguous(slopes.data(), 3);
-    return {{basin::soft_cap{1.5f, 0.0f}}, {basin::alibi<basin::scaled>{of_heads, {}}}, {basin::alibi<basin::soft_cap>{of_heads, {2.0f, 0.0f}}}};
+    return {{basin::soft_cap{1.5f, 0.0f}},
+            {basin::alibi<basin::scaled>{of_heads, {}}},
+            {basin::alibi<basin::soft_cap>{of_heads, {2.0f, 0.0f}}}};
   }
 };
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Catch2, version 2 (Debian 12) or 3, under one set of names: the macros, and Approx, WithinAbs, WithinRel, WithinULP in
-// namespace basin_test. Tests include this file and neither version's own headers.
+// Catch2, version 2 (Debian 12) or 3, under one set of names: the macros, and Approx, WithinAbs, WithinRel, WithinULP
+// and ContainsSubstring in namespace basin_test. Tests include this file and no header of Catch2.
 
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
-using Catch::Approx;                                             // where Catch2 2 has it
+using Catch::Approx;                                             // Catch2 2 defines it in the global namespace
 #else
 #include <catch2/catch.hpp>
 #endif
@@ -25,7 +25,7 @@ using Catch::Matchers::WithinULP;
 using Catch::WithinAbs;
 using Catch::WithinRel;
 using Catch::WithinULP;
-inline auto ContainsSubstring(std::string const& part) { return Catch::Matchers::Contains(part); }  // its name in Catch2 3
+inline auto ContainsSubstring(std::string const& part) { return Catch::Matchers::Contains(part); }  // as in Catch2 3
 #endif
 
 }  // namespace basin_test

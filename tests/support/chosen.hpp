@@ -11,7 +11,7 @@
 
 namespace basin_test {
 
-/// A mask chosen at run time, so that tests over masks compile their engines once.
+/// A mask chosen at run time, so that tests over masks compile each engine once.
 struct chosen_mask {
   enum class kind { unmasked, causal, holes, blindfold } which = kind::unmasked;
   template <class F>
@@ -35,10 +35,14 @@ struct chosen_pruner {
   from_score from{};
   template <class T>
   BASIN_HD bool keeps(basin::coord c, T score) const {
-    return which == kind::keep_all ? basin::keep_all{}.keeps(c, score) : which == kind::drop_keys ? drop.keeps(c, score) : from.keeps(c, score);
+    return which == kind::keep_all    ? basin::keep_all{}.keeps(c, score)
+           : which == kind::drop_keys ? drop.keeps(c, score)
+                                      : from.keeps(c, score);
   }
   BASIN_HD basin::coverage covers(basin::tile t) const {
-    return which == kind::keep_all ? basin::keep_all{}.covers(t) : which == kind::drop_keys ? drop.covers(t) : basin::coverage::some;
+    return which == kind::keep_all    ? basin::keep_all{}.covers(t)
+           : which == kind::drop_keys ? drop.covers(t)
+                                      : basin::coverage::some;
   }
   void validate(basin::problem const& p) const {
     if (which == kind::drop_keys) drop.validate(p);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Numbers of 16 bits for tests: the same numbers as an engine reads them, and in double.
+// 16-bit numbers for tests: the values in the storage type that an engine reads, and in double.
 
 #include <type_traits>
 #include <vector>
@@ -11,13 +11,14 @@
 
 namespace basin_test {
 
-/// Half the distance from 1 to the next number of a storage type; 0 for float, which is rounded nowhere on the way.
+/// Half the distance from 1 to the next number of a storage type; 0 for float, whose values engines do not round
+/// further.
 template <class S>
 constexpr double half_step() {
   return std::is_same_v<S, float> ? 0.0 : std::is_same_v<S, basin::bfloat16> ? 0x1p-8 : 0x1p-11;
 }
 
-/// The numbers of a tensor rounded to S, dense; the tensor then holds what they are.
+/// The numbers of a tensor rounded to S, dense; the tensor is set to the rounded values.
 template <class S>
 std::vector<S> rounded(tensor<double>& t) {
   std::vector<S> all;

@@ -25,8 +25,15 @@ struct host_grids {
         c(i, j) = sum;
       }
   }
-  void multiply(basin::view<float const, 2> a, basin::view<float const, 2> b, basin::view<float, 2> c, basin::nn::update how) { multiply<float>(a, b, c, how); }
-  void multiply(basin::view<double const, 2> a, basin::view<double const, 2> b, basin::view<double, 2> c, basin::nn::update how) { multiply<double>(a, b, c, how); }
+  using update = basin::nn::update;
+  using single = basin::view<float, 2>;
+  using wide = basin::view<double, 2>;
+  void multiply(basin::view<float const, 2> a, basin::view<float const, 2> b, single c, update how) {
+    multiply<float>(a, b, c, how);
+  }
+  void multiply(basin::view<double const, 2> a, basin::view<double const, 2> b, wide c, update how) {
+    multiply<double>(a, b, c, how);
+  }
   template <class T>
   T read(T const* number) {
     return *number;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A machine of Hopper's generation (cuda/group_machine.hpp) on the host. Everything happens as late as it may: boxes are copied when someone
-// waits for them, products are made when they are waited for, and read shared memory then; sums are NaN in between.
+// A machine of the Hopper generation (cuda/group_machine.hpp) on the host. Everything happens as late as allowed: boxes
+// are copied when a thread waits for them; products are computed, and read shared memory, when a thread waits for them.
+// Until then sums are NaN.
 
 #include <limits>
 
@@ -10,7 +11,8 @@
 
 namespace basin_test {
 
-/// A tensor of numbers of 16 bits that boxes are copied from: how many columns, rows, heads, batches, and bytes from one to the next.
+/// A tensor of 16-bit numbers, as a source of boxes: the numbers of columns, rows, heads and batches, and their strides
+/// in bytes.
 struct host_boxes {
   std::byte const* start = nullptr;
   basin::index_t count[4] = {}, step[4] = {};
@@ -24,7 +26,7 @@ struct host_boxes {
   }
 };
 
-template <bool Computes>
+template <bool Computes>                                         // true for consumers, false for the producer
 class host_group : public host_device::thread_of_block {
  public:
   using base = host_device::thread_of_block;
@@ -38,11 +40,14 @@ class host_group : public host_device::thread_of_block {
   template <int>
   void lower_registers() const {}
 
-  std::uint32_t address(void const* in_shared) const { return static_cast<std::uint32_t>(static_cast<std::byte const*>(in_shared) - shared()); }
+  std::uint32_t address(void const* in_shared) const {
+    return static_cast<std::uint32_t>(static_cast<std::byte const*>(in_shared) - shared());
+  }
 
   void start(basin::gpu::arrival_barrier* b, int arrivals) const {
-    if (!state().barriers.insert({b, {arrivals, arrivals}}).second) throw std::logic_error("a barrier is started twice");
-    b->opaque = 0;                                               // its memory is the block's: a sanitizer looks
+    if (!state().barriers.insert({b, {arrivals, arrivals}}).second)
+      throw std::logic_error("a barrier is started twice");
+    b->opaque = 0;                                               // a sanitizer checks that the address is the block's
   }
   void barriers_started() const {}
   void arrive(basin::gpu::arrival_barrier* b) const { arrive_expecting(b, 0); }
@@ -59,9 +64,13 @@ class host_group : public host_device::thread_of_block {
       return of(b).phase % 2 != parity;
     });
   }
-  void copy_box(int tensor, int column, int row, int head, int batch, std::byte* to, basin::gpu::arrival_barrier* b) const {
-    if (address(to) % basin::gpu::shared_matrix::atom != 0) throw std::logic_error("a box goes to an address that is no multiple of 1024");
-    state().boxes.push_back({b, [&block = block_, &from = tensors_[tensor], column, row, head, batch, to] { return copy(block, from, column, row, head, batch, to); }});
+  void copy_box(int tensor, int column, int row, int head, int batch, std::byte* to,
+                basin::gpu::arrival_barrier* b) const {
+    if (address(to) % basin::gpu::shared_matrix::atom != 0)
+      throw std::logic_error("a box is copied to an address that is not a multiple of 1024");
+    state().boxes.push_back({b, [&block = block_, &from = tensors_[tensor], column, row, head, batch, to] {
+                               return copy(block, from, column, row, head, batch, to);
+                             }});
   }
   void show_writes() const {}
   void sync_some(int number, int threads) const {
@@ -78,14 +87,15 @@ class host_group : public host_device::thread_of_block {
   int same_in_warp(int n) const {
     return meet("same_in_warp", n, [&](auto const& of) {
       for (int l = 0; l < 32; ++l)
-        if (of(l) != n) throw std::logic_error("lanes of a warp hold different numbers, and say that they are the same");
+        if (of(l) != n) throw std::logic_error("same_in_warp: lanes of a warp passed different numbers");
       return n;
     });
   }
 
   void begin_products() const { meet("begin_products", 0, [](auto const&) { return 0; }); }
   template <class E, int N>
-  void multiply(cuda::std::array<float, 4> (&sums)[N / 8], basin::gpu::shared_matrix a, basin::gpu::shared_matrix b, bool add) const {
+  void multiply(cuda::std::array<float, 4> (&sums)[N / 8], basin::gpu::shared_matrix a, basin::gpu::shared_matrix b,
+                bool add) const {
     meet("multiply", 0, [](auto const&) { return 0; });
     lay_by(&sums[0], N / 8, [this, a, b, add](cuda::std::array<float, 4>* c) {
       each<N>(c, [&](float& sum, int row, int column) {
@@ -143,7 +153,7 @@ class host_group : public host_device::thread_of_block {
   detail::group_state& state() const { return block_.group; }
   detail::group_state::barrier& of(basin::gpu::arrival_barrier* b) const {
     auto const found = state().barriers.find(b);
-    if (found == state().barriers.end()) throw std::logic_error("a barrier that nobody started");
+    if (found == state().barriers.end()) throw std::logic_error("a barrier is used before it is started");
     return found->second;
   }
   void copy_boxes_of(basin::gpu::arrival_barrier* b) const {
@@ -159,19 +169,25 @@ class host_group : public host_device::thread_of_block {
     of(b).end_phase_if_complete();
   }
 
-  /// Bits 4 to 6 of an address take in bits 7 to 9.
+  /// The 128-byte swizzle: bits 7 to 9 of an address are XORed into bits 4 to 6.
   static std::size_t swizzled(std::size_t address) { return address ^ (address >> 7 & 7) << 4; }
   static std::byte* in_shared(detail::block_state& block, std::size_t address) {
-    if (address + 2 > block.shared_bytes) throw std::logic_error("a box or a product goes beyond shared memory");
+    if (address + 2 > block.shared_bytes) throw std::logic_error("a box or a product reaches beyond shared memory");
     return block.shared.get() + address;
   }
-  static int copy(detail::block_state& block, host_boxes const& from, int column, int row, int head, int batch, std::byte* to) {
+  static int copy(detail::block_state& block, host_boxes const& from, int column, int row, int head, int batch,
+                  std::byte* to) {
     auto const start = static_cast<std::size_t>(to - block.shared.get());
     for (int r = 0; r < from.rows_of_box; ++r)
       for (int n = 0; n < basin::gpu::shared_matrix::panel; ++n) {
-        bool const inside = column + n < from.count[0] && row + r < from.count[1] && head < from.count[2] && batch < from.count[3];
+        bool const inside = column + n < from.count[0] && row + r < from.count[1] && head < from.count[2] &&
+                            batch < from.count[3];
         std::uint16_t x = 0;
-        if (inside) std::memcpy(&x, from.start + (column + n) * from.step[0] + (row + r) * from.step[1] + head * from.step[2] + batch * from.step[3], 2);
+        if (inside) {
+          basin::index_t const offset = (column + n) * from.step[0] + (row + r) * from.step[1] + head * from.step[2] +
+                                        batch * from.step[3];
+          std::memcpy(&x, from.start + offset, 2);
+        }
         std::memcpy(in_shared(block, swizzled(start + static_cast<std::size_t>(128 * r + 2 * n))), &x, 2);
       }
     return 128 * from.rows_of_box;
@@ -179,8 +195,9 @@ class host_group : public host_device::thread_of_block {
 
   struct fields {
     std::size_t start, leading, stride;
-    explicit fields(basin::gpu::shared_matrix m) : start((m.low & 0x3fff) << 4), leading((m.low >> 16 & 0x3fff) << 4), stride((m.high & 0x3fff) << 4) {
-      if (m.high >> 30 != 1) throw std::logic_error("a matrix that is not swizzled by 128 bytes");
+    explicit fields(basin::gpu::shared_matrix m)
+        : start((m.low & 0x3fff) << 4), leading((m.low >> 16 & 0x3fff) << 4), stride((m.high & 0x3fff) << 4) {
+      if (m.high >> 30 != 1) throw std::logic_error("the matrix of a product has no 128-byte swizzle");
     }
   };
   template <class E>
@@ -189,30 +206,35 @@ class host_group : public host_device::thread_of_block {
     std::memcpy(&x.bits, in_shared(block_, swizzled(address)), 2);
     return static_cast<float>(x);
   }
-  /// Along rows: number k of row r.
+  /// A matrix stored by rows: number k of row r.
   template <class E>
   float number(basin::gpu::shared_matrix m, int r, int k) const {
     fields const f(m);
-    return at<E>(f.start + static_cast<std::size_t>(r / 8) * f.stride + static_cast<std::size_t>(128 * (r % 8) + 2 * k));
+    auto const in_panel = static_cast<std::size_t>(128 * (r % 8) + 2 * k);
+    return at<E>(f.start + static_cast<std::size_t>(r / 8) * f.stride + in_panel);
   }
-  /// Across rows: number n of row k, panels side by side.
+  /// A matrix stored by columns: number n of row k, in panels of 64 numbers side by side.
   template <class E>
   float number_across(basin::gpu::shared_matrix m, int k, int n) const {
     fields const f(m);
-    return at<E>(f.start + static_cast<std::size_t>(n / 64) * f.leading + static_cast<std::size_t>(k / 8) * f.stride + static_cast<std::size_t>(128 * (k % 8) + 2 * (n % 64)));
+    auto const in_panel = static_cast<std::size_t>(128 * (k % 8) + 2 * (n % 64));
+    return at<E>(f.start + static_cast<std::size_t>(n / 64) * f.leading +
+                   static_cast<std::size_t>(k / 8) * f.stride + in_panel);
   }
 
-  /// f(sum, row of the group's 64, column) for the sums of this thread.
+  /// Calls f(sum, row among the 64 of the group, column) for the sums of this thread.
   template <int N, class F>
   void each(four* c, F const& f) const {
     int const warp = thread() / 32 % 4, g = lane() / 4, t = lane() % 4;
     for (int n = 0; n < N / 8; ++n)
-      for (int e = 0; e < 4; ++e) f(c[n][static_cast<std::size_t>(e)], 16 * warp + g + 8 * (e / 2), 8 * n + 2 * t + e % 2);
+      for (int e = 0; e < 4; ++e)
+        f(c[n][static_cast<std::size_t>(e)], 16 * warp + g + 8 * (e / 2), 8 * n + 2 * t + e % 2);
   }
   static void poison(four* sums, int count) {
-    for (int n = 0; n < count; ++n) sums[n] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::quiet_NaN()};
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+    for (int n = 0; n < count; ++n) sums[n] = {nan, nan, nan, nan};
   }
-  /// Keeps what the sums hold until the product is made.
+  /// Stores the values of the sums until the product is computed, and sets the sums to NaN.
   template <class Make>
   void lay_by(four* sums, int count, Make make) const {
     auto& kept = kept_[sums];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A machine (cuda/machine.hpp) on the host: one fiber a thread, warps and blocks that meet, matrix products in plain loops. Kernel
-// bodies run on it under sanitizers: what they read and write is memory of the host.
+// A machine (cuda/machine.hpp) on the host: one fiber per thread, warps and blocks that synchronise, matrix products in
+// plain loops. Kernel bodies run on it under sanitizers, because all memory they read and write is host memory.
 
 #include <array>
 #include <boost/context/fiber.hpp>
@@ -35,15 +35,16 @@ namespace basin_test {
 
 using basin::gpu::word;
 
-/// Runs blocks of threads one after the other. Threads take turns, each until it waits for others: from the first on in every other block, from
-/// the last on in those between, so that what only the order of threads kept right goes wrong.
+/// Runs blocks of threads one after the other. The threads of a block take turns; each runs until it waits for others.
+/// Every other block starts with its first thread, the others with their last, so that code that is correct only by the
+/// order of threads fails.
 class host_device {
  public:
   class thread_of_block;
 
   host_device(int threads, std::size_t shared_bytes) : threads_(threads), shared_bytes_(shared_bytes) {}
 
-  /// body(machine) by every thread of every block.
+  /// Runs body(machine) on every thread of every block.
   template <class Body>
   void launch(basin::index_t blocks, Body const& body);
 
@@ -54,16 +55,16 @@ class host_device {
 
 namespace detail {
 
-/// A stack, and what AddressSanitizer must be told when it is left and entered; where it is not, nothing.
+/// A stack, with the calls that AddressSanitizer needs when the stack is left and entered (no-ops without it).
 struct stack_of_fiber {
   void const* bottom = nullptr;
   std::size_t size = 0;
   void* saved = nullptr;
 
-  /// Before `this` is left for `to`.
+  /// Call before execution moves from this stack to `to`.
   void leave_for(stack_of_fiber const& to) { leave(&saved, to); }
   void leave_for_good(stack_of_fiber const& to) { leave(nullptr, to); }
-  /// After it was entered from `from`.
+  /// Call after execution moved here from `from`.
   void enter([[maybe_unused]] stack_of_fiber* from) {
 #if defined(BASIN_TEST_ASAN)
     __sanitizer_finish_switch_fiber(saved, from ? &from->bottom : nullptr, from ? &from->size : nullptr);
@@ -78,7 +79,7 @@ struct stack_of_fiber {
   }
 };
 
-/// Makes a stack and remembers where it lies.
+/// Allocates a stack and records its position.
 struct known_stack {
   stack_of_fiber* at;
   boost::context::stack_context allocate() {
@@ -89,17 +90,18 @@ struct known_stack {
   void deallocate(boost::context::stack_context& made) { boost::context::fixedsize_stack(256 << 10).deallocate(made); }
 };
 
-/// Thrown in threads that wait for one that failed.
+/// Thrown in threads that wait when another thread of their block has failed.
 struct abandoned {};
 
-/// What 32 lanes lay out for each other at one meeting. Two sets, as a lane may come to the next meeting while others read.
+/// The values that 32 lanes exchange at one synchronisation. There are two sets, because a lane may reach the next
+/// synchronisation while others still read.
 struct meeting {
   std::array<std::array<std::array<std::byte, 48>, 32>, 2> laid_out{};
   std::array<std::array<char const*, 32>, 2> purposes{};
   std::array<long, 2> arrived{};
 };
 
-/// What a machine of Hopper's generation keeps for a block: barriers that count bytes, boxes on their way, barriers of some threads.
+/// The state of a Hopper machine for a block: barriers that count bytes, boxes under way, barriers of some threads.
 struct group_state {
   struct barrier {
     int arrivals, pending, phase = 0;
@@ -111,7 +113,7 @@ struct group_state {
   };
   struct box {
     basin::gpu::arrival_barrier* barrier;
-    std::function<int()> copy;                                   // gives how many bytes
+    std::function<int()> copy;                                   // returns the number of bytes
   };
   std::map<basin::gpu::arrival_barrier*, barrier> barriers;
   std::deque<box> boxes;
@@ -126,24 +128,25 @@ struct block_state {
   basin::index_t number;
   int threads;
   std::size_t shared_bytes;
-  std::unique_ptr<std::byte[], free_aligned> shared;             // of its exact size: a sanitizer sees the byte behind it
+  std::unique_ptr<std::byte[], free_aligned> shared;             // exact size: a sanitizer detects an access beyond it
   std::vector<meeting> warps;
   long arrived = 0;
   bool any[2] = {};
-  bool moved = false;                                            // whether some thread went on in this round
-  bool abandoned = false;                                        // whether one has failed: the others end, too
+  bool moved = false;                                            // whether any thread made progress in this round
+  bool abandoned = false;                                        // whether a thread has failed; the others then end
   stack_of_fiber home{};
   group_state group{};                                           // support/host_group.hpp
 };
 
-/// Matrices of one product, gathered from the lanes.
+/// The matrices of one product, gathered from the lanes.
 template <class E>
 struct operands {
   static constexpr int depth = basin::gpu::product_depth<E>;
   float a[16][depth], b[depth][8];
 
   static float number(word w, int n) {
-    if constexpr (std::is_same_v<E, basin::gpu::tf32>) return std::bit_cast<float>((w & 0x7f800000u) == 0x7f800000u ? w : (w + 0x1000u) & ~0x1fffu);
+    if constexpr (std::is_same_v<E, basin::gpu::tf32>)
+      return std::bit_cast<float>((w & 0x7f800000u) == 0x7f800000u ? w : (w + 0x1000u) & ~0x1fffu);
     else if constexpr (sizeof(E) == 4) return std::bit_cast<float>(w);
     else {
       E x;
@@ -152,7 +155,7 @@ struct operands {
     }
   }
   void put(int lane, word const (&left)[4], word const (&right)[2]) {
-    constexpr int each = 4 / static_cast<int>(sizeof(E));        // numbers of a word
+    constexpr int each = 4 / static_cast<int>(sizeof(E));        // numbers in a word
     int const g = lane / 4, t = lane % 4;
     for (int n = 0; n < each; ++n)
       for (int half = 0; half < 2; ++half) {
@@ -166,7 +169,7 @@ struct operands {
 
 }  // namespace detail
 
-/// The machine as one thread sees it.
+/// The machine of one thread.
 class host_device::thread_of_block {
  protected:
   int lane() const { return thread_ % 32; }
@@ -181,7 +184,7 @@ class host_device::thread_of_block {
     }
     block_.moved = true;
   }
-  /// Lays out a value, waits for all lanes of the warp, and reads what they laid out: of(lane).
+  /// Publishes a value, waits for all lanes of the warp, and reads their values: of(lane).
   template <class T, class Read>
   auto meet(char const* purpose, T const& mine, Read const& read) const {
     static_assert(sizeof(T) <= 48);
@@ -194,7 +197,8 @@ class host_device::thread_of_block {
     block_.moved = true;
     wait_until([&] { return here.arrived[set] >= (round + 1) / 2 * 32; });
     for (char const* other : here.purposes[set])
-      if (std::strcmp(other, purpose) != 0) throw std::logic_error(std::string("lanes of a warp meet for ") + purpose + " and for " + other);
+      if (std::strcmp(other, purpose) != 0)
+        throw std::logic_error(std::string("lanes of a warp synchronise for ") + purpose + " and for " + other);
     return read([&](int l) {
       T theirs;
       std::memcpy(&theirs, here.laid_out[set][static_cast<std::size_t>(l)].data(), sizeof(T));
@@ -237,11 +241,13 @@ class host_device::thread_of_block {
     return meet("from_lane_xor", mine, [&](auto const& of) { return of(lane() ^ mask); });
   }
 
-  /// The bytes arrive when they are waited for, and not before.
+  /// The bytes arrive when a thread waits for them, not before.
   void copy_async(std::byte* to, std::byte const* from, bool there) const {
     static constexpr std::byte zeros[16]{};
     if (!there) from = zeros;
-    if (reinterpret_cast<std::uintptr_t>(to) % 16 != 0 || (there && reinterpret_cast<std::uintptr_t>(from) % 16 != 0)) throw std::logic_error("copy_async: not 16-byte aligned");
+    bool const aligned = reinterpret_cast<std::uintptr_t>(to) % 16 == 0 &&
+                         (!there || reinterpret_cast<std::uintptr_t>(from) % 16 == 0);
+    if (!aligned) throw std::logic_error("copy_async: an address is not a multiple of 16");
     open_.push_back({to, from});
   }
   void commit() const { groups_.push_back(std::move(open_)), open_.clear(); }
@@ -256,7 +262,8 @@ class host_device::thread_of_block {
   basin::gpu::words4 load_matrices(std::byte const* row) const {
     return meet("load_matrices", row, [&](auto const& of) {
       basin::gpu::words4 got;
-      for (int matrix = 0; matrix < 4; ++matrix) std::memcpy(&got[matrix], of(8 * matrix + lane() / 4) + 4 * (lane() % 4), 4);
+      for (int matrix = 0; matrix < 4; ++matrix)
+        std::memcpy(&got[matrix], of(8 * matrix + lane() / 4) + 4 * (lane() % 4), 4);
       return got;
     });
   }
@@ -265,7 +272,8 @@ class host_device::thread_of_block {
       basin::gpu::words4 got;
       for (int matrix = 0; matrix < 4; ++matrix) {
         std::uint16_t pair[2];
-        for (int n = 0; n < 2; ++n) std::memcpy(&pair[n], of(8 * matrix + 2 * (lane() % 4) + n) + 2 * (lane() / 4), 2);
+        for (int n = 0; n < 2; ++n)
+          std::memcpy(&pair[n], of(8 * matrix + 2 * (lane() % 4) + n) + 2 * (lane() / 4), 2);
         std::memcpy(&got[matrix], pair, 4);
       }
       return got;
@@ -311,10 +319,11 @@ static_assert(basin::gpu::machine<host_device::thread_of_block>);
 template <class Body>
 void host_device::launch(basin::index_t blocks, Body const& body) {
   for (basin::index_t number = 0; number < blocks; ++number) {
+    auto* const memory = static_cast<std::byte*>(::operator new[](shared_bytes_, std::align_val_t{1024}));
     detail::block_state block{number, threads_, shared_bytes_,
-                              std::unique_ptr<std::byte[], detail::free_aligned>(static_cast<std::byte*>(::operator new[](shared_bytes_, std::align_val_t{1024}))),
+                              std::unique_ptr<std::byte[], detail::free_aligned>(memory),
                               std::vector<detail::meeting>(static_cast<std::size_t>(threads_ / 32))};
-    std::memset(block.shared.get(), 0xff, shared_bytes_);        // NaN in every format: what nobody wrote shows
+    std::memset(block.shared.get(), 0xff, shared_bytes_);        // NaN in every format: shows reads before writes
     std::exception_ptr failed;
     std::vector<detail::stack_of_fiber> stacks(static_cast<std::size_t>(threads_));
     std::vector<boost::context::fiber> fibers;
@@ -345,7 +354,8 @@ void host_device::launch(basin::index_t blocks, Body const& body) {
           some = some || fibers[t];
         }
       if (some && !block.moved) {
-        failed = std::make_exception_ptr(std::logic_error("threads of a block wait for each other: a barrier that not all of them reach"));
+        failed = std::make_exception_ptr(
+            std::logic_error("threads of a block wait for each other: a barrier that not all of them reach"));
         block.abandoned = true;
       }
     }

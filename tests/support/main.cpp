@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The main function of every test program: Catch2's, and an exit code of its own for "skipped".
+// The main function of every test program: Catch2's, with a separate exit code for "skipped".
 
 #define CATCH_CONFIG_RUNNER
 #include "support/catch.hpp"
@@ -8,8 +8,9 @@
 int main(int argc, char** argv) {
   Catch::Session session;
 #if !__has_include(<catch2/catch_all.hpp>)
-  // A name that CTest passes on and that matches nothing is a mistake, not a success; Catch2 3 says so by itself.
-  session.configData().warnings = static_cast<Catch::WarnAbout::What>(session.configData().warnings | Catch::WarnAbout::NoTests);
+  // A test name from CTest that matches nothing is an error. Catch2 3 reports it by default.
+  auto& warnings = session.configData().warnings;
+  warnings = static_cast<Catch::WarnAbout::What>(warnings | Catch::WarnAbout::NoTests);
 #endif
   int const result = session.run(argc, argv);
   if (result == 0 && basin_test::skipped() > 0) return basin_test::exit_code_of_skipped;

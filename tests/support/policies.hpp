@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The lists over which laws and parity run: every normalizer of the library in several settings, and the archetypes. A new
-// normalizer is one more line here, with what it promises.
+// The lists over which laws and parity run: every normalizer of the library in several settings, and the archetypes. A
+// new normalizer is one more line here, with its properties.
 
 #include <tuple>
 
@@ -34,9 +34,9 @@ namespace basin_test {
 enum class shift { changes_nothing, matters };
 enum class mass { one, less, any };
 enum class weights { positive, signed_too };
-enum class scores { together, apart };                           // does a weight depend on other scores than its own?
+enum class scores { together, apart };                           // whether a weight depends on other scores of its row
 
-/// A normalizer and what it promises.
+/// A normalizer and its properties.
 template <class N>
 struct normalizer_case {
   char const* name;
@@ -93,7 +93,7 @@ inline auto threshold_family() {
   };
 }
 
-/// Weights that do not sum to 1, of one sweep.
+/// Weights that do not sum to 1, in one pass.
 inline auto sink_family() {
   using namespace basin;
   return std::tuple{
@@ -112,7 +112,8 @@ inline auto pointwise_family() {
   constexpr auto positive = weights::positive;
   return std::tuple{
       normalizer_case{"sigmoid", sigmoid{-3}, shift::matters, mass::any, positive, scores::apart},
-      normalizer_case{"yarn of sigmoid", length_scaled<sigmoid, yarn>{{}, {2}}, shift::matters, mass::any, positive, scores::apart},
+      normalizer_case{"yarn of sigmoid", length_scaled<sigmoid, yarn>{{}, {2}}, shift::matters, mass::any, positive,
+                      scores::apart},
       normalizer_case{"relu", relu{}, shift::matters, mass::any, positive, scores::apart},
       normalizer_case{"relu by the root", relu{0.5}, shift::matters, mass::any, positive, scores::apart},
       normalizer_case{"squared_relu", squared_relu{}, shift::matters, mass::any, positive, scores::apart},
@@ -130,7 +131,9 @@ inline auto archetype_family() {
   };
 }
 
-inline auto all_normalizers() { return std::tuple_cat(softmax_family(), threshold_family(), sink_family(), pointwise_family(), archetype_family()); }
+inline auto all_normalizers() {
+  return std::tuple_cat(softmax_family(), threshold_family(), sink_family(), pointwise_family(), archetype_family());
+}
 
 /// Calls f(case) for every case of a family.
 template <class Cases, class F>

@@ -1,2 +1,2 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// CMake makes the precompiled header where a source of its target uses it: this one.
+// CMake builds the precompiled header if a source of its target uses it: this one.

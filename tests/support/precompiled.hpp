@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Compiled once for all test programs: what nearly every test includes and what is slow to read.
+// Compiled once for all test programs: headers that nearly every test includes and that compile slowly.
 
 #include <xsimd/xsimd.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The sizes of a call, and what observers report of it.
+// The sizes of a call, and the reports of its observers.
 
 #include <memory>
 #include <vector>
@@ -25,11 +25,11 @@ struct shape {
 };
 
 inline std::string description(shape const& s) {
-  return basin::message("B ", s.batch, " H ", s.heads, " Hk ", s.kv_heads, " Nq ", s.queries, " Nk ", s.keys, " D ", s.dim, " Dv ", s.value_dim, ", ",
-                        name_of(s.inputs), " -> ", name_of(s.outputs));
+  return basin::message("B ", s.batch, " H ", s.heads, " Hk ", s.kv_heads, " Nq ", s.queries, " Nk ", s.keys, " D ",
+                        s.dim, " Dv ", s.value_dim, ", ", name_of(s.inputs), " -> ", name_of(s.outputs));
 }
 
-/// What all the library's observers report of a call; Allocator says in whose memory.
+/// The reports of the library's observers on one call; Allocator determines the kind of memory.
 template <template <class> class Allocator>
 struct reports_in {
   shape s;

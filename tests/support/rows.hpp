@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One row of scores through a normalizer.
+// One row of scores and a normalizer.
 
 #include <cmath>
 #include <span>
@@ -11,13 +11,13 @@
 
 namespace basin_test {
 
-/// The context of the last query of a row that sees `visible` keys.
+/// The context of the last query, to which `visible` keys are visible.
 template <class T>
 basin::row_context<T> context_of(std::size_t visible) {
   return {0, 0, T(static_cast<double>(visible) - 1), T(static_cast<double>(visible))};
 }
 
-/// The weights of a row, by fit_row and weigh alone.
+/// The weights of a row, by fit_row and weigh.
 template <class N, class T>
 std::vector<T> weights_of(N const& n, std::vector<T> const& scores, basin::row_context<T> at) {
   auto const row = basin::fit_row(n, std::span<T const>(scores), at);
@@ -30,7 +30,7 @@ std::vector<T> weights_of(N const& n, std::vector<T> const& scores) {
   return weights_of(n, scores, context_of<T>(scores.size()));
 }
 
-/// How many sweeps the search of a row takes; 1000 where it does not end.
+/// The number of passes of a row's search; 1000 if it does not end.
 template <class N, class T>
 int sweeps_of(N const& n, std::vector<T> const& scores) {
   auto row = basin::start_row(n, context_of<T>(scores.size()));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Random numbers and rows of scores for tests. The generator is not the library's, so that no test draws its input from the
-// code that it tests.
+// Random numbers and rows of scores for tests. The generator is not the library's, so that no test takes its input from
+// the code under test.
 
 #include <cmath>
 #include <cstdint>
@@ -34,7 +34,7 @@ inline double normal_number(splitmix& rng) {
   return radius * std::cos(2 * std::numbers::pi * uniform_number(rng));
 }
 
-/// What a row of scores looks like.
+/// Kinds of rows of scores.
 enum class row_kind { smooth, tied, far_apart };
 
 inline char const* name_of(row_kind kind) {
@@ -45,8 +45,8 @@ inline char const* name_of(row_kind kind) {
   }
 }
 
-/// n scores: normal numbers of deviation 2; multiples of 1/2, most of them several times; or numbers up to +-1e4. They are
-/// exact in float, also after a shift by a small whole number.
+/// n scores: normal numbers of deviation 2; multiples of 1/2, most of which occur several times; or numbers up to
+/// +-1e4. They are exact in float, also after a shift by a small integer.
 inline std::vector<double> row_of_scores(row_kind kind, std::uint64_t seed, std::size_t n) {
   splitmix rng{seed * 1000003 + static_cast<std::uint64_t>(kind)};
   std::vector<double> scores(n);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Skipping a test by name of what is absent. Catch2 2 has no SKIP, so a test says skip("...") and returns; the main
-// function then answers with exit code 4, which CTest shows as "Skipped". A failed check in the same run still fails.
+// Skips a test and names what is missing. Catch2 2 has no SKIP, so a test calls skip("...") and returns; the main
+// function then returns exit code 4, which CTest shows as "Skipped". A failed check in the same run still fails.
 
 #include <cstdlib>
 #include <filesystem>
@@ -16,19 +16,19 @@ namespace basin_test {
 
 inline constexpr int exit_code_of_skipped = 4;
 
-/// How often this run has skipped something.
+/// The number of skips in this run.
 inline int& skipped() {
   static int count = 0;
   return count;
 }
 
-/// Marks the running test as skipped, with the reason; the test returns right after.
+/// Marks the running test as skipped, with the reason; the test must return right after.
 inline void skip(std::string const& reason) {
   ++skipped();
   WARN("skipped: " << reason);
 }
 
-/// The path of a real input below BASIN_SHARED_DATA, or nothing, and the test is marked as skipped.
+/// The path of a real input below BASIN_SHARED_DATA. Without the file, marks the test as skipped and returns nothing.
 ///
 /// Example   auto const text = shared_data("text/tinyshakespeare.txt"); if (!text) return;
 inline std::optional<std::filesystem::path> shared_data(std::string_view name) {

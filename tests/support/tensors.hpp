@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Tensors for tests: memory in several layouts, filled with a NaN of known bits, so that a test can tell an element that was
-// never written and a gap that was.
+// Tensors for tests: memory in several layouts, filled with a NaN of known bits, so that a test detects elements that
+// were not written and gaps that were.
 
 #include <array>
 #include <bit>
@@ -18,7 +18,7 @@ namespace basin_test {
 
 using basin::index_t;
 
-/// How [batch, heads, length, dim] lies in memory. `reversed` has negative strides and suits inputs only.
+/// The layout of [batch, heads, length, dim] in memory. `reversed` has negative strides and is for inputs only.
 enum class layout { heads_first, length_first, padded, dim_first, reversed };
 
 inline char const* name_of(layout how) {
@@ -28,7 +28,7 @@ inline char const* name_of(layout how) {
 
 template <class T>
 T poison() {
-  if constexpr (sizeof(T) == 2) return std::bit_cast<T>(std::uint16_t{0x7fc5});                  // a NaN of bfloat16 and of float16
+  if constexpr (sizeof(T) == 2) return std::bit_cast<T>(std::uint16_t{0x7fc5});  // a NaN of bfloat16 and of float16
   else if constexpr (sizeof(T) == 4) return std::bit_cast<T>(std::uint32_t{0x7fc5beef});
   else return std::bit_cast<T>(std::uint64_t{0x7ff8beefbeefbeef});
 }
@@ -38,7 +38,7 @@ bool same_bits(T a, T b) {
   return std::memcmp(&a, &b, sizeof(T)) == 0;
 }
 
-/// A tensor that owns its memory. `v` is what engines get.
+/// A tensor that owns its memory; engines get the view `v`.
 template <class T>
 struct tensor {
   std::vector<T> memory;
@@ -67,7 +67,7 @@ struct tensor {
   tensor(tensor const&) = delete;
   tensor& operator=(tensor const&) = delete;
 
-  /// f(element, b, h, i, d) for every element.
+  /// Calls f(element, b, h, i, d) for every element.
   template <class F>
   void each(F&& f) const {
     for (index_t b = 0; b < v.extent(0); ++b)
@@ -77,9 +77,9 @@ struct tensor {
   }
   void fill_normal(std::uint64_t seed, double spread = 1) {
     splitmix rng{seed};
-    each([&](T& x, auto...) { x = static_cast<T>(static_cast<float>(spread * normal_number(rng))); });  // the same in float and double
+    each([&](T& x, auto...) { x = static_cast<T>(static_cast<float>(spread * normal_number(rng))); });  // same in float
   }
-  /// Multiples of 1/8 in [-2, 2]: products of such rows are exact in float, and ties are real ties.
+  /// Multiples of 1/8 in [-2, 2]: products of such rows are exact in float, and equal scores are exactly equal.
   void fill_grid(std::uint64_t seed) {
     splitmix rng{seed};
     each([&](T& x, auto...) { x = static_cast<T>(static_cast<double>(rng() % 33) / 8 - 2); });
@@ -93,7 +93,7 @@ struct tensor {
     each([&](T& x, auto...) { all = all && !same_bits(x, poison<T>()); });
     return all;
   }
-  /// Whether everything beside the elements still has the bits it was made with.
+  /// Whether all memory beside the elements still has its initial bits.
   bool gaps_untouched() const {
     std::vector<T> rest = memory;
     each([&](T& x, auto...) { rest[static_cast<std::size_t>(&x - memory.data())] = poison<T>(); });
@@ -108,11 +108,13 @@ struct tensor {
   }
 };
 
-/// Bit for bit the same elements.
+/// Whether the elements are the same bit for bit.
 template <class T>
 bool same_elements(tensor<T> const& a, tensor<T> const& b) {
   bool same = true;
-  a.each([&](T& x, index_t n, index_t h, index_t i, index_t d) { same = same && same_bits(x, static_cast<T>(b.v(n, h, i, d))); });
+  a.each([&](T& x, index_t n, index_t h, index_t i, index_t d) {
+    same = same && same_bits(x, static_cast<T>(b.v(n, h, i, d)));
+  });
   return same;
 }
 
@@ -129,7 +131,7 @@ double distance(tensor<T> const& a, tensor<U> const& b) {
   return most;
 }
 
-/// The largest size of an element, and the largest Euclidean norm of a row.
+/// The largest absolute value of an element, and the largest Euclidean norm of a row.
 template <class T>
 double largest(tensor<T> const& a) {
   double most = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A text for tests of theory/: embeddings, their Gram matrix, and the same quantities from vectors and definitions.
+// A text for tests of theory/: embeddings, their Gram matrix, and quantities computed from vectors by definition.
 
 #include <algorithm>
 #include <cmath>
@@ -17,12 +17,16 @@ struct text {
   std::vector<double> x, gram;
   basin::index_t keys, dim;
 
-  text(std::vector<double> numbers, basin::index_t keys_, basin::index_t dim_) : x(std::move(numbers)), gram(static_cast<std::size_t>(keys_ * keys_)), keys(keys_), dim(dim_) {
+  text(std::vector<double> numbers, basin::index_t keys_, basin::index_t dim_)
+      : x(std::move(numbers)), gram(static_cast<std::size_t>(keys_ * keys_)), keys(keys_), dim(dim_) {
     measure();
   }
-  /// Normal numbers around a common direction: `cone` = 0 has no preferred one.
+  /// Normal numbers plus `cone` in every dimension; with `cone` = 0 all directions are equally likely.
   text(basin::index_t keys_, basin::index_t dim_, std::uint64_t seed, double cone = 0)
-      : x(static_cast<std::size_t>(keys_ * dim_)), gram(static_cast<std::size_t>(keys_ * keys_)), keys(keys_), dim(dim_) {
+      : x(static_cast<std::size_t>(keys_ * dim_)),
+        gram(static_cast<std::size_t>(keys_ * keys_)),
+        keys(keys_),
+        dim(dim_) {
     splitmix rng{seed};
     for (double& v : x) v = normal_number(rng) + cone;
     measure();
@@ -31,7 +35,10 @@ struct text {
     basin::theory::onto_sphere(basin::contiguous(x.data(), keys, dim), radius);
     measure();
   }
-  void measure() { basin::theory::gram_of(basin::view<double const, 2>(basin::contiguous(x.data(), keys, dim)), basin::contiguous(gram.data(), keys, keys)); }
+  void measure() {
+    basin::theory::gram_of(basin::view<double const, 2>(basin::contiguous(x.data(), keys, dim)),
+                           basin::contiguous(gram.data(), keys, keys));
+  }
 
   basin::view<double const, 2> products() const { return basin::contiguous(gram.data(), keys, keys); }
   basin::theory::seen_gram<double> seen() const { return {products(), {}}; }
@@ -67,8 +74,9 @@ inline std::vector<basin::index_t> random_set(std::size_t keys, std::size_t coun
   return order;
 }
 
-/// |w_i x_i - s| (or |x_i - s|) from the vectors: coefficients of x_i - s.
-inline std::vector<double> around(std::vector<double> const& w, std::vector<basin::index_t> const& inside, std::size_t i, double by) {
+/// Coefficients of by x_i - s; with by = w_i or 1, length_of() gives |w_i x_i - s| or |x_i - s| from the vectors.
+inline std::vector<double> around(std::vector<double> const& w, std::vector<basin::index_t> const& inside,
+                                  std::size_t i, double by) {
   std::vector<double> c(w.size());
   for (basin::index_t const j : inside) c[static_cast<std::size_t>(j)] = -w[static_cast<std::size_t>(j)];
   c[i] += by;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What masks and pruners say of tiles, held against what they say of every cell.
+// Checks the answers of masks and pruners for tiles against their answers for every cell.
 
 #include "basin/concepts/mask.hpp"
 #include "basin/concepts/pruner.hpp"
@@ -12,7 +12,7 @@ namespace basin_test {
 
 using basin::coverage;
 
-/// What a tile really is, cell by cell.
+/// The coverage of a tile, counted cell by cell.
 template <class Sees>
 coverage counted(basin::tile const& t, Sees sees) {
   basin::index_t seen = 0, cells = 0;
@@ -33,7 +33,7 @@ void for_each_tile(basin::index_t most, F&& f) {
           for (int head = 0; head < 2; ++head) f(basin::tile{0, head, q0, q1, k0, k1});
 }
 
-/// The claim may be `some` where a mask cannot say; the library's own masks always can.
+/// The answer may also be `some` if a mask cannot be more precise; the library's own masks always are.
 template <class Policy, class Sees>
 void require_covers_agrees(Policy const& policy, Sees sees) {
   for_each_tile(7, [&](basin::tile const& t) {
@@ -61,12 +61,13 @@ auto kept_by(Pruner const& p) {
   return [p](basin::coord c) { return p.keeps(c, 0.5); };
 }
 
-/// Tiles of any place and size among `positions` positions, some with queries before the first key.
+/// Random tiles among `positions` positions, some with queries before the first key.
 template <class F>
 void for_random_tiles(basin::index_t positions, int count, F&& f) {
   splitmix rng{static_cast<std::uint64_t>(positions)};
   auto const range = [&](basin::index_t from, basin::index_t to) {
-    basin::index_t const size = to - from, first = from + static_cast<basin::index_t>(rng() % static_cast<std::uint64_t>(size));
+    basin::index_t const size = to - from;
+    basin::index_t const first = from + static_cast<basin::index_t>(rng() % static_cast<std::uint64_t>(size));
     return std::pair{first, first + 1 + static_cast<basin::index_t>(rng() % static_cast<std::uint64_t>(to - first))};
   };
   for (int n = 0; n < count; ++n) {

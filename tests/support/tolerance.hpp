@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Every tolerance of the property and parity tests, with its derivation. Each is a bound from the standard model of floating
-// point, fl(a op b) = (a op b)(1 + e), |e| <= eps; none is tuned.
+// All tolerances of the property and parity tests, with their derivations. Each is a bound from the standard model of
+// floating point, fl(a op b) = (a op b)(1 + e), |e| <= eps; none is tuned.
 
 #include <algorithm>
 #include <cmath>
@@ -16,17 +16,19 @@ namespace basin_test {
 template <class T>
 inline constexpr double eps_of = static_cast<double>(std::numeric_limits<T>::epsilon());
 
-/// Two ways to the weights of one row of n scores of size <= magnitude (times `slope` = scale / temperature), both in T.
+/// The difference of two computations of the weights of one row of n scores of absolute value <= magnitude (times
+/// `slope` = scale / temperature), both in T.
 ///
-/// A score times slope, minus the maximum: off by 2 eps * slope * magnitude, which an exponential turns into a relative error
-/// of the same size, twice (in the term and in the sum). Sums of n terms: n eps. exp, division, product: 8 eps. Weights are
-/// at most 1. A threshold tau is a mean of n scores, its error that of the scores plus n eps.
+/// A score times slope, minus the maximum, has an error of 2 eps * slope * magnitude. An exponential turns it into a
+/// relative error of the same size, which occurs twice (in the unnormalised weight and in the sum). Sums of n numbers:
+/// n eps. exp, division, product: 8 eps. Weights are at most 1. A threshold tau is a mean of n scores; its error is
+/// that of the scores plus n eps.
 template <class T>
 double weight_tolerance(std::size_t n, double magnitude, double slope = 1) {
   return (4 * slope * magnitude + static_cast<double>(n) + 8) * eps_of<T>;
 }
 
-/// The largest weight of a row, or 1: what an error relative to the weights is relative to.
+/// The scale of a relative error of weights: the largest weight of a row, or 1.
 template <class T>
 double size_of(std::vector<T> const& weights) {
   double size = 1;
@@ -34,16 +36,16 @@ double size_of(std::vector<T> const& weights) {
   return size;
 }
 
-/// |sum of n weights - 1|: each weight off by a relative (n + 8) eps.
+/// |sum of n weights - 1|: each weight has a relative error of (n + 8) eps.
 template <class T>
 double mass_tolerance(std::size_t n) {
   return (static_cast<double>(n) + 8) * eps_of<T>;
 }
 
-/// Sizes that bound a whole call: Euclidean norms of rows, and the largest element. `steep` bounds what a normalizer
-/// multiplies scores by (1 / temperature, a length scale); `support` is 1 where errors of weights are relative to the
-/// weights (exponentials), and the number of keys where they are absolute (thresholds); `bend` bounds the sizes that a score is
-/// put together from beside the product: a bias, or the argument of a tanh, which is no less than the tanh.
+/// Sizes that bound a whole call: Euclidean norms of rows, and the largest elements. `steep` bounds the factor that a
+/// normalizer applies to scores (1 / temperature, a length scale). `support` is 1 if errors of weights are relative to
+/// the weights (exponentials), and the number of keys if they are absolute (thresholds). `bend` bounds the other parts
+/// of a score beside the product: a bias, or the argument of a tanh, which is at least the tanh.
 struct call_magnitudes {
   double q_norm, k_norm, v_norm, dout_norm;
   double q, k, v, dout;
@@ -55,19 +57,21 @@ struct call_tolerances {
   double out, received, max_weight, entropy, dq, dk, dv;
 };
 
-/// How far a call in T may be from the same call in exact arithmetic. u = eps / 2 rounds one operation.
+/// Bounds of the difference between a call in T and the same call in exact arithmetic. u = eps / 2 is the rounding
+/// error of one operation.
 ///
-/// score     a product of D terms below scale |q| |k|: (D + 4) u scale |q| |k|; a tanh, or a bias and its sum: 16 u of their
-///           size `bend`; times `steep`
-/// weight    exponential of that, in the term and in the sum: twice; sum of Nk terms, exp, division: (Nk + 16) u;
-///           times `support` = Nk where it is absolute, so that sum_j |error of w_j| <= weight
+/// score     a sum of D products below scale |q| |k|: (D + 4) u scale |q| |k|; a tanh, or a bias and its sum: 16 u of
+///           their size `bend`; times `steep`
+/// weight    the error of an exponential of that, twice (numerator and sum); sum of Nk numbers, exp, division:
+///           (Nk + 16) u; times `support` = Nk if it is absolute, so that sum_j |error of w_j| <= weight
 /// out       sum_j w_j v_j, sum_j w_j <= 1: (weight + (Nk + 4) u) max |v|
-/// received  sums over queries of errors below `weight`; added in T in a panel, (Nq + 4) u of a sum of at most Nq
+/// received  sums over queries of errors below `weight`; summed in T in a query tile: (Nq + 4) u of a sum of at most Nq
 /// entropy   |x log x - y log y| <= e (1 + |log e|) for |x - y| = e, for Nk keys that share `weight`
-/// dw        <do, v_j>: (Dv + 2) u |do| |v|; delta is their mean, with errors of weights beside
-/// ds        diag_j dw_j - outer_j delta, sum_j |diag_j| <= steep support: error `gradient`, size 2 |do| |v| steep support
+/// dw        <do, v_j>: (Dv + 2) u |do| |v|; delta is their mean, plus errors of weights
+/// ds        diag_j dw_j - outer_j delta, sum_j |diag_j| <= steep support: error `gradient`, size 2 |do| |v| steep
+///           support
 /// dq        scale sum_j ds_j k_j: (gradient + Nk u size) max |k|; dk: the same, summed over all rows that read the key
-/// dv        sum_i w_ij do_i over those rows
+/// dv        sum_i w_ij do_i over the same rows
 template <class T>
 call_tolerances tolerances_of(basin::problem const& p, call_magnitudes const& m) {
   double const u = eps_of<T> / 2, scale = 1 / std::sqrt(static_cast<double>(p.dim));
@@ -87,10 +91,11 @@ call_tolerances tolerances_of(basin::problem const& p, call_magnitudes const& m)
           .dv = m.dout * rows * (weight + (rows + 4) * u)};
 }
 
-/// How far a result is off, relative to its Euclidean norm, where its terms were rounded `roundings` times to 16 bits on the way, each time
-/// by a relative `half_step` at most. Rounding errors of random numbers add up with the square root of their number, as the numbers do,
-/// so that a sum is off by as much as a term; twice that, for sums whose terms cancel more than their errors. out: terms, and the result.
-/// dv: weights, and the result. dq and dk: gradients of scores, and the result, and once more each for what delta takes away.
+/// The error of a result, relative to its Euclidean norm, if its summands were rounded `roundings` times to 16 bits,
+/// each time by a relative error of at most `half_step`. Rounding errors of random numbers grow with the square root of
+/// their number, like the sum itself, so a sum has the relative error of a summand. The factor 2 is for sums whose
+/// summands cancel more than their errors. Roundings of out: weights, result; of dv: weights, result; of dq and dk:
+/// gradients of scores, result, and one more each for the subtraction of delta.
 inline double norm_tolerance_of_rounded(double half_step, int roundings) { return 2 * roundings * half_step; }
 
 }  // namespace basin_test

@@ -118,10 +118,11 @@ void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, 
 template <class Call, class Panel, class Fit, class T>
 void through_panel(Panel const& who, std::span<key_block const> blocks, Fit const& fit, backward_buffers<Call> const& at, index_t part, pair_numbers<T> const& pairs) {
   through_rows(who, blocks, fit, pairs, part);
-  if constexpr (!Call::linear)
+  if constexpr (!Call::linear) {
     for (key_block const block : blocks)
       if (block.seen == coverage::all) apply_slopes<false>(who, block, pairs, static_cast<T const*>(at.dots));
       else apply_slopes<true>(who, block, pairs, static_cast<T const*>(at.dots));
+  }
 }
 
 /// S = K Q^T and dW = V dO^T of a panel, a block of keys at a time.

@@ -17,10 +17,10 @@ namespace basin::nn {
 struct adamw_options {
   double beta1 = 0.9, beta2 = 0.98, epsilon = 1e-8;
   double weight_decay = 0.1;  // of matrices; vectors (norm weights) do not decay
-  double clip = 1.0;          // largest global gradient norm; infinity switches clipping off
+  double clip = 1.0;          // largest global norm of the gradient; infinity disables clipping
 };
 
-/// What must be saved to resume: the number of steps done and both moments, in the order of the parameters.
+/// The state that a resumed run needs: the number of steps done and both moments, in the order of the parameters.
 template <class T>
 struct adamw_state {
   std::int64_t steps = 0;
@@ -29,7 +29,7 @@ struct adamw_state {
 
 namespace detail {
 
-/// Values that one thread takes at a time; sums over blocks have the same bits for any number of threads.
+/// Values that one thread processes at a time; sums over blocks have the same bits for any number of threads.
 inline constexpr index_t block = 4096;
 
 /// The sum of squares, in double.
@@ -50,13 +50,13 @@ double squared_norm(std::span<T const> x) {
   return total;
 }
 
-/// The numbers of one step, the same for every element.
+/// The numbers of one step that are the same for every element.
 template <class T>
 struct adamw_step {
   T clip, beta1, beta2, rate, unbias2, epsilon, keep;
 };
 
-/// What becomes of one element (or of as many as a SIMD batch holds), for every engine.
+/// The update of one element (or of a SIMD batch of elements), for every engine.
 template <class V>
 struct moved {
   V first, second, value;
@@ -76,19 +76,20 @@ void move_parameter(parameter<T> const& p, T* m, T* v, adamw_step<T> s) {
   BASIN_OMP(parallel for schedule(static) if (blocks > 8))
   for (index_t b = 0; b < blocks; ++b) {
     index_t const first = b * block;
-    T *const w = p.values.data() + first, *const m_at = m + first, *const v_at = v + first;
+    T *const w = p.values.data() + first, *const mean = m + first, *const square = v + first;
     T const* const g = p.gradient.data() + first;
     for_lanes<T>(std::min(block, count - first), [&](auto lane, index_t i) {
       using lanes = decltype(lane);
-      auto const to = move_element(load<lanes>(w + i), load<lanes>(m_at + i), load<lanes>(v_at + i), load<lanes>(g + i), s);
-      store(to.first, m_at + i);
-      store(to.second, v_at + i);
+      auto const to = move_element(load<lanes>(w + i), load<lanes>(mean + i), load<lanes>(square + i),
+                                   load<lanes>(g + i), s);
+      store(to.first, mean + i);
+      store(to.second, square + i);
       store(to.value, w + i);
     });
   }
 }
 
-/// State: adamw_state, or the same where a device has it; `count` values of the parameters.
+/// State: adamw_state, or a state in a device's memory; `count`: number of values of the parameters.
 template <class State>
 void require_adamw(index_t count, State const& state, adamw_options const& o, double rate) {
   auto const within = [](char const* what, double value, double low, double high) {
@@ -109,10 +110,11 @@ void require_adamw(index_t count, State const& state, adamw_options const& o, do
 
 inline double require_finite(double norm) {
   if (std::isfinite(norm)) return norm;
-  throw value_error(message("basin::nn::adamw: the gradient has norm ", norm, "; it must be finite; lower the learning rate"));
+  throw value_error(message("basin::nn::adamw: the gradient has norm ", norm,
+                            "; it must be finite; lower the learning rate"));
 }
 
-/// The numbers of step t, counted from 1, for a parameter of `rank` extents.
+/// The numbers of step t, counted from 1, for a parameter with `rank` axes.
 template <class T>
 adamw_step<T> step_of(std::int64_t t, double norm, double rate, adamw_options const& o, std::size_t rank) {
   double const n = static_cast<double>(t), decay = rank > 1 ? o.weight_decay : 0;
@@ -131,12 +133,13 @@ adamw_step<T> step_of(std::int64_t t, double norm, double rate, adamw_options co
 /// One step: m, v <- moments of the clipped gradient; w <- (1 - rate decay) w - rate m^ / (sqrt(v^) + epsilon).
 /// Returns the norm of the gradient before clipping.
 ///
-/// State     adamw_state; a fresh one is sized at the first step
-/// Errors    value_error for options out of range and for a gradient that is not finite, shape_error for the state of another
-///           model; nothing is changed then
+/// State     adamw_state; a new one is sized in the first step
+/// Errors    value_error: options out of range, a gradient that is not finite; shape_error: the state of another model;
+///           then nothing is changed
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-double adamw(std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T>& state, double rate, adamw_options const& options = {}) {
+double adamw(std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T>& state, double rate,
+             adamw_options const& options = {}) {
   index_t const count = parameter_count(parameters);
   detail::require_adamw(count, state, options, rate);
   double squares = 0;
@@ -147,11 +150,11 @@ double adamw(std::type_identity_t<std::span<parameter<T> const>> parameters, ada
     state.second.assign(static_cast<std::size_t>(count), T(0));
   }
   ++state.steps;
-  index_t at = 0;
+  index_t first = 0;
   for (auto const& p : parameters) {
     auto const step = detail::step_of<T>(state.steps, norm, rate, options, p.shape.size());
-    detail::move_parameter(p, state.first.data() + at, state.second.data() + at, step);
-    at += std::ssize(p.values);
+    detail::move_parameter(p, state.first.data() + first, state.second.data() + first, step);
+    first += std::ssize(p.values);
   }
   return norm;
 }

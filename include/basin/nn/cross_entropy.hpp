@@ -7,8 +7,9 @@
 #include "basin/nn/detail/lanes.hpp"
 #include "basin/nn/rows.hpp"
 
-// Weighted cross entropy of logits against one target a row: loss = sum_i weight_i (log sum_v e^logit_iv - logit_i,target).
-// Every training objective here is this sum with its own inputs, targets and weights (an average is weights of 1/rows).
+// Weighted cross entropy of logits with one target per row: loss = sum_i weight_i (log sum_v e^logit_iv -
+// logit_i,target). Every training objective here is this sum with its own inputs, targets and weights (a mean has
+// weights of 1/rows).
 
 namespace basin::nn {
 namespace detail {
@@ -22,7 +23,9 @@ struct row_softmax {
 
 /// weight softmax(logits)_v, with scale = weight / sum.
 template <class V>
-BASIN_HD BASIN_INLINE V weighted_softmax(V logit, V max, V scale) { return math::exp(logit - max) * scale; }
+BASIN_HD BASIN_INLINE V weighted_softmax(V logit, V max, V scale) {
+  return math::exp(logit - max) * scale;
+}
 
 template <class T>
 row_softmax<T> fit_row(T const* logits, index_t vocabulary) {
@@ -48,14 +51,16 @@ row_softmax<T> fit_row(T const* logits, index_t vocabulary) {
 }
 
 template <class T>
-void require_cross_entropy(char const* where, view<T const, 2> logits, std::span<int const> targets, std::span<T const> weights) {
-  require_rows(where, "logits", logits);
-  require_equal(where, "the number of rows of logits", logits.extent(0), "the number of targets", std::ssize(targets));
-  require_equal(where, "the number of rows of logits", logits.extent(0), "the number of weights", std::ssize(weights));
+void require_cross_entropy(char const* function, view<T const, 2> logits, std::span<int const> targets,
+                           std::span<T const> weights) {
+  char const* const rows = "the number of rows of logits";
+  require_rows(function, "logits", logits);
+  require_equal(function, rows, logits.extent(0), "the number of targets", std::ssize(targets));
+  require_equal(function, rows, logits.extent(0), "the number of weights", std::ssize(weights));
   for (std::size_t i = 0; i < targets.size(); ++i)
     if (weights[i] != 0 && (targets[i] < 0 || targets[i] >= logits.extent(1)))
-      throw value_error(message("basin::nn::", where, ": target ", i, " is ", targets[i], "; it must be in [0, ", logits.extent(1),
-                                "), or its weight 0"));
+      throw value_error(message("basin::nn::", function, ": target ", i, " is ", targets[i], "; it must be in [0, ",
+                                logits.extent(1), "), or its weight 0"));
 }
 
 }  // namespace detail
@@ -65,10 +70,11 @@ void require_cross_entropy(char const* where, view<T const, 2> logits, std::span
 /// Shapes    logits [rows, vocabulary], targets, weights, losses [rows]
 /// Precision rows in T, the sum over rows in double
 /// Edges     rows of weight 0 are not read: their targets and logits may be anything, NaN included
-/// Errors    shape_error, value_error for a target outside the vocabulary; nothing is written then
+/// Errors    shape_error; value_error: a target outside the vocabulary; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-double cross_entropy_forward(const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights, std::span<T> losses) {
+double cross_entropy_forward(const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights,
+                             std::span<T> losses) {
   detail::require_cross_entropy<T>("cross_entropy_forward", logits, targets, weights);
   detail::require_equal("cross_entropy_forward", "the number of rows of logits", logits.extent(0), "the size of losses",
                         std::ssize(losses));
@@ -89,10 +95,11 @@ double cross_entropy_forward(const_view<T, 2> logits, std::span<int const> targe
 /// dlogit_iv = weight_i (softmax(logits_i)_v - [v = target_i]); rows of weight 0 get 0. dlogits may be logits.
 ///
 /// Shapes    logits, dlogits [rows, vocabulary], targets, weights [rows]
-/// Errors    shape_error, value_error for a target outside the vocabulary; nothing is written then
+/// Errors    shape_error; value_error: a target outside the vocabulary; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void cross_entropy_backward(const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights, view<T, 2> dlogits) {
+void cross_entropy_backward(const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights,
+                            view<T, 2> dlogits) {
   detail::require_cross_entropy<T>("cross_entropy_backward", logits, targets, weights);
   detail::require_rows("cross_entropy_backward", "dlogits", dlogits);
   detail::require_same_shape("cross_entropy_backward", "logits", logits, "dlogits", dlogits);

@@ -3,15 +3,15 @@
 
 #include "basin/nn/matmul.hpp"
 
-// A linear map without bias, y = x W^T; weights lie as checkpoints have them, [outputs, inputs].
+// A linear map without bias, y = x W^T. Weights have the layout of checkpoints, [outputs, inputs].
 
 namespace basin::nn {
 
-/// y = x W^T; update::add adds to y, which is how a block's output joins the residual stream.
+/// y = x W^T. update::add adds to y: so the output of a block is added to the residual stream.
 ///
 /// Shapes    x [rows, inputs], weight [outputs, inputs], y [rows, outputs]
 /// Cost      2 rows inputs outputs flop
-/// Errors    shape_error; nothing is written then
+/// Errors    shape_error; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 void linear_forward(const_view<T, 2> x, const_view<T, 2> weight, view<T, 2> y, update how = update::replace) {
@@ -24,7 +24,7 @@ void linear_backward_input(const_view<T, 2> dy, const_view<T, 2> weight, view<T,
   multiply<T>(dy, weight, dx, how);
 }
 
-/// The gradient of the weight, added to what is there: dW += dy^T x.
+/// The gradient of the weight, added to the old values: dW += dy^T x.
 template <class T>
 void linear_backward_weight(const_view<T, 2> x, const_view<T, 2> dy, view<T, 2> dweight) {
   multiply<T>(transposed(dy), x, dweight, update::add);

@@ -10,7 +10,7 @@
 
 namespace basin::nn {
 
-/// A named tensor that is learned, with its gradient; both spans are contiguous, row-major, and belong to the model.
+/// A learned tensor with a name and a gradient. Both spans are contiguous and row-major; the model owns their memory.
 template <class T>
 struct parameter {
   std::string name;
@@ -18,7 +18,7 @@ struct parameter {
   std::span<T> values, gradient;
 };
 
-/// Gradients accumulate over backward passes; call this between steps. Parameters: any range of parameter<T>.
+/// Sets gradients to 0. They accumulate over backward passes, so call this between steps. Any range of parameter<T>.
 template <class Parameters>
 void clear_gradients(Parameters const& parameters) {
   for (auto const& p : parameters) std::fill(p.gradient.begin(), p.gradient.end(), 0);
@@ -31,10 +31,11 @@ index_t parameter_count(Parameters const& parameters) {
   return count;
 }
 
-/// Gives the parameters of one model to another of the same shape.
+/// Copies the values of the parameters of one model to another of the same shape.
 template <class Parameters>
 void copy_values(Parameters const& from, Parameters const& to) {
-  for (std::size_t n = 0; n < to.size(); ++n) std::copy(from[n].values.begin(), from[n].values.end(), to[n].values.begin());
+  for (std::size_t n = 0; n < to.size(); ++n)
+    std::copy(from[n].values.begin(), from[n].values.end(), to[n].values.begin());
 }
 
 }  // namespace basin::nn

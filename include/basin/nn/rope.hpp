@@ -7,15 +7,15 @@
 #include "basin/config.hpp"
 #include "basin/nn/rows.hpp"
 
-// Rotary positions: feature d of a head is paired with feature d + dim/2 (the rotate-half layout of Llama checkpoints) and the
-// pair at position p is turned by p base^(-2d/dim). Source: Su et al. 2021, eq. 34.
+// Rotary positions: feature d of a head is paired with feature d + dim/2 (the rotate-half layout of Llama checkpoints),
+// and the pair at position p is rotated by the angle p base^(-2d/dim). Source: Su et al. 2021, eq. 34.
 
 namespace basin::nn {
 
 /// Cosines and sines of every position up to a context length, computed once in double.
 ///
 /// Shapes    cosine, sine [positions, dim / 2]
-/// Errors    value_error for an odd dim, a base <= 0, or no position
+/// Errors    value_error: an odd dim, a base <= 0, no position
 template <class T>
 class rope_table {
  public:
@@ -27,7 +27,8 @@ class rope_table {
     sines.resize(positions * half);
     for (index_t p = 0; p < positions; ++p) {
       for (index_t d = 0; d < half; ++d) {
-        double const angle = static_cast<double>(p) * std::pow(base, -2.0 * static_cast<double>(d) / static_cast<double>(dim));
+        double const exponent = -2.0 * static_cast<double>(d) / static_cast<double>(dim);
+        double const angle = static_cast<double>(p) * std::pow(base, exponent);
         cosines[p * half + d] = static_cast<T>(std::cos(angle));
         sines[p * half + d] = static_cast<T>(std::sin(angle));
       }
@@ -54,7 +55,7 @@ BASIN_HD BASIN_INLINE void turn_pair(T& low, T& high, T cosine, T sine) {
   high = b * cosine + a * sine;
 }
 
-/// All pairs by their angles, times turn: 1 or, to go back, -1.
+/// Rotates all pairs by their angles; `turn` is 1, or -1 to rotate back.
 template <class T>
 void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index_t first, T turn) {
   index_t const batch = x.extent(0), heads = x.extent(1), length = x.extent(2), half = x.extent(3) / 2;
@@ -71,29 +72,30 @@ void rotate_pairs(view<T, 4> x, rope_table<T> const& table, index_t first, T tur
   }
 }
 
-/// Table: rope_table, or the same where a device has it.
+/// Table: rope_table, or a table in a device's memory.
 template <class T, class Table>
-void require_rope(char const* where, view<T, 4> x, Table const& table, index_t first) {
-  require_equal(where, "the dim of a head", x.extent(3), "the dim of the table", table.dim());
-  if (x.stride(3) != 1) throw shape_error(message("basin::nn::", where, ": features have stride ", x.stride(3), "; it must be 1"));
+void require_rope(char const* function, view<T, 4> x, Table const& table, index_t first) {
+  require_equal(function, "the dim of a head", x.extent(3), "the dim of the table", table.dim());
+  if (x.stride(3) != 1)
+    throw shape_error(message("basin::nn::", function, ": features have stride ", x.stride(3), "; it must be 1"));
   if (first < 0 || first + x.extent(2) > table.positions())
-    throw shape_error(message("basin::nn::", where, ": positions ", first, " to ", first + x.extent(2), " of a table of ",
-                              table.positions(), "; build the table for a longer context"));
+    throw shape_error(message("basin::nn::", function, ": positions ", first, " to ", first + x.extent(2),
+                              " of a table of ", table.positions(), "; build the table for a longer context"));
 }
 
 }  // namespace detail
 
-/// Turns x in place; row i of the view stands at position first + i.
+/// Rotates x in place; row i of the view has position first + i.
 ///
-/// Shapes    x [batch, heads, length, dim], any strides but 1 for dim
-/// Errors    shape_error; nothing is written then
+/// Shapes    x [batch, heads, length, dim]; dim has stride 1, other strides are free
+/// Errors    shape_error; then nothing is written
 template <class T>
 void rope_forward(view<T, 4> x, rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_forward", x, table, first);
   detail::rotate_pairs(x, table, first, T(1));
 }
 
-/// The gradient, in place: a rotation is orthogonal, so its gradient is the rotation back.
+/// The gradient, in place. A rotation is orthogonal, so its gradient is the inverse rotation.
 template <class T>
 void rope_backward(view<T, 4> dx, rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_backward", dx, table, first);

@@ -8,18 +8,20 @@
 
 #include "basin/core/error.hpp"
 
-// Learning rates as functions of the step, counted from 0. Both rise linearly from peak/warmup to peak first.
+// Learning rates as functions of the step, counted from 0. Both first rise linearly from peak/warmup to peak.
 
 namespace basin::nn {
 namespace detail {
 
-inline void require_schedule(char const* name, double peak, double last, std::int64_t warmup, std::int64_t decay, std::int64_t total) {
+inline void require_schedule(char const* name, double peak, double last, std::int64_t warmup, std::int64_t decay,
+                             std::int64_t total) {
   if (!(peak >= 0) || !(last >= 0) || warmup < 0 || decay < 0 || total < 1 || warmup + decay > total)
-    throw value_error(message("basin::nn::", name, ": peak ", peak, ", last ", last, ", warmup ", warmup, ", decay ", decay, ", total ",
-                              total, "; rates must be >= 0, and warm-up and decay must fit into the total"));
+    throw value_error(message("basin::nn::", name, ": peak ", peak, ", last ", last, ", warmup ", warmup, ", decay ",
+                              decay, ", total ", total,
+                              "; rates must be >= 0, and warm-up and decay must fit into the total"));
 }
 
-/// How far step is through the `count` steps that end at `total`: 0 at the first of them, 1 at the last and after.
+/// Progress through the `count` steps that end at `total`: 0 at the first of them, 1 at the last and after.
 inline double progress(std::int64_t step, std::int64_t count, std::int64_t total) {
   if (count <= 1) return step >= total - 1 ? 1.0 : 0.0;
   double const done = static_cast<double>(step - (total - count)) / static_cast<double>(count - 1);

@@ -11,7 +11,7 @@ namespace detail {
 
 template <class V>
 BASIN_HD BASIN_INLINE V sigmoid(V x) {
-  return V(1) / (V(1) + math::exp(V(0) - x));  // e^-x may be inf, and then the quotient is 0
+  return V(1) / (V(1) + math::exp(V(0) - x));  // if e^-x is inf, the quotient is 0
 }
 
 // The formulas of an element, for every engine.
@@ -38,7 +38,8 @@ void require_swiglu_forward(view<T const, 2> gate, view<T const, 2> up, view<T, 
 }
 
 template <class T>
-void require_swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T const, 2> dy, view<T, 2> dgate, view<T, 2> dup) {
+void require_swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T const, 2> dy, view<T, 2> dgate,
+                             view<T, 2> dup) {
   require_rows("swiglu_backward", "gate", gate);
   require_rows("swiglu_backward", "up", up);
   require_rows("swiglu_backward", "dy", dy);
@@ -55,7 +56,7 @@ void require_swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T 
 /// y = silu(gate) up
 ///
 /// Shapes    gate, up, y [rows, hidden]; gate and up may be two halves of one buffer
-/// Errors    shape_error; nothing is written then
+/// Errors    shape_error; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
@@ -71,13 +72,15 @@ void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
   }
 }
 
-/// dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, with s = sigmoid(gate). Overwrites; dgate and dup may be gate and up.
+/// dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, with s = sigmoid(gate). Overwrites; dgate and dup may be gate
+/// and up.
 ///
 /// Shapes    all [rows, hidden]
-/// Errors    shape_error; nothing is written then
+/// Errors    shape_error; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void swiglu_backward(const_view<T, 2> gate, const_view<T, 2> up, const_view<T, 2> dy, view<T, 2> dgate, view<T, 2> dup) {
+void swiglu_backward(const_view<T, 2> gate, const_view<T, 2> up, const_view<T, 2> dy, view<T, 2> dgate,
+                     view<T, 2> dup) {
   detail::require_swiglu_backward<T>(gate, up, dy, dgate, dup);
   BASIN_OMP(parallel for schedule(static) if (dy.extent(0) * dy.extent(1) > detail::worth_threads))
   for (index_t i = 0; i < dy.extent(0); ++i) {
@@ -85,7 +88,8 @@ void swiglu_backward(const_view<T, 2> gate, const_view<T, 2> up, const_view<T, 2
     T *dg = detail::row(dgate, i), *du = detail::row(dup, i);
     detail::for_lanes<T>(dy.extent(1), [&](auto lane, index_t d) {
       using v = decltype(lane);
-      auto const slope = detail::swiglu_slope(detail::load<v>(g + d), detail::load<v>(u + d), detail::load<v>(from + d));
+      detail::swiglu_slopes<v> const slope =
+          detail::swiglu_slope(detail::load<v>(g + d), detail::load<v>(u + d), detail::load<v>(from + d));
       detail::store(slope.gate, dg + d);
       detail::store(slope.up, du + d);
     });

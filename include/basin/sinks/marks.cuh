@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Sinks and strongest keys of many rows at once, where their sums lie: Thrust decides by its execution policy, thrust::host for
-// memory of the host, thrust::cuda::par.on(stream) for that of a GPU. What a GPU received need not leave it to become the set
-// that prune/drop_keys.hpp hides there.
+// Sinks and strongest keys of many rows at once, in the memory that holds the column sums. The Thrust execution policy
+// selects where the work runs: thrust::host for host memory, thrust::cuda::par.on(stream) for GPU memory. So received
+// attention that was computed on a GPU can become the set that prune/drop_keys.hpp hides there without leaving the GPU.
 
 #include <cstdint>
 
@@ -20,7 +20,7 @@
 namespace basin::sinks {
 namespace detail {
 
-/// One row: the total first, in the order of the keys, so that its bits are those of mark_sinks() for one row.
+/// One row. The total is summed in the order of the keys, so the marks are those of mark_sinks() for one row.
 struct mark_sinks_of_row {
   epsilon_rule rule;
   view<double const, 2> received;
@@ -35,7 +35,7 @@ struct mark_sinks_of_row {
   }
 };
 
-/// One key: how many of its row come before it.
+/// One key: it is marked if fewer than `count` keys of its row rank before it.
 struct mark_if_strong {
   view<double const, 2> received;
   index_t count;
@@ -58,11 +58,12 @@ struct gives_more_than {
   BASIN_HD bool operator()(index_t row) const { return received(row, key) / viewers > threshold; }
 };
 
-inline void require_marks(char const* who, view<double const, 2> received, view<std::uint8_t, 2> marks) {
+inline void require_marks(char const* function, view<double const, 2> received, view<std::uint8_t, 2> marks) {
   for (int r = 0; r < 2; ++r)
     if (received.extent(r) != marks.extent(r))
-      throw shape_error(message("basin::sinks::", who, ": received is [", received.extent(0), ", ", received.extent(1), "], marks are [", marks.extent(0), ", ",
-                                marks.extent(1), "]; they must be equal"));
+      throw shape_error(message("basin::sinks::", function, ": received is [", received.extent(0), ", ",
+                                received.extent(1), "], marks are [", marks.extent(0), ", ", marks.extent(1),
+                                "]; they must be equal"));
 }
 
 }  // namespace detail
@@ -70,37 +71,45 @@ inline void require_marks(char const* who, view<double const, 2> received, view<
 /// Marks the sinks of every row (1, others 0).
 ///
 /// Shapes    received, marks [rows, keys]; `queries` is the number of rows of weights that were summed
-/// Errors    shape_error: another number of marks, no query; value_error: see epsilon_rule; nothing is launched then
-/// Determinism  the bits of mark_sinks() for one row
+/// Errors    shape_error: extents of marks differ, no query; value_error: see epsilon_rule; then nothing is launched
+/// Determinism  the marks of mark_sinks() for one row
 template <class Policy>
-void mark_sinks(Policy const& where, epsilon_rule rule, view<double const, 2> received, index_t queries, view<std::uint8_t, 2> marks) {
+void mark_sinks(Policy const& execution, epsilon_rule rule, view<double const, 2> received, index_t queries,
+                view<std::uint8_t, 2> marks) {
   rule.validate();
   detail::require_marks("mark_sinks", received, marks);
-  if (queries < 1) throw shape_error(message("basin::sinks::mark_sinks: queries is ", queries, "; the sums come from at least 1 row"));
-  thrust::for_each_n(where, thrust::counting_iterator<index_t>(0), received.extent(0), detail::mark_sinks_of_row{rule, received, queries, marks});
+  if (queries < 1)
+    throw shape_error(message("basin::sinks::mark_sinks: queries is ", queries, "; the sums come from at least 1 row"));
+  thrust::for_each_n(execution, thrust::counting_iterator<index_t>(0), received.extent(0),
+                     detail::mark_sinks_of_row{rule, received, queries, marks});
 }
 
-/// Marks the `count` keys of every row that received most; of equals the one at the lower position.
+/// Marks the `count` keys of every row that received most; of equal keys, the one at the lower position is taken first.
 ///
 /// Shapes    received, marks [rows, keys]
-/// Cost      O(keys^2) comparisons a row, each key for itself
-/// Errors    shape_error, value_error: count below 0 or above the number of keys; nothing is launched then
+/// Cost      O(keys^2) comparisons a row; every key computes its own rank
+/// Errors    shape_error, value_error: count below 0 or above the number of keys; then nothing is launched
 /// Determinism  the set of strongest_keys()
 template <class Policy>
-void mark_strongest_keys(Policy const& where, view<double const, 2> received, index_t count, view<std::uint8_t, 2> marks) {
+void mark_strongest_keys(Policy const& execution, view<double const, 2> received, index_t count,
+                         view<std::uint8_t, 2> marks) {
   detail::require_marks("mark_strongest_keys", received, marks);
   index_t const keys = received.extent(1);
   if (count < 0 || count > keys)
-    throw value_error(message("basin::sinks::mark_strongest_keys: count is ", count, " of ", keys, " keys; it must lie in [0, ", keys, "]"));
-  thrust::for_each_n(where, thrust::counting_iterator<index_t>(0), received.extent(0) * keys, detail::mark_if_strong{received, count, marks});
+    throw value_error(message("basin::sinks::mark_strongest_keys: count is ", count, " of ", keys,
+                              " keys; it must lie in [0, ", keys, "]"));
+  thrust::for_each_n(execution, thrust::counting_iterator<index_t>(0), received.extent(0) * keys,
+                     detail::mark_if_strong{received, count, marks});
 }
 
-/// sink_rate() of rule.hpp, where the sums lie. Waits for the count.
+/// sink_rate() of rule.hpp, computed in the memory that holds the sums. Waits for the result.
 template <class Policy>
-double sink_rate(Policy const& where, view<double const, 2> received, index_t key, sight seen_by, double threshold = 0.3) {
+double sink_rate(Policy const& execution, view<double const, 2> received, index_t key, sight seen_by,
+                 double threshold = 0.3) {
   double const viewers = detail::viewers_of(received, key, seen_by);
   thrust::counting_iterator<index_t> const first(0);
-  auto const found = thrust::count_if(where, first, first + received.extent(0), detail::gives_more_than{received, key, viewers, threshold});
+  auto const found = thrust::count_if(execution, first, first + received.extent(0),
+                                      detail::gives_more_than{received, key, viewers, threshold});
   return static_cast<double>(found) / static_cast<double>(received.extent(0));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// From what keys received to the sets that prune/drop_keys.hpp hides: the strongest keys of every head, or as many random ones.
+// Sets of keys for prune/drop_keys.hpp: the strongest keys of every head, or as many random keys.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace basin::sinks {
 
-/// The `count` keys that received most, strongest first; of equals the one at the lower position comes first.
+/// The `count` keys that received most, strongest first; of equal keys, the one at the lower position comes first.
 ///
 /// Source    Rulli et al. 2025, arXiv 2510.15731, section 4.3: the ranking does not depend on the unit of the rule
 /// Cost      O(keys log count)
@@ -23,7 +23,8 @@ namespace basin::sinks {
 inline std::vector<index_t> strongest_keys(std::span<double const> received, index_t count) {
   index_t const keys = static_cast<index_t>(received.size());
   if (count < 0 || count > keys)
-    throw value_error(message("basin::sinks::strongest_keys: count is ", count, " of ", keys, " keys; it must lie in [0, ", keys, "]"));
+    throw value_error(message("basin::sinks::strongest_keys: count is ", count, " of ", keys,
+                              " keys; it must lie in [0, ", keys, "]"));
   std::vector<index_t> order(received.size());
   std::iota(order.begin(), order.end(), index_t{0});
   std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](index_t a, index_t b) {
@@ -34,14 +35,15 @@ inline std::vector<index_t> strongest_keys(std::span<double const> received, ind
   return order;
 }
 
-/// `count` different keys of [0, keys), each set as likely as any other, in no particular order.
+/// `count` different keys of [0, keys), in no particular order; every set is equally likely.
 ///
 /// Source    Floyd's sampling (Bentley & Floyd 1987)
 /// Cost      `count` draws from rng
 /// Errors    value_error: count below 0 or above the number of keys
 inline std::vector<index_t> random_keys(philox& rng, index_t keys, index_t count) {
   if (count < 0 || count > keys)
-    throw value_error(message("basin::sinks::random_keys: count is ", count, " of ", keys, " keys; it must lie in [0, ", keys, "]"));
+    throw value_error(message("basin::sinks::random_keys: count is ", count, " of ", keys,
+                              " keys; it must lie in [0, ", keys, "]"));
   std::vector<index_t> chosen;
   for (index_t last = keys - count; last < keys; ++last) {
     index_t const drawn = below(rng, static_cast<std::uint32_t>(last + 1));

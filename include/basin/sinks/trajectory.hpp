@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How the sinks of one head behave from step to step: denoising steps of a diffusion model, generated tokens of an
-// autoregressive one.
+// How the sinks of one head change from step to step. A step is a denoising step of a diffusion model or a generated
+// token of an autoregressive model.
 
 #include <cstdint>
 #include <limits>
@@ -16,52 +16,54 @@
 
 namespace basin::sinks {
 
-/// A figure that does not exist, such as the centroid of no sinks.
+/// A value that does not exist, such as the centroid if there are no sinks.
 inline constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 /// One step of one head.
 struct step_record {
   index_t keys = 0, queries = 0;
-  index_t sinks = 0;                     ///< how many keys the rule finds
+  index_t sinks = 0;                     ///< number of sinks by the rule
   index_t strongest = 0;                 ///< the key that received most, sink or not
-  double strongest_share = 0;            ///< its part of all attention: c_max / queries
+  double strongest_share = 0;            ///< its share of all attention: c_max / queries
   double centroid = undefined;           ///< sum_{j in sinks} j c_j / sum_{j in sinks} c_j
-  double jaccard_with_last = undefined;  ///< |A and B| / |A or B| with the step before; undefined when both are empty
+  double jaccard_with_last = undefined;  ///< |A and B| / |A or B| with the previous step; undefined if both are empty
 };
 
-/// What a whole run of one head amounts to.
+/// Summary of all steps of one head.
 struct dynamics {
-  double non_sink_share = undefined;     ///< mean over steps of the share of keys that are no sink
-  double persistence = undefined;        ///< the chance that a sink of one step is a sink of the next
-  double jaccard = undefined;            ///< mean of jaccard_with_last where it is defined
-  double spatial_variance = undefined;   ///< Var_j (mean over steps of c_j): do a few positions dominate?
-  double temporal_variance = undefined;  ///< Var_t (centroid_t) over the steps that have sinks: do they move?
-  double strongest_moves = undefined;    ///< share of steps whose strongest key differs from that of the step before
+  double non_sink_share = undefined;     ///< mean over steps of the share of keys that are not sinks
+  double persistence = undefined;        ///< probability that a sink of one step is a sink of the next
+  double jaccard = undefined;            ///< mean of jaccard_with_last over the steps where it is defined
+  double spatial_variance = undefined;   ///< Var_j (mean over steps of c_j): large if a few positions dominate
+  double temporal_variance = undefined;  ///< Var_t (centroid_t) over the steps with sinks: large if the sinks move
+  double strongest_moves = undefined;    ///< share of steps whose strongest key differs from that of the previous step
 };
 
-/// Collects the received attention of one head, step by step, and says how its sinks live and move.
+/// Collects the received attention of one head, step by step, and summarises how its sinks change.
 ///
-/// Source    Myrzakhan et al. 2026, arXiv 2602.17664, section 3 (both variances, population form, on one head instead of pooled);
-///           occupancy, persistence and Jaccard as basin defines them above
-/// Shapes    one head; a step has 1 to `capacity` keys (a cache that grows), positions count from the first key
-/// Edges     a figure without a case is `undefined` (NaN): centroid without sinks, persistence of a single step
+/// Source    Myrzakhan et al. 2026, arXiv 2602.17664, section 3 (both variances, population form, of one head instead
+///           of pooled); occupancy, persistence and Jaccard are basin's definitions (above)
+/// Shapes    one head; a step has 1 to `capacity` keys (a cache may grow); positions count from the first key
+/// Edges     a value without a case is `undefined` (NaN): centroid without sinks, persistence of a single step
 /// Cost      O(keys) per step, 9 bytes per key
-/// Errors    shape_error: more keys than the capacity, none, or no query; value_error: see epsilon_rule
+/// Errors    shape_error: no key or more keys than the capacity, no query; value_error: see epsilon_rule
 /// Example   examples/study
 class trajectory {
  public:
   explicit trajectory(index_t capacity, epsilon_rule rule = {}) : room(capacity), test(rule) {
     rule.validate();
-    if (capacity < 1) throw shape_error(message("basin::sinks::trajectory: capacity is ", capacity, "; it must be at least 1 key"));
+    if (capacity < 1)
+      throw shape_error(message("basin::sinks::trajectory: capacity is ", capacity, "; it must be at least 1 key"));
     sums.resize(static_cast<std::size_t>(room));
     times_sink.resize(static_cast<std::size_t>(room));
   }
 
-  /// Takes the column sums c_j of one step; they come from `queries` rows.
+  /// Adds one step: its column sums c_j, which come from `queries` rows.
   void add_step(std::span<double const> received, index_t queries) {
     index_t const keys = static_cast<index_t>(received.size());
     if (keys < 1 || keys > room)
-      throw shape_error(message("basin::sinks::trajectory: a step has ", keys, " keys; the capacity is ", room, ", so it must have 1 to ", room));
+      throw shape_error(message("basin::sinks::trajectory: a step has ", keys, " keys; the capacity is ", room,
+                                ", so it must have 1 to ", room));
     std::vector<std::uint8_t> now(static_cast<std::size_t>(room));
     step_record record{.keys = keys, .queries = queries};
     record.sinks = mark_sinks(test, received, queries, std::span(now).first(received.size()));
@@ -79,7 +81,7 @@ class trajectory {
 
   std::span<step_record const> steps() const { return records; }
 
-  /// f_j: the share of steps at which key j was a sink; [capacity].
+  /// The share of steps at which key j was a sink; [capacity].
   std::vector<double> occupancy() const {
     std::vector<double> f(times_sink.size());
     for (std::size_t j = 0; j < f.size() && !records.empty(); ++j) f[j] = static_cast<double>(times_sink[j]) / count();
@@ -99,8 +101,9 @@ class trajectory {
       if (t > 0) moves.add(r.strongest != records[t - 1].strongest);
     }
     for (double const sum : sums) masses.add(sum / count());
-    d = {non_sinks.value(), sinks_followed > 0 ? static_cast<double>(sinks_kept) / static_cast<double>(sinks_followed) : undefined,
-         jaccards.value(), masses.value(), centroids.value(), moves.value()};
+    double const kept = static_cast<double>(sinks_kept), followed = static_cast<double>(sinks_followed);
+    d = {non_sinks.value(), followed > 0 ? kept / followed : undefined, jaccards.value(), masses.value(),
+         centroids.value(), moves.value()};
     return d;
   }
 
@@ -140,7 +143,7 @@ class trajectory {
     return mass > 0 ? moment / mass : undefined;
   }
 
-  /// The Jaccard index with the last step; counts which of its sinks are sinks still.
+  /// The Jaccard index with the previous step; also counts how many of its sinks are still sinks.
   double compare(std::span<std::uint8_t const> now) {
     index_t both = 0, either = 0, before = 0;
     for (std::size_t j = 0; j < now.size(); ++j) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How small and how large one weight of L can be: lemma 1 and corollary 1 of "Limitations of Normalization in Attention
-// Mechanism" (arXiv 2508.17821), for weights w_i = F(s_i) / sum_j F(s_j) with any positive F, and what escapes them.
+// How small and how large one of L weights can be: lemma 1 and corollary 1 of "Limitations of Normalization in
+// Attention Mechanism" (arXiv 2508.17821), for weights w_i = F(s_i) / sum_j F(s_j) with any positive F, and the
+// normalizers to which these bounds do not apply.
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +17,7 @@
 
 namespace basin::theory {
 
-/// Between which numbers something lies.
+/// A closed interval.
 struct interval {
   double lower = 0, upper = 0;
 
@@ -25,17 +26,18 @@ struct interval {
 
 namespace detail {
 
-inline void require_length(char const* who, index_t length) {
-  if (length < 1) throw value_error(message(who, ": length is ", length, "; a row has at least 1 key"));
+inline void require_length(char const* function, index_t length) {
+  if (length < 1) throw value_error(message(function, ": length is ", length, "; a row has at least 1 key"));
 }
-inline void require_reach(char const* who, double reach) {
-  if (!(reach >= 0) || !std::isfinite(reach)) throw value_error(message(who, ": scores reach to ", reach, "; it must be a finite number of at least 0"));
+inline void require_reach(char const* function, double reach) {
+  if (!(reach >= 0) || !std::isfinite(reach))
+    throw value_error(message(function, ": scores reach to ", reach, "; it must be a finite number of at least 0"));
 }
-inline void require_positive(char const* who, char const* what, double x) {
-  if (!(x > 0)) throw value_error(message(who, ": ", what, " is ", x, "; it must be positive"));
+inline void require_positive(char const* function, char const* what, double x) {
+  if (!(x > 0)) throw value_error(message(function, ": ", what, " is ", x, "; it must be positive"));
 }
 
-/// The least value of f between a and b, where it has one minimum there (golden section).
+/// The minimum of f on [a, b], for an f with one local minimum there (golden section).
 template <class F>
 double least_between(F const& f, double a, double b) {
   double const ratio = 0.6180339887498949;
@@ -47,15 +49,15 @@ double least_between(F const& f, double a, double b) {
   return std::min(fx, fy);
 }
 
-/// The least value of f on a grid of [a, b], refined between the neighbours of the best point.
+/// The minimum of f on a grid of [a, b], refined between the neighbours of the best point.
 template <class F>
 double least_on(F const& f, double a, double b, int points) {
-  auto const at = [&](int n) { return a + (b - a) * n / (points - 1); };
+  auto const point = [&](int n) { return a + (b - a) * n / (points - 1); };
   int best = 0;
   double least = f(a);
   for (int n = 1; n < points; ++n)
-    if (double const here = f(at(n)); here < least) least = here, best = n;
-  return std::min(least, least_between(f, at(std::max(best - 1, 0)), at(std::min(best + 1, points - 1))));
+    if (double const here = f(point(n)); here < least) least = here, best = n;
+  return std::min(least, least_between(f, point(std::max(best - 1, 0)), point(std::min(best + 1, points - 1))));
 }
 
 }  // namespace detail
@@ -63,25 +65,26 @@ double least_on(F const& f, double a, double b, int points) {
 /// The least and the largest value m, M of F over scores in [-reach, reach].
 ///
 /// Source    the proof of lemma 1: F is continuous on a compact set
-/// Precision exact to rounding where F is monotone; else a grid of `points`, refined: F may turn less often than that
-/// Errors    value_error: a reach that is negative or not finite, an F that is not positive there, fewer than 2 points
+/// Precision exact to rounding if F is monotone; else found on a grid of `points`, which must resolve the extrema of F
+/// Errors    value_error: `reach` negative or not finite, an F that is not positive there, fewer than 2 points
 template <class F>
 interval range_of(F const& f, double reach, int points = 513) {
   detail::require_reach("basin::theory::range_of", reach);
-  if (points < 2) throw value_error(message("basin::theory::range_of: ", points, " points; it needs at least 2, the ends"));
+  if (points < 2)
+    throw value_error(message("basin::theory::range_of: ", points, " points; it needs at least 2, the ends"));
   auto const up = [&](double x) { return static_cast<double>(f(x)); };
   auto const down = [&](double x) { return -static_cast<double>(f(x)); };
   interval const range{detail::least_on(up, -reach, reach, points), -detail::least_on(down, -reach, reach, points)};
   if (!(range.lower > 0) || !std::isfinite(range.upper))
-    throw value_error(message("basin::theory::range_of: F takes values in [", range.lower, ", ", range.upper, "] for scores up to ", reach,
-                              "; lemma 1 is about an F that is positive and finite there"));
+    throw value_error(message("basin::theory::range_of: F takes values in [", range.lower, ", ", range.upper,
+                              "] for scores up to ", reach, "; lemma 1 needs an F that is positive and finite there"));
   return range;
 }
 
-/// Lemma 1: C1 / L <= w_i <= C2 / L with C1 = m / M and C2 = M / m, neither of which depends on L.
+/// Lemma 1: C1 / L <= w_i <= C2 / L with C1 = m / M and C2 = M / m. Neither constant depends on L.
 ///
 /// Source    arXiv 2508.17821, lemma 1; the constants from its proof
-/// Shapes    range: of F over the scores, as range_of gives it, or the least and largest F(s_j) of one row
+/// Shapes    range: of F over the scores, as range_of returns it, or the least and largest F(s_j) of one row
 /// Errors    value_error: no key
 inline interval weight_bounds(interval range, index_t length) {
   detail::require_length("basin::theory::weight_bounds", length);
@@ -89,8 +92,8 @@ inline interval weight_bounds(interval range, index_t length) {
   return {1 / (ratio * static_cast<double>(length)), ratio / static_cast<double>(length)};
 }
 
-/// What lemma 1 becomes when the weight's own share of the sum is kept: m / (m + (L-1) M) <= w_i <= M / (M + (L-1) m).
-/// Both ends are attained: one score at one extreme of F, all others at the other.
+/// Lemma 1 with the weight's own share of the sum kept: m / (m + (L-1) M) <= w_i <= M / (M + (L-1) m).
+/// Both ends are attained, by one score at one extreme of F and all others at the other.
 ///
 /// Errors    value_error: no key
 inline interval attained_weights(interval range, index_t length) {
@@ -99,10 +102,11 @@ inline interval attained_weights(interval range, index_t length) {
   return {1 / (1 + others * ratio), 1 / (1 + others / ratio)};
 }
 
-/// Corollary 1: exp(-2 D/T) / L <= w_i <= exp(2 D/T) / L for softmax, D the largest |score| (|q| times the largest |k|).
+/// Corollary 1, for softmax: exp(-2 D/T) / L <= w_i <= exp(2 D/T) / L, where D is the largest |score| (at most |q|
+/// times the largest |k|).
 ///
 /// Source    arXiv 2508.17821, corollary 1
-/// Errors    value_error: no key, a reach below 0, a temperature that is not positive
+/// Errors    value_error: no key, a `reach` below 0, a temperature that is not positive
 inline interval softmax_weight_bounds(double reach, double temperature, index_t length) {
   detail::require_length("basin::theory::softmax_weight_bounds", length);
   detail::require_reach("basin::theory::softmax_weight_bounds", reach);
@@ -111,11 +115,11 @@ inline interval softmax_weight_bounds(double reach, double temperature, index_t 
   return {std::exp(-exponent) * per, std::exp(exponent) * per};
 }
 
-/// How scalable softmax escapes: F = L^(s x) depends on L, and L^(-1-2sa) <= w_i <= L^(-1+2sa), a the largest |score|.
-/// The upper end falls with L only while 2 s a < 1.
+/// The bounds of scalable softmax, whose F = L^(s x) depends on L: L^(-1-2sa) <= w_i <= L^(-1+2sa), where a is the
+/// largest |score|. The upper bound falls with L only if 2 s a < 1.
 ///
 /// Source    the same proof for F = L^(s x); Nakanishi 2025, arXiv 2501.19399
-/// Errors    value_error: no key, a reach or s below 0
+/// Errors    value_error: no key, `reach` or `s` below 0
 inline interval ssmax_weight_bounds(double reach, double s, index_t length) {
   detail::require_length("basin::theory::ssmax_weight_bounds", length);
   detail::require_reach("basin::theory::ssmax_weight_bounds", reach);
@@ -124,7 +128,7 @@ inline interval ssmax_weight_bounds(double reach, double s, index_t length) {
   return {std::pow(n, -1 - exponent), std::pow(n, -1 + exponent)};
 }
 
-/// The least entropy of a row of L softmax weights, in nats: H >= log L - 2 D/T, and never below 0.
+/// The least entropy of a row of L softmax weights, in nats: H >= log L - 2 D/T, and at least 0.
 ///
 /// Source    H >= -log max w and corollary 1
 /// Errors    as softmax_weight_bounds
@@ -132,31 +136,33 @@ inline double least_entropy(double reach, double temperature, index_t length) {
   return std::max(0.0, -std::log(std::min(1.0, softmax_weight_bounds(reach, temperature, length).upper)));
 }
 
-/// The least D/T at which softmax can still give one of L keys a weight of `share`: by corollary 1, log(share L) / 2.
-/// `attained` (default) is exact: a row of one score D and L - 1 scores -D reaches it, log(share (L-1) / (1-share)) / 2.
+/// The least D/T at which softmax can still give one of L keys the weight `share`. `corollary`: by corollary 1,
+/// log(share L) / 2. `attained` (default): exact, log(share (L-1) / (1-share)) / 2, by a row of one score D and L - 1
+/// scores -D.
 ///
 /// Errors    value_error: a share outside (0, 1), no key
 enum class reach_form { corollary, attained };
 inline double reach_needed(double share, index_t length, reach_form form = reach_form::attained) {
   detail::require_length("basin::theory::reach_needed", length);
-  if (!(share > 0 && share < 1)) throw value_error(message("basin::theory::reach_needed: share is ", share, "; it must lie between 0 and 1"));
+  if (!(share > 0 && share < 1))
+    throw value_error(message("basin::theory::reach_needed: share is ", share, "; it must lie between 0 and 1"));
   double const n = static_cast<double>(length);
   double const odds = form == reach_form::corollary ? share * n : share * (n - 1) / (1 - share);
   return std::max(0.0, std::log(odds) / 2);
 }
 
-/// The weight that any normalizer gives to one key with score `reach` among L - 1 keys with score -reach: the most that an
-/// increasing one can give to a key. It falls as 1/L where lemma 1 holds; where it does not, the normalizer escapes.
+/// The weight that a normalizer gives to one key of score `reach` among L - 1 keys of score -reach. An increasing
+/// normalizer can give no key more. It falls as 1/L if lemma 1 applies to the normalizer.
 ///
-/// Errors    value_error: no key, a reach below 0
+/// Errors    value_error: no key, a `reach` below 0
 template <normalizer N>
 double spike_weight(N const& n, double reach, index_t length) {
   detail::require_length("basin::theory::spike_weight", length);
   detail::require_reach("basin::theory::spike_weight", reach);
   std::vector<double> scores(static_cast<std::size_t>(length), -reach);
   scores.back() = reach;
-  row_context<double> const at{0, 0, static_cast<double>(length - 1), static_cast<double>(length)};
-  auto const row = fit_row(n, std::span<double const>(scores), at);
+  row_context<double> const context{0, 0, static_cast<double>(length - 1), static_cast<double>(length)};
+  auto const row = fit_row(n, std::span<double const>(scores), context);
   return weigh(n, row, reach);
 }
 

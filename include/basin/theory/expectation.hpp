@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The distance of distance.hpp when the N selected tokens are drawn at random: theorem 1, part 2 and corollary 2 of
-// arXiv 2508.17821. Its formula, the one that its figures need, what lies between it and the truth, and the truth by drawing.
+// The distance of distance.hpp for N tokens selected at random: theorem 1, part 2 and corollary 2 of arXiv 2508.17821.
+// Its formula, the formula that its figures need, bounds of the true expectation, and an estimate of it by sampling.
 
 #include <algorithm>
 #include <cmath>
@@ -16,23 +16,24 @@ namespace basin::theory {
 
 /// The expected distance (reading a) of N of L tokens drawn without replacement.
 ///   formula   E  = (L-N)/L sum_i |w_i x_i - N/(L-1) sum_{j != i} w_j x_j|: a lower bound of the expectation (Jensen)
-///   printed   E' = (L-N)/L sum_i |w_i x_i - sum_{j != i} w_j x_j|: without the share N/(L-1); no bound of anything
+///   printed   E' = (L-N)/L sum_i |w_i x_i - sum_{j != i} w_j x_j|: without the factor N/(L-1); bounds nothing
 ///   excess    eps: the expectation is at most E + excess
-///   upper     the expectation is at most this, which is never above E + excess
+///   upper     an upper bound of the expectation, never above E + excess
 struct expected_distance {
   double formula = 0, printed = 0, excess = 0, upper = 0;
 };
 
-/// A row's sums that no N changes; then O(keys) for every N.
+/// The sums of a row that do not depend on N; with them, every N takes O(keys).
 ///
-/// Source    arXiv 2508.17821, theorem 1, part 2, reconstructed; eps and upper from E|Y| <= sqrt(E|Y|^2), with the variance of
-///           N draws without replacement, N (L-1-N) / ((L-1) (L-2)) sum_{j != i} |w_j x_j - mu_i|^2
+/// Source    arXiv 2508.17821, theorem 1, part 2, reconstructed; eps and upper from E|Y| <= sqrt(E|Y|^2), with the
+///           variance of N draws without replacement, N (L-1-N) / ((L-1) (L-2)) sum_{j != i} |w_j x_j - mu_i|^2
 /// Cost      2 L^2 once, then 3 square roots per key and N
 /// Errors    shape_error: a Gram matrix that is too small, no key
 class random_selection {
  public:
   template <class G>
-  random_selection(std::span<double const> weights, seen_gram<G> const& gram) : own(weights.size()), cross(weights.size()) {
+  random_selection(std::span<double const> weights, seen_gram<G> const& gram)
+      : own(weights.size()), cross(weights.size()) {
     detail::require_seen("basin::theory::random_selection", weights, gram);
     times_gram(gram, weights, std::span<double>(cross));
     for (std::size_t i = 0; i < own.size(); ++i) {
@@ -52,7 +53,8 @@ class random_selection {
   expected_distance of(index_t count) const {
     index_t const keys = static_cast<index_t>(own.size());
     if (count < 0 || count > keys)
-      throw value_error(message("basin::theory::random_selection: ", count, " of ", keys, " keys are drawn; the number must lie in [0, ", keys, "]"));
+      throw value_error(message("basin::theory::random_selection: ", count, " of ", keys,
+                                " keys are drawn; the number must lie in [0, ", keys, "]"));
     double const l = static_cast<double>(keys), n = static_cast<double>(count), left = (l - n) / l;
     if (count == keys) return {};
     double const c = keys > 1 ? n / (l - 1) : 0.0;
@@ -72,7 +74,7 @@ class random_selection {
     return {left * formula, left * all_printed, left * excess, left * upper};
   }
 
-  /// Corollary 2 (i): N fixed, L growing, the expectation approaches sum_i |w_i x_i|. (ii) is of(L) = 0.
+  /// Corollary 2 (i): for fixed N and growing L, the expectation approaches sum_i |w_i x_i|. (ii): of(L) = 0.
   double many_keys_limit() const { return all_norms; }
   /// |sum_i w_i x_i|^2.
   double output_square() const { return total; }
@@ -89,14 +91,15 @@ struct drawn_mean {
   double mean = 0, error = 0;
 };
 
-/// The expectation itself, in any reading, by drawing `draws` subsets of `count` keys.
+/// The expectation in any reading, estimated from `draws` random subsets of `count` keys.
 ///
 /// Precision the mean is unbiased; its error is `error`, estimated from the same draws
 /// Cost      draws (N L), reading b draws L^2
-/// Determinism run_to_run: the seed says all
+/// Determinism run_to_run: depends on the seed only
 /// Errors    value_error: a count outside [0, L], fewer than 2 draws
 template <class G>
-drawn_mean drawn_distance(reading how, std::span<double const> weights, seen_gram<G> const& gram, index_t count, index_t draws, std::uint64_t seed) {
+drawn_mean drawn_distance(reading how, std::span<double const> weights, seen_gram<G> const& gram, index_t count,
+                          index_t draws, std::uint64_t seed) {
   index_t const keys = static_cast<index_t>(weights.size());
   if (count < 0 || count > keys || draws < 2)
     throw value_error(message("basin::theory::drawn_distance: ", draws, " draws of ", count, " out of ", keys,
@@ -106,9 +109,12 @@ drawn_mean drawn_distance(reading how, std::span<double const> weights, seen_gra
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<index_t>(i);
   double mean = 0, spread = 0;
   for (index_t draw = 0; draw < draws; ++draw) {
-    for (index_t i = 0; i < count; ++i)                          // the head of a Fisher-Yates shuffle
-      std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(i + below(rng, static_cast<std::uint32_t>(keys - i)))]);
-    double const x = true_distance(how, weights, gram, std::span<index_t const>(order).first(static_cast<std::size_t>(count)));
+    for (index_t i = 0; i < count; ++i) {                        // the first steps of a Fisher-Yates shuffle
+      index_t const other = i + below(rng, static_cast<std::uint32_t>(keys - i));
+      std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(other)]);
+    }
+    auto const chosen = std::span<index_t const>(order).first(static_cast<std::size_t>(count));
+    double const x = true_distance(how, weights, gram, chosen);
     double const step = x - mean;
     mean += step / static_cast<double>(draw + 1);
     spread += step * (x - mean);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The geometry of a text: inner products of its L embeddings, computed once and shared by every head, row and N.
+// Inner products of the L embeddings of a text, computed once and shared by every head, row and N.
 
 #include <algorithm>
 #include <array>
@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "basin/config.hpp"
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
 
@@ -18,9 +19,10 @@ namespace basin::theory {
 namespace detail {
 
 template <class View>
-void require_square(char const* who, View const& gram) {
+void require_square(char const* function, View const& gram) {
   if (gram.data_handle() == nullptr || gram.extent(0) < 1 || gram.extent(0) != gram.extent(1))
-    throw shape_error(message(who, ": the Gram matrix is [", gram.extent(0), ", ", gram.extent(1), "]; it must be square, with a row for every key"));
+    throw shape_error(message(function, ": the Gram matrix is [", gram.extent(0), ", ", gram.extent(1),
+                              "]; it must be square, with a row for every key"));
 }
 
 }  // namespace detail
@@ -30,14 +32,14 @@ void require_square(char const* who, View const& gram) {
 /// Shapes    embeddings [keys, dim], gram [keys, keys]; any strides
 /// Precision sums in double, stored in the type of `gram`
 /// Cost      keys^2 dim / 2 multiplications, on all threads
-/// Errors    shape_error: a gram of another size, no embedding
+/// Errors    shape_error: extents of `gram` differ, no embedding
 template <class X, class G>
 void gram_of(view<X const, 2> embeddings, view<G, 2> gram) {
   detail::require_square("basin::theory::gram_of", gram);
   index_t const keys = embeddings.extent(0), dim = embeddings.extent(1);
   if (gram.extent(0) != keys || dim < 1)
-    throw shape_error(message("basin::theory::gram_of: embeddings are [", keys, ", ", dim, "] and the Gram matrix is [", gram.extent(0), ", ", gram.extent(1),
-                              "]; it needs a row for every embedding"));
+    throw shape_error(message("basin::theory::gram_of: embeddings are [", keys, ", ", dim, "] and the Gram matrix is [",
+                              gram.extent(0), ", ", gram.extent(1), "]; it needs a row for every embedding"));
   BASIN_OMP(parallel for schedule(dynamic, 8) if (keys * keys * dim > (index_t{1} << 18)))  // a tenth of a millisecond
   for (index_t i = 0; i < keys; ++i)
     for (index_t j = 0; j <= i; ++j) {
@@ -48,42 +50,49 @@ void gram_of(view<X const, 2> embeddings, view<G, 2> gram) {
         BASIN_OMP(simd reduction(+ : sum))
         for (index_t d = 0; d < dim; ++d) sum += static_cast<double>(a[d]) * static_cast<double>(b[d]);
       } else {
-        for (index_t d = 0; d < dim; ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(j, d));
+        for (index_t d = 0; d < dim; ++d)
+          sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(j, d));
       }
       gram(i, j) = gram(j, i) = static_cast<G>(sum);
     }
 }
 
-/// Moves every embedding onto the sphere of the given radius, in place.
+/// Scales every embedding to the given length, in place.
 ///
 /// Source    arXiv 2508.17821, assumption 1: "in practice we normalize embeddings so that they lie on this sphere"
-/// Errors    value_error: an embedding of length 0 or not finite (nothing is changed), a radius that is not positive
+/// Errors    value_error: an embedding of length 0 or not finite, a radius that is not positive; then nothing changes
 template <class X>
 void onto_sphere(view<X, 2> embeddings, double radius = 1) {
-  if (!(radius > 0) || !std::isfinite(radius)) throw value_error(message("basin::theory::onto_sphere: radius is ", radius, "; it must be positive and finite"));
+  if (!(radius > 0) || !std::isfinite(radius))
+    throw value_error(message("basin::theory::onto_sphere: radius is ", radius, "; it must be positive and finite"));
   auto const norm = [&](index_t i) {
     double sum = 0;
-    for (index_t d = 0; d < embeddings.extent(1); ++d) sum += static_cast<double>(embeddings(i, d)) * static_cast<double>(embeddings(i, d));
+    for (index_t d = 0; d < embeddings.extent(1); ++d) {
+      double const x = static_cast<double>(embeddings(i, d));
+      sum += x * x;
+    }
     return std::sqrt(sum);
   };
   for (index_t i = 0; i < embeddings.extent(0); ++i)
     if (double const length = norm(i); !(length > 0) || !std::isfinite(length))
-      throw value_error(message("basin::theory::onto_sphere: embedding ", i, " has length ", length, "; only a finite one above 0 has a direction"));
+      throw value_error(message("basin::theory::onto_sphere: embedding ", i, " has length ", length,
+                                "; it must be finite and above 0 to have a direction"));
   for (index_t i = 0; i < embeddings.extent(0); ++i) {
     double const by = radius / norm(i);
-    for (index_t d = 0; d < embeddings.extent(1); ++d) embeddings(i, d) = static_cast<X>(static_cast<double>(embeddings(i, d)) * by);
+    for (index_t d = 0; d < embeddings.extent(1); ++d)
+      embeddings(i, d) = static_cast<X>(static_cast<double>(embeddings(i, d)) * by);
   }
 }
 
-/// What a Gram matrix says about its embeddings as a whole.
+/// Properties of a set of embeddings, from its Gram matrix.
 struct geometry {
-  double largest_norm = 0;       // M: the radius, where all lie on a sphere
-  double least_distance = 0;     // delta = min_{i != j} |x_i - x_j|; infinite for a single one
-  double mean_cosine = 0;        // over pairs i != j: 0 for directions without preference, near 1 for a narrow cone
+  double largest_norm = 0;       // M; the radius if all lie on a sphere
+  double least_distance = 0;     // delta = min_{i != j} |x_i - x_j|; infinite for a single embedding
+  double mean_cosine = 0;        // over pairs i != j: 0 for uniform directions, near 1 for a narrow cone
 };
 
 /// Source    arXiv 2508.17821, assumption 2 (delta is the empirical minimum); anisotropy as Ethayarajh 2019
-/// Edges     a token that occurs twice makes delta 0; embeddings of length 0 are left out of the cosine
+/// Edges     a token that occurs twice makes delta 0; the cosine leaves out embeddings of length 0
 /// Cost      keys^2 / 2
 /// Errors    shape_error: a matrix that is not square
 template <class G>
@@ -104,8 +113,8 @@ geometry geometry_of(view<G const, 2> gram) {
   return of;
 }
 
-/// The Gram matrix as one row of attention sees it: of the visible keys only, in the order of its weights. Without a list,
-/// those are the first keys of the text, as under a causal mask.
+/// The part of a Gram matrix that belongs to the visible keys of one row, in the order of the row's weights. Without a
+/// list of keys, they are the first keys of the text, as under a causal mask.
 template <class G>
 struct seen_gram {
   view<G const, 2> all{};
@@ -114,16 +123,17 @@ struct seen_gram {
   index_t key(index_t i) const { return keys.empty() ? i : keys[static_cast<std::size_t>(i)]; }
   double operator()(index_t i, index_t j) const { return static_cast<double>(all(key(i), key(j))); }
 
-  /// Whether a row of the visible keys lies in memory as it is needed.
+  /// Whether the visible keys of a row of the matrix are contiguous in memory.
   bool direct() const { return keys.empty() && all.stride(1) == 1; }
   G const* direct_row(index_t i) const { return &all(i, 0); }
 
-  /// Row i, for the first `room.size()` visible keys.
-  double const* copied_row(index_t i, std::span<double> room) const {
+  /// Row i of the first `copy.size()` visible keys, copied to `copy`.
+  double const* copied_row(index_t i, std::span<double> copy) const {
     G const* const from = &all(key(i), 0);
     index_t const step = all.stride(1);
-    for (std::size_t j = 0; j < room.size(); ++j) room[j] = static_cast<double>(from[key(static_cast<index_t>(j)) * step]);
-    return room.data();
+    for (std::size_t j = 0; j < copy.size(); ++j)
+      copy[j] = static_cast<double>(from[key(static_cast<index_t>(j)) * step]);
+    return copy.data();
   }
 };
 
@@ -134,7 +144,7 @@ seen_gram(view<G const, 2>, std::span<index_t const>) -> seen_gram<G>;
 
 namespace detail {
 
-/// to += sum of four rows times four numbers.
+/// to += the sum of four rows, each multiplied by its number.
 template <class Row>
 void add_rows(std::array<Row const*, 4> const& rows, std::array<double, 4> const& by, std::span<double> to) {
   Row const *const a = rows[0], *const b = rows[1], *const c = rows[2], *const d = rows[3];
@@ -142,10 +152,11 @@ void add_rows(std::array<Row const*, 4> const& rows, std::array<double, 4> const
   double* const sum = to.data();
   BASIN_OMP(simd)
   for (std::size_t i = 0; i < to.size(); ++i)
-    sum[i] += p * static_cast<double>(a[i]) + q * static_cast<double>(b[i]) + (r * static_cast<double>(c[i]) + s * static_cast<double>(d[i]));
+    sum[i] += p * static_cast<double>(a[i]) + q * static_cast<double>(b[i]) +
+              (r * static_cast<double>(c[i]) + s * static_cast<double>(d[i]));
 }
 
-/// Sums rows four at a time; row_at(j, n) gives row j, which may be kept in place n of four.
+/// Sums rows four at a time; row_at(j, n) returns row j, which it may copy to buffer n of four.
 template <class Row, class RowAt>
 void sum_rows(std::span<double const> weights, double least, std::span<double> out, RowAt const& row_at) {
   std::array<Row const*, 4> rows{};
@@ -164,11 +175,11 @@ void sum_rows(std::span<double const> weights, double least, std::span<double> o
 
 }  // namespace detail
 
-/// g_i = sum_j w_j G_ij = <x_i, sum_j w_j x_j>: the only product that costs keys^2, and it does not depend on N.
+/// g_i = sum_j w_j G_ij = <x_i, sum_j w_j x_j>: the only product that costs keys^2. It does not depend on N.
 ///
 /// Shapes    weights, out [visible keys]
-/// Precision keys eps; weights that together cannot reach one rounding error of the largest are left out
-/// Cost      2 flop per visible key and key that weighs something
+/// Precision keys eps; omits weights whose sum is below a rounding error of the largest
+/// Cost      2 flop per visible key and weight that is not omitted
 template <class G>
 void times_gram(seen_gram<G> const& gram, std::span<double const> weights, std::span<double> out) {
   std::size_t const n = weights.size();
@@ -176,9 +187,12 @@ void times_gram(seen_gram<G> const& gram, std::span<double const> weights, std::
   double largest = 0;
   for (double const w : weights) largest = std::max(largest, std::abs(w));
   double const least = largest * 0x1p-53 / static_cast<double>(n);
-  if (gram.direct()) return detail::sum_rows<G>(weights, least, out, [&](index_t j, std::size_t) { return gram.direct_row(j); });
-  std::vector<double> room(4 * n);
-  detail::sum_rows<double>(weights, least, out, [&](index_t j, std::size_t place) { return gram.copied_row(j, std::span<double>(room).subspan(place * n, n)); });
+  if (gram.direct())
+    return detail::sum_rows<G>(weights, least, out, [&](index_t j, std::size_t) { return gram.direct_row(j); });
+  std::vector<double> copies(4 * n);
+  detail::sum_rows<double>(weights, least, out, [&](index_t j, std::size_t place) {
+    return gram.copied_row(j, std::span<double>(copies).subspan(place * n, n));
+  });
 }
 
 }  // namespace basin::theory

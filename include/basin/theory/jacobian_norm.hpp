@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Norms of the Jacobian J = dw / ds of a row of weights, from its diagonal and its outer products alone: J is never built.
+// Norms of the Jacobian J = dw / ds of a row of weights, from its diagonal and outer products; J is never built.
 
 #include <algorithm>
 #include <cmath>
@@ -21,7 +21,8 @@ struct jacobian_operator {
   std::vector<Terms> terms;
 
   /// y = J x, or y = J^T x with carry and outer exchanged.
-  void apply(std::vector<double> const& x, std::vector<double>& y, decltype(&Terms::carry) left, decltype(&Terms::carry) right) const {
+  void apply(std::vector<double> const& x, std::vector<double>& y, decltype(&Terms::carry) left,
+             decltype(&Terms::carry) right) const {
     for (std::size_t j = 0; j < x.size(); ++j) y[j] = terms[j].diag * x[j];
     for (std::size_t r = 0; r < Terms::rank; ++r) {
       double product = 0;
@@ -29,15 +30,20 @@ struct jacobian_operator {
       for (std::size_t j = 0; j < x.size(); ++j) y[j] -= (terms[j].*left)[r] * product;
     }
   }
-  void forward(std::vector<double> const& x, std::vector<double>& y) const { apply(x, y, &Terms::carry, &Terms::outer); }
-  void transposed(std::vector<double> const& x, std::vector<double>& y) const { apply(x, y, &Terms::outer, &Terms::carry); }
+  void forward(std::vector<double> const& x, std::vector<double>& y) const {
+    apply(x, y, &Terms::carry, &Terms::outer);
+  }
+  void transposed(std::vector<double> const& x, std::vector<double>& y) const {
+    apply(x, y, &Terms::outer, &Terms::carry);
+  }
 };
 
 template <class N>
 auto jacobian_operator_of(N const& n, std::span<double const> scores, row_context<double> at) {
   auto const row = fit_row(n, scores, at);
   jacobian_operator<jacobian_of<N>> j;
-  for (double const s : scores) j.terms.push_back(s == -math::infinity ? jacobian_of<N>{0.0} : as_low_rank(n.jacobian(row, s, weigh(n, row, s))));
+  for (double const s : scores)
+    j.terms.push_back(s == -math::infinity ? jacobian_of<N>{0.0} : as_low_rank(n.jacobian(row, s, weigh(n, row, s))));
   return j;
 }
 
@@ -47,7 +53,8 @@ inline double norm_of(std::vector<double> const& x) {
   return std::sqrt(sum);
 }
 
-/// x minus its parts along the vectors of an orthonormal basis, twice, so that rounding leaves nothing; gives what is left, normed.
+/// Subtracts from x its components along an orthonormal basis, twice because of rounding. Scales the rest to length 1
+/// and returns its norm from before the scaling.
 inline double orthonormalize(std::vector<double>& x, std::vector<std::vector<double>> const& basis) {
   for (int pass = 0; pass < 2; ++pass)
     for (auto const& b : basis) {
@@ -61,11 +68,14 @@ inline double orthonormalize(std::vector<double>& x, std::vector<std::vector<dou
   return norm;
 }
 
-/// The largest singular value of the upper bidiagonal matrix with diagonal a and superdiagonal b, by bisection on the number of
-/// eigenvalues of B^T B above a shift (Sturm sequence).
+/// The largest singular value of the upper bidiagonal matrix with diagonal a and superdiagonal b, by bisection on the
+/// number of eigenvalues of B^T B above a shift (Sturm sequence).
 inline double largest_singular_value(std::vector<double> const& a, std::vector<double> const& b) {
   double low = 0, high = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) high = std::max(high, std::fabs(a[i]) + (i < b.size() ? std::fabs(b[i]) : 0) + (i > 0 ? std::fabs(b[i - 1]) : 0));
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    double const right = i < b.size() ? std::fabs(b[i]) : 0, left = i > 0 ? std::fabs(b[i - 1]) : 0;
+    high = std::max(high, std::fabs(a[i]) + right + left);
+  }
   for (int step = 0; step < 200 && low < high; ++step) {
     double const middle = low + (high - low) / 2;
     if (middle <= low || middle >= high) break;
@@ -86,10 +96,10 @@ inline double largest_singular_value(std::vector<double> const& a, std::vector<d
 /// The spectral norm |J|_2 of the Jacobian of a row.
 ///
 /// Source    Golub & Kahan 1965 (Lanczos bidiagonalisation), with full reorthogonalisation
-/// Shapes    scores [keys]; -inf is a key that is not there
+/// Shapes    scores [keys]; -inf for a hidden key
 /// Precision relative error about 1e-12; a dense SVD agrees (parity/normalizer_fixtures.test.cpp)
 /// Edges     0 for an empty row and for a Jacobian of zeros
-/// Cost      O(n) an iteration for the products and O(n k) for the k-th, at most 64 iterations
+/// Cost      O(n) for the products and O(n k) for the orthogonalisation of iteration k; at most 64 iterations
 /// Determinism run_to_run
 template <differentiable_normalizer N>
 double jacobian_norm(N const& n, std::span<double const> scores, row_context<double> at) {
@@ -112,7 +122,7 @@ double jacobian_norm(N const& n, std::span<double const> scores, row_context<dou
     if (settled || right.size() == size) break;
     j.transposed(left.back(), x);
     double const next = detail::orthonormalize(x, right);
-    if (!(next > 1e-15 * norm)) break;                           // the rest of the space is done with
+    if (!(next > 1e-15 * norm)) break;                           // the Krylov space is exhausted
     b.push_back(next);
   }
   return norm;
@@ -120,7 +130,7 @@ double jacobian_norm(N const& n, std::span<double const> scores, row_context<dou
 
 /// The Frobenius norm |J|_F of the Jacobian of a row, in closed form.
 ///
-/// Shapes    scores [keys]; -inf is a key that is not there
+/// Shapes    scores [keys]; -inf for a hidden key
 /// Cost      O(n R^2) for rank R
 template <differentiable_normalizer N>
 double jacobian_frobenius_norm(N const& n, std::span<double const> scores, row_context<double> at) {
@@ -131,7 +141,10 @@ double jacobian_frobenius_norm(N const& n, std::span<double const> scores, row_c
     double product = 0;
     for (std::size_t r = 0; r < rank; ++r) {
       product += t.carry[r] * t.outer[r];
-      for (std::size_t s = 0; s < rank; ++s) carried[r][s] += t.carry[r] * t.carry[s], outer[r][s] += t.outer[r] * t.outer[s];
+      for (std::size_t s = 0; s < rank; ++s) {
+        carried[r][s] += t.carry[r] * t.carry[s];
+        outer[r][s] += t.outer[r] * t.outer[s];
+      }
     }
     squares += t.diag * t.diag - 2 * t.diag * product;
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The quantities of distance.hpp, expectation.hpp and distinguish.hpp for one row and a list of N, in one walk over its
-// strongest keys: top-N sets are nested, so what N = 5 has summed is where N = 10 begins.
+// The quantities of distance.hpp, expectation.hpp and distinguish.hpp for one row and a list of N, in one pass over its
+// strongest keys. Top-N sets are nested, so the sums for N = 10 continue those for N = 5.
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,7 @@
 
 namespace basin::theory {
 
-/// Everything about the distance of one top-N set.
+/// The distances of one top-N set.
 struct row_distance {
   double mass = 0;                                               // A_I, of the selected keys
   double a = 0, b = 0, c = 0;                                    // true_distance in the three readings
@@ -23,7 +23,7 @@ struct row_distance {
   expected_distance expected{};                                  // of reading a, theorem 1, part 2
 };
 
-/// Everything about telling apart the keys of one top-N set.
+/// How many keys of one top-N set are distinguishable.
 struct row_told_apart {
   double share = 0, radius = 0;                                  // N_s / N, r
   distinguishability_bounds bounds{};                            // of the share
@@ -31,20 +31,24 @@ struct row_told_apart {
 
 namespace detail {
 
-inline void require_counts(char const* who, std::span<index_t const> counts, std::size_t room) {
-  if (counts.size() != room) throw shape_error(message(who, ": ", counts.size(), " numbers N and room for ", room, "; they must be equal"));
+inline void require_counts(char const* function, std::span<index_t const> counts, std::size_t results) {
+  if (counts.size() != results)
+    throw shape_error(message(function, ": there are ", counts.size(), " numbers N and ", results,
+                              " results; the numbers must be equal"));
   for (std::size_t n = 0; n < counts.size(); ++n)
     if (counts[n] < 1 || (n > 0 && counts[n] <= counts[n - 1]))
-      throw value_error(message(who, ": N is ", counts[n], " at place ", n, "; numbers must be at least 1 and increase"));
+      throw value_error(message(function, ": N is ", counts[n], " at place ", n,
+                                "; numbers must be at least 1 and increase"));
 }
 
-/// The state of the walk after some of the strongest keys.
+/// The sums over some of the strongest keys, in order.
 template <class G>
 class selection_walk {
  public:
   selection_walk(std::span<double const> row_weights, seen_gram<G> const& seen, index_t most)
-      : weights(row_weights), gram(seen), order(strongest(row_weights, most)), own(row_weights.size()), with(row_weights.size()),
-        reach(row_weights.size(), -std::numeric_limits<double>::infinity()), outside(row_weights.size(), 1.0), room(row_weights.size()) {
+      : weights(row_weights), gram(seen), order(strongest(row_weights, most)), own(row_weights.size()),
+        with(row_weights.size()), reach(row_weights.size(), -std::numeric_limits<double>::infinity()),
+        outside(row_weights.size(), 1.0), room(row_weights.size()) {
     for (std::size_t i = 0; i < own.size(); ++i) own[i] = gram(static_cast<index_t>(i), static_cast<index_t>(i));
   }
 
@@ -64,7 +68,8 @@ class selection_walk {
 
   /// Readings a and c, and the bound of a.
   void measure(row_distance& to) const {
-    double const *const w = weights.data(), *const x = own.data(), *const h = with.data(), *const far = reach.data(), *const out = outside.data();
+    double const *const w = weights.data(), *const x = own.data(), *const h = with.data();
+    double const *const far = reach.data(), *const out = outside.data();
     double const s = square;
     double a = 0, c = 0, left = 0, size = 0, furthest = 0;
     for (std::size_t i = 0; i < with.size(); ++i) {
@@ -82,13 +87,14 @@ class selection_walk {
     to.bound = size * std::sqrt(furthest) + (others * mass - left) * std::sqrt(std::max(0.0, longest));
   }
 
-  /// N_s and r, as tell_apart has them.
+  /// N_s and r, as defined for tell_apart.
   told_apart tell() const {
     double const *const w = weights.data(), *const x = own.data(), *const h = with.data(), *const out = outside.data();
     double const s = square, none = std::numeric_limits<double>::infinity();
     double least = none, largest = s;
     for (std::size_t i = 0; i < with.size(); ++i) {
-      double const size = w[i] * w[i] * x[i], raw = size - 2 * w[i] * h[i] + s, distance = out[i] > 0 ? (raw < 0 ? 0 : raw) : none;
+      double const size = w[i] * w[i] * x[i], raw = size - 2 * w[i] * h[i] + s;
+      double const distance = out[i] > 0 ? (raw < 0 ? 0 : raw) : none;
       least = distance < least ? distance : least;
       largest = largest < size ? size : largest;
     }
@@ -121,7 +127,8 @@ class selection_walk {
   std::span<double const> weights;
   seen_gram<G> gram;
   std::vector<index_t> order;
-  std::vector<double> own, with, reach, outside, room;           // G_ii; <x_i, s>; max_j G_jj - 2 G_ij; 1 outside I; a row
+  std::vector<double> own, with, reach;                          // G_ii; <x_i, s>; max_j G_jj - 2 G_ij
+  std::vector<double> outside, room;                             // 1 outside I, else 0; a row of the Gram matrix
   std::size_t taken = 0;
   double mass = 0, square = 0, longest = 0;                      // A_I, |s|^2, d_2^2
 };
@@ -131,12 +138,13 @@ class selection_walk {
 /// The distances of the top-N sets of a row, for every N of a list.
 ///
 /// Shapes    weights of the visible keys; counts increasing; one result per count
-/// Edges     N = L: distances, bound and expectation 0 (reading b: |s|); N > L: no such set, all NaN
+/// Edges     N = L: distances, bound and expectation 0 (reading b: |s|); N > L: all NaN
 /// Precision as true_distance; agrees with the functions of one set to rounding (unit/theory/distance.test.cpp)
 /// Cost      2 L^2 + 4 L max N flop, 5 square roots per key and N
-/// Errors    shape_error, value_error: numbers N that do not increase or have no room, a Gram matrix that is too small
+/// Errors    shape_error, value_error: N do not increase, another number of results, a Gram matrix that is too small
 template <class G>
-void row_distances(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> counts, std::span<row_distance> out) {
+void row_distances(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> counts,
+                   std::span<row_distance> out) {
   detail::require_counts("basin::theory::row_distances", counts, out.size());
   detail::require_seen("basin::theory::row_distances", weights, gram);
   index_t const keys = static_cast<index_t>(weights.size());
@@ -157,12 +165,13 @@ void row_distances(std::span<double const> weights, seen_gram<G> const& gram, st
 
 /// N_s / N and its bounds for the top-N sets of a row, for every N of a list.
 ///
-/// Shapes    as row_distances; `gram` of embeddings on the sphere
-/// Edges     N >= L: nothing is outside, so there is no r: all NaN
+/// Shapes    as row_distances; `gram` of embeddings on the sphere `on`
+/// Edges     N >= L: no key is outside, so r is undefined: all NaN
 /// Cost      4 L max N flop, a square root per N, 5 transcendental functions per selected key and N
 /// Errors    as row_distances; value_error: see sphere
 template <class G>
-void row_tell_apart(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> counts, sphere on, std::span<row_told_apart> out) {
+void row_tell_apart(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> counts,
+                    sphere on, std::span<row_told_apart> out) {
   detail::require_counts("basin::theory::row_tell_apart", counts, out.size());
   detail::require_seen("basin::theory::row_tell_apart", weights, gram);
   on.validate();
@@ -175,10 +184,11 @@ void row_tell_apart(std::span<double const> weights, seen_gram<G> const& gram, s
     if (counts[n] >= keys) continue;
     walk.advance(counts[n]);
     auto const found = walk.tell();
-    if (!std::isfinite(found.radius)) continue;                  // a row of NaN has no r
+    if (!std::isfinite(found.radius)) continue;                  // r of a row of NaN is undefined
     chosen.clear();
     for (index_t const j : walk.selected()) chosen.push_back(weights[static_cast<std::size_t>(j)]);
-    out[n] = {static_cast<double>(found.count) / static_cast<double>(counts[n]), found.radius, bounds_of(chosen, found.radius, on)};
+    out[n] = {static_cast<double>(found.count) / static_cast<double>(counts[n]), found.radius,
+              bounds_of(chosen, found.radius, on)};
   }
 }
 

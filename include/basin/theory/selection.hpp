@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The tokens that a row selects: the N largest weights of those it can see, and the context vector they make.
+// The tokens that a row selects: the N largest weights of its visible keys, and their context vector.
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,8 @@
 
 namespace basin::theory {
 
-/// I_N: the indices of the `count` largest weights, largest first, of equals the first; all of them if there are fewer.
+/// I_N: the indices of the `count` largest weights (or of all, if there are fewer), largest first; of equal weights,
+/// the first.
 ///
 /// Source    arXiv 2508.17821, section 2.1
 /// Edges     a NaN counts as the smallest weight
@@ -38,8 +39,8 @@ inline std::vector<index_t> strongest(std::span<double const> weights, index_t c
   return order;
 }
 
-/// What a row sees, without the rest: weights and scores of its visible keys, and which keys those are (no list where they
-/// are the first ones of the text, as under a causal mask).
+/// The visible part of a row: weights and scores of its visible keys, and their indices (none if they are the first
+/// keys of the text, as under a causal mask).
 struct visible_row {
   std::vector<double> weights, scores;
   std::vector<index_t> keys;
@@ -48,12 +49,13 @@ struct visible_row {
   seen_gram<G> seen(view<G const, 2> gram) const { return {gram, keys}; }
 };
 
-/// Takes the visible part out of a row over all keys: a score of -inf is a key that is not seen.
+/// The visible part of a row over all keys; a score of -inf marks a hidden key.
 ///
-/// Errors    shape_error: as many scores as weights
+/// Errors    shape_error: numbers of weights and scores differ
 inline visible_row visible_of(std::span<double const> weights, std::span<double const> scores) {
   if (weights.size() != scores.size())
-    throw shape_error(message("basin::theory::visible_of: ", weights.size(), " weights and ", scores.size(), " scores; give one of each per key"));
+    throw shape_error(message("basin::theory::visible_of: there are ", weights.size(), " weights and ", scores.size(),
+                              " scores; the numbers must be equal"));
   visible_row seen;
   seen.weights.reserve(weights.size());
   seen.scores.reserve(weights.size());
@@ -71,22 +73,26 @@ inline visible_row visible_of(std::span<double const> weights, std::span<double 
 
 namespace detail {
 
-inline void require_selection(char const* who, std::span<double const> weights, std::span<index_t const> selected) {
+inline void require_selection(char const* function, std::span<double const> weights,
+                              std::span<index_t const> selected) {
   std::vector<bool> taken(weights.size());
   for (index_t const i : selected) {
     if (i < 0 || i >= static_cast<index_t>(weights.size()))
-      throw shape_error(message(who, ": key ", i, " is selected from a row of ", weights.size(), " keys; it must be one of them"));
-    if (taken[static_cast<std::size_t>(i)]) throw shape_error(message(who, ": key ", i, " is selected twice; name every key once"));
+      throw shape_error(message(function, ": key ", i, " is selected from a row of ", weights.size(),
+                                " keys; it must be one of them"));
+    if (taken[static_cast<std::size_t>(i)])
+      throw shape_error(message(function, ": key ", i, " is selected twice; name every key once"));
     taken[static_cast<std::size_t>(i)] = true;
   }
 }
 
 template <class G>
-void require_seen(char const* who, std::span<double const> weights, seen_gram<G> const& gram) {
-  require_square(who, gram.all);
-  index_t const room = gram.keys.empty() ? gram.all.extent(0) : static_cast<index_t>(gram.keys.size());
-  if (static_cast<index_t>(weights.size()) > room || weights.empty())
-    throw shape_error(message(who, ": ", weights.size(), " weights and a Gram matrix of ", room, " visible keys; give at least 1 weight and a row for each"));
+void require_seen(char const* function, std::span<double const> weights, seen_gram<G> const& gram) {
+  require_square(function, gram.all);
+  index_t const rows = gram.keys.empty() ? gram.all.extent(0) : static_cast<index_t>(gram.keys.size());
+  if (static_cast<index_t>(weights.size()) > rows || weights.empty())
+    throw shape_error(message(function, ": ", weights.size(), " weights and a Gram matrix of ", rows,
+                              " visible keys; give at least 1 weight and a row for each"));
 }
 
 /// <x_i, s> for every visible i, and |s|^2, with s = sum_{j in I} w_j x_j.
@@ -95,17 +101,20 @@ struct context_products {
   double square = 0;
 
   template <class G>
-  context_products(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) : with(weights.size()) {
-    std::vector<double> room(weights.size());
+  context_products(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected)
+      : with(weights.size()) {
+    std::vector<double> copy(weights.size());
     for (index_t const j : selected) {
-      double const* const row = gram.copied_row(j, room);
+      double const* const row = gram.copied_row(j, copy);
       double const by = weights[static_cast<std::size_t>(j)];
       for (std::size_t i = 0; i < with.size(); ++i) with[i] += by * row[i];
     }
     for (index_t const j : selected) square += weights[static_cast<std::size_t>(j)] * with[static_cast<std::size_t>(j)];
   }
   /// |b x_i - s|^2.
-  double from(double b, std::size_t i, double own) const { return std::max(0.0, b * b * own - 2 * b * with[i] + square); }
+  double from(double b, std::size_t i, double own) const {
+    return std::max(0.0, b * b * own - 2 * b * with[i] + square);
+  }
 };
 
 inline std::vector<bool> outside_of(std::size_t keys, std::span<index_t const> selected) {
@@ -116,26 +125,30 @@ inline std::vector<bool> outside_of(std::size_t keys, std::span<index_t const> s
 
 }  // namespace detail
 
-/// s = sum_{i in I} w_i x_i; weights are not renormalised.
+/// The context vector s = sum_{i in I} w_i x_i; the weights are not renormalised.
 ///
 /// Source    arXiv 2508.17821, eq. 6
 /// Shapes    weights of the visible keys; embeddings [visible keys or more, dim]
-/// Errors    shape_error: a selected key that is not there or named twice, fewer embeddings than weights
+/// Errors    shape_error: a selected key outside the row or named twice, fewer embeddings than weights
 template <class X>
-std::vector<double> context_vector(std::span<double const> weights, view<X const, 2> embeddings, std::span<index_t const> selected) {
+std::vector<double> context_vector(std::span<double const> weights, view<X const, 2> embeddings,
+                                   std::span<index_t const> selected) {
   if (embeddings.extent(0) < static_cast<index_t>(weights.size()))
-    throw shape_error(message("basin::theory::context_vector: ", weights.size(), " weights and ", embeddings.extent(0), " embeddings; every key needs one"));
+    throw shape_error(message("basin::theory::context_vector: ", weights.size(), " weights and ", embeddings.extent(0),
+                              " embeddings; every key needs one"));
   detail::require_selection("basin::theory::context_vector", weights, selected);
   std::vector<double> s(static_cast<std::size_t>(embeddings.extent(1)));
-  for (index_t const i : selected)
-    for (std::size_t d = 0; d < s.size(); ++d) s[d] += weights[static_cast<std::size_t>(i)] * static_cast<double>(embeddings(i, static_cast<index_t>(d)));
+  for (index_t const i : selected) {
+    double const w = weights[static_cast<std::size_t>(i)];
+    for (std::size_t d = 0; d < s.size(); ++d) s[d] += w * static_cast<double>(embeddings(i, static_cast<index_t>(d)));
+  }
   return s;
 }
 
-/// |s|, the length of the context vector s = sum_{i in I} w_i x_i; weights are not renormalised.
+/// |s|, the length of the context vector; the weights are not renormalised.
 ///
 /// Source    arXiv 2508.17821, eq. 6
-/// Errors    shape_error: a selected key that is not there or named twice, a Gram matrix that is too small
+/// Errors    shape_error: a selected key outside the row or named twice, a Gram matrix that is too small
 template <class G>
 double context_norm(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) {
   detail::require_seen("basin::theory::context_norm", weights, gram);

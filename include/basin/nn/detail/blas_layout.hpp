@@ -5,28 +5,30 @@
 
 #include "basin/nn/rows.hpp"
 
-// What every engine asks of a product, and how a BLAS sees its matrices.
+// Shape checks of a product, for every engine, and the layout of its matrices for a BLAS.
 
 namespace basin::nn::detail {
 
-/// A matrix as a BLAS sees it: one stride is 1, the other is the leading dimension.
+/// The layout of a matrix for a BLAS: one stride is 1, the other is the leading dimension.
 struct blas_layout {
-  char orientation;  // 'N': rows lie contiguous, 'T': columns do
+  char orientation;  // 'N': rows are contiguous, 'T': columns are
   index_t leading;
 };
 
 template <class T>
 blas_layout layout_of(char const* what, view<T, 2> x) {
   auto const lies = [&](int along, int across) {
-    return (x.extent(along) <= 1 || x.stride(along) == 1) && (x.extent(across) <= 1 || x.stride(across) >= x.extent(along));
+    return (x.extent(along) <= 1 || x.stride(along) == 1) &&
+           (x.extent(across) <= 1 || x.stride(across) >= x.extent(along));
   };
   if (lies(1, 0)) return {'N', std::max({index_t{1}, x.extent(1), x.extent(0) > 1 ? x.stride(0) : 1})};
   if (lies(0, 1)) return {'T', std::max({index_t{1}, x.extent(0), x.extent(1) > 1 ? x.stride(1) : 1})};
-  throw shape_error(message("basin::nn::multiply: ", what, " has strides ", x.stride(0), ", ", x.stride(1), " and extents ", x.extent(0),
-                            " x ", x.extent(1), "; one stride must be 1, the other at least the extent of the first"));
+  throw shape_error(message("basin::nn::multiply: ", what, " has strides ", x.stride(0), ", ", x.stride(1),
+                            " and extents ", x.extent(0), " x ", x.extent(1),
+                            "; one stride must be 1, the other at least the extent of the first"));
 }
 
-/// Errors    shape_error: a [m, k] times b [k, n] is no c [m, n]
+/// Errors    shape_error: the product of a [m, k] and b [k, n] is not of the shape of c
 template <class T>
 void require_product(view<T const, 2> a, view<T const, 2> b, view<T, 2> c) {
   require_equal("multiply", "the number of columns of a", a.extent(1), "the number of rows of b", b.extent(0));

@@ -6,8 +6,8 @@
 
 namespace basin::nn::detail {
 
-/// Calls op(lane_type, offset) over [0, n): whole SIMD batches first, then scalars. One generic lambda serves both, through
-/// load<V>, store and basin::math.
+/// Calls op(lane_type, offset) over [0, n): first for whole SIMD batches, then for scalars. One generic lambda works
+/// for both, through load<V>, store and basin::math.
 template <class T, class Op>
 BASIN_INLINE void for_lanes(index_t n, Op&& op) {
   constexpr index_t width = static_cast<index_t>(simd<T>::size);

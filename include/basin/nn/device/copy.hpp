@@ -3,7 +3,7 @@
 
 #include "basin/nn/device/grids.hpp"
 
-// What std::copy and std::fill are to the host.
+// Counterparts of std::copy and std::fill for device memory.
 
 namespace basin::nn {
 namespace detail {
@@ -22,7 +22,8 @@ struct copied_head {
   view<T, 4> to;
 
   BASIN_DEVICE void operator()(index_t n) const {
-    index_t const d = n % to.extent(3), i = n / to.extent(3) % to.extent(2), h = n / to.extent(3) / to.extent(2) % to.extent(1), b = n / to.extent(3) / to.extent(2) / to.extent(1);
+    index_t const d = n % to.extent(3), row = n / to.extent(3), i = row % to.extent(2);
+    index_t const h = row / to.extent(2) % to.extent(1), b = row / to.extent(2) / to.extent(1);
     to(b, h, i, d) = from(b, h, i, d);
   }
 };
@@ -37,26 +38,30 @@ struct filled_element {
 
 }  // namespace detail
 
-/// Errors    shape_error: another number of elements; nothing is launched then
+/// Errors    shape_error: the numbers of elements differ; then nothing is launched
 template <device D, class T>
 void copy(D& on, const_span<T> from, std::span<T> to) {
   detail::require_equal("copy", "the size of from", std::ssize(from), "the size of to", std::ssize(to));
-  on.launch("basin::nn::copy", detail::each_element<detail::copied_element<T>>{std::ssize(to), {from.data(), to.data()}});
+  on.launch("basin::nn::copy",
+            detail::each_element<detail::copied_element<T>>{std::ssize(to), {from.data(), to.data()}});
 }
 
-/// Heads, of any strides.
+/// Copies heads, with any strides.
 ///
 /// Shapes    from, to [batch, heads, length, dim]
-/// Errors    shape_error; nothing is launched then
+/// Errors    shape_error; then nothing is launched
 template <device D, class T>
 void copy(D& on, const_view<T, 4> from, view<T, 4> to) {
-  for (int r = 0; r < 4; ++r) detail::require_equal("copy", "an extent of from", from.extent(r), "that of to", to.extent(r));
-  on.launch("basin::nn::copy", detail::each_element<detail::copied_head<T>>{to.extent(0) * to.extent(1) * to.extent(2) * to.extent(3), {from, to}});
+  for (int r = 0; r < 4; ++r)
+    detail::require_equal("copy", "an extent of from", from.extent(r), "that of to", to.extent(r));
+  index_t const count = to.extent(0) * to.extent(1) * to.extent(2) * to.extent(3);
+  on.launch("basin::nn::copy", detail::each_element<detail::copied_head<T>>{count, {from, to}});
 }
 
 template <device D, class T>
 void fill(D& on, std::span<T> to, std::type_identity_t<T> value) {
-  on.launch("basin::nn::fill", detail::each_element<detail::filled_element<T>>{std::ssize(to), {to.data(), value}});
+  on.launch("basin::nn::fill",
+            detail::each_element<detail::filled_element<T>>{std::ssize(to), {to.data(), value}});
 }
 
 }  // namespace basin::nn

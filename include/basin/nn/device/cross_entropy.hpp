@@ -4,12 +4,12 @@
 #include "basin/nn/cross_entropy.hpp"
 #include "basin/nn/device/grids.hpp"
 
-// The weighted cross entropy of nn/cross_entropy.hpp on a device, forward and backward at once: a warp a row.
+// The weighted cross entropy of nn/cross_entropy.hpp on a device, forward and backward in one pass: one warp per row.
 
 namespace basin::nn {
 namespace detail {
 
-/// Every lane reads and writes elements of its own alone, so that dlogits may be logits.
+/// A lane reads and writes only elements of its own, so dlogits may be logits.
 template <class T>
 struct cross_entropy_row {
   view<T const, 2> logits;
@@ -44,30 +44,35 @@ template <class T>
 struct weighted_loss {
   T const *weights, *losses;
 
-  BASIN_DEVICE double operator()(index_t i) const { return weights[i] == 0 ? 0.0 : static_cast<double>(weights[i]) * static_cast<double>(losses[i]); }
+  BASIN_DEVICE double operator()(index_t i) const {
+    return weights[i] == 0 ? 0.0 : static_cast<double>(weights[i]) * static_cast<double>(losses[i]);
+  }
 };
 
 }  // namespace detail
 
-/// The loss of every row, their weighted sum, and the gradient of that by the logits.
+/// The loss of every row, their weighted sum, and its gradient with respect to the logits.
 ///
-/// Shapes    logits, dlogits [rows, vocabulary], targets, weights, losses [rows], total one number; dlogits may be logits
-/// Edges     as cross_entropy_forward; that targets are in the vocabulary is not checked: they are the device's
-/// Errors    shape_error; nothing is launched then
+/// Shapes    logits, dlogits [rows, vocabulary], targets, weights, losses [rows], total one number; dlogits may be
+///           logits
+/// Edges     as cross_entropy_forward; targets are not checked, because they are in device memory
+/// Errors    shape_error; then nothing is launched
 /// Determinism  run_to_run
 template <device D, class T>
-void cross_entropy(D& on, const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights, std::span<T> losses, view<T, 2> dlogits, double* total) {
-  char const* const where = "cross_entropy";
+void cross_entropy(D& on, const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights,
+                   std::span<T> losses, view<T, 2> dlogits, double* total) {
+  char const* const function = "cross_entropy";
   index_t const rows = logits.extent(0);
-  detail::require_rows(where, "logits", logits);
-  detail::require_rows(where, "dlogits", dlogits);
-  detail::require_same_shape(where, "logits", logits, "dlogits", dlogits);
-  detail::require_equal(where, "the number of rows of logits", rows, "the number of targets", std::ssize(targets));
-  detail::require_equal(where, "the number of rows of logits", rows, "the number of weights", std::ssize(weights));
-  detail::require_equal(where, "the number of rows of logits", rows, "the size of losses", std::ssize(losses));
+  detail::require_rows(function, "logits", logits);
+  detail::require_rows(function, "dlogits", dlogits);
+  detail::require_same_shape(function, "logits", logits, "dlogits", dlogits);
+  detail::require_equal(function, "the number of rows of logits", rows, "the number of targets", std::ssize(targets));
+  detail::require_equal(function, "the number of rows of logits", rows, "the number of weights", std::ssize(weights));
+  detail::require_equal(function, "the number of rows of logits", rows, "the size of losses", std::ssize(losses));
+  detail::cross_entropy_row<T> const row{logits, targets.data(), weights.data(), losses.data(), dlogits};
+  on.launch("basin::nn::cross_entropy", detail::each_row<detail::cross_entropy_row<T>>{rows, row});
   on.launch("basin::nn::cross_entropy",
-            detail::each_row<detail::cross_entropy_row<T>>{rows, {logits, targets.data(), weights.data(), losses.data(), dlogits}});
-  on.launch("basin::nn::cross_entropy", detail::block_sums<detail::weighted_loss<T>>{rows, rows, total, {weights.data(), losses.data()}});
+            detail::block_sums<detail::weighted_loss<T>>{rows, rows, total, {weights.data(), losses.data()}});
 }
 
 }  // namespace basin::nn

@@ -21,7 +21,7 @@ struct embedding_element {
   }
 };
 
-/// An element of the table looks for its token among all: in order, so without atomics and with the same bits every time.
+/// An element of the table adds the gradients of all its tokens, in order: no atomics, and the same bits every time.
 template <class T>
 struct embedding_slope_element {
   int const* tokens;
@@ -42,12 +42,13 @@ struct embedding_slope_element {
 /// y_i = table[token_i]
 ///
 /// Shapes    tokens [rows], table [vocabulary, dim], y [rows, dim]
-/// Edges     that tokens are in the table is not checked: they are the device's
-/// Errors    shape_error; nothing is launched then
+/// Edges     tokens are not checked, because they are in device memory
+/// Errors    shape_error; then nothing is launched
 template <device D, class T>
 void embedding_forward(D& on, std::span<int const> tokens, const_view<T, 2> table, view<T, 2> y) {
   detail::require_lookup_shapes("embedding_forward", tokens, "table", table, "y", y);
-  on.launch("basin::nn::embedding_forward", detail::each_element<detail::embedding_element<T>>{y.extent(0) * y.extent(1), {tokens.data(), table, y}});
+  on.launch("basin::nn::embedding_forward",
+            detail::each_element<detail::embedding_element<T>>{y.extent(0) * y.extent(1), {tokens.data(), table, y}});
 }
 
 /// dtable[token_i] += dy_i, each element in the order of the tokens: the same bits as on the host.
@@ -55,13 +56,14 @@ void embedding_forward(D& on, std::span<int const> tokens, const_view<T, 2> tabl
 /// Shapes    tokens [rows], dy [rows, dim], dtable [vocabulary, dim]
 /// Edges     as embedding_forward
 /// Cost      every element of the table compares all tokens: meant for vocabularies of bytes
-/// Errors    shape_error; nothing is launched then
+/// Errors    shape_error; then nothing is launched
 /// Determinism  run_to_run
 template <device D, class T>
 void embedding_backward(D& on, std::span<int const> tokens, const_view<T, 2> dy, view<T, 2> dtable) {
   detail::require_lookup_shapes("embedding_backward", tokens, "dtable", dtable, "dy", dy);
+  index_t const count = dtable.extent(0) * dtable.extent(1);
   on.launch("basin::nn::embedding_backward",
-            detail::each_element<detail::embedding_slope_element<T>>{dtable.extent(0) * dtable.extent(1), {tokens.data(), dy, dtable}});
+            detail::each_element<detail::embedding_slope_element<T>>{count, {tokens.data(), dy, dtable}});
 }
 
 }  // namespace basin::nn

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What layers ask of a device, and the few shapes that their work has there: elements, rows, sums down columns, sums in blocks. A
-// layer on a device has the name of that on the host and takes the device first; views and spans are then memory of the device, and
-// nothing is waited for. The bodies run over a machine (cuda/machine.hpp), so tests run them on the host.
+// The operations that layers need from a device, and the four shapes of their work: elements, rows, sums down columns,
+// sums in blocks. A layer on a device has the name of its host counterpart and takes the device as its first argument.
+// Its views and spans are device memory, and it does not wait for the device. The bodies run over a machine
+// (cuda/machine.hpp), so tests run them on the host.
 
 #include <concepts>
 #include <cstring>
@@ -16,7 +17,7 @@
 namespace basin::nn {
 namespace detail {
 
-/// The least a grid is: it says how many blocks of how many threads run it, and what a thread of them does.
+/// The smallest grid. A grid gives its number of blocks, their number of threads, and the work of one thread.
 struct empty_grid {
   static constexpr int threads = 32, shared_bytes = 0;
   index_t blocks() const { return 0; }
@@ -26,22 +27,24 @@ struct empty_grid {
 
 }  // namespace detail
 
-/// Where layers run, other than here.
+/// A device on which layers run.
 ///
-/// Requires  launch(who, grid): runs a grid, after all that was launched before; multiply(a, b, c, update): nn/matmul.hpp's product;
-///           read(number): a number of the device's memory, once all that was launched has run. The first two wait for nothing
+/// Requires  launch(function, grid): runs a grid after all earlier launches; multiply(a, b, c, update): the product of
+///           nn/matmul.hpp; read(number): returns a number from device memory after all earlier launches have run.
+///           launch and multiply do not wait
 /// Laws      the same calls give the same bits
 /// Models    nn/device/cuda.cuh
 template <class D>
-concept device = requires(D& on, detail::empty_grid const& grid, view<float const, 2> a, view<float, 2> c, double const* number) {
-  on.launch("who", grid);
+concept device = requires(D& on, detail::empty_grid const& grid, view<float const, 2> a, view<float, 2> c,
+                          double const* number) {
+  on.launch("name", grid);
   on.multiply(a, a, c, update::add);
   { on.read(number) } -> std::same_as<double>;
 };
 
 namespace detail {
 
-/// f(i) for every i below `count`, a thread each.
+/// f(i) for every i below `count`, one thread each.
 template <class F>
 struct each_element {
   static constexpr int threads = 256, shared_bytes = 0;
@@ -56,7 +59,7 @@ struct each_element {
   }
 };
 
-/// The 32 threads that share a row: each takes every 32nd element, and sums are the same bits in all.
+/// The 32 threads that share a row. Each processes every 32nd element; sums have the same bits in all of them.
 template <class M>
 struct row_lanes {
   static constexpr index_t width = 32;
@@ -85,7 +88,7 @@ struct row_lanes {
   }
 };
 
-/// f(lanes, i) for every row i, a warp each.
+/// f(lanes, i) for every row i, one warp each.
 template <class F>
 struct each_row {
   static constexpr int warps = 4, threads = 32 * warps, shared_bytes = 0;
@@ -100,7 +103,8 @@ struct each_row {
   }
 };
 
-/// f.add(d, sum_i f.term(i, d)) for every column d. A block takes 32 columns; its warps take rows in turn and are added in order.
+/// f.add(d, sum_i f.term(i, d)) for every column d. A block processes 32 columns. Its warps take rows in turn; their
+/// sums are added in order.
 template <class T, class F>
 struct each_column {
   static constexpr int warps = 16, threads = 32 * warps, shared_bytes = threads * sizeof(T);
@@ -123,11 +127,11 @@ struct each_column {
   }
 };
 
-/// out[b] = sum of f(i) over block b of the indices below `count`, in double; an empty sum where there are none.
+/// out[b] = the sum of f(i) over block b of the indices below `count`, in double; 0 if count is 0.
 template <class F>
 struct block_sums {
   static constexpr int threads = 256, shared_bytes = threads * sizeof(double);
-  index_t count, each;                                           // indices; of a block
+  index_t count, each;                                           // number of indices; indices per block
   double* out;
   F f;
 

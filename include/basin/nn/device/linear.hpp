@@ -4,14 +4,14 @@
 #include "basin/nn/detail/blas_layout.hpp"
 #include "basin/nn/device/grids.hpp"
 
-// The linear map of nn/linear.hpp on a device: its products are the device's own.
+// The linear map of nn/linear.hpp on a device; the device computes the products.
 
 namespace basin::nn {
 
 /// y = x W^T, or y += x W^T
 ///
 /// Shapes    x [rows, inputs], weight [outputs, inputs], y [rows, outputs]
-/// Errors    shape_error; nothing is launched then
+/// Errors    shape_error; then nothing is launched
 /// Determinism  run_to_run
 template <device D, class T>
 void linear_forward(D& on, const_view<T, 2> x, const_view<T, 2> weight, view<T, 2> y, update how = update::replace) {
@@ -21,7 +21,8 @@ void linear_forward(D& on, const_view<T, 2> x, const_view<T, 2> weight, view<T, 
 
 /// dx = dy W
 template <device D, class T>
-void linear_backward_input(D& on, const_view<T, 2> dy, const_view<T, 2> weight, view<T, 2> dx, update how = update::replace) {
+void linear_backward_input(D& on, const_view<T, 2> dy, const_view<T, 2> weight, view<T, 2> dx,
+                           update how = update::replace) {
   detail::require_product<T>(dy, weight, dx);
   on.multiply(dy, weight, dx, how);
 }

@@ -4,7 +4,7 @@
 #include "basin/nn/device/grids.hpp"
 #include "basin/nn/rms_norm.hpp"
 
-// The RMS norm of nn/rms_norm.hpp on a device: a warp a row.
+// The RMS norm of nn/rms_norm.hpp on a device: one warp per row.
 
 namespace basin::nn {
 namespace detail {
@@ -41,7 +41,8 @@ struct rms_norm_slope_row {
     T sum = 0;
     for (index_t d = lanes.lane(); d < dim; d += lanes.width) sum += weight[d] * dy(i, d) * x(i, d);
     T const r = inverse_rms[i], along = along_row(lanes.sum(sum), static_cast<T>(dim), r);
-    for (index_t d = lanes.lane(); d < dim; d += lanes.width) dx(i, d) += normed_slope(x(i, d), r, weight[d], dy(i, d), along);
+    for (index_t d = lanes.lane(); d < dim; d += lanes.width)
+      dx(i, d) += normed_slope(x(i, d), r, weight[d], dy(i, d), along);
   }
 };
 
@@ -58,31 +59,33 @@ struct rms_norm_weight_column {
 
 }  // namespace detail
 
-/// y_d = x_d r w_d; keeps r of every row for the backward pass.
+/// y_d = x_d r w_d; stores r of every row for the backward pass.
 ///
 /// Shapes    x, y [rows, dim], weight [dim], inverse_rms [rows]
-/// Errors    shape_error, value_error for epsilon < 0; nothing is launched then
+/// Errors    shape_error; value_error: epsilon < 0; then nothing is launched
 /// Determinism  run_to_run
 template <device D, class T>
-void rms_norm_forward(D& on, const_view<T, 2> x, const_span<T> weight, double epsilon, view<T, 2> y, std::span<T> inverse_rms) {
+void rms_norm_forward(D& on, const_view<T, 2> x, const_span<T> weight, double epsilon, view<T, 2> y,
+                      std::span<T> inverse_rms) {
   detail::require_rms_norm_forward<T>(x, weight, epsilon, y, inverse_rms);
-  on.launch("basin::nn::rms_norm_forward",
-            detail::each_row<detail::rms_norm_row<T>>{x.extent(0), {x, weight.data(), static_cast<T>(epsilon), y, inverse_rms.data()}});
+  detail::rms_norm_row<T> const row{x, weight.data(), static_cast<T>(epsilon), y, inverse_rms.data()};
+  on.launch("basin::nn::rms_norm_forward", detail::each_row<detail::rms_norm_row<T>>{x.extent(0), row});
 }
 
 /// Gradients of rms_norm_forward, added to dx and dweight.
 ///
-/// Shapes    x, dy, dx [rows, dim], weight, dweight [dim], inverse_rms [rows] as forward left it
-/// Errors    shape_error; nothing is launched then
-/// Determinism  run_to_run: sums over rows are cut by their number alone
+/// Shapes    x, dy, dx [rows, dim], weight, dweight [dim], inverse_rms [rows] as written by rms_norm_forward
+/// Errors    shape_error; then nothing is launched
+/// Determinism  run_to_run: sums over rows are divided by the number of rows alone
 template <device D, class T>
-void rms_norm_backward(D& on, const_view<T, 2> x, const_span<T> weight, const_span<T> inverse_rms, const_view<T, 2> dy, view<T, 2> dx,
-                       std::span<T> dweight) {
+void rms_norm_backward(D& on, const_view<T, 2> x, const_span<T> weight, const_span<T> inverse_rms, const_view<T, 2> dy,
+                       view<T, 2> dx, std::span<T> dweight) {
   detail::require_rms_norm_backward<T>(x, weight, inverse_rms, dy, dx, dweight);
+  detail::rms_norm_weight_column<T> const column{x, inverse_rms.data(), dy, dweight.data()};
+  detail::rms_norm_slope_row<T> const row{x, weight.data(), inverse_rms.data(), dy, dx};
   on.launch("basin::nn::rms_norm_backward",
-            detail::each_column<T, detail::rms_norm_weight_column<T>>{x.extent(0), x.extent(1), {x, inverse_rms.data(), dy, dweight.data()}});
-  on.launch("basin::nn::rms_norm_backward",
-            detail::each_row<detail::rms_norm_slope_row<T>>{x.extent(0), {x, weight.data(), inverse_rms.data(), dy, dx}});
+            detail::each_column<T, detail::rms_norm_weight_column<T>>{x.extent(0), x.extent(1), column});
+  on.launch("basin::nn::rms_norm_backward", detail::each_row<detail::rms_norm_slope_row<T>>{x.extent(0), row});
 }
 
 }  // namespace basin::nn

@@ -4,11 +4,11 @@
 #include "basin/nn/device/grids.hpp"
 #include "basin/nn/rope.hpp"
 
-// The rotary positions of nn/rope.hpp on a device: a thread a pair.
+// The rotary positions of nn/rope.hpp on a device: one thread per pair.
 
 namespace basin::nn {
 
-/// A table of nn/rope.hpp in the device's memory.
+/// A table of nn/rope.hpp in device memory.
 ///
 /// Shapes    cosine, sine [positions, dim / 2]
 template <class T>
@@ -29,29 +29,32 @@ struct rope_pair {
   T turn;
 
   BASIN_DEVICE void operator()(index_t n) const {
-    index_t const half = x.extent(3) / 2, d = n % half, h = n / half % x.extent(1), i = n / half / x.extent(1) % x.extent(2), b = n / half / x.extent(1) / x.extent(2);
+    index_t const half = x.extent(3) / 2, d = n % half, h = n / half % x.extent(1), row = n / half / x.extent(1);
+    index_t const i = row % x.extent(2), b = row / x.extent(2);
     turn_pair(x(b, h, i, d), x(b, h, i, d + half), table.cosine(first + i, d), turn * table.sine(first + i, d));
   }
 };
 
 template <class D, class T>
-void turn_on_device(D& on, char const* who, view<T, 4> x, device_rope_table<T> const& table, index_t first, T turn) {
-  on.launch(who, each_element<rope_pair<T>>{x.extent(0) * x.extent(1) * x.extent(2) * x.extent(3) / 2, {x, table, first, turn}});
+void turn_on_device(D& on, char const* function, view<T, 4> x, device_rope_table<T> const& table, index_t first,
+                    T turn) {
+  index_t const pairs = x.extent(0) * x.extent(1) * x.extent(2) * x.extent(3) / 2;
+  on.launch(function, each_element<rope_pair<T>>{pairs, {x, table, first, turn}});
 }
 
 }  // namespace detail
 
-/// Turns x in place; row i of the view stands at position first + i.
+/// Rotates x in place; row i of the view has position first + i.
 ///
-/// Shapes    x [batch, heads, length, dim], any strides but 1 for dim
-/// Errors    shape_error; nothing is launched then
+/// Shapes    x [batch, heads, length, dim]; dim has stride 1, other strides are free
+/// Errors    shape_error; then nothing is launched
 template <device D, class T>
 void rope_forward(D& on, view<T, 4> x, device_rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_forward", x, table, first);
   detail::turn_on_device(on, "basin::nn::rope_forward", x, table, first, T(1));
 }
 
-/// The gradient, in place: the rotation back.
+/// The gradient, in place: the inverse rotation.
 template <device D, class T>
 void rope_backward(D& on, view<T, 4> dx, device_rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_backward", dx, table, first);

@@ -23,14 +23,15 @@ void compare_catalogue(N const& normalize, shape const& s) {
     for (std::size_t r = 0; r < pruners.size(); ++r) {
       if (n % 3 != 0 && r != 0 && r != n % pruners.size()) continue;  // all masks, all pruners, a third of the pairs
       INFO("mask " << n << ", pruner " << r);
-      compare_on_device<float, passes::separate>(use.with(masks[n]).with(pruners[r]), s, numbers::normal, 1);
+      auto const chosen = use.replace(masks[n]).replace(pruners[r]);
+      compare_on_device<float, passes::separate>(chosen, s, numbers::normal, 1);
     }
   call<double> const sizes(s);
   double const bend = largest_norm(sizes.q) * largest_norm(sizes.k) + static_cast<double>(s.keys);
   for (auto const& score : of.scorers())
     for (auto const& mask : {masks[0], masks[1], masks[9]}) {
       INFO("scorer " << score.which.index() << ", mask " << mask.which.index());
-      compare_on_device<float, passes::separate>(use.with(mask).with(score), s, numbers::normal, 1, bend);
+      compare_on_device<float, passes::separate>(use.replace(mask).replace(score), s, numbers::normal, 1, bend);
     }
 }
 

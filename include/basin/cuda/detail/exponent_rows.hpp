@@ -55,13 +55,13 @@ struct exponent_rows : query_rows<M, Call> {
       each(s, [&](int i, int, float& x) { x = line[i].falls && (of_products || !hidden(x)) ? -x : x; });
   }
 
-  /// The unnormalised weight of a number of a judged tile, and its logarithm.
+  /// The unnormalised weight of a number of a tile after judge(), and its logarithm.
   BASIN_DEVICE float term(int i, float x) const { return math::exp2(exponent(i, x)); }
   BASIN_DEVICE float log_of(int i, float x, float) const {
     return static_cast<float>(math::log_of_2) * exponent(i, x);
   }
 
-  /// Adds a number of a judged tile to its row. Returns the unnormalised weight.
+  /// Adds a number of a tile after judge() to its row. Returns the unnormalised weight.
   BASIN_DEVICE float take_in(int i, float number, exponential how = exponential::by_unit) {
     bool const by_unit = how == exponential::by_unit;
     float const term = by_unit ? this->term(i, number) : exp2_by_multiply_adds(exponent(i, number));
@@ -69,8 +69,8 @@ struct exponent_rows : query_rows<M, Call> {
     return term;
   }
 
-  /// Updates the running maxima of both rows by a judged tile. Calls raised(row, factor of earlier sums, row before)
-  /// for each, or for none where no row of the warp has a new maximum.
+  /// Updates the running maxima of both rows by a tile after judge(). Calls raised(row, factor of earlier sums, row
+  /// before) for each, or for none where no row of the warp has a new maximum.
   template <class Raised>
   BASIN_DEVICE void raise(scores_type const& s, Raised const& raised) {
     float top[2];

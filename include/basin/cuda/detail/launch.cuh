@@ -89,7 +89,7 @@ inline void require_workspace(char const* who, char const* what, char const* fun
                               std::span<std::byte const> memory, std::size_t needed) {
   if (memory.size() < needed)
     throw shape_error(message(who, ": the ", what, " has ", memory.size(), " bytes but the call needs ", needed,
-                              "; its size is ", function, "(use, problem)"));
+                              "; ", function, "(use, problem) returns the size"));
   if (needed > 0 && reinterpret_cast<std::uintptr_t>(memory.data()) % 16 != 0)
     throw shape_error(message(who, ": the ", what, " begins at an address that is no multiple of 16; "
                               "memory from cudaMalloc is one of 256"));

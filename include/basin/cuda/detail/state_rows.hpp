@@ -25,13 +25,13 @@ struct state_rows : query_rows<M, Call> {
     else judge_as<coverage::some>(s, first);
   }
 
-  /// The unnormalised weight of a score of a judged tile, and its logarithm.
+  /// The unnormalised weight of a score of a tile after judge(), and its logarithm.
   BASIN_DEVICE float term(int i, float x) const { return hidden(x) ? 0.0f : c.use.normalize.term(row[i], x); }
   BASIN_DEVICE float log_of(int i, float x, float of_term) const {
     return hidden(x) ? x : log_of_term(c.use.normalize, row[i], x, of_term);
   }
 
-  /// Adds a score of a judged tile to its row. Returns the unnormalised weight, or the weight.
+  /// Adds a score of a tile after judge() to its row. Returns the unnormalised weight, or the weight.
   BASIN_DEVICE float take_in(int i, float score, exponential = exponential::by_unit) {
     auto const& n = c.use.normalize;
     if constexpr (has_terms<N>) {
@@ -43,8 +43,8 @@ struct state_rows : query_rows<M, Call> {
     }
   }
 
-  /// Updates the running maxima of both rows by a judged tile. Calls raised(row, factor of earlier sums, row before)
-  /// for each.
+  /// Updates the running maxima of both rows by a tile after judge(). Calls raised(row, factor of earlier sums, row
+  /// before) for each.
   template <class Raised>
   BASIN_DEVICE void raise(scores_type const& s, Raised const& raised) {
     auto const& n = c.use.normalize;

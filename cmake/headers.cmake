@@ -118,6 +118,7 @@ set(basin_headers
   include/basin/cuda/detail/bulk_roles.hpp
   include/basin/cuda/detail/bulk_tiles.hpp
   include/basin/cuda/detail/call.hpp
+  include/basin/cuda/detail/exponent_rows.hpp
   include/basin/cuda/detail/exponential.hpp
   include/basin/cuda/detail/forward_block.hpp
   include/basin/cuda/detail/key_block.hpp
@@ -129,6 +130,7 @@ set(basin_headers
   include/basin/cuda/detail/query_gradient_block.hpp
   include/basin/cuda/detail/rows.hpp
   include/basin/cuda/detail/split_block.hpp
+  include/basin/cuda/detail/state_rows.hpp
   include/basin/cuda/detail/tiles.hpp
   include/basin/cuda/detail/watch_block.hpp
   include/basin/sinks/ranking.hpp

@@ -1,27 +1,28 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Builds the CUDA engine for the GPU of this machine, compares it with the reference there, checks it with compute-sanitizer, and prints its
-# figures beside those of PyTorch, as lines 'claim NAME VALUE'.
+# Builds the CUDA engine for the GPU of this machine, compares it with the reference, checks it with compute-sanitizer,
+# and prints its figures beside those of PyTorch, as lines 'claim NAME VALUE'.
 #
 #   tests/gpu.sh [--only PART[,PART...]] [REPORT]
 #
 #   --only PART   one or several of
-#                   build      compiles everything; needs no GPU where ARCH is given
-#                   parity     every policy against the reference, random shapes, decode, graphs; each call twice, into poison
+#                   build      compiles everything; needs no GPU if ARCH is given
+#                   parity     every policy against the reference, random shapes, decode, graphs; each call twice, with
+#                              poison in its outputs
 #                   figures    speeds, costs, PyTorch beside them, registers of an unused policy
 #                   sanitize   memcheck, racecheck and synccheck on a reduced set
 #                 (default: all four, in this order). Each part ends within 10 minutes on 16 processors and one GPU
-#   REPORT        where everything that is printed goes, too (default build/gpu/report.txt); parts that ran before on the same commit, GPU and
-#                 toolkit keep their place in it
+#   REPORT        the file that receives everything that is printed as well (default build/gpu/report.txt). Parts that
+#                 ran before on the same commit, GPU and toolkit stay in it
 #
-# Needs nvcc, a C++20 compiler, Catch2 2 (its single header) and xsimd; python3 for figures, with torch for those of PyTorch, each of which is
-# else one line 'unmeasured NAME: why'.
-# Where oneDNN and cuBLASLt are installed, a transformer on the GPU is compared with that on the host, too.
-# Environment: CUDACXX names nvcc, CXX the compiler, PYTHON a Python; BASIN_INCLUDE lists more folders with headers, separated by ':' (for a
-# machine where Catch2 and xsimd are not installed); ARCH the target, such as 90a (default: this GPU's); JOBS how many compilers run at once
-# (default: all processors); TOOLS those of compute-sanitizer (default: all three), which share 9 minutes; BASIN_COMMIT what was built, where git
-# cannot say.
+# Needs nvcc, a C++20 compiler, Catch2 2 (its single header) and xsimd. The figures need python3; those of PyTorch need
+# torch, without which each is a line 'unmeasured NAME: reason'.
+# Where oneDNN and cuBLASLt are installed, a transformer on the GPU is compared with the same one on the host.
+# Environment: CUDACXX names nvcc, CXX the compiler, PYTHON a Python. BASIN_INCLUDE lists more folders with headers,
+# separated by ':' (for a machine where Catch2 and xsimd are not installed). ARCH is the target, such as 90a (default:
+# that of this GPU). JOBS is the number of compilers in parallel (default: all processors). TOOLS are the tools of
+# compute-sanitizer (default: all three), which share 9 minutes. BASIN_COMMIT names the commit where git cannot.
 set -euo pipefail
 
 usage() { sed -n '4,27s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
@@ -67,13 +68,15 @@ if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then
 elif [[ ${parts[*]} == build && ${ARCH:-} ]]; then
   arch=$ARCH
 else
-  refuse "nvidia-smi finds no GPU to run on; tests/run.sh runs the kernels on the host, and ARCH=90a tests/gpu.sh --only build compiles without one"
+  refuse "nvidia-smi finds no GPU to run on; tests/run.sh runs the kernels on the host, and \
+ARCH=90a tests/gpu.sh --only build compiles without one"
 fi
-toolkit=$(realpath "$("$nvcc" --dryrun -x cu -c /dev/null -o /dev/null 2>&1 | sed -n 's/^#\$ TOP=//p')")  # nvcc may be a link or a wrapper
+# nvcc may be a link or a wrapper.
+toolkit=$(realpath "$("$nvcc" --dryrun -x cu -c /dev/null -o /dev/null 2>&1 | sed -n 's/^#\$ TOP=//p')")
 cccl=$toolkit/include/cccl
 [[ -d $cccl ]] || cccl=$(dirname "$(find "$toolkit" -path '*cuda/std/mdspan' -print -quit)")/../..
 
-# Sections of the report, a file each; those of another commit, GPU or toolkit are dropped.
+# The report has one section for each part, in a file. Sections of another commit, GPU or toolkit are dropped.
 sections=$build/sections
 mkdir -p "$sections" "$(dirname "$report")"
 commit=${BASIN_COMMIT:-$(git describe --always --dirty 2>/dev/null || echo unknown)}
@@ -90,9 +93,11 @@ write_report() {
 trap write_report EXIT
 
 # --- build
-compile_host=("$compiler" -std=c++20 -O2 -fPIC -w -fopenmp -march=native "${includes[@]}" -isystem "$cccl" -I"$toolkit/include" '-DBASIN_DEFAULT_SHARED_DATA=""')
+compile_host=("$compiler" -std=c++20 -O2 -fPIC -w -fopenmp -march=native "${includes[@]}" -isystem "$cccl"
+              -I"$toolkit/include" '-DBASIN_DEFAULT_SHARED_DATA=""')
 has_layers() {
-  echo '#include <oneapi/dnnl/dnnl.h>' | "$compiler" "${includes[@]}" -E -x c++ - >/dev/null 2>&1 && echo '#include <cublasLt.h>' | "$nvcc" -E -x cu - >/dev/null 2>&1
+  echo '#include <oneapi/dnnl/dnnl.h>' | "$compiler" "${includes[@]}" -E -x c++ - >/dev/null 2>&1 &&
+    echo '#include <cublasLt.h>' | "$nvcc" -E -x cu - >/dev/null 2>&1
 }
 list_units() { "${compile_host[@]}" -O0 tests/gpu/units.cpp -o "$build/units" && "$build/units"; }
 object_of() { local of=${1//\//_}; echo "$build/${of%.*}_$2.o"; }
@@ -101,7 +106,8 @@ compile_unit() {  # SOURCE CASE
   object=$(object_of "$1" "$2")
   [[ $2 == - ]] || define=("-DBASIN_CASE=$2")
   if [[ $1 == *.cu ]]; then
-    command=("$nvcc" -std=c++20 -O3 -lineinfo -Xcompiler -fPIC -gencode "arch=compute_$arch,code=sm_$arch" "${includes[@]}" -isystem "$cccl")
+    command=("$nvcc" -std=c++20 -O3 -lineinfo -Xcompiler -fPIC -gencode "arch=compute_$arch,code=sm_$arch"
+             "${includes[@]}" -isystem "$cccl")
   else
     command=("${compile_host[@]}")
   fi
@@ -116,11 +122,16 @@ compile_unit() {  # SOURCE CASE
 }
 build_all() {
   local source number object began=$SECONDS objects=() missing=0 sources
-  # Objects of the same sources, compilers and target are kept, so that a build that was stopped goes on.
-  sources=$({ find include tests/support tests/parity tests/gpu tests/models examples/models bench/cuda bench/support -type f -exec sha256sum {} + | sort; "$nvcc" --version; "$compiler" --version; echo "$arch"; } | sha256sum)
+  local folders=(include tests/support tests/parity tests/gpu tests/models examples/models bench/cuda bench/support)
+  # Objects of the same sources, compilers and target are reused, so that an interrupted build continues.
+  sources=$({
+    find "${folders[@]}" -type f -exec sha256sum {} + | sort
+    "$nvcc" --version; "$compiler" --version; echo "$arch"
+  } | sha256sum)
   : >"$build/times"
   list_units >"$build/units.txt" || return 1
-  if has_layers; then printf '%s -\n' examples/models/cuda_engine.cu tests/models/device_engine.test.cpp >>"$build/units.txt"
+  if has_layers; then
+    printf '%s -\n' examples/models/cuda_engine.cu tests/models/device_engine.test.cpp >>"$build/units.txt"
   else echo "no comparison of layers: oneDNN or cuBLASLt is not installed"; fi
   while read -r source number; do
     object=$(object_of "$source" "$number")
@@ -131,7 +142,8 @@ build_all() {
   done <"$build/units.txt"
   wait
   for object in "${objects[@]}"; do [[ -f $object ]] || missing=$((missing + 1)); done
-  echo "compiled $(wc -l <"$build/times") of ${#objects[@]} units for sm_$arch in $((SECONDS - began)) s, $jobs at once; the longest:"
+  echo "compiled $(wc -l <"$build/times") of ${#objects[@]} units for sm_$arch in $((SECONDS - began)) s," \
+    "$jobs in parallel; the longest:"
   sort -rn "$build/times" | head -3
   [[ $missing == 0 ]] || { echo "$missing units do not compile"; return 1; }
   local tests=() library=() layers=()
@@ -145,12 +157,15 @@ build_all() {
   done
   "$nvcc" "${tests[@]}" -o "$build/test_gpu" -Xcompiler -fopenmp || return 1
   rm -f "$build/test_transformer"
-  [[ ${#layers[@]} == 0 ]] || "$nvcc" "$build/tests_support_main_-.o" "${layers[@]}" -o "$build/test_transformer" -lcublasLt -ldnnl -Xcompiler -fopenmp || return 1
+  if [[ ${#layers[@]} != 0 ]]; then
+    "$nvcc" "$build/tests_support_main_-.o" "${layers[@]}" -o "$build/test_transformer" -lcublasLt -ldnnl \
+      -Xcompiler -fopenmp || return 1
+  fi
   "$nvcc" -shared "${library[@]}" -o "$build/libbasin_cuda.so" || return 1
   "$nvcc" "$build/bench_cuda_figures_-.o" "${library[@]}" -o "$build/figures" || return 1
 }
 
-# --- parity: kinds of tests beside each other, graphs alone, as they ask how much memory is free.
+# --- parity: kinds of tests in parallel; graphs alone, because they read how much memory is free.
 run_tests() {  # LOG TAGS
   local began=$SECONDS status=0
   timeout 540 "$build/test_gpu" -x 40 "$2" >"$1" 2>&1 || status=$?
@@ -165,16 +180,22 @@ run_parity() {
   done
   for kind in "${running[@]}"; do wait "$kind" || status=1; done
   run_tests "$build/parity.graph" "[graph]" || status=1
-  [[ ! -x $build/test_transformer ]] || timeout 300 "$build/test_transformer" >"$build/parity.layers" 2>&1 || status=1
-  for kind in normalizers masks shapes decode graph layers; do [[ ! -f $build/parity.$kind ]] || cat "$build/parity.$kind"; done
+  if [[ -x $build/test_transformer ]]; then
+    timeout 300 "$build/test_transformer" >"$build/parity.layers" 2>&1 || status=1
+  fi
+  for kind in normalizers masks shapes decode graph layers; do
+    [[ ! -f $build/parity.$kind ]] || cat "$build/parity.$kind"
+  done
   return "$status"
 }
 
 # --- figures
-own_claims=(cuda_forward_bf16_d128_l8k_tflops cuda_received_attention_overhead cuda_training_received_attention_overhead cuda_entropy_overhead
-            cuda_custom_normalizer_over_softmax cuda_decode_bandwidth_share cuda_empty_policy_registers_delta cuda_empty_policy_code_bytes_delta)
-peer_claims=(cuda_vs_best_sdpa_forward_d128_l8k cuda_vs_best_sdpa_causal_d128_l8k cuda_vs_best_sdpa_full_d64_l16k cuda_vs_best_sdpa_full_d256_l8k
-             cuda_vs_best_sdpa_backward_d128_l8k_full cuda_vs_best_sdpa_backward_d128_l8k_causal
+own_claims=(cuda_forward_bf16_d128_l8k_tflops cuda_received_attention_overhead
+            cuda_training_received_attention_overhead cuda_entropy_overhead cuda_custom_normalizer_over_softmax
+            cuda_decode_bandwidth_share cuda_empty_policy_registers_delta cuda_empty_policy_code_bytes_delta)
+peer_claims=(cuda_vs_best_sdpa_forward_d128_l8k cuda_vs_best_sdpa_causal_d128_l8k cuda_vs_best_sdpa_full_d64_l16k
+             cuda_vs_best_sdpa_full_d256_l8k cuda_vs_best_sdpa_backward_d128_l8k_full
+             cuda_vs_best_sdpa_backward_d128_l8k_causal
              cuda_top_k_vs_torch_eager cuda_sparsemax_vs_torch_eager cuda_entmax15_vs_torch_eager)
 run_peers() {
   local why
@@ -196,7 +217,8 @@ run_figures() {
     fi
   } 2>&1 | tee "$build/figures.log"
   for claim in "${own_claims[@]}" "${peer_claims[@]}"; do
-    grep -qE "^(claim $claim |unmeasured $claim: )" "$build/figures.log" || { echo "unmeasured $claim: what was to print it failed, see above"; status=1; }
+    grep -qE "^(claim $claim |unmeasured $claim: )" "$build/figures.log" ||
+      { echo "unmeasured $claim: the program that prints it failed, see above"; status=1; }
   done
   return "$status"
 }
@@ -204,7 +226,8 @@ run_figures() {
 # --- sanitize
 find_sanitizer() {
   local place
-  for place in "$(command -v compute-sanitizer || true)" "$toolkit/bin/compute-sanitizer" "$toolkit/compute-sanitizer/compute-sanitizer"; do
+  for place in "$(command -v compute-sanitizer || true)" "$toolkit/bin/compute-sanitizer" \
+    "$toolkit/compute-sanitizer/compute-sanitizer"; do
     [[ ! -x $place ]] || { echo "$place"; return; }
   done
 }
@@ -217,7 +240,8 @@ run_sanitize() {
   for tool in "${tools[@]}"; do
     began=$SECONDS
     echo "compute-sanitizer $tool"
-    timeout "$limit" "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20 "$build/test_gpu" "[reduced]" >"$build/sanitize.$tool" 2>&1 ||
+    timeout "$limit" "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20 "$build/test_gpu" "[reduced]" \
+      >"$build/sanitize.$tool" 2>&1 ||
       { echo "$tool: failed, or took more than $limit s"; status=1; }
     tail -25 "$build/sanitize.$tool"
     echo "$tool: $((SECONDS - began)) s"
@@ -228,7 +252,8 @@ run_sanitize() {
 run_part() {  # NAME COMMAND
   local status=0
   wanted "$1" || return 0
-  [[ $1 == build || -x $build/test_gpu ]] || { echo "tests/gpu.sh: nothing is built; run tests/gpu.sh --only build first" >&2; return 1; }
+  [[ $1 == build || -x $build/test_gpu ]] ||
+    { echo "tests/gpu.sh: nothing is built; run tests/gpu.sh --only build first" >&2; return 1; }
   echo "--- $1"
   "$2" 2>&1 | tee "$sections/$1" || status=1
   [[ $status == 0 ]] || echo "$1: FAILED" | tee -a "$sections/$1"

@@ -14,7 +14,7 @@ namespace {
 using basin_bench::answer;
 using basin_bench::problem;
 
-/// f(calls of the policy).
+/// Calls f(the entries of the policy).
 template <class F>
 void with_calls(std::int32_t policy, F const& f) {
   bool found = false;
@@ -30,31 +30,38 @@ extern "C" {
 
 char const* basin_cuda_problem() { return problem.c_str(); }
 
-std::uint64_t basin_cuda_workspace(std::int32_t policy, basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v) {
+std::uint64_t basin_cuda_workspace(std::int32_t policy, basin_cuda_tensor const* q, basin_cuda_tensor const* k,
+                                   basin_cuda_tensor const* v) {
   std::uint64_t bytes = 0;
   answer([&] { with_calls(policy, [&](auto calls) { bytes = calls.workspace(*q, *k, *v); }); });
   return bytes;
 }
 
-std::uint64_t basin_cuda_saved(std::int32_t policy, basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v) {
+std::uint64_t basin_cuda_saved(std::int32_t policy, basin_cuda_tensor const* q, basin_cuda_tensor const* k,
+                               basin_cuda_tensor const* v) {
   std::uint64_t bytes = 0;
   answer([&] { with_calls(policy, [&](auto calls) { bytes = calls.saved(*q, *k, *v); }); });
   return bytes;
 }
 
-std::int32_t basin_cuda_forward(std::int32_t policy, std::int32_t watch, basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v,
-                                basin_cuda_tensor const* out, basin_cuda_room const* room) {
+std::int32_t basin_cuda_forward(std::int32_t policy, std::int32_t watch, basin_cuda_tensor const* q,
+                                basin_cuda_tensor const* k, basin_cuda_tensor const* v, basin_cuda_tensor const* out,
+                                basin_cuda_room const* room) {
   return answer([&] { with_calls(policy, [&](auto calls) { calls.forward(watch, *q, *k, *v, *out, *room); }); });
 }
 
-std::int32_t basin_cuda_backward(std::int32_t policy, std::int32_t watch, basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v,
-                                 basin_cuda_tensor const* out, basin_cuda_tensor const* dout, basin_cuda_tensor const* dq, basin_cuda_tensor const* dk, basin_cuda_tensor const* dv,
+std::int32_t basin_cuda_backward(std::int32_t policy, std::int32_t watch, basin_cuda_tensor const* q,
+                                 basin_cuda_tensor const* k, basin_cuda_tensor const* v, basin_cuda_tensor const* out,
+                                 basin_cuda_tensor const* dout, basin_cuda_tensor const* dq,
+                                 basin_cuda_tensor const* dk, basin_cuda_tensor const* dv,
                                  basin_cuda_room const* room) {
-  return answer([&] { with_calls(policy, [&](auto calls) { calls.backward(watch, *q, *k, *v, *out, *dout, *dq, *dk, *dv, *room); }); });
+  return answer([&] {
+    with_calls(policy, [&](auto calls) { calls.backward(watch, *q, *k, *v, *out, *dout, *dq, *dk, *dv, *room); });
+  });
 }
 
-std::int32_t basin_cuda_decode(basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v, basin_cuda_tensor const* out,
-                               basin_cuda_room const* room) {
+std::int32_t basin_cuda_decode(basin_cuda_tensor const* q, basin_cuda_tensor const* k, basin_cuda_tensor const* v,
+                               basin_cuda_tensor const* out, basin_cuda_room const* room) {
   return answer([&] { basin_bench::calls_of<basin_cuda_full>::decode(*q, *k, *v, *out, *room); });
 }
 

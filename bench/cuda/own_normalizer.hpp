@@ -3,12 +3,12 @@
 
 #include "basin/concepts/normalizer.hpp"
 
-/// A normalizer that a user might write, which the library does not know: softmax beside one more key of score 0,
-/// w_j = e^(s_j) / (1 + sum_k e^(s_k)). What a kernel takes for it is compared with what softmax takes.
+/// A user-defined normalizer, which the library does not contain: softmax beside one more key of score 0,
+/// w_j = e^(s_j) / (1 + sum_k e^(s_k)). Its kernels are compared with those of softmax.
 struct own_normalizer {
   template <class T>
   struct row {
-    T max = T(0), sum = T(0);                                    // the key of score 0 is there from the start
+    T max = T(0), sum = T(0);                                    // includes the key of score 0
   };
 
   template <class T>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Host and CUDA: forward(), backward() and decode() on a stream, and every policy of basin.hpp as __host__ __device__, so that it may be called from kernels of
-// your own.
+// Host and CUDA: forward(), backward() and decode() on a stream. Every policy of basin.hpp is __host__ __device__, so
+// kernels of your own may call it.
 
 #if !defined(__CUDACC__)
 #error "basin: basin.cuh needs nvcc; a plain C++ compiler includes basin/basin.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What empty_policy.cu is compared with: the same algorithm on the same tiles, products and copies, with softmax written straight
-// into the loop, and neither policies nor a place for them.
+// The kernel that empty_policy.cu is compared with: the same algorithm on the same tiles, products and copies, with
+// softmax written directly into the loop, without policies or slots for them.
 
 #include <cmath>
 
@@ -41,26 +41,33 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   gpu::device const m;
   problem const& p = c.p;
   index_t const group = p.heads / p.kv_heads, all = p.queries * group, blocks = (all + rows - 1) / rows;
-  index_t const head_of_keys = m.block() / blocks, first = (blocks - 1 - m.block() % blocks) * rows, kv_head = head_of_keys % p.kv_heads;
+  index_t const head_of_keys = m.block() / blocks, first = (blocks - 1 - m.block() % blocks) * rows;
+  index_t const kv_head = head_of_keys % p.kv_heads;
   int const batch = static_cast<int>(head_of_keys / p.kv_heads), warp_row = m.thread() / 32 * 16;
   index_t const low = first / group;                             // the query of the first row
-  unsigned const count = static_cast<unsigned>(all - first < rows ? all - first : rows), heads = static_cast<unsigned>(group), before = static_cast<unsigned>(first % group);
+  unsigned const count = static_cast<unsigned>(all - first < rows ? all - first : rows);
+  unsigned const heads = static_cast<unsigned>(group), before = static_cast<unsigned>(first % group);
   auto const query = [&](unsigned n) { return low + (before + n) / heads; };
-  auto const head = [&](unsigned n) { return static_cast<int>(static_cast<unsigned>(kv_head) * heads + (before + n) % heads); };
+  auto const head = [&](unsigned n) {
+    return static_cast<int>(static_cast<unsigned>(kv_head) * heads + (before + n) % heads);
+  };
   auto const tile_at = [&](int row) { return tile_type{reinterpret_cast<E*>(m.shared()) + row * tile_type::step}; };
   auto const fetch = [&](index_t at, int stage) {
     int const left = static_cast<int>(p.keys - at < columns ? p.keys - at : columns);
     auto const one = [&](view<E const, 4> const& from, tile_type to) {
       auto* const start = &from(batch, kv_head, at, 0);
       index_t const step = from.stride(2);
-      copy_rows<threads, columns, dim>(m, from, to, [&](int r) { return r < left; }, [&](int r) { return start + static_cast<unsigned>(r) * step; });
+      copy_rows<threads, columns, dim>(m, from, to, [&](int r) { return r < left; },
+                                       [&](int r) { return start + static_cast<unsigned>(r) * step; });
     };
     one(c.k, tile_at(rows + stage * columns));
     one(c.v, tile_at(rows + (2 + stage) * columns));
   };
 
-  copy_rows<threads, rows, dim>(m, c.q, tile_at(0), [&](unsigned r) { return r < count; }, [&](unsigned r) { return &c.q(batch, head(r), query(r), 0); });
-  float top[2] = {math::lowest<float>(), math::lowest<float>()}, offset[2] = {}, sum[2] = {};  // offset = slope * top
+  copy_rows<threads, rows, dim>(m, c.q, tile_at(0), [&](unsigned r) { return r < count; },
+                                [&](unsigned r) { return &c.q(batch, head(r), query(r), 0); });
+  float top[2] = {math::lowest<float>(), math::lowest<float>()};
+  float offset[2] = {}, sum[2] = {};                             // offset = slope * top
   sums_of_warp<dim / 8> out;
   int stage = 0;
   fetch(0, stage);
@@ -120,7 +127,8 @@ __global__ void __launch_bounds__(threads) kernel_by_hand(arguments c) {
   for (int i = 0; i < 2; ++i) {
     float const total = sum_over_row(m, sum[i]);
     unsigned const n = static_cast<unsigned>(warp_row + m.thread() % 32 / 4 + 8 * i);
-    if (n < count) write_row(m, out, i, p.value_dim, total == 0.0f ? 0.0f : 1.0f / total, &c.out(batch, head(n), query(n), 0), c.out.stride(3));
+    float const factor = total == 0.0f ? 0.0f : 1.0f / total;
+    if (n < count) write_row(m, out, i, p.value_dim, factor, &c.out(batch, head(n), query(n), 0), c.out.stride(3));
   }
 }
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What do the places for policies cost, where none is used? attention<>{} beside the same algorithm written by hand: registers, spills
-and bytes of code of the two kernels, for sm_80. No GPU is needed.
+"""The cost of unused policies: registers, spills and code size of attention<>{} and of the same algorithm written by
+hand, for sm_80. No GPU is needed.
 
-  compare.py NVCC FOLDER FLAG...   compiles empty_policy.cu and by_hand.cu into FOLDER; fails where a difference exceeds its limit
+  compare.py NVCC FOLDER FLAG...   compiles empty_policy.cu and by_hand.cu into FOLDER; fails if a difference exceeds
+                                   its limit
 """
 
 import pathlib
@@ -12,7 +13,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-# What is true today, with nvcc 13.0; the aim is 0. docs/reference/gpu-validation.md says where the difference comes from.
+# The values with nvcc 13.0; the goal is 0. docs/reference/gpu-validation.md explains the difference.
 LIMITS = {"registers": 1, "spilled bytes": 0, "bytes of code": 2432}
 
 
@@ -45,8 +46,9 @@ def resources(report):
 
 def compiled(nvcc, folder, name, flags):
     cubin = folder / f"{name}.cubin"
-    done = subprocess.run([nvcc, "-std=c++20", "-O3", "-gencode=arch=compute_80,code=sm_80", "-Xptxas", "-v", "-cubin", *flags, "-o", cubin,
-                           HERE / f"{name}.cu"], capture_output=True, text=True)
+    command = [nvcc, "-std=c++20", "-O3", "-gencode=arch=compute_80,code=sm_80", "-Xptxas", "-v", "-cubin", *flags,
+               "-o", cubin, HERE / f"{name}.cu"]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"codegen: {name}.cu does not compile:\n{done.stderr}")
     return resources(done.stderr) | {"bytes of code": bytes_of_code(cubin.read_bytes())}
@@ -54,10 +56,12 @@ def compiled(nvcc, folder, name, flags):
 
 def judged(empty, by_hand):
     """Lines to print, and whether every difference is within its limit."""
-    lines, good = [f"{'attention<>{}, bf16, dim 64, sm_80':<36} {'empty':>7} {'by hand':>8} {'more':>6} {'limit':>6}"], True
+    title = "attention<>{}, bf16, dim 64, sm_80"
+    lines, good = [f"{title:<36} {'empty':>7} {'by hand':>8} {'more':>6} {'limit':>6}"], True
     for what, limit in LIMITS.items():
         more = empty[what] - by_hand[what]
-        lines.append(f"{what:<36} {empty[what]:>7} {by_hand[what]:>8} {more:>6} {limit:>6}" + ("" if more <= limit else "  exceeded"))
+        exceeded = "" if more <= limit else "  exceeded"
+        lines.append(f"{what:<36} {empty[what]:>7} {by_hand[what]:>8} {more:>6} {limit:>6}{exceeded}")
         good = good and more <= limit
     for name, what in (("registers", "registers"), ("code_bytes", "bytes of code")):
         lines.append(f"claim cuda_empty_policy_{name}_delta {empty[what] - by_hand[what]}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""That compare.py reads what compilers write, and that a difference beyond its limit is an error."""
+"""compare.py reads what compilers write, and reports a difference beyond its limit as an error."""
 
 import struct
 import unittest
@@ -14,14 +14,16 @@ ptxas info    : Used 138 registers, used 1 barriers
 
 
 def elf(*kernels):
-    """The least ELF file that has sections of these names and sizes."""
+    """The smallest ELF file with sections of these names and sizes."""
     names = b"\0" + b"".join(name.encode() + b"\0" for name, _ in kernels) + b".names\0"
     header = bytearray(64)
     header[:6] = b"\x7fELF\x02\x01"
     struct.pack_into("<Q", header, 0x28, 64 + len(names))
     struct.pack_into("<HHH", header, 0x3A, 64, len(kernels) + 1, len(kernels))
-    rows = b"".join(struct.pack("<IIQQQQ", names.index(name.encode()), 1, 0, 0, 0, size) + bytes(24) for name, size in kernels)
-    return bytes(header) + names + rows + struct.pack("<IIQQQQ", names.index(b".names"), 3, 0, 0, 64, len(names)) + bytes(24)
+    rows = b"".join(struct.pack("<IIQQQQ", names.index(name.encode()), 1, 0, 0, 0, size) + bytes(24)
+                    for name, size in kernels)
+    last = struct.pack("<IIQQQQ", names.index(b".names"), 3, 0, 0, 64, len(names)) + bytes(24)
+    return bytes(header) + names + rows + last
 
 
 class Compare(unittest.TestCase):

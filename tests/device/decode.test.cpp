@@ -1,30 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cuda/detail/split_block.hpp, keys.hpp: few queries against keys in parts and in pages, on the host.
+// Covers cuda/detail/split_block.hpp, keys.hpp: few queries and keys in parts and in pages, on the host.
 #include "basin/basin.hpp"
 #include "device/host_engine.hpp"
 #include "parity/policies.hpp"
 
 namespace basin_test {
 
-TEST_CASE("keys in parts agree with the reference, watched, at every size of a part", "[device]") {
-  for (shape const& s : {shape{1, 4, 2, 1, 131, 16, 24, layout::length_first, layout::padded}, shape{2, 6, 2, 3, 70, 32, 8}, shape{1, 3, 1, 5, 3, 8, 8}})
+TEST_CASE("decoding keys in parts of every size agrees with the reference, observers included", "[device]") {
+  for (shape const& s : {shape{1, 4, 2, 1, 131, 16, 24, layout::length_first, layout::padded},
+                         shape{2, 6, 2, 3, 70, 32, 8}, shape{1, 3, 1, 5, 3, 8, 8}})
     for (index_t const part : {16, 48, 200}) {
       INFO("parts of " << part);
-      auto const engine = [&](auto const& use, auto& c) { host_decode(use, c.s, c.q.v, c.k.v, c.v.v, c.out.v, part); };
-      compare_observed<float>(basin::attention<>{}, s, numbers::normal, 1, engine);
-      compare_observed<float>(basin::attention<>{}.with(basin::causal{}), s, numbers::normal, 1, engine);
-      compare_observed<float>(basin::attention<>{}.with(basin::sliding_window{.left = 20}).with(basin::softmax_n{}), s, numbers::normal, 1, engine);
+      auto const engine = [&](auto const& use, auto& c) {
+        host_decode(use, c.s, c.q.v, c.k.v, c.v.v, c.out.v, part);
+      };
+      basin::attention<> const full;
+      auto const window = full.with(basin::sliding_window{.left = 20}).with(basin::softmax_n{});
+      compare_observed<float>(full, s, numbers::normal, 1, engine);
+      compare_observed<float>(full.with(basin::causal{}), s, numbers::normal, 1, engine);
+      compare_observed<float>(window, s, numbers::normal, 1, engine);
     }
 }
 
-TEST_CASE("few rows are decoded by one warp", "[device]") {
+TEST_CASE("one warp decodes few rows", "[device]") {
   shape const s{2, 6, 2, 3, 70, 32, 8};
-  compare_observed<float>(basin::attention<>{}.with(basin::causal{}), s, numbers::normal, 1, [](auto const& use, auto& c) {
+  auto const engine = [](auto const& use, auto& c) {
     host_decode_of<basin::gpu::few_rows_tuning>(use, c.s, c.q.v, c.k.v, c.v.v, c.out.v, 32);
-  });
+  };
+  compare_observed<float>(basin::attention<>{}.with(basin::causal{}), s, numbers::normal, 1, engine);
 }
 
-TEST_CASE("sequences of their own lengths, in pages, are decoded as the host's engine does", "[device]") {
+TEST_CASE("decoding sequences of different lengths in pages agrees with the CPU engine", "[device]") {
   basin::cpu::key_value_cache<float> cache({.kv_heads = 2, .dim = 16, .value_dim = 8, .page_size = 8});
   std::vector<basin::cpu::sequence> step;
   for (index_t const length : {37, 0, 64, 5}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cuda/detail/query_rows.hpp and concepts/normalizer.hpp (exponent): terms made of products in one multiply-add and one exponential.
+// Covers cuda/detail/query_rows.hpp, exponent_rows.hpp, state_rows.hpp and concepts/normalizer.hpp (exponent):
+// unnormalised weights from products, by one multiply-add and one exponential.
 #include "basin/basin.hpp"
 #include "device/host_engine.hpp"
 #include "parity/policies.hpp"
@@ -9,7 +10,7 @@ namespace basin_test {
 
 namespace {
 
-/// A scorer of another name: the same scores, by way of scores.
+/// The scores of `scaled` under another type, so that weights are computed from scores.
 struct by_scores {
   basin::scaled inner{};
   template <class T>
@@ -19,14 +20,16 @@ struct by_scores {
 };
 static_assert(basin::scorer<by_scores> && !basin::linear_scorer<by_scores>);
 
-/// A law that turns every other head upside down, and gives head 2 no say at all.
+/// A scaling law with a negative factor for every other head, and a factor of 0 for head 2.
 struct uneven_law {
   using starts_uncounted = std::true_type;
   template <class T>
-  T scale(basin::row_context<T> const& at) const { return at.head == 2 ? T(0) : at.head % 2 == 0 ? T(1.5) : T(-0.5); }
+  T scale(basin::row_context<T> const& at) const {
+    return at.head == 2 ? T(0) : at.head % 2 == 0 ? T(1.5) : T(-0.5);
+  }
 };
 
-/// A scorer that hides pairs by itself: a score of -inf in a tile that mask and pruner leave whole.
+/// A score function that hides pairs itself: scores of -inf in a fully visible tile.
 struct hides_odd_keys {
   template <class T>
   T score(T dot, basin::pair_at<T> at) const {
@@ -37,12 +40,14 @@ struct hides_odd_keys {
   T slope(T, basin::pair_at<T>) const { return T(0.25f); }
 };
 
-/// A scorer that sinks the first keys as far as somebody does who has no mask.
+/// A score function that gives the first keys very low scores, as code without a mask does.
 struct sinks_first_keys {
   float down = -1e30f;
   int keys = 16;
   template <class T>
-  T score(T dot, basin::pair_at<T> at) const { return basin::math::select(at.key < T(static_cast<float>(keys)), T(down), dot * T(0.25f)); }
+  T score(T dot, basin::pair_at<T> at) const {
+    return basin::math::select(at.key < T(static_cast<float>(keys)), T(down), dot * T(0.25f));
+  }
   template <class T>
   T slope(T, basin::pair_at<T>) const { return T(0.25f); }
 };
@@ -51,19 +56,22 @@ shape const several[] = {{1, 4, 2, 19, 50, 16, 8}, {1, 3, 1, 3, 33, 16, 5, layou
 
 }  // namespace
 
-TEST_CASE("scores that fall as products rise, and scores that do not depend on them, agree with the reference", "[device]") {
+TEST_CASE("decreasing and constant score functions agree with the reference", "[device]") {
+  using uneven = basin::length_scaled<basin::softmax, uneven_law>;
+  basin::attention<> const full;
   for (shape const& s : several)
     for (float const scale : {-0.5f, 1e-45f, 2.0f}) {
       INFO("scale " << scale);
-      auto const use = basin::attention<>{}.with(basin::scaled{scale});
+      auto const use = full.with(basin::scaled{scale});
+      auto const causal_by_scores = full.with(by_scores{{scale}}).with(basin::causal{});
       compare_observed<float>(use, s, numbers::grid, 8, on_host);
       compare_observed<float>(use.with(basin::causal{}).with(basin::softmax_n{0.5}), s, numbers::grid, 8, on_host);
-      compare_observed<float>(use.with(basin::causal{}).with(basin::length_scaled<basin::softmax, uneven_law>{}), s, numbers::grid, 12, on_host);
-      compare_observed<float>(basin::attention<>{}.with(by_scores{{scale}}).with(basin::causal{}).with(basin::length_scaled<basin::softmax, uneven_law>{}), s, numbers::grid, 12, on_host);
+      compare_observed<float>(use.with(basin::causal{}).with(uneven{}), s, numbers::grid, 12, on_host);
+      compare_observed<float>(causal_by_scores.with(uneven{}), s, numbers::grid, 12, on_host);
     }
 }
 
-TEST_CASE("a score of -inf in a tile that is seen as a whole is a key that has no weight", "[device]") {
+TEST_CASE("a score of -inf in a fully visible tile gives a weight of 0", "[device]") {
   for (shape const& s : several) {
     auto const use = basin::attention<>{}.with(hides_odd_keys{});
     compare_observed<float>(use, s, numbers::grid, 1, on_host);
@@ -73,18 +81,20 @@ TEST_CASE("a score of -inf in a tile that is seen as a whole is a key that has n
   }
 }
 
-TEST_CASE("scores that are finite and far down weigh nothing beside others, and alone they are keys that nobody sees", "[device]") {
+TEST_CASE("very low finite scores have no weight beside others, and alone they count as hidden", "[device]") {
   shape const s{1, 2, 1, 5, 40, 16, 8};
   for (float const down : {-1e4f, -1e9f, -1e20f, -1e30f}) {
     INFO("scores of " << down);
     compare_observed<float>(basin::attention<>{}.with(sinks_first_keys{down}), s, numbers::grid, 1, on_host);
     call<float> alone(s);
     on_host(basin::attention<>{}.with(sinks_first_keys{down, 64}), alone);
-    alone.out.each([&](float x, index_t, index_t, index_t, index_t) { REQUIRE((std::isfinite(x) && (down > -1e8f || x == 0))); });
+    alone.out.each([&](float x, index_t, index_t, index_t, index_t) {
+      REQUIRE((std::isfinite(x) && (down > -1e8f || x == 0)));
+    });
   }
 }
 
-TEST_CASE("terms made of products and terms made of scores are the same to rounding", "[device]") {
+TEST_CASE("weights from products and weights from scores agree to rounding", "[device]") {
   shape const s{1, 2, 1, 40, 70, 16, 16};
   call<float> straight(s), around(s);
   on_host(basin::attention<>{}.with(basin::causal{}), straight);
@@ -92,7 +102,7 @@ TEST_CASE("terms made of products and terms made of scores are the same to round
   CHECK(distance(straight.out, around.out) <= 2 * tolerances_of<float>(s, straight.magnitudes()).out);
 }
 
-TEST_CASE("a NaN or an infinity in k spoils the rows that see it and no other", "[device]") {
+TEST_CASE("a NaN or an infinity in k affects only the rows to which it is visible", "[device]") {
   for (float const bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     shape const s{1, 1, 1, 40, 40, 16, 16};
     call<float> clean(s), spoilt(s);

@@ -6,7 +6,7 @@
 
 namespace basin_test {
 
-/// One call in numbers of 16 bits, and the same numbers in double.
+/// One call in 16-bit numbers, and the same numbers in double.
 template <class S>
 struct half_call {
   call<double> exact;
@@ -33,7 +33,8 @@ struct half_call {
   }
   template <class Selector, class Attention>
   void run_backward(Attention const& use) {
-    host_backward<Selector>(use, view_of(q, exact.q), view_of(k, exact.k), view_of(v, exact.v), view_of(dout, exact.dout), dq.v, dk.v, dv.v);
+    host_backward<Selector>(use, view_of(q, exact.q), view_of(k, exact.k), view_of(v, exact.v),
+                            view_of(dout, exact.dout), dq.v, dk.v, dv.v);
     basin::reference::backward(use, exact.q.v, exact.k.v, exact.v.v, exact.dout.v, exact.dq.v, exact.dk.v, exact.dv.v);
   }
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The kernels of Hopper's generation, run on the host.
+// The Hopper kernels, on the host.
 
 #include "basin/cuda/detail/bulk_roles.hpp"
 #include "device/half_call.hpp"
@@ -9,11 +9,16 @@
 
 namespace basin_test {
 
-/// As few threads and columns as the generation allows; the number of groups, of stages.
-template <int Groups, int Columns, int Stages, bool InTurns = false, int ByMultiplyAdds = 0>
+/// Whether warp groups start their products in turn.
+enum class turns { none, taken };
+
+/// The number of warp groups and of stages, with as few threads and columns as the generation allows.
+template <int Groups, int Columns, int Stages, turns Turns = turns::none, int ByMultiplyAdds = 0>
 struct groups_of {
   using generation = basin::gpu::detail::bulk;
-  static constexpr basin::gpu::tuning of(int, int) { return {4 * Groups, Columns, Stages, InTurns, ByMultiplyAdds}; }
+  static constexpr basin::gpu::tuning of(int, int) {
+    return {4 * Groups, Columns, Stages, Turns == turns::taken, ByMultiplyAdds};
+  }
 };
 
 template <template <class, class> class Block, class Call, class First, class Second>
@@ -21,26 +26,31 @@ void launch_in_roles(Call const& c, First const& first, Second const& second) {
   namespace gpu = basin::gpu::detail;
   host_boxes const tensors[2] = {host_boxes::of(first, Call::cut.columns), host_boxes::of(second, Call::cut.columns)};
   host_device device(gpu::threads_in_roles<Call>, static_cast<std::size_t>(Call::shared_bytes));
-  device.launch(Block<host_group<true>, Call>::blocks(c), [&](host_device::thread_of_block const& m) { gpu::run_in_roles<Block>(host_group<true>(m, tensors), c); });
+  device.launch(Block<host_group<true>, Call>::blocks(c), [&](host_device::thread_of_block const& m) {
+    gpu::run_in_roles<Block>(host_group<true>(m, tensors), c);
+  });
 }
 
-/// forward() of Hopper's generation on the host.
+/// forward() of the Hopper kernels on the host.
 template <int Dim, class Selector, class Attention, class E, class Out>
-void host_forward_in_groups(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<Out, 4> out) {
+void host_forward_in_groups(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v,
+                            basin::view<Out, 4> out) {
   namespace gpu = basin::gpu::detail;
   basin::problem const p = basin::check_forward("host_forward_in_groups", q, k, v, out);
   basin::validate(use, p);
   using call_type = gpu::forward_call<std::remove_const_t<E>, Dim, Attention, Out, Selector>;
-  std::vector<gpu::kept_row<decltype(use.normalize)>> kept(static_cast<std::size_t>(p.batch * p.heads * p.queries));
+  auto const rows = static_cast<std::size_t>(p.batch * p.heads * p.queries);
+  std::vector<gpu::kept_row<decltype(use.normalize)>> kept(rows);
   call_type const c(use, {p, q, k, v, out, kept.data()});
   launch_in_roles<gpu::forward_block>(c, k, v);
   if constexpr (call_type::watch_type::key_values > 0) launch_in_roles<gpu::watch_block>(c, q, q);
 }
 
-/// backward(), likewise.
+/// The same for backward().
 template <int Dim, class Selector, class Attention, class E, class G>
-void host_backward_in_groups(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v, basin::view<E, 4> dout, basin::view<G, 4> dq,
-                             basin::view<G, 4> dk, basin::view<G, 4> dv) {
+void host_backward_in_groups(Attention const& use, basin::view<E, 4> q, basin::view<E, 4> k, basin::view<E, 4> v,
+                             basin::view<E, 4> dout, basin::view<G, 4> dq, basin::view<G, 4> dk,
+                             basin::view<G, 4> dv) {
   namespace gpu = basin::gpu::detail;
   basin::problem const p = basin::check_backward("host_backward_in_groups", q, k, v, dout, dq, dk, dv);
   basin::validate(use, p);

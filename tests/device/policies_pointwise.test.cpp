@@ -4,7 +4,9 @@
 
 namespace basin_test {
 
-// Laws of 50 keys multiply by 5.3 at most.
-TEST_CASE("kernels with the pointwise family agree with the reference", "[device]") { compare_on_kernels(pointwise_family(), 5.3); }
+// Scaling laws multiply scores of 50 keys by 5.3 at most.
+TEST_CASE("kernels with the pointwise family agree with the reference", "[device]") {
+  compare_on_kernels(pointwise_family(), 5.3);
+}
 
 }  // namespace basin_test

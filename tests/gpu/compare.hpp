@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A call on the device against the reference on the same numbers: twice, into poison, watched.
+// A call on the device against the reference on the same numbers: run twice, into poison, with observers.
 
 #include "basin/reference.hpp"
 #include "gpu/host_call.hpp"
@@ -15,7 +15,7 @@ namespace basin_test {
 
 using device_reports = reports_in<pinned_allocator>;
 
-/// ||here - exact||, infinite where there is a NaN, and ||exact||: Euclidean norms over all elements.
+/// ||here - exact|| (infinite if there is a NaN) and ||exact||: Euclidean norms over all elements.
 struct norms {
   double off = 0, exact = 0;
   std::size_t count = 0;
@@ -30,7 +30,8 @@ norms norms_of(tensor<T> const& here, tensor<double> const& exact) {
   return {std::isnan(n.off) ? inf : std::sqrt(n.off), std::sqrt(n.exact), n.count};
 }
 
-/// fp32: no element is off by more than `allowed`. 16 bits: the norm is off by no more than `roundings` of them, and `allowed` everywhere.
+/// fp32: no element has an error above `allowed`. 16 bits: the norm of the error is at most that of `roundings`
+/// roundings, plus `allowed` for each element.
 template <class E, class T>
 void check_close(char const* what, tensor<T> const& here, tensor<double> const& exact, double allowed, int roundings) {
   INFO(what);
@@ -38,11 +39,12 @@ void check_close(char const* what, tensor<T> const& here, tensor<double> const& 
     CHECK(distance(here, exact) <= allowed);
   } else {
     norms const n = norms_of(here, exact);
-    CHECK(n.off <= norm_tolerance_of_rounded(half_step<E>(), roundings) * n.exact + std::sqrt(static_cast<double>(n.count)) * allowed);
+    double const rounded = norm_tolerance_of_rounded(half_step<E>(), roundings) * n.exact;
+    CHECK(n.off <= rounded + std::sqrt(static_cast<double>(n.count)) * allowed);
   }
 }
 
-/// A call in E and Out, what the device made of it, and what it should have.
+/// A call in E and Out, the results of the device, and the expected results.
 template <class E, class Out, class Attention>
 struct device_comparison {
   Attention use;
@@ -55,8 +57,10 @@ struct device_comparison {
   double steep;
   call_tolerances allowed;
 
-  device_comparison(Attention const& with, shape const& at, numbers of, double steepness, double bend, std::uint64_t seed)
-      : use(with), s(at), in(at, of, seed), exact(at), first(at), again(at), seen(at), seen_again(at), seen_backward(at), expected(at), steep(steepness) {
+  device_comparison(Attention const& with, shape const& sizes, numbers of, double steepness, double bend,
+                    std::uint64_t seed)
+      : use(with), s(sizes), in(sizes, of, seed), exact(sizes), first(sizes), again(sizes), seen(sizes),
+        seen_again(sizes), seen_backward(sizes), expected(sizes), steep(steepness) {
     exact.copy_inputs(in);
     auto m = exact.magnitudes();
     m.steep = steep, m.support = support_of_errors(use.normalize, s), m.bend = bend;
@@ -75,10 +79,11 @@ struct device_comparison {
     check_close<E>("out", first.out, exact.out, allowed.out, 2);
     compare_reports(seen, expected, allowed);
     CHECK(same_elements(first.out, again.out));
-    for (auto const of : {&device_reports::received, &device_reports::nats, &device_reports::heaviest, &device_reports::squares})
-      CHECK(std::ranges::equal(seen.*of, seen_again.*of, same_bits<double>));                  // entropies of negative weights are NaN
+    using device = device_reports;
+    for (auto const of : {&device::received, &device::nats, &device::heaviest, &device::squares})
+      CHECK(std::ranges::equal(seen.*of, seen_again.*of, same_bits<double>));  // entropies of negative weights are NaN
   }
-  /// After forward(), which knows what is to be seen.
+  /// Call it after forward(), which computes the expected reports.
   void backward() {
     backward_on_device(use.with(seen_backward.watch_all()), into(first));
     backward_on_device(use.with(seen_again.watch_all()), into(again));
@@ -94,8 +99,9 @@ struct device_comparison {
     check_close<E>("dk", of.dk, exact.dk, off.dk, 4);
     check_close<E>("dv", of.dv, exact.dv, off.dv, 2);
   }
-  /// After backward(): a forward that keeps its rows, whose output has the same bits, and a backward that takes them. Its delta = <do, o> is
-  /// made of outputs that were rounded: off by half a step of |do| |v|, which a gradient of a score has times its weight.
+  /// Call it after backward(). Runs a forward that keeps its rows, whose output has the same bits, and a backward that
+  /// uses them. Its delta = <do, o> is computed from rounded outputs, so it has an error of half a step of |do| |v|. A
+  /// gradient of a score has this error times its weight.
   template <class With>
   void training(With const& with) {
     call<E> kept(s);
@@ -105,7 +111,8 @@ struct device_comparison {
     auto const m = exact.magnitudes();
     double const delta = half_step<E>() * m.dout_norm * m.v_norm * steep / std::sqrt(static_cast<double>(s.dim));
     auto off = allowed;
-    off.dq += delta * m.k, off.dk += delta * m.q * static_cast<double>(s.heads / s.kv_heads) * *std::max_element(expected.received.begin(), expected.received.end());
+    double const most_received = *std::max_element(expected.received.begin(), expected.received.end());
+    off.dq += delta * m.k, off.dk += delta * m.q * static_cast<double>(s.heads / s.kv_heads) * most_received;
     check_gradients(kept, off);
   }
   void training_watched() {
@@ -115,7 +122,7 @@ struct device_comparison {
   void check_same_gradients(call<Out> const& other) const {
     for (auto const of : {&call<Out>::dq, &call<Out>::dk, &call<Out>::dv}) CHECK(same_elements(first.*of, other.*of));
   }
-  /// That nobody watching changes no bit.
+  /// Checks that a call without observers gives the same bits.
   void blind() {
     call<Out> alone(s);
     forward_on_device(use, into(alone));
@@ -125,7 +132,7 @@ struct device_comparison {
   }
 };
 
-enum class passes { separate, and_together };                    // is a backward that takes the rows of a forward compiled, too?
+enum class passes { separate, and_together };                    // whether forward with kept rows is compiled as well
 
 template <class E, passes Which, class Attention>
 void compare_on_device(Attention const& use, shape const& s, numbers of, double steep, double bend = 0) {

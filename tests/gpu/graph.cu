@@ -23,49 +23,64 @@ struct stream_of_test {
   void wait() const { require("cudaStreamSynchronize", cudaStreamSynchronize(handle)); }
 };
 
-/// Numbers in [-1, 1), other ones for every seed.
+/// Numbers in [-1, 1), different for every seed.
 std::vector<E> numbers(std::size_t count, std::uint32_t seed) {
   std::vector<E> all(count);
   for (E& x : all) x = E(static_cast<float>((seed = seed * 1664525u + 1013904223u) >> 8) * 0x1p-23f - 1.0f);
   return all;
 }
 
-/// All memory of the calls, on the device.
+/// All device memory of the calls.
 struct calls {
   device_memory<E> q, k, v, dout, query, keys, values;
   device_memory<float> out, dq, dk, dv, stepped;
   device_memory<double> received;
-  workspace room;
+  workspace space;
 
-  static std::size_t size(basin::problem const& p, index_t heads, index_t length) { return static_cast<std::size_t>(p.batch * heads * length * p.dim); }
+  static std::size_t size(basin::problem const& p, index_t heads, index_t length) {
+    return static_cast<std::size_t>(p.batch * heads * length * p.dim);
+  }
   auto use() const { return basin::attention<>{}.with(basin::causal{}); }
-  auto watched_use() const { return use().with(basin::received_attention{basin::contiguous(received.memory, whole.batch, whole.heads, whole.keys)}); }
+  auto watched_use() const {
+    auto const sums = basin::contiguous(received.memory, whole.batch, whole.heads, whole.keys);
+    return use().with(basin::received_attention{sums});
+  }
   std::size_t bytes() const {
-    return std::max({basin::forward_workspace(watched_use(), whole), basin::backward_workspace(use(), whole), basin::decode_workspace(use(), step)});
+    return std::max({basin::forward_workspace(watched_use(), whole), basin::backward_workspace(use(), whole),
+                     basin::decode_workspace(use(), step)});
   }
   calls()
-      : q(size(whole, whole.heads, whole.queries)), k(size(whole, whole.kv_heads, whole.keys)), v(k.count), dout(q.count), query(size(step, step.heads, step.queries)),
-        keys(size(step, step.kv_heads, step.keys)), values(keys.count), out(q.count), dq(q.count), dk(k.count), dv(k.count), stepped(query.count),
-        received(static_cast<std::size_t>(whole.batch * whole.heads * whole.keys)), room(bytes()) {}
+      : q(size(whole, whole.heads, whole.queries)), k(size(whole, whole.kv_heads, whole.keys)), v(k.count),
+        dout(q.count), query(size(step, step.heads, step.queries)), keys(size(step, step.kv_heads, step.keys)),
+        values(keys.count), out(q.count), dq(q.count), dk(k.count), dv(k.count), stepped(query.count),
+        received(static_cast<std::size_t>(whole.batch * whole.heads * whole.keys)), space(bytes()) {}
 
   void fill(std::uint32_t seed) {
-    for (device_memory<E>* of : {&q, &k, &v, &dout, &query, &keys, &values}) of->copy_from(numbers(of->count, ++seed).data());
+    for (device_memory<E>* of : {&q, &k, &v, &dout, &query, &keys, &values})
+      of->copy_from(numbers(of->count, ++seed).data());
   }
   void poison() {
-    for (device_memory<float>* of : {&out, &dq, &dk, &dv, &stepped}) require("cudaMemset", cudaMemset(of->memory, 0xff, of->count * sizeof(float)));
+    for (device_memory<float>* of : {&out, &dq, &dk, &dv, &stepped})
+      require("cudaMemset", cudaMemset(of->memory, 0xff, of->count * sizeof(float)));
     require("cudaMemset", cudaMemset(received.memory, 0xff, received.count * sizeof(double)));
-    require("cudaMemset", cudaMemset(room.on.memory, 0xff, room.on.count));
+    require("cudaMemset", cudaMemset(space.on.memory, 0xff, space.on.count));
   }
   void run(cudaStream_t stream) const {
-    auto const rows = [](auto* memory, basin::problem const& p, index_t heads, index_t length) { return basin::contiguous(memory, p.batch, heads, length, p.dim); };
+    auto const rows = [](auto* memory, basin::problem const& p, index_t heads, index_t length) {
+      return basin::contiguous(memory, p.batch, heads, length, p.dim);
+    };
     auto const of_queries = [&](auto* memory) { return rows(memory, whole, whole.heads, whole.queries); };
     auto const of_keys = [&](auto* memory) { return rows(memory, whole, whole.kv_heads, whole.keys); };
+    auto const step_queries = [&](auto* memory) { return rows(memory, step, step.heads, step.queries); };
+    auto const step_keys = [&](auto* memory) { return rows(memory, step, step.kv_heads, step.keys); };
     auto const read = [](device_memory<E> const& m) { return static_cast<E const*>(m.memory); };
-    basin::forward<forward_of_dims<64>>(watched_use(), of_queries(read(q)), of_keys(read(k)), of_keys(read(v)), of_queries(out.memory), stream, room.span());
-    basin::backward<backward_of_dims<64>>(use(), of_queries(read(q)), of_keys(read(k)), of_keys(read(v)), of_queries(read(dout)), of_queries(dq.memory), of_keys(dk.memory),
-                                          of_keys(dv.memory), stream, room.span());
-    basin::decode<forward_of_dims<64>>(use(), rows(read(query), step, step.heads, step.queries), rows(read(keys), step, step.kv_heads, step.keys),
-                                       rows(read(values), step, step.kv_heads, step.keys), rows(stepped.memory, step, step.heads, step.queries), stream, room.span());
+    basin::forward<forward_of_dims<64>>(watched_use(), of_queries(read(q)), of_keys(read(k)), of_keys(read(v)),
+                                        of_queries(out.memory), stream, space.span());
+    basin::backward<backward_of_dims<64>>(use(), of_queries(read(q)), of_keys(read(k)), of_keys(read(v)),
+                                          of_queries(read(dout)), of_queries(dq.memory), of_keys(dk.memory),
+                                          of_keys(dv.memory), stream, space.span());
+    basin::decode<forward_of_dims<64>>(use(), step_queries(read(query)), step_keys(read(keys)),
+                                       step_keys(read(values)), step_queries(stepped.memory), stream, space.span());
   }
   std::vector<std::uint64_t> results() const {
     std::vector<std::uint64_t> all;
@@ -101,7 +116,9 @@ std::size_t kernels_of_hopper(cudaGraph_t graph, std::size_t count) {
   return found;
 }
 
-cudaStreamCaptureMode mode_of(capture_mode mode) { return mode == capture_mode::global ? cudaStreamCaptureModeGlobal : cudaStreamCaptureModeRelaxed; }
+cudaStreamCaptureMode mode_of(capture_mode mode) {
+  return mode == capture_mode::global ? cudaStreamCaptureModeGlobal : cudaStreamCaptureModeRelaxed;
+}
 
 }  // namespace
 
@@ -115,7 +132,8 @@ replay replay_in_graph(capture_mode mode) {
     stream.wait();
     return c.results();
   };
-  std::vector<std::uint64_t> const expected[] = {directly(100), directly(200)};  // and kernels are loaded before the capture
+  // These calls also load the kernels before the capture.
+  std::vector<std::uint64_t> const expected[] = {directly(100), directly(200)};
 
   replay found;
   std::size_t const before = free_bytes();
@@ -161,7 +179,7 @@ bool capture_refuses_allocation() {
   cudaStreamEndCapture(stream.handle, &graph);
   if (graph != nullptr) cudaGraphDestroy(graph);
   cudaFree(memory);
-  cudaGetLastError();                                            // what was to be refused is no error of the next call
+  cudaGetLastError();                                            // clears the expected error
   return refused;
 }
 

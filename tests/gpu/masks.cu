@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Every mask, pruner and scorer, chosen at run time and watched, in fp32, under normalizer BASIN_CASE / 2: the forward pass, or the backward.
+// Every mask, pruner and score function, chosen at run time, with observers, in fp32, with normalizer BASIN_CASE / 2:
+// the forward pass, or the backward pass.
 
 #include "gpu/device_call.cuh"
 #include "gpu/policies.hpp"

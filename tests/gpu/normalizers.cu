@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The type of normalizer BASIN_CASE under chosen masks and pruners, watched: in fp32, where errors are as small as on the host, and in bf16.
+// The type of normalizer BASIN_CASE with chosen masks and pruners and with observers: in fp32, whose errors are as
+// small as on the host, and in bf16.
 
 #include "gpu/device_call.cuh"
 #include "gpu/policies.hpp"
@@ -24,7 +25,7 @@ void train_on_device(Attention const& use, host_call<E, E> const& c) {
   run_training<forward_of_dims<least_dim<E>>, backward_of_dims<least_dim<E>>>(use, c);
 }
 
-#define BASIN_INSTANTIATE(E)                                                                                                  \
+#define BASIN_INSTANTIATE(E)                                                                              \
   template void forward_on_device(watched<with_chosen<normalizer_type>> const&, host_call<E, E> const&); \
   template void backward_on_device(watched<with_chosen<normalizer_type>> const&, host_call<E, E> const&); \
   template void train_on_device(watched<with_chosen<normalizer_type>> const&, host_call<E, E> const&);

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cuda/forward.cuh and cuda/backward.cuh on a device with every normalizer that can be taken apart, every kind of mask, pruner and
-// observer. Built and run by tests/gpu.sh alone.
+// Covers cuda/forward.cuh and cuda/backward.cuh on a device with every streamable normalizer, every kind of mask,
+// pruner and observer. Only tests/gpu.sh builds and runs it.
 #include "gpu/compare.hpp"
 
 namespace basin_test {
 
 namespace {
 
-/// As on the host's machine (device/policies.hpp): rows of several tiles of keys and of less than one, heads in a group, more queries than
-/// keys; and rows of several blocks. D = 16, so that the scale is exact.
+/// As on the host machine (device/policies.hpp): rows of several tiles of keys and of less than one, heads in a group,
+/// more queries than keys; and rows of several blocks. D = 16, so that the scale is exact.
 shape const normalizer_shapes[] = {
     {1, 4, 2, 19, 50, 16, 8, layout::length_first, layout::padded},
     {1, 2, 2, 21, 9, 16, 5, layout::reversed, layout::dim_first},
     {2, 3, 1, 90, 150, 16, 24, layout::padded, layout::length_first},
 };
 
-// Laws of 200 keys multiply by 5.3 at most.
+// Scaling laws multiply scores of 200 keys by 5.3 at most.
 constexpr double steep = 5.3;
 
 template <int N, class E>
@@ -24,7 +24,8 @@ void compare_normalizer(shape const& s) {
   auto const bytes = dropped_bytes(s);
   pinned<std::uint8_t> const dropped(bytes.begin(), bytes.end());
   for_each_mask_and_pruner(dropped, s, [&](chosen_mask mask, chosen_pruner pruner) {
-    compare_on_device<E, passes::and_together>(basin::attention<>{}.with(normalize).with(mask).with(pruner), s, numbers::grid, steep);
+    auto const use = basin::attention<>{}.with(normalize).with(mask).with(pruner);
+    compare_on_device<E, passes::and_together>(use, s, numbers::grid, steep);
   });
 }
 
@@ -40,7 +41,8 @@ void compare_normalizers(Shapes const& shapes) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a device agrees with the reference under every normalizer, mask and pruner", "[gpu][normalizers]", float, basin::bfloat16) {
+TEMPLATE_TEST_CASE("a device agrees with the reference for every normalizer, mask and pruner", "[gpu][normalizers]",
+                   float, basin::bfloat16) {
   compare_normalizers<TestType>(normalizer_shapes);
 }
 
@@ -50,12 +52,13 @@ TEMPLATE_TEST_CASE("reduced: every normalizer", "[gpu][normalizers][reduced]", f
   for_each_number<normalizer_count>([&](auto n) {
     if constexpr (!basin::fits_rows<normalizer_at<n>>) {
       INFO(std::get<n>(all_normalizers()).name);
-      compare_on_device<TestType, passes::and_together>(causal.with(std::get<n>(all_normalizers()).normalize), s, numbers::grid, steep);
+      auto const use = causal.with(std::get<n>(all_normalizers()).normalize);
+      compare_on_device<TestType, passes::and_together>(use, s, numbers::grid, steep);
     }
   });
 }
 
-TEST_CASE("what rows give to learned numbers on a device agrees with the host's engine", "[gpu][normalizers]") {
+TEST_CASE("gradients of learned parameters on a device agree with the CPU engine", "[gpu][normalizers]") {
   shape const s{1, 2, 1, 21, 40, 16, 16};
   std::size_t const rows = 2 * 21;
   pinned<float> const logits{0.5f, -1.0f};

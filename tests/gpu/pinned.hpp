@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Memory of the host that a kernel reads and writes at the same address: what policies point to, and what observers write, is then one
-// value for an engine on a GPU and for the reference.
+// Pinned host memory, which a kernel reads and writes at the same address. So what policies point to, and what
+// observers write, has one address for an engine on a GPU and for the reference.
 
 #include <cuda_runtime_api.h>
 
@@ -13,7 +13,7 @@
 
 namespace basin_test {
 
-/// Memory that was given back, by its size: to lock pages takes longer than a test.
+/// Freed memory, by size, kept for reuse: pinning memory takes longer than a test.
 inline std::map<std::size_t, std::vector<void*>>& pinned_memory_to_spare() {
   static std::map<std::size_t, std::vector<void*>> spare;
   return spare;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What is run on a device: the same lists for the tests, which a host's compiler reads, and for the units that nvcc reads. A number picks an
-// entry, as nvcc compiles several of them at once (tests/gpu.sh).
+// What runs on a device: the same lists for the tests, compiled by the host's compiler, and for the units compiled by
+// nvcc. A number selects an entry, because nvcc compiles several of them in parallel (tests/gpu.sh).
 
 #include <tuple>
 
@@ -16,7 +16,7 @@
 
 namespace basin_test {
 
-/// Observers of rows and keys, as reports_in::watch_all() makes them.
+/// With observers of rows and keys, as reports_in::watch_all() creates them.
 template <class Attention>
 using watched = decltype(std::declval<Attention>().with(std::declval<reports>().watch_all()));
 
@@ -27,27 +27,31 @@ using normalizer_at = decltype(std::get<N>(all_normalizers()).normalize);
 template <class N>
 using with_chosen = decltype(basin::attention<>{}.with(N{}).with(chosen_mask{}).with(chosen_pruner{}));
 
-/// The whole catalogue of masks, pruners and scorers, chosen at run time, under a normalizer of one sweep and one that searches.
+/// The whole catalogue of masks, pruners and score functions, chosen at run time, with a normalizer of one pass and one
+/// that searches.
 template <int N>
 using catalogue_normalizer_at = std::tuple_element_t<N, std::tuple<basin::softmax, basin::sparsemax>>;
 template <class N>
 using with_any = decltype(basin::attention<>{}.with(N{}).with(any_mask{}).with(any_pruner{}).with(any_scorer{}));
 
-/// What is tried in random shapes: each way of the engine, masks that leave out tiles at either end, a score that is bent.
+/// The policies for random shapes: each strategy of the engine, masks that skip tiles at either end, a nonlinear score.
 inline auto shape_policies() {
   basin::attention<> const full;
   auto const causal = full.with(basin::causal{});
-  return std::tuple{full, causal, full.with(basin::sliding_window{.left = 70}).with(basin::soft_cap{3}), causal.with(basin::sparsemax{})};
+  return std::tuple{full, causal, full.with(basin::sliding_window{.left = 70}).with(basin::soft_cap{3}),
+                    causal.with(basin::sparsemax{})};
 }
-inline constexpr char const* shape_policy_names[] = {"softmax", "causal softmax", "window of 70, soft cap", "causal sparsemax"};
+inline constexpr char const* shape_policy_names[] = {"softmax", "causal softmax", "window of 70, soft cap",
+                                                     "causal sparsemax"};
 inline constexpr int shape_policy_count = std::tuple_size_v<decltype(shape_policies())>;
 template <int N>
 using shape_policy_at = std::tuple_element_t<N, decltype(shape_policies())>;
 
-/// What is decoded: one sweep with and without a mask, and one that cannot be split.
+/// The policies for decode: one pass with and without a mask, and one that cannot be split.
 inline auto decode_policies() {
   auto const causal = basin::attention<>{}.with(basin::causal{});
-  return std::tuple{causal, basin::attention<>{}.with(basin::sliding_window{.left = 700}).with(basin::softmax_n{}), causal.with(basin::sparsemax{})};
+  auto const window = basin::attention<>{}.with(basin::sliding_window{.left = 700});
+  return std::tuple{causal, window.with(basin::softmax_n{}), causal.with(basin::sparsemax{})};
 }
 inline constexpr char const* decode_policy_names[] = {"causal softmax", "window of 700, softmax_n", "causal sparsemax"};
 inline constexpr int decode_policy_count = std::tuple_size_v<decltype(decode_policies())>;
@@ -55,17 +59,20 @@ template <int N>
 using decode_policy_at = std::tuple_element_t<N, decltype(decode_policies())>;
 
 /// Storage of inputs and outputs: 16 bits both ways, 16 bits in and 32 out, 32 bits.
-using storages = std::tuple<std::pair<basin::bfloat16, basin::bfloat16>, std::pair<basin::float16, float>, std::pair<float, float>>;
+using storages = std::tuple<std::pair<basin::bfloat16, basin::bfloat16>, std::pair<basin::float16, float>,
+                            std::pair<float, float>>;
 inline constexpr int storage_count = std::tuple_size_v<storages>;
 template <int N>
 using input_at = std::tuple_element_t<N, storages>::first_type;
 template <int N>
 using output_at = std::tuple_element_t<N, storages>::second_type;
 
-/// f(number as a constant) for 0, ..., Count - 1.
+/// Calls f(number as a constant) for 0, ..., Count - 1.
 template <int Count, class F>
 void for_each_number(F const& f) {
-  [&]<int... N>(std::integer_sequence<int, N...>) { (f(std::integral_constant<int, N>{}), ...); }(std::make_integer_sequence<int, Count>{});
+  [&]<int... N>(std::integer_sequence<int, N...>) {
+    (f(std::integral_constant<int, N>{}), ...);
+  }(std::make_integer_sequence<int, Count>{});
 }
 
 }  // namespace basin_test

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""tests/gpu.sh from end to end, without a GPU: compilers, programs and torch are stand-ins that answer as they are told."""
+"""tests/gpu.sh from end to end, without a GPU: compilers, programs and torch are stand-ins with given results."""
 
 import os
 import pathlib
@@ -9,15 +9,17 @@ import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-OWN = ("cuda_forward_bf16_d128_l8k_tflops cuda_received_attention_overhead cuda_training_received_attention_overhead cuda_entropy_overhead "
-       "cuda_custom_normalizer_over_softmax cuda_decode_bandwidth_share").split()
+OWN = ("cuda_forward_bf16_d128_l8k_tflops cuda_received_attention_overhead cuda_training_received_attention_overhead "
+       "cuda_entropy_overhead cuda_custom_normalizer_over_softmax cuda_decode_bandwidth_share").split()
 CODE = "cuda_empty_policy_registers_delta cuda_empty_policy_code_bytes_delta".split()
-PEERS = [f"cuda_vs_best_sdpa_{of}" for of in ("forward_d128_l8k", "causal_d128_l8k", "full_d64_l16k", "full_d256_l8k", "backward_d128_l8k_full", "backward_d128_l8k_causal")] + [
+SHAPES = "forward_d128_l8k causal_d128_l8k full_d64_l16k full_d256_l8k backward_d128_l8k_full backward_d128_l8k_causal"
+PEERS = [f"cuda_vs_best_sdpa_{of}" for of in SHAPES.split()] + [
     f"cuda_{of}_vs_torch_eager" for of in ("top_k", "sparsemax", "entmax15")]
-UNITS = ["tests/gpu/shapes.cu 0", "bench/cuda/calls.cu 1", "tests/support/main.cpp -", "bench/cuda/library.cpp -", "bench/cuda/figures.cpp -"]
+UNITS = ["tests/gpu/shapes.cu 0", "bench/cuda/calls.cu 1", "tests/support/main.cpp -", "bench/cuda/library.cpp -",
+         "bench/cuda/figures.cpp -"]
 
 COMPILER = r"""#!/usr/bin/env bash
-# A compiler: objects are empty files, programs are scripts that say what the variables of the test want.
+# A compiler: objects are empty files, programs are scripts that print what the variables of the test say.
 case "$*" in
   *--version*) echo 'Cuda compilation tools, release 13.0, V13.0.88'; exit ;;
   *--dryrun*)  echo "#\$ TOP=$TOOLKIT" >&2; exit ;;
@@ -55,21 +57,25 @@ class Script(unittest.TestCase):
     def setUp(self):
         self.root = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.root)
-        for folder in ("include", "tests/support", "tests/parity", "tests/gpu", "bench/cuda", "bench/support", "bin", "toolkit/include/cccl"):
+        for folder in ("include", "tests/support", "tests/parity", "tests/gpu", "bench/cuda", "bench/support", "bin",
+                       "toolkit/include/cccl"):
             (self.root / folder).mkdir(parents=True)
         shutil.copy(HERE.parent / "gpu.sh", self.root / "tests/gpu.sh")
         for unit in UNITS:
             (self.root / unit.split()[0]).write_text("")
         (self.root / "units.txt").write_text("\n".join(UNITS) + "\n")
-        for name, text in (("nvcc", COMPILER), ("cxx", COMPILER), ("python", PYTHON), ("nvidia-smi", SMI), ("compute-sanitizer", SANITIZER)):
+        for name, text in (("nvcc", COMPILER), ("cxx", COMPILER), ("python", PYTHON), ("nvidia-smi", SMI),
+                           ("compute-sanitizer", SANITIZER)):
             (self.root / "bin" / name).write_text(text)
             (self.root / "bin" / name).chmod(0o755)
 
     def run_script(self, *arguments, **variables):
-        environment = {"PATH": f"{self.root}/bin:{os.environ['PATH']}", "CXX": "cxx", "CUDACXX": "nvcc", "PYTHON": "python", "TOOLKIT": str(self.root / "toolkit"),
-                       "LOG": str(self.root / "log"), "UNITS": str(self.root / "units.txt"), "FIGURES": " ".join(OWN), "PEERS": " ".join(PEERS), "CODE": " ".join(CODE),
-                       "BASIN_COMMIT": "abc123", "JOBS": "2"}
-        done = subprocess.run([self.root / "tests/gpu.sh", *arguments], env=environment | variables, capture_output=True, text=True)
+        environment = {"PATH": f"{self.root}/bin:{os.environ['PATH']}", "CXX": "cxx", "CUDACXX": "nvcc",
+                       "PYTHON": "python", "TOOLKIT": str(self.root / "toolkit"), "LOG": str(self.root / "log"),
+                       "UNITS": str(self.root / "units.txt"), "FIGURES": " ".join(OWN), "PEERS": " ".join(PEERS),
+                       "CODE": " ".join(CODE), "BASIN_COMMIT": "abc123", "JOBS": "2"}
+        done = subprocess.run([self.root / "tests/gpu.sh", *arguments], env=environment | variables,
+                              capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
     def report(self):
@@ -79,12 +85,15 @@ class Script(unittest.TestCase):
         status, said = self.run_script()
         self.assertEqual(status, 0, said)
         lines = self.report().splitlines()
-        self.assertEqual([line for line in lines if line.startswith("---")], ["--- build", "--- parity", "--- figures", "--- sanitize"])
-        self.assertEqual(sorted(line.split()[1] for line in lines if line.startswith("claim ")), sorted(OWN + CODE + PEERS))
-        self.assertEqual(lines[:3], ["NVIDIA H200, 580.1, 143771 MiB", "release 13.0, V13.0.88", "commit abc123, sm_90a"])
+        parts = [line for line in lines if line.startswith("---")]
+        self.assertEqual(parts, ["--- build", "--- parity", "--- figures", "--- sanitize"])
+        claims = sorted(line.split()[1] for line in lines if line.startswith("claim "))
+        self.assertEqual(claims, sorted(OWN + CODE + PEERS))
+        machine = ["NVIDIA H200, 580.1, 143771 MiB", "release 13.0, V13.0.88", "commit abc123, sm_90a"]
+        self.assertEqual(lines[:3], machine)
         self.assertIn("arch=compute_90a,code=sm_90a", (self.root / "log").read_text())
 
-    def test_without_torch_every_claim_of_a_peer_says_why(self):
+    def test_without_torch_every_claim_of_a_peer_gives_the_reason(self):
         status, said = self.run_script("--only", "build,figures", TORCH="1")
         self.assertEqual(status, 0, said)
         for claim in PEERS:
@@ -97,7 +106,7 @@ class Script(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn(f"unmeasured {OWN[0]}: ", self.report())
 
-    def test_what_fails_is_named_and_the_rest_runs(self):
+    def test_a_failed_part_is_named_and_the_others_run(self):
         for variables, part in (({"TESTS": "3"}, "parity"), ({"SANITIZED": "9"}, "sanitize")):
             status, said = self.run_script(**variables)
             self.assertEqual(status, 1)
@@ -125,25 +134,30 @@ class Script(unittest.TestCase):
         self.run_script("--only", "parity", BASIN_COMMIT="def456")
         self.assertNotIn("--- figures", self.report())
 
-    def test_what_cannot_be_done_is_refused_in_words(self):
-        for arguments, status, words in ((["--onyl"], 2, "'--onyl' is not an option"), (["--only"], 2, "needs one or several of build parity figures sanitize"),
-                                         (["--only", "tests"], 2, "there is no part 'tests'"), (["a", "b"], 2, "'b' is one argument too many"),
+    def test_wrong_usage_is_refused_with_a_message(self):
+        for arguments, status, words in ((["--onyl"], 2, "'--onyl' is not an option"),
+                                         (["--only"], 2, "needs one or several of build parity figures sanitize"),
+                                         (["--only", "tests"], 2, "there is no part 'tests'"),
+                                         (["a", "b"], 2, "'b' is one argument too many"),
                                          (["--only", "parity"], 1, "run tests/gpu.sh --only build first")):
             found, said = self.run_script(*arguments)
             self.assertEqual(found, status, said)
             self.assertIn(words, said)
-        for variables, words in (({"CUDACXX": "no-nvcc"}, "there is no 'no-nvcc'"), ({"CXX": "no-cxx"}, "there is no 'no-cxx'"), ({"JOBS": "all"}, "JOBS is 'all'"),
+        for variables, words in (({"CUDACXX": "no-nvcc"}, "there is no 'no-nvcc'"),
+                                 ({"CXX": "no-cxx"}, "there is no 'no-cxx'"), ({"JOBS": "all"}, "JOBS is 'all'"),
                                  ({"BASIN_INCLUDE": "/no/such/folder"}, "which is no folder")):
             found, said = self.run_script(**variables)
             self.assertEqual(found, 1, said)
             self.assertIn(words, said)
 
     def test_tools_of_the_sanitizer_are_chosen_by_name(self):
-        for variables, tools in (({}, ["memcheck", "racecheck", "synccheck"]), ({"TOOLS": "racecheck"}, ["racecheck"])):
+        every = ["memcheck", "racecheck", "synccheck"]
+        for variables, tools in (({}, every), ({"TOOLS": "racecheck"}, ["racecheck"])):
             self.run_script("--only", "build,sanitize", **variables)
-            self.assertEqual([line.split()[1] for line in self.report().splitlines() if line.startswith("compute-sanitizer ")], tools)
+            lines = [line for line in self.report().splitlines() if line.startswith("compute-sanitizer ")]
+            self.assertEqual([line.split()[1] for line in lines], tools)
 
-    def test_without_a_gpu_it_compiles_for_a_named_target_alone(self):
+    def test_without_a_gpu_it_only_compiles_for_a_named_target(self):
         (self.root / "bin/nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
         self.assertIn("finds no GPU", self.run_script()[1])
         self.assertEqual(self.run_script("--only", "build", ARCH="80")[0], 0)

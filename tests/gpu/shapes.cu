@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Policy BASIN_CASE / 3 of shape_policies() in storage BASIN_CASE % 3, at every dim that kernels are made for (fp32: at the least and the
-// largest, which take nvcc long enough): unobserved, and watched.
+// Policy BASIN_CASE / 3 of shape_policies() in storage BASIN_CASE % 3, at every dim that has kernels (fp32: at the
+// smallest and the largest, which nvcc compiles slowly enough), with and without observers.
 
 #include "gpu/device_call.cuh"
 #include "gpu/policies.hpp"
@@ -10,7 +10,8 @@ namespace basin_test {
 template <class E>
 using forward_tuning = std::conditional_t<sizeof(E) == 4, forward_of_dims<64, 256>, basin::gpu::default_tuning>;
 template <class E>
-using backward_tuning = std::conditional_t<sizeof(E) == 4, backward_of_dims<64, 256>, basin::gpu::default_backward_tuning>;
+using backward_tuning =
+    std::conditional_t<sizeof(E) == 4, backward_of_dims<64, 256>, basin::gpu::default_backward_tuning>;
 
 template <class Attention, class E, class Out>
 void forward_on_device(Attention const& use, host_call<E, Out> const& c) {

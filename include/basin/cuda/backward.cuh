@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Gradients through attention on a GPU: the entry that checks, and the kernels that it launches.
+// Gradients of attention on a GPU: the entry that checks a call, and the kernels that it launches.
 
 #include <cstddef>
 #include <span>
@@ -14,7 +14,7 @@ namespace basin {
 
 namespace gpu::detail {
 
-/// A backward call in both generations.
+/// The types of a backward call in both generations of kernels.
 template <class E, int Dim, class Attention, class Arguments, class Selector>
 struct backward_calls {
   template <class S>
@@ -23,34 +23,40 @@ struct backward_calls {
   using hopper = typename hopper_call<of, E, Dim, Selector>::type;
 };
 
-/// Blocks of queries, then blocks of keys.
+/// Launches the kernel whose blocks own queries, then the one whose blocks own keys.
 template <class Selector, class E, class Attention, class Arguments>
 void launch_backward(char const* who, Attention const& use, Arguments const& rest, cudaStream_t stream) {
   for_dim<Selector>(who, rest.p, [&](auto dim) {
     using calls = backward_calls<E, dim, Attention, Arguments, Selector>;
-    launch_best<query_gradient_block, typename calls::portable, typename calls::hopper>(who, use, rest, rest.k, rest.v, stream);
-    launch_best<key_gradient_block, typename calls::portable, typename calls::hopper>(who, use, rest, rest.q, rest.dout, stream);
+    using portable = typename calls::portable;
+    using hopper = typename calls::hopper;
+    launch_best<query_gradient_block, portable, hopper>(who, use, rest, rest.k, rest.v, stream);
+    launch_best<key_gradient_block, portable, hopper>(who, use, rest, rest.q, rest.dout, stream);
   });
 }
 
 }  // namespace gpu::detail
 
-/// How many bytes of the device's memory backward() wants to work in: finished rows, and one number or more of each.
+/// Bytes of device memory that backward() needs as workspace: for each row its finished state and its deltas.
 template <class Attention>
 std::size_t backward_workspace(Attention const&, problem const& p) {
   using normalizer_type = decltype(Attention::normalize);
   using arguments = gpu::detail::backward_arguments<float, normalizer_type, float>;
-  return static_cast<std::size_t>(p.batch * p.heads * p.queries) * (sizeof(gpu::detail::kept_row<normalizer_type>) + sizeof(typename arguments::delta_type));
+  constexpr std::size_t row_bytes = sizeof(gpu::detail::kept_row<normalizer_type>);
+  constexpr std::size_t delta_bytes = sizeof(typename arguments::delta_type);
+  return static_cast<std::size_t>(p.batch * p.heads * p.queries) * (row_bytes + delta_bytes);
 }
 
 namespace gpu::detail {
 
-/// What both entries below ask of a call.
+/// The checks that both entries below share.
 template <class Attention, class E, class G>
-problem checked_backward(char const* who, Attention const& use, view<E, 4> const& q, view<E, 4> const& k, view<E, 4> const& v, view<E, 4> const& dout, view<G, 4> const& dq,
-                         view<G, 4> const& dk, view<G, 4> const& dv, std::span<std::byte const> workspace) {
+problem checked_backward(char const* who, Attention const& use, view<E, 4> const& q, view<E, 4> const& k,
+                         view<E, 4> const& v, view<E, 4> const& dout, view<G, 4> const& dq, view<G, 4> const& dk,
+                         view<G, 4> const& dv, std::span<std::byte const> workspace) {
   static_assert(has_jacobian<decltype(Attention::normalize)>,
-                "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
+                "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; "
+                "see concepts/normalizer.hpp");
   require_policies_of_a_gpu<Attention>();
   problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
   check_policies(who, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
@@ -60,39 +66,43 @@ problem checked_backward(char const* who, Attention const& use, view<E, 4> const
 
 }  // namespace gpu::detail
 
-/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. All memory is the device's. Observers see what
-/// they see in forward(), to rounding.
+/// Gradients of a loss through forward(): from dout = dL/do, computes dL/dq, dL/dk and dL/dv. All memory is device
+/// memory. Observers receive the values of forward(), to rounding.
 ///
 /// Source      as cpu::backward()
-/// Shapes      as cpu::backward(); dims of up to 256; workspace of backward_workspace() bytes, 16-byte aligned
-/// Precision   as forward(); weights and gradients of scores are rounded to the storage type before they meet rows
-/// Edges       a NaN in k, q or dout reaches all gradients of the blocks that meet its tile, seen or not, as in forward()
-/// Cost        ten products where the normalizer is online: rows are made once more, then met for delta, for dq, and by the keys; the
-///             search's sweeps more for others
+/// Shapes      as cpu::backward(); dims up to 256; workspace of backward_workspace() bytes, 16-byte aligned
+/// Precision   as forward(); weights and gradients of scores are rounded to the storage type before they are multiplied
+/// Edges       a NaN in k, q or dout reaches all gradients of the blocks that process its tile, visible or not, as in
+///             forward()
+/// Cost        ten products where the normalizer is online: the rows are recomputed, then one pass each computes delta,
+///             dq, and the gradients of the keys. Other normalizers add the passes of their search
 /// Throws      as forward()
-/// Errors      static_assert: no jacobian(), and as forward()
-/// Determinism run_to_run; no atomics. Nothing is allocated and nothing waits for the device
+/// Errors      static_assert: a normalizer without jacobian(), and as forward()
+/// Determinism run_to_run; no atomics. It allocates nothing and does not synchronise with the device
 template <class Selector = gpu::default_backward_tuning, class Attention, class E, class G>
-void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<E, 4> dout, view<G, 4> dq, view<G, 4> dk, view<G, 4> dv, cudaStream_t stream,
-              std::span<std::byte> workspace) {
+void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<E, 4> dout, view<G, 4> dq,
+              view<G, 4> dk, view<G, 4> dv, cudaStream_t stream, std::span<std::byte> workspace) {
   using normalizer_type = decltype(Attention::normalize);
   constexpr char const* who = "basin::backward";
   problem const p = gpu::detail::checked_backward(who, use, q, k, v, dout, dq, dk, dv, workspace);
   using arguments = gpu::detail::backward_arguments<std::remove_const_t<E>, normalizer_type, G>;
   auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data());
   auto* const deltas = reinterpret_cast<typename arguments::delta_type*>(kept + p.batch * p.heads * p.queries);
-  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(who, use, arguments{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas}, stream);
+  arguments const rest{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas};
+  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(who, use, rest, stream);
 }
 
-/// The same after a forward() that kept its rows in `saved` and wrote `out`: seven products, where the carry of the Jacobian is the weight
-/// (carries_weights, concepts/normalizer.hpp: softmax and its kin, top_k) or there is none (sigmoid, relu); nine for others.
+/// The same after a forward() that kept its rows in `saved` and wrote `out`. It takes seven products where the carry of
+/// the Jacobian is the weight (carries_weights, concepts/normalizer.hpp: softmax and related normalizers, top_k) or
+/// where there is none (sigmoid, relu), and nine for others.
 ///
 /// Shapes      as above; out as forward() wrote it, in the type of q; saved as forward() left it
-/// Precision   as above; delta is made of the outputs as they were rounded
+/// Precision   as above; delta is computed from the rounded outputs
 /// Throws      as above
 template <class Selector = gpu::default_backward_tuning, class Attention, class E, class G>
-void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<std::type_identity_t<E>, 4> out, view<E, 4> dout, view<G, 4> dq, view<G, 4> dk,
-              view<G, 4> dv, cudaStream_t stream, std::span<std::byte> workspace, std::span<std::byte> saved) {
+void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<std::type_identity_t<E>, 4> out,
+              view<E, 4> dout, view<G, 4> dq, view<G, 4> dk, view<G, 4> dv, cudaStream_t stream,
+              std::span<std::byte> workspace, std::span<std::byte> saved) {
   using normalizer_type = decltype(Attention::normalize);
   constexpr char const* who = "basin::backward";
   problem const p = gpu::detail::checked_backward(who, use, q, k, v, dout, dq, dk, dv, workspace);
@@ -102,7 +112,8 @@ void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vi
   gpu::detail::require_workspace(who, "memory of saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
   auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(saved.data());
   auto* const deltas = reinterpret_cast<typename arguments::delta_type*>(workspace.data());
-  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(who, use, arguments{{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas}, out}, stream);
+  arguments const rest{{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas}, out};
+  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(who, use, rest, stream);
 }
 
 }  // namespace basin

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A step of generation on a GPU: few queries against many keys, in one view or in pages.
+// One decoding step on a GPU: few queries against many keys, which lie in one view or in pages.
 
 #include <cstddef>
 #include <span>
@@ -14,13 +14,13 @@ namespace basin {
 
 namespace gpu::detail {
 
-/// Keys of one part: a number of the problem alone, so that the bits do not depend on the device.
+/// Keys of one part. It depends on the problem alone, so that the bits do not depend on the device.
 inline constexpr index_t keys_per_split = 1024;
 
 template <class Attention>
 using part_of = row_part<decltype(Attention::normalize), observation<decltype(Attention::observe)>>;
 
-/// Bytes of each piece of the workspace, a multiple of 16.
+/// `bytes` rounded up to a multiple of 16, so that every piece of the workspace is aligned.
 constexpr std::size_t padded_bytes(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
 
 template <class Attention>
@@ -32,37 +32,45 @@ template <class E>
 problem decode_problem(char const* who, view<E, 4> const& q, view<E, 4> const& k, view<E, 4> const& v) {
   return check_inputs(who, q, k, v);
 }
-/// Of pages only what the host can see is checked: their table and lengths are the device's.
+/// Checks of pages what the host can read. Their table and lengths lie in device memory.
 template <class E>
 problem decode_problem(char const* who, view<E, 4> const& q, paged_view<E> const& k, paged_view<E> const& v) {
   basin::detail::require_extents(who, "q", q);
   basin::detail::require_extents(who, "the pool of k", k.pages);
   basin::detail::require_extents(who, "the pool of v", v.pages);
   basin::detail::require_equal(who, "the number of lengths of k", k.lengths.extent(0), "the batch of q", q.extent(0));
-  basin::detail::require_equal(who, "the number of rows of the table of k", k.table.extent(0), "the batch of q", q.extent(0));
-  basin::detail::require_equal(who, "the number of rows of the table of v", v.table.extent(0), "the batch of q", q.extent(0));
+  basin::detail::require_equal(who, "the number of rows of the table of k", k.table.extent(0), "the batch of q",
+                               q.extent(0));
+  basin::detail::require_equal(who, "the number of rows of the table of v", v.table.extent(0), "the batch of q",
+                               q.extent(0));
   basin::detail::require_equal(who, "the number of heads of v", v.heads(), "that of k", k.heads());
   basin::detail::require_equal(who, "the dim of k", k.dim(), "the dim of q", q.extent(3));
-  basin::detail::require_equal(who, "how many values fit the table of v", v.table.extent(1) * v.page_size(), "how many keys fit that of k",
-                               k.table.extent(1) * k.page_size());
+  basin::detail::require_equal(who, "how many values fit the table of v", v.table.extent(1) * v.page_size(),
+                               "how many keys fit that of k", k.table.extent(1) * k.page_size());
   if (q.extent(1) % k.heads() != 0)
-    throw shape_error(message(who, ": q has ", q.extent(1), " heads and k has ", k.heads(), "; query heads must be a multiple of key heads"));
+    throw shape_error(message(who, ": q has ", q.extent(1), " heads and k has ", k.heads(),
+                              "; query heads must be a multiple of key heads"));
   return {q.extent(0), q.extent(1), k.heads(), q.extent(2), k.table.extent(1) * k.page_size(), q.extent(3), v.dim()};
 }
 
-/// Parts of the keys and their joining, or one block for all keys; then the keys that are watched.
+/// Launches the parts of the keys and their merge, or one block for all keys; then the kernel for observed keys.
 template <int Dim, class Selector, class Attention, class E, class N, class Out, class Keys>
-void launch_decode(char const* who, Attention const& use, forward_arguments<E, N, Out, Keys> plain, cudaStream_t stream, std::span<std::byte> workspace) {
+void launch_decode(char const* who, Attention const& use, forward_arguments<E, N, Out, Keys> plain, cudaStream_t stream,
+                   std::span<std::byte> workspace) {
   constexpr auto watches_keys = observation<decltype(Attention::observe)>::key_values > 0;
-  static_assert(keys_per_split % Selector::of(sizeof(E), Dim).columns == 0, "basin: keys of a part are met in whole tiles");
+  static_assert(keys_per_split % Selector::of(sizeof(E), Dim).columns == 0,
+                "basin: the keys of a part must be a multiple of the columns of a tile");
   problem const& p = plain.p;
   index_t const rows = p.batch * p.heads * p.queries, splits = splits_of<Attention>(p);
   if constexpr (watches_keys) plain.kept = reinterpret_cast<kept_row<N>*>(workspace.data());
   if constexpr (plan_forward<Attention>() == way::stream)
     if (splits > 1) {
-      std::byte* const room = workspace.data() + (watches_keys ? padded_bytes(static_cast<std::size_t>(rows) * sizeof(kept_row<N>)) : 0);
-      auto* const parts = reinterpret_cast<part_of<Attention>*>(room);
-      auto* const outputs = reinterpret_cast<float*>(room + padded_bytes(static_cast<std::size_t>(rows * splits) * sizeof(part_of<Attention>)));
+      std::size_t const kept_bytes =
+          watches_keys ? padded_bytes(static_cast<std::size_t>(rows) * sizeof(kept_row<N>)) : 0;
+      std::size_t const part_bytes = static_cast<std::size_t>(rows * splits) * sizeof(part_of<Attention>);
+      std::byte* const after_kept = workspace.data() + kept_bytes;
+      auto* const parts = reinterpret_cast<part_of<Attention>*>(after_kept);
+      auto* const outputs = reinterpret_cast<float*>(after_kept + padded_bytes(part_bytes));
       split_call<E, Dim, Attention, Out, Keys, Selector> const c(use, {plain, splits, keys_per_split, parts, outputs});
       launch<split_block>(who, c, stream);
       launch<join_block>(who, c, stream);
@@ -76,27 +84,35 @@ void launch_decode(char const* who, Attention const& use, forward_arguments<E, N
 
 }  // namespace gpu::detail
 
-/// How many bytes of the device's memory decode() wants to work in: the parts of every row, and finished rows where somebody watches the keys.
-/// `keys` of the problem: with pages, as many as fit the table.
+/// Bytes of device memory that decode() needs as workspace: for the parts of every row, and for finished rows where
+/// keys are observed. With pages, `keys` of the problem is the number of keys that fit the table.
 template <class Attention>
 std::size_t decode_workspace(Attention const&, problem const& p) {
   using namespace gpu::detail;
-  auto const rows = static_cast<std::size_t>(p.batch * p.heads * p.queries), parts = rows * static_cast<std::size_t>(splits_of<Attention>(p));
-  std::size_t const kept = observation<decltype(Attention::observe)>::key_values > 0 ? padded_bytes(rows * sizeof(kept_row<decltype(Attention::normalize)>)) : 0;
-  return kept + (splits_of<Attention>(p) > 1 ? padded_bytes(parts * sizeof(part_of<Attention>)) + parts * static_cast<std::size_t>(p.value_dim) * sizeof(float) : 0);
+  using kept_type = kept_row<decltype(Attention::normalize)>;
+  auto const rows = static_cast<std::size_t>(p.batch * p.heads * p.queries);
+  auto const splits = static_cast<std::size_t>(splits_of<Attention>(p)), parts = rows * splits;
+  bool const watches_keys = observation<decltype(Attention::observe)>::key_values > 0;
+  std::size_t const kept_bytes = watches_keys ? padded_bytes(rows * sizeof(kept_type)) : 0;
+  if (splits <= 1) return kept_bytes;
+  std::size_t const output_bytes = parts * static_cast<std::size_t>(p.value_dim) * sizeof(float);
+  return kept_bytes + padded_bytes(parts * sizeof(part_of<Attention>)) + output_bytes;
 }
 
-/// forward() for few queries against many keys. Keys are split in parts of 1024, each for a block, where the normalizer is online; others
-/// meet all keys in one block a group of heads.
+/// forward() for few queries against many keys. Where the normalizer is online, the keys are split into parts of 1024,
+/// one block each. For other normalizers one block for each group of heads processes all keys.
 ///
-/// Shapes      as forward(), or k and v as paged_view of the device's memory; the queries are the last Nq of the positions of their own
-///             sequence. With pages the problem that masks, pruners and observers are told of has as many keys as fit the table
-/// Edges       as forward(); a sequence of length 0 gives 0. That pages exist is not checked: table and lengths are the device's
-/// Cost        reads k and v once a key head
+/// Shapes      as forward(), or k and v as paged_view of device memory; the queries are the last Nq positions of their
+///             own sequence. With pages, masks, pruners and observers are given a problem with as many keys as fit the
+///             table
+/// Edges       as forward(); a sequence of length 0 gives 0. Page numbers are not checked, because table and lengths
+///             lie in device memory
+/// Cost        reads k and v once for each key head
 /// Throws      as forward()
 /// Determinism as forward(); the bits do not depend on the device
 template <class Selector = gpu::default_tuning, class Attention, class E, class Keys, class Out>
-void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out, cudaStream_t stream, std::span<std::byte> workspace) {
+void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out, cudaStream_t stream,
+            std::span<std::byte> workspace) {
   using namespace gpu::detail;
   require_policies_of_a_gpu<Attention>();
   constexpr char const* who = "basin::decode";
@@ -108,8 +124,11 @@ void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out
   require_workspace(who, "workspace", "decode_workspace", workspace, decode_workspace(use, p));
   for_dim<Selector>(who, p, [&](auto dim) {
     forward_arguments<std::remove_const_t<E>, decltype(Attention::normalize), Out, Keys> plain{p, q, k, v, out};
-    if constexpr (requires { typename Selector::few_rows; })
-      if (p.queries * (p.heads / p.kv_heads) <= Selector::few_rows::rows) return launch_decode<dim, typename Selector::few_rows>(who, use, plain, stream, workspace);
+    if constexpr (requires { typename Selector::few_rows; }) {
+      using few_rows = typename Selector::few_rows;
+      if (p.queries * (p.heads / p.kv_heads) <= few_rows::rows)
+        return launch_decode<dim, few_rows>(who, use, plain, stream, workspace);
+    }
     launch_decode<dim, Selector>(who, use, plain, stream, workspace);
   });
 }

@@ -7,19 +7,20 @@
 
 namespace basin {
 
-/// A call of the CUDA runtime that failed.
+/// A failed call of the CUDA runtime.
 struct cuda_error : error {
   using error::error;
 };
 
 namespace gpu::detail {
 
-/// Errors    cuda_error: names the entry, the call, what CUDA says and the device
+/// Errors    cuda_error, which names the entry, the call, the error and the device
 inline void require(char const* who, char const* what, cudaError_t status) {
   if (status == cudaSuccess) return;
   int device = -1;
   cudaGetDevice(&device);
-  throw cuda_error(message(who, ": ", what, " failed on device ", device, ": ", cudaGetErrorName(status), ", ", cudaGetErrorString(status)));
+  throw cuda_error(message(who, ": ", what, " failed on device ", device, ": ", cudaGetErrorName(status), ", ",
+                           cudaGetErrorString(status)));
 }
 
 }  // namespace gpu::detail

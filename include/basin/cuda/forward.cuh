@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Attention on a GPU: the entry that checks, and the kernels that it launches.
+// Attention on a GPU: the entry that checks a call, and the kernels that it launches.
 
 #include <cstddef>
 #include <span>
@@ -14,7 +14,7 @@ namespace basin {
 
 namespace gpu::detail {
 
-/// A forward call in both generations.
+/// The types of a forward call in both generations of kernels.
 template <class E, int Dim, class Attention, class Out, class Selector>
 struct forward_calls {
   template <class S>
@@ -25,52 +25,64 @@ struct forward_calls {
 
 }  // namespace gpu::detail
 
-/// How many bytes of the device's memory the rows of a call take that forward() keeps for backward(): a few numbers a query and head.
+/// Bytes of device memory for the rows that forward() keeps for backward(): a few numbers for each query and head.
 template <class Attention>
 std::size_t saved_rows_bytes(Attention const&, problem const& p) {
-  return static_cast<std::size_t>(p.batch * p.heads * p.queries) * sizeof(gpu::detail::kept_row<decltype(Attention::normalize)>);
+  using kept_type = gpu::detail::kept_row<decltype(Attention::normalize)>;
+  return static_cast<std::size_t>(p.batch * p.heads * p.queries) * sizeof(kept_type);
 }
 
-/// How many bytes of the device's memory forward() wants to work in: finished rows, where somebody watches the keys and nobody saves them.
+/// Bytes of device memory that forward() needs as workspace: finished rows, where keys are observed and no memory for
+/// saved rows is passed.
 template <class Attention>
 std::size_t forward_workspace(Attention const& use, problem const& p) {
   return observation<decltype(Attention::observe)>::key_values == 0 ? 0 : saved_rows_bytes(use, p);
 }
 
-/// o_i = sum_j w_ij v_j on a GPU, and what the observers see. All memory is the device's: q, k, v, out, what policies point to, and the
-/// workspace. Rows are kept in `saved`, where it is given, of saved_rows_bytes() bytes, 16-byte aligned: backward() then need not make them
-/// again, and no workspace is wanted.
+/// o_i = sum_j w_ij v_j on a GPU, with observers. All memory is device memory: q, k, v, out, what policies point to,
+/// and the workspace. If `saved` is given (saved_rows_bytes() bytes, 16-byte aligned), the rows are kept there:
+/// backward() then need not recompute them, and no workspace is needed.
 ///
-/// Shapes      as cpu::forward(); dims of up to 256; workspace of forward_workspace() bytes, 16-byte aligned
-/// Precision   bf16 and fp16: products on tensor cores, sums in fp32, terms rounded to the storage type before they meet the values,
-///             as they go, before they are normalised: in fp16 a term above 65504 overflows (relu, squared_relu, self_adjusted_plain of
-///             large scores), in bf16 none does; fp32 exactly and slowly, or with operands of products rounded to TF32 (Selector = gpu::tf32_tuning)
-/// Edges       a query that sees nothing gives 0. A NaN or an infinity in v reaches every row of a block (64 queries of all heads of a group)
-///             that meets its tile of keys, seen or not: 0 times it is a NaN here, unlike on the host;
-///             with normalizers that give zeros (concepts/normalizer.hpp) it may be left out where 16 rows give 16 keys no weight
-///             Where terms are exponentials (exponential_normalizer), scores below about -1e7 count as keys that are not seen
-/// Cost        one sweep over the keys for online normalizers; 2 to 4 and the search's for others; half a sweep more where somebody watches keys
+/// Shapes      as cpu::forward(); dims up to 256; workspace of forward_workspace() bytes, 16-byte aligned
+/// Precision   bf16 and fp16: products on tensor cores, sums in fp32. Unnormalised weights are rounded to the storage
+///             type before they are multiplied by the values: in fp16 one above 65504 overflows (relu, squared_relu,
+///             self_adjusted_plain with large scores), in bf16 none does.
+///             fp32: exact and slow, or with operands of products rounded to TF32 (Selector = gpu::tf32_tuning)
+/// Edges       a query without visible keys gives 0. A NaN or an infinity in v reaches every row of a block (64 queries
+///             of all heads of a group) that processes its tile of keys, visible or not, because 0 times it is NaN
+///             here, unlike on the host. With normalizers that give zeros (concepts/normalizer.hpp) the product may be
+///             skipped where 16 rows give 16 keys no weight.
+///             Where unnormalised weights are exponentials (exponential_normalizer), keys with scores below about -1e7
+///             count as hidden
+/// Cost        one pass over the keys for online normalizers; 2 to 4 and those of the search for others; half a pass
+///             more where keys are observed
 /// Throws      shape_error, value_error, unsupported_error before anything is launched; cuda_error
-/// Errors      static_assert: a normalizer that wants whole rows, observers of whole rows or without merge(), q, k and v of several types
-/// Determinism run_to_run; no atomics. Nothing is allocated and nothing waits for the device, so that a graph may capture it
+/// Errors      static_assert: a normalizer of whole rows, observers of whole rows or without merge(), q, k and v of
+///             different types
+/// Determinism run_to_run; no atomics. It allocates nothing and does not synchronise with the device, so a CUDA graph
+///             may capture it
 template <class Selector = gpu::default_tuning, class Attention, class E, class Out>
-void forward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<Out, 4> out, cudaStream_t stream, std::span<std::byte> workspace = {},
-             std::span<std::byte> saved = {}) {
+void forward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<Out, 4> out, cudaStream_t stream,
+             std::span<std::byte> workspace = {}, std::span<std::byte> saved = {}) {
   using normalizer_type = decltype(Attention::normalize);
   using watch_type = observation<decltype(Attention::observe)>;
   gpu::detail::require_policies_of_a_gpu<Attention>();
   constexpr char const* who = "basin::forward";
   problem const p = check_forward(who, q, k, v, out);
   check_policies(who, use, p, operands_of_forward(q, k, v, out));
-  if (saved.empty()) gpu::detail::require_workspace(who, "workspace", "forward_workspace", workspace, forward_workspace(use, p));
-  else gpu::detail::require_workspace(who, "memory for saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
+  using gpu::detail::require_workspace;
+  if (saved.empty()) require_workspace(who, "workspace", "forward_workspace", workspace, forward_workspace(use, p));
+  else require_workspace(who, "memory for saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
   gpu::detail::for_dim<Selector>(who, p, [&](auto dim) {
-    using call = gpu::detail::forward_calls<std::remove_const_t<E>, dim, Attention, Out, Selector>;
+    using calls = gpu::detail::forward_calls<std::remove_const_t<E>, dim, Attention, Out, Selector>;
+    using portable = typename calls::portable;
+    using hopper = typename calls::hopper;
     auto const rows = !saved.empty() ? saved : watch_type::key_values > 0 ? workspace : std::span<std::byte>();
     auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(rows.data());
-    typename call::portable::arguments const rest{p, q, k, v, out, kept};
-    gpu::detail::launch_best<gpu::detail::forward_block, typename call::portable, typename call::hopper>(who, use, rest, k, v, stream);
-    if constexpr (watch_type::key_values > 0) gpu::detail::launch_best<gpu::detail::watch_block, typename call::portable, typename call::hopper>(who, use, rest, q, q, stream);
+    typename portable::arguments const rest{p, q, k, v, out, kept};
+    gpu::detail::launch_best<gpu::detail::forward_block, portable, hopper>(who, use, rest, k, v, stream);
+    if constexpr (watch_type::key_values > 0)
+      gpu::detail::launch_best<gpu::detail::watch_block, portable, hopper>(who, use, rest, q, q, stream);
   });
 }
 

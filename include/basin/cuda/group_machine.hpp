@@ -1,50 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What a kernel may ask of a machine of Hopper's generation besides: an engine that copies boxes of tensors, barriers that count bytes, and
-// products that four warps start together and wait for later.
+// What a kernel needs of a Hopper machine beside cuda/machine.hpp: TMA copies of boxes, barriers that count bytes, and
+// asynchronous products of four warps.
 
 #include "basin/cuda/machine.hpp"
 
 namespace basin::gpu {
 
-/// Where a matrix of numbers of 16 bits lies in shared memory, as products of four warps read it (PTX ISA, "Matrix Descriptor"). It is cut
-/// in panels of 64 numbers, 128 bytes, a row; in a panel chunk c of 16 bytes of row r stands at chunk c ^ (r % 8). Panels begin at multiples of
-/// 1024 bytes.
+/// A descriptor of a matrix of 16-bit numbers in shared memory, as wgmma reads it (PTX ISA, "Matrix Descriptor"). The
+/// matrix is divided into column panels of 64 numbers (128 bytes). In a panel, chunk c of 16 bytes of row r is stored
+/// at chunk c ^ (r % 8) (128-byte swizzle). Panels begin at multiples of 1024 bytes.
 struct shared_matrix {
   static constexpr int panel = 64, atom = 1024;                  // numbers of a row of a panel; bytes of 8 such rows
 
-  std::uint32_t low;                                             // where it begins, and from panel to panel
-  static constexpr std::uint32_t high = atom / 16 | 1u << 30;    // from 8 rows to the next 8; chunks of 128 bytes trade places
+  std::uint32_t low;                                             // start address; bytes from panel to panel
+  static constexpr std::uint32_t high = atom / 16 | 1u << 30;    // bytes from 8 rows to the next 8; 128-byte swizzle
 
-  /// `address` in shared memory; `from_panel_to_panel` in bytes, where the product reads several side by side.
+  /// `address` in shared memory; `from_panel_to_panel` in bytes, for products that read several panels.
   static BASIN_HD constexpr shared_matrix at(std::uint32_t address, int from_panel_to_panel) {
     return {(address & 0x3ffff) >> 4 | static_cast<std::uint32_t>(from_panel_to_panel) / 16 << 16};
   }
-  /// The same matrix some bytes on.
+  /// The descriptor of the matrix that begins `bytes` later.
   BASIN_HD constexpr shared_matrix operator+(int bytes) const { return {low + static_cast<std::uint32_t>(bytes / 16)}; }
 };
 
-/// What a barrier in shared memory is to those who do not look inside.
+/// An mbarrier in shared memory.
 struct alignas(8) arrival_barrier {
   std::uint64_t opaque;
 };
 
-/// A machine with four warps to a group. Threads of a group make the same calls in the same order.
+/// A machine whose warps form groups of four. All threads of a group make the same calls in the same order.
 ///
-/// Requires  address(shared): as descriptors have it;
-///           start(barrier, arrivals), barriers_started(): by one thread, before a sync();
-///           arrive(barrier); arrive_expecting(barrier, bytes): a phase ends when all have arrived and all bytes are there;
-///           wait(barrier, parity): until the phase of this parity has ended; the phase before the first counts as ended;
-///           copy_box(tensor, panel of the row, row, head, batch, to, barrier): a box of 64 numbers of some rows, zeros beyond the tensor;
-///           show_writes(): what this thread wrote to shared memory is seen by products and copies that start after the next sync;
-///           sync_some(barrier number, threads), arrive_some(likewise): some threads of the block meet, or are not waited for beyond their
-///           coming; sync_warp(): those of the warp; same_in_warp(number): what all lanes hold, known as such to the compiler;
-///           begin_products(): registers and memory are ready; multiply<E, N>(sums, a, b, add): [64, 16] by [N, 16]^T, both in shared memory,
-///           along their rows; mix<E, N>(sums, a, b): [64, 16] in registers by [16, N] in shared memory; end_products(): closes a set of them;
-///           wait_for_all_products_but<Sets>(); hold(sums or words): the compiler moves nothing that touches them across here
+/// Requires  address(shared): the address that descriptors contain;
+///           start(barrier, arrivals), barriers_started(): initialise barriers, by one thread, before a sync();
+///           arrive(barrier); arrive_expecting(barrier, bytes): a phase ends when all threads and all bytes have
+///           arrived; wait(barrier, parity): until the phase of this parity has ended; the phase before the first
+///           counts as ended; copy_box(tensor, column, row, head, batch, to, barrier): copies a box of 64 columns and
+///           some rows, zeros beyond the tensor;
+///           show_writes(): makes this thread's writes to shared memory visible to products and copies that start after
+///           the next sync;
+///           sync_some(barrier number, threads): a barrier for some threads of the block; arrive_some(likewise):
+///           arrives there and does not wait; sync_warp(): a barrier of the warp;
+///           same_in_warp(number): a number that all lanes hold, uniform for the compiler;
+///           begin_products(): orders earlier register and memory accesses before products;
+///           multiply<E, N>(sums, a, b, add): [64, 16] by [N, 16]^T, both in shared memory, row-major;
+///           mix<E, N>(sums, a, b): [64, 16] in registers by [16, N] in shared memory;
+///           end_products(): commits the products since the last commit as a set;
+///           wait_for_all_products_but<Sets>(): until at most the last Sets sets are pending;
+///           hold(sums or words): the compiler moves no access to them across this call
 template <class M>
-concept group_machine = machine<M> && requires(M const m, arrival_barrier* barrier, std::byte* shared, cuda::std::array<float, 4> (&sums)[8], shared_matrix b, words4 a, words4 (&words)[4]) {
+concept group_machine = machine<M> && requires(M const m, arrival_barrier* barrier, std::byte* shared,
+                                               cuda::std::array<float, 4> (&sums)[8], shared_matrix b, words4 a,
+                                               words4 (&words)[4]) {
   { m.address(shared) } -> std::same_as<std::uint32_t>;
   m.start(barrier, 1);
   m.barriers_started();
@@ -66,7 +74,7 @@ concept group_machine = machine<M> && requires(M const m, arrival_barrier* barri
   m.hold(words);
 };
 
-/// The accumulators of a product of a group: a thread holds of its warp's 16 rows what it holds of the sums of mma.sync, columns 8 n + ... in
-/// sums[n]; A in registers is held as there, too.
+/// The accumulators of a product of a group: each warp holds 16 rows. A lane holds them as it holds the sums of
+/// mma.sync, columns 8 n + ... in sums[n], and A in registers likewise.
 
 }  // namespace basin::gpu

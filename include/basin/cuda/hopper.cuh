@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A Hopper GPU as a machine (cuda/group_machine.hpp), sm_90a: one instruction a function.
+// A Hopper GPU as a machine (cuda/group_machine.hpp), sm_90a. Each function is one instruction.
 
 #include <cuda.h>
 
@@ -10,44 +10,61 @@
 
 namespace basin::gpu {
 
-/// How the two tensors that pass by lie in memory, for the engine that copies boxes. A kernel's argument in constant memory.
+/// The TMA maps of the two streamed tensors. A kernel parameter in constant memory.
 struct box_maps {
   CUtensorMap of[2];
 };
 
-/// `Computes`: whether its threads compute, or fetch for those who do.
-template <bool Computes>
+/// What the threads of a machine do: consumers compute, producers load.
+enum class role { consumer, producer };
+
+template <role Role>
 struct hopper : device {
-  static constexpr bool computes = Computes;
+  static constexpr bool computes = Role == role::consumer;
   box_maps const* maps;
 
   __device__ explicit hopper(box_maps const& tensors) : maps(&tensors) {}
-  __device__ hopper<false> fetching() const { return hopper<false>(*maps); }
+  __device__ hopper<role::producer> fetching() const { return hopper<role::producer>(*maps); }
 
-  /// Begins where panels may, at a multiple of 1024.
+  /// The shared memory from the first multiple of 1024 on, where column panels may begin.
   __device__ std::byte* shared() const {
     auto const start = reinterpret_cast<std::uintptr_t>(device::shared());
     return reinterpret_cast<std::byte*>((start + 1023) / 1024 * 1024);
   }
-  __device__ std::uint32_t address(void const* in_shared) const { return static_cast<std::uint32_t>(__cvta_generic_to_shared(in_shared)); }
+  __device__ std::uint32_t address(void const* in_shared) const {
+    return static_cast<std::uint32_t>(__cvta_generic_to_shared(in_shared));
+  }
 
-  __device__ void start(arrival_barrier* b, int arrivals) const { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address(b)), "r"(arrivals) : "memory"); }
+  __device__ void start(arrival_barrier* b, int arrivals) const {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address(b)), "r"(arrivals) : "memory");
+  }
   __device__ void barriers_started() const { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
-  __device__ void arrive(arrival_barrier* b) const { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address(b)) : "memory"); }
+  __device__ void arrive(arrival_barrier* b) const {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address(b)) : "memory");
+  }
   __device__ void arrive_expecting(arrival_barrier* b, int bytes) const {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address(b)), "r"(bytes) : "memory");
   }
   __device__ void wait(arrival_barrier* b, int parity) const {
-    asm volatile("{.reg .pred done; again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1; @!done bra again;}" ::"r"(address(b)), "r"(parity) : "memory");
+    asm volatile("{.reg .pred done; again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1; @!done bra again;}"
+                 ::"r"(address(b)), "r"(parity)
+                 : "memory");
   }
-  __device__ void copy_box(int tensor, int column, int row, int head, int batch, std::byte* to, arrival_barrier* b) const {
-    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];" ::"r"(address(to)), "l"(&maps->of[tensor]), "r"(column),
-                 "r"(row), "r"(head), "r"(batch), "r"(address(b))
+  __device__ void copy_box(int tensor, int column, int row, int head, int batch, std::byte* to,
+                           arrival_barrier* b) const {
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+                 "[%0], [%1, {%2, %3, %4, %5}], [%6];"
+                 ::"r"(address(to)), "l"(&maps->of[tensor]), "r"(column), "r"(row), "r"(head), "r"(batch),
+                 "r"(address(b))
                  : "memory");
   }
   __device__ void show_writes() const { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-  __device__ void sync_some(int number, int threads) const { asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
-  __device__ void arrive_some(int number, int threads) const { asm volatile("bar.arrive %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
+  __device__ void sync_some(int number, int threads) const {
+    asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
+  }
+  __device__ void arrive_some(int number, int threads) const {
+    asm volatile("bar.arrive %0, %1;" ::"r"(number), "r"(threads) : "memory");
+  }
   __device__ void sync_warp() const { __syncwarp(); }
   __device__ int same_in_warp(int n) const { return __shfl_sync(0xffffffffu, n, 0); }
 
@@ -58,7 +75,8 @@ struct hopper : device {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(Sets) : "memory");
   }
   template <class E, int N>
-  __device__ void multiply(cuda::std::array<float, 4> (&sums)[N / 8], shared_matrix a, shared_matrix b, bool add) const {
+  __device__ void multiply(cuda::std::array<float, 4> (&sums)[N / 8], shared_matrix a, shared_matrix b,
+                           bool add) const {
     detail::multiply_group<E, N>(sums, a, b, add);
   }
   template <class E, int N>
@@ -83,10 +101,11 @@ struct hopper : device {
     }
   }
 
-  /// A block of `Threads` that compute and 128 that fetch: registers go from these to those, as far as 64 Ki of them reach.
+  /// In a block of `Threads` consumer threads and 128 producer threads, registers move from the producers to the
+  /// consumers, within the 64 Ki registers of a multiprocessor.
   template <int Threads>
   __device__ void raise_registers() const {
-    static_assert(Threads <= 384, "basin: registers of a processor reach for three groups that compute");
+    static_assert(Threads <= 384, "basin: the registers of a multiprocessor suffice for three groups of consumers");
     if constexpr (Threads > 128) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Threads == 256 ? 232 : 152));
   }
   template <int Threads>
@@ -95,6 +114,6 @@ struct hopper : device {
   }
 };
 
-static_assert(group_machine<hopper<true>>);
+static_assert(group_machine<hopper<role::consumer>>);
 
 }  // namespace basin::gpu

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What a kernel may ask of the machine it runs on. Bodies of kernels are plain function templates over the machine, in .hpp files:
-// the GPU (cuda/device.cuh) is one machine, tests run the same bodies on the host with one fiber a thread.
+// What a kernel needs of the machine on which it runs. Bodies of kernels are plain function templates over the machine,
+// in .hpp files. The GPU (cuda/device.cuh) is one machine; tests run the same bodies on the host, one fiber a thread.
 
 #include <concepts>
 #include <cstdint>
@@ -14,30 +14,37 @@
 
 namespace basin::gpu {
 
-/// A word as lanes exchange it, and as operands of matrix products are held: one float, or two numbers of 16 bits.
+/// The unit of exchange between lanes and of operands of matrix products: one float, or two 16-bit numbers.
 using word = std::uint32_t;
 using words2 = cuda::std::array<word, 2>;
 using words4 = cuda::std::array<word, 4>;
 
-/// The arithmetic of products of floats whose operands are rounded to TF32: a relative error of 2^-11 each, at the speed of tensor cores. A
-/// selector that names it (tf32_tuning) asks for it.
+/// The arithmetic of products of floats whose operands are rounded to TF32, with a relative error of 2^-11 each, at the
+/// speed of tensor cores. A selector names it to choose it (tf32_tuning).
 struct tf32 {
   float number;
 };
 
 /// A machine runs blocks of threads, 32 of them a warp.
 ///
-/// Requires  thread(): number in the block; block(): number of the block; shared(): memory of the block, 16-byte aligned; sync():
-///           all threads of the block; any(bool): whether it is true in a thread of the block, a sync as well;
-///           any_of_warp(bool): whether it is true in a lane of the warp;
-///           from_lane_xor(word, mask): what another lane of the warp holds;
-///           copy_async(shared, global, there): 16 bytes, or zeros where they are not there, in the background; commit(): ends a group of copies; wait_for_all_but<N>(): until
-///           all but the last N groups of this thread have arrived, for this thread: others need a sync();
-///           load_matrices(row): four matrices of 8 rows of 16 bytes, lane l names row l % 8 of matrix l / 8; lane l gets word l % 4
-///           of row l / 4 of each; load_matrices_transposed(row): numbers of 16 bits, those 2 (l % 4) and its neighbour of column l / 4;
-///           pack<E>(low, high): two floats rounded to 16 bits in a word; multiply_add<E>(sums, a, b): the product of one
-///           instruction, below
-/// Laws      every thread of a warp makes the same calls in the same order, and every thread of a block the same sync()s
+/// Requires  thread(): number of the thread in the block; block(): number of the block;
+///           shared(): memory of the block, 16-byte aligned;
+///           sync(): barrier of all threads of the block;
+///           any(bool): whether it is true in any thread of the block, with a sync();
+///           any_of_warp(bool): whether it is true in any lane of the warp;
+///           from_lane_xor(word, mask): the word of lane (own lane ^ mask);
+///           copy_async(shared, global, there): copies 16 bytes asynchronously, zeros if not `there`;
+///           commit(): ends a group of copies;
+///           wait_for_all_but<N>(): waits until all but the last N groups of this thread have arrived. They are then
+///           visible to this thread; other threads need a sync();
+///           load_matrices(row): loads four matrices of 8 rows of 16 bytes. Lane l passes row l % 8 of matrix l / 8 and
+///           gets word l % 4 of row l / 4 of each matrix;
+///           load_matrices_transposed(row): the same for 16-bit numbers, transposed: lane l gets numbers 2 (l % 4) and
+///           2 (l % 4) + 1 of column l / 4;
+///           pack<E>(low, high): two floats rounded to 16 bits, in a word;
+///           multiply_add<E>(sums, a, b): the product of one instruction, below
+/// Laws      all threads of a warp make the same calls in the same order, all threads of a block the same calls of
+///           sync()
 template <class M>
 concept machine = requires(M const m, word w, std::byte* shared, std::byte const* from, cuda::std::array<float, 4> sums,
                            words4 a, words2 b) {
@@ -58,15 +65,15 @@ concept machine = requires(M const m, word w, std::byte* shared, std::byte const
   m.template multiply_add<tf32>(sums, a, b);
 };
 
-/// The product of one instruction: C [16, 8] += A [16, depth] B [depth, 8], spread over the lanes of a warp. With g = lane / 4 and
-/// t = lane % 4 a lane holds
+/// The product of one instruction: C [16, 8] += A [16, depth] B [depth, 8], distributed over the lanes of a warp. With
+/// g = lane / 4 and t = lane % 4, a lane holds
 ///   C  sums 0, 1: row g, columns 2 t and 2 t + 1; sums 2, 3: the same of row g + 8
 ///   A  words 0, 1: rows g and g + 8, word t; words 2, 3: the same, word t + 4
 ///   B  words 0, 1: words t and t + 4 of column g
-/// where a word is two neighbouring numbers of 16 bits along the depth of 16, or one float along a depth of 8.
+/// where a word is two neighbouring 16-bit numbers along a depth of 16, or one float along a depth of 8.
 ///
-/// E is what the operands are rounded to: 16-bit numbers, which words hold in pairs; float, whose products are exact to rounding of fp32; or tf32,
-/// for which floats are rounded to 10 bits behind the point, ties away from 0.
+/// E is the type to which operands are rounded: 16-bit numbers, two a word; float, whose products are exact up to fp32
+/// rounding; or tf32, for which floats are rounded to 10 mantissa bits, ties away from 0.
 template <class E>
 inline constexpr int product_depth = 32 / static_cast<int>(sizeof(E));
 

@@ -6,15 +6,15 @@
 
 namespace basin::gpu {
 
-/// How a forward call is worked on a GPU.
+/// The strategy of a forward call on a GPU.
 enum class way {
-  stream,                               // one sweep over the keys: rows are raised, what was added up is rescaled
-  count_and_stream,                     // the same, after a sweep that counts the keys that a row sees
-  sweeps                                // count, measure and search in sweeps of their own, then weights and outputs in a last one
+  stream,                               // one pass over the keys; sums are rescaled when the reference of a row changes
+  count_and_stream,                     // the same, after a pass that counts the visible keys of each row
+  sweeps                                // passes to count, measure and search; a last pass for weights and outputs
 };
 
-/// The choice, from the normalizer alone: who observes must change no bit of the output. Observers of keys, and those of rows that cannot
-/// follow a row that is rescaled on the way, are shown finished rows afterwards.
+/// The strategy depends on the normalizer alone, because observers must change no bit of the output. Observers of keys,
+/// and observers of rows that do not support rescaling, read finished rows afterwards.
 template <class Attention>
 BASIN_HD constexpr way plan_forward() {
   using normalizer_type = decltype(Attention::normalize);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Blocks on Hopper in two roles: one warp fetches what passes by for all others, who multiply. The fetching warp runs the same program as they
-// do, block for block and sweep for sweep, only that it fetches where they compute; so the two cannot get out of step.
+// Blocks on Hopper: a producer warp loads streamed tiles, consumer warps compute with them. The producer runs the same
+// program as the consumers, block for block and pass for pass, and loads where they compute. So both make the same
+// steps, and nothing has to be communicated.
 
 #include "basin/cuda/detail/bulk_tiles.hpp"
 
 namespace basin::gpu::detail {
 
-/// The tiles as the fetching warps see them: one thread of theirs asks for boxes, the others go by.
+/// The producer's side of the tile pipeline: one thread of one warp issues the copies, the other threads do nothing.
 template <class M, class Call>
 class bulk_fetcher {
  public:
@@ -23,27 +24,30 @@ class bulk_fetcher {
   BASIN_DEVICE void fetch_own(int, Keys const&, There const&, Row const&) const {}
 
   template <int Count, class First, class Second, class Next, class Meet>
-  BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index_t start, index_t last, Next const& next, Meet const&) {
-    if (m.thread() / 32 == Call::threads / 32)                   // next() may ask all lanes of a warp
-      for (index_t at = next(start); at < last; at = next(at + Call::cut.columns)) {
+  BASIN_DEVICE void over(First const&, Second const&, passing_rows const& from, index_t start, index_t last,
+                         Next const& next, Meet const&) {
+    if (m.thread() / 32 == Call::threads / 32)                   // a whole warp: next() may use votes of the warp
+      for (index_t row = next(start); row < last; row = next(row + Call::cut.columns)) {
         if (m.thread() % 32 != 0) continue;
         BASIN_UNROLL
-        for (int n = 0; n < Count; ++n) fetch(n, from, at);
+        for (int n = 0; n < Count; ++n) fetch(n, from, row);
       }
     m.sync_warp();
   }
   template <class First, class Second, class Next, class Weigh, class Lower>
-  BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index_t start, index_t last, Next const& next, sums_of_warp<Call::dim / 8>&,
-                                Weigh const& weigh, Lower const&) {
+  BASIN_DEVICE void over_mixing(First const& first, Second const& second, passing_rows const& from, index_t start,
+                                index_t last, Next const& next, sums_of_warp<Call::dim / 8>&, Weigh const& weigh,
+                                Lower const&) {
     over<2>(first, second, from, start, last, next, weigh);
   }
   BASIN_DEVICE scores_type product(int) const { return {}; }
   BASIN_DEVICE two_products<scores_type> both_products() const { return {}; }
   BASIN_DEVICE void mix(int, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
-  BASIN_DEVICE void mix_both(scores_type const&, sums_of_warp<Call::dim / 8>&, scores_type const&, sums_of_warp<Call::dim / 8>&) const {}
+  BASIN_DEVICE void mix_both(scores_type const&, sums_of_warp<Call::dim / 8>&, scores_type const&,
+                             sums_of_warp<Call::dim / 8>&) const {}
 
  private:
-  BASIN_DEVICE void fetch(int n, passing_rows const& from, index_t at) {
+  BASIN_DEVICE void fetch(int n, passing_rows const& from, index_t row) {
     using tile = typename layout::passing_tile;
     int const stage = met[n].template stage<layout::stages>();
     arrival_barrier* const arrived = layout::arrived(m, n, stage);
@@ -51,7 +55,8 @@ class bulk_fetcher {
     m.arrive_expecting(arrived, tile::bytes);
     BASIN_UNROLL
     for (int panel = 0; panel < tile::panels; ++panel)
-      m.copy_box(n, panel * shared_matrix::panel, static_cast<int>(at), static_cast<int>(from.head), from.batch, layout::passing(m, n, stage).start + panel * tile::panel_bytes, arrived);
+      m.copy_box(n, panel * shared_matrix::panel, static_cast<int>(row), static_cast<int>(from.head), from.batch,
+                 layout::passing(m, n, stage).start + panel * tile::panel_bytes, arrived);
     ++met[n].count;
   }
 
@@ -59,7 +64,7 @@ class bulk_fetcher {
   met_tiles met[layout::tensors];
 };
 
-/// The generation of kernels that Hopper runs: E of 16 bits, keys and values in one view that boxes can be copied from.
+/// The Hopper generation of kernels: E of 16 bits; keys and values lie in one view that TMA can copy.
 struct bulk {
   template <class M, class Call>
   using tiles = std::conditional_t<M::computes, bulk_tiles<M, Call>, bulk_fetcher<M, Call>>;
@@ -67,11 +72,11 @@ struct bulk {
   static constexpr int shared_bytes = bulk_layout<Call>::bytes;
 };
 
-/// Threads of a block of this generation: those that compute, and one group that fetches.
+/// Threads of a block of this generation: the consumers, and one group of producer threads.
 template <class Call>
 inline constexpr int threads_in_roles = Call::threads + 128;
 
-/// A block in its two roles. `m` is a machine of those who compute; m.fetching() is the same for the one who fetches.
+/// Runs a block in both roles. `m` is the machine of the consumers; m.fetching() is the same for the producer.
 template <template <class, class> class Block, class M, class Call>
 BASIN_DEVICE void run_in_roles(M const& m, Call const& c) {
   if (m.thread() == 0) bulk_layout<Call>::start_barriers(m);

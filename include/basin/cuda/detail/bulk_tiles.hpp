@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Tiles on Hopper as those see them who multiply, four warps at a time: they wait for what passes by, and say when they leave it.
+// Tiles on Hopper for the consumer warps.
 
 #include "basin/cuda/detail/bulk_layout.hpp"
 
 namespace basin::gpu::detail {
 
-/// The tiles as those see them who multiply.
+/// The consumer's side of a tile pipeline, four warps at a time: wait for a stage, multiply, release it.
 template <class M, class Call>
 class bulk_tiles {
  public:
@@ -17,7 +17,8 @@ class bulk_tiles {
   static constexpr bool products_of_warps = false;
   static constexpr bool computes = true;
 
-  BASIN_DEVICE bulk_tiles(M const& machine, Call const&) : m(machine), group(machine.same_in_warp(machine.thread() / 128)) {}
+  BASIN_DEVICE bulk_tiles(M const& machine, Call const&)
+      : m(machine), group(machine.same_in_warp(machine.thread() / 128)) {}
 
   template <class Keys, class There, class Row>
   BASIN_DEVICE void fetch_own(int n, Keys const& from, There const& there, Row const& row) const {
@@ -25,38 +26,41 @@ class bulk_tiles {
   }
 
   template <int Count, class First, class Second, class Next, class Meet>
-  BASIN_DEVICE void over(First const&, Second const&, passing_rows const&, index_t start, index_t last, Next const& next, Meet const& meet) {
+  BASIN_DEVICE void over(First const&, Second const&, passing_rows const&, index_t start, index_t last,
+                         Next const& next, Meet const& meet) {
     show_own();
-    for (index_t at = next(start); at < last; at = next(at + Call::cut.columns)) {
+    for (index_t row = next(start); row < last; row = next(row + Call::cut.columns)) {
       BASIN_UNROLL
       for (int n = 0; n < Count; ++n) await(n);
-      meet(at);
+      meet(row);
       BASIN_UNROLL
       for (int n = 0; n < Count; ++n) leave(n);
     }
   }
 
-  /// Scores of the next tile are made while the weights of the last one are mixed. So `sums` are not to be touched by weigh(), but by lower().
+  /// Computes the scores of the next tile while the weights of the last one are multiplied by the values. So weigh()
+  /// must not touch `sums`; lower() may.
   template <class First, class Second, class Next, class Weigh, class Lower>
-  BASIN_DEVICE void over_mixing(First const&, Second const&, passing_rows const&, index_t start, index_t last, Next const& next, sums_of_warp<Call::dim / 8>& sums,
-                                Weigh const& weigh, Lower const& lower) {
+  BASIN_DEVICE void over_mixing(First const&, Second const&, passing_rows const&, index_t start, index_t last,
+                                Next const& next, sums_of_warp<Call::dim / 8>& sums, Weigh const& weigh,
+                                Lower const& lower) {
     show_own();
-    index_t at = next(start);
-    if (at >= last) return;
+    index_t row = next(start);
+    if (row >= last) return;
     if (takes_turns && group == groups - 1) give_turn();
     await(0);
     scores_type s = product(0);
     leave(0);
     for (bool mixing = false;; mixing = true) {
-      weigh(at, s);
+      weigh(row, s);
       auto weights = as_words(s);
-      hold(weights);                                             // made before anybody waits
+      hold(weights);                                             // computed before any wait
       m.template wait_for_all_products_but<0>();
       hold(sums);
       if (mixing) leave(1);
       lower();
-      at = next(at + Call::cut.columns);
-      if (at >= last) {
+      row = next(row + Call::cut.columns);
+      if (row >= last) {
         await(1);
         start_mix(1, weights, sums);
         break;
@@ -74,7 +78,7 @@ class bulk_tiles {
     m.template wait_for_all_products_but<0>();
     hold(sums);
     leave(1);
-    if (takes_turns && group == 0) m.sync_some(turn_of(0), 256);                         // the turn that nobody has taken
+    if (takes_turns && group == 0) m.sync_some(turn_of(0), 256);  // the last turn given, which no group has taken
   }
 
   BASIN_DEVICE scores_type product(int n) const {
@@ -99,7 +103,8 @@ class bulk_tiles {
     m.template wait_for_all_products_but<0>();
     hold(sums);
   }
-  BASIN_DEVICE void mix_both(scores_type const& first, sums_of_warp<Call::dim / 8>& first_sums, scores_type const& second, sums_of_warp<Call::dim / 8>& second_sums) const {
+  BASIN_DEVICE void mix_both(scores_type const& first, sums_of_warp<Call::dim / 8>& first_sums,
+                             scores_type const& second, sums_of_warp<Call::dim / 8>& second_sums) const {
     auto words = as_words(first), more_words = as_words(second);
     start_mix(0, words, first_sums);
     start_mix(1, more_words, second_sums);
@@ -112,7 +117,7 @@ class bulk_tiles {
   static constexpr int groups = Call::threads / 128;
   static constexpr bool takes_turns = Call::cut.in_turns && groups > 1;
 
-  /// The barrier at which a group waits for its turn, which the group before it gives.
+  /// The barrier at which a group waits for its turn. The group before it gives the turn.
   static BASIN_DEVICE int turn_of(int whose) { return 2 + whose; }
   BASIN_DEVICE void give_turn() const { m.arrive_some(turn_of((group + 1) % groups), 256); }
 
@@ -121,44 +126,49 @@ class bulk_tiles {
     words4 of[steps];
   };
 
-  /// Own rows have been written by many threads, and are read by products.
+  /// Makes the resident rows, which all threads wrote, visible to products.
   BASIN_DEVICE void show_own() const {
     m.commit();
     m.template wait_for_all_but<0>();
     m.show_writes();
     m.sync_some(1, Call::threads);
   }
-  BASIN_DEVICE void await(int n) const { m.wait(layout::arrived(m, n, stage(n)), met[n].template parity<layout::stages>()); }
+  BASIN_DEVICE void await(int n) const {
+    m.wait(layout::arrived(m, n, stage(n)), met[n].template parity<layout::stages>());
+  }
   BASIN_DEVICE void leave(int n) {
     if (m.thread() % 32 == 0) m.arrive(layout::left(m, n, stage(n)));
     ++met[n].count;
   }
   BASIN_DEVICE int stage(int n) const { return met[n].template stage<layout::stages>(); }
 
-  static constexpr int along_rows = 16;                           // instead of what is from panel to panel, where a product reads one: unused
+  static constexpr int along_rows = 16;                          // a dummy distance, for products within one panel
 
   BASIN_DEVICE shared_matrix passing(int n, int from_panel_to_panel) const {
     return shared_matrix::at(m.address(layout::passing(m, n, stage(n)).start), from_panel_to_panel);
   }
   BASIN_DEVICE void start_product(int n, scores_type& s) const {
     using own_tile = typename layout::own_tile;
-    auto const own = shared_matrix::at(m.address(layout::own(m, n).start) + static_cast<std::uint32_t>(group * 64 * own_tile::row_bytes), along_rows);
+    auto const first_row = static_cast<std::uint32_t>(group * 64 * own_tile::row_bytes);
+    auto const own = shared_matrix::at(m.address(layout::own(m, n).start) + first_row, along_rows);
     auto const by = passing(n, along_rows);
     m.begin_products();
     BASIN_UNROLL
     for (int k = 0; k < Call::dim; k += product_depth<E>) {
       int const panel = k / shared_matrix::panel, along = k % shared_matrix::panel * static_cast<int>(sizeof(E));
-      m.template multiply<E, Call::cut.columns>(s.of, own + (panel * own_tile::panel_bytes + along), by + (panel * layout::passing_tile::panel_bytes + along), k > 0);
+      m.template multiply<E, Call::cut.columns>(s.of, own + (panel * own_tile::panel_bytes + along),
+                                                by + (panel * layout::passing_tile::panel_bytes + along), k > 0);
     }
     m.end_products();
   }
   BASIN_DEVICE void start_mix(int n, weights_type& w, sums_of_warp<Call::dim / 8>& sums) const {
     auto const by = passing(n, layout::passing_tile::panel_bytes);
-    hold(sums);                                                  // as they stand now, and not later
+    hold(sums);                                                  // their values at this point
     hold(w);
     m.begin_products();
     BASIN_UNROLL
-    for (int k = 0; k < steps; ++k) m.template mix<E, Call::dim>(sums.of, w.of[k], by + k * product_depth<E> * layout::passing_tile::row_bytes);
+    for (int k = 0; k < steps; ++k)
+      m.template mix<E, Call::dim>(sums.of, w.of[k], by + k * product_depth<E> * layout::passing_tile::row_bytes);
     m.end_products();
   }
   BASIN_DEVICE weights_type as_words(scores_type const& w) const {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The forward pass of one block of queries: rows of weights and O = W V. In one sweep, where the normalizer is online, or in sweeps
-// of which the last makes weights and outputs.
+// The forward pass of one block of queries: weights and O = W V. Online normalizers take one pass; others take several,
+// the last of which computes weights and outputs.
 
 #include "basin/cuda/detail/query_block.hpp"
 
@@ -18,7 +18,10 @@ class forward_block {
   using scores_type = typename Call::scores_type;
   static constexpr auto streams = plan_forward<typename Call::attention_type>() != way::sweeps;
 
-  BASIN_DEVICE forward_block(M const& m, Call const& call, index_t block) : at(m, call, block), watch(call.use.observe) { at.fetch_rows(0, call.q); }
+  BASIN_DEVICE forward_block(M const& m, Call const& call, index_t block)
+      : at(m, call, block), watch(call.use.observe) {
+    at.fetch_rows(0, call.q);
+  }
 
   static index_t blocks(Call const& c) { return block_type::blocks(c); }
 
@@ -29,7 +32,7 @@ class forward_block {
   }
 
  protected:
-  /// Rows and outputs that are not yet normalised.
+  /// Computes the rows and unnormalised outputs.
   BASIN_DEVICE void make_rows() {
     if constexpr (streams) {
       at.count_keys();
@@ -45,7 +48,7 @@ class forward_block {
       if constexpr (has_terms<N>) at.merge_lanes();
     }
   }
-  /// What the four lanes of a row gathered for observers.
+  /// The observers' states of a row, merged over its four lanes.
   BASIN_DEVICE auto merged_states(int i) const {
     return over_row(at.m, states[i], [&](auto a, auto const& b) {
       watch.merge(a, b);
@@ -60,9 +63,9 @@ class forward_block {
 
  private:
   float lowered[2] = {1.0f, 1.0f};
-  bool rose = false;                                             // whether a row of the warp did so by the tile at hand
+  bool rose = false;                                             // whether the current tile raised a row of the warp
 
-  /// Rows are raised by a tile; what was added up before is rescaled, outputs later.
+  /// Updates the running maxima by a tile. States of observers are rescaled here, outputs in lower().
   BASIN_DEVICE void raise(scores_type& s) {
     auto const& n = at.c.use.normalize;
     rose = false;
@@ -79,7 +82,7 @@ class forward_block {
       for (int e = 0; e < 4; ++e) out[tile][e] *= lowered[e / 2];
     }
   }
-  /// Scores become terms, and the rows and their observers take them in.
+  /// Turns scores into unnormalised weights and adds them to the rows and the observers' states.
   BASIN_DEVICE void take_in(scores_type& s) {
     constexpr int every = Call::cut.by_multiply_adds > 0 ? Call::cut.by_multiply_adds : 4 * Call::tiles + 1;
     BASIN_UNROLL
@@ -87,20 +90,20 @@ class forward_block {
       int const i = n % 4 / 2;
       float& x = s[n / 4][n % 4];
       float const score = x;
-      x = at.take_in(i, score, n % every == every - 1);
+      x = at.take_in(i, score, n % every == every - 1 ? exponential::by_multiply_adds : exponential::by_unit);
       if constexpr (watch_type::row_values > 0 && (!streams || watch_type::rescales)) show(i, score, x);
     }
   }
   BASIN_DEVICE void show(int i, float score, float term) {
     watch.template absorb<N>(states[i], seen_term<float>{term, at.log_of(i, score, term)});
   }
-  /// Another sweep with the rows complete.
+  /// Another pass, with complete rows.
   BASIN_DEVICE void watch_again() {
     at.template over_scores<sweep::scores>([&](scores_type& s) {
       at.each(s, [&](int i, int, float score) { show(i, score, at.term(i, score)); });
     });
   }
-  /// Outputs, rows for those who come after, and what observers of rows are shown.
+  /// Writes outputs and kept rows, and calls observers of rows.
   BASIN_DEVICE void finish() {
     auto const& c = at.c;
     auto const& n = c.use.normalize;
@@ -115,7 +118,8 @@ class forward_block {
         if (c.kept != nullptr) c.kept_at(mine.batch, mine.head, mine.query) = keep_row(n, at.row[i], factor);
         float log_sum = 0.0f;
         if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(n, at.row[i]);
-        watch.sees_row({mine.batch, mine.head, mine.query}, watch.report(state, factor, log_sum, watch.totals(state, n, at.row[i])));
+        watch.sees_row({mine.batch, mine.head, mine.query},
+                       watch.report(state, factor, log_sum, watch.totals(state, n, at.row[i])));
       }
       write_row(at.m, out, i, c.p.value_dim, factor, &c.out(mine.batch, mine.head, mine.query, 0), c.out.stride(3));
     }

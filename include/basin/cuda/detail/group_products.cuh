@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Products of four warps on Hopper (PTX ISA, wgmma.mma_async): one instruction for each pair of a type and a width. Their accumulators are
-// operands of the instruction one by one, which is why they are listed here.
+// Products of four warps on Hopper (PTX ISA, wgmma.mma_async): one instruction for each pair of a type and a width.
+// Each accumulator is an operand of the instruction, so all of them are listed here.
 
 #include <cuda/std/array>
 
 #include "basin/cuda/group_machine.hpp"
 
-// Accumulators as the instruction's text and as its operands.
+// Accumulators as text of the instruction and as its operands.
 #define BASIN_TEXT_32 \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15" \
   ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
@@ -28,21 +28,29 @@
 #define BASIN_SUMS_64 BASIN_SUMS_32, BASIN_SUMS_16(8), BASIN_SUMS_16(12)
 #define BASIN_SUMS_128 BASIN_SUMS_64, BASIN_SUMS_16(16), BASIN_SUMS_16(20), BASIN_SUMS_16(24), BASIN_SUMS_16(28)
 
-// Both operands in shared memory, along their rows; then A in registers and B across its rows. `count` is N / 2, the number of accumulators;
-// a, b and c the places of the operands after them.
+// BASIN_MULTIPLY: both operands in shared memory, row-major. BASIN_MIX: A in registers, B transposed. `count` is N / 2,
+// the number of accumulators; the strings are the numbers of the operands after them.
 #define BASIN_MULTIPLY(type, n, count, first, second, add, upper) \
-  asm volatile("{.reg .pred p; .reg .b64 a, b; setp.ne.b32 p, " add ", 0; mov.b64 a, {" first ", " upper "}; mov.b64 b, {" second ", " upper "}; wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" BASIN_TEXT_##count "}, a, b, p, 1, 1, 0, 0;}" \
-               : BASIN_SUMS_##count : "r"(left.low), "r"(right.low), "r"(static_cast<int>(more)), "n"(shared_matrix::high))
+  asm volatile("{.reg .pred p; .reg .b64 a, b; setp.ne.b32 p, " add ", 0; " \
+               "mov.b64 a, {" first ", " upper "}; mov.b64 b, {" second ", " upper "}; " \
+               "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type \
+               " {" BASIN_TEXT_##count "}, a, b, p, 1, 1, 0, 0;}" \
+               : BASIN_SUMS_##count \
+               : "r"(left.low), "r"(right.low), "r"(static_cast<int>(more)), "n"(shared_matrix::high))
 #define BASIN_MIX(type, n, count, a0, a1, a2, a3, second, upper) \
-  asm volatile("{.reg .b64 b; mov.b64 b, {" second ", " upper "}; wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" BASIN_TEXT_##count "}, {" a0 ", " a1 ", " a2 ", " a3 "}, b, 1, 1, 1, 1;}" \
-               : BASIN_SUMS_##count : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right.low), "n"(shared_matrix::high))
+  asm volatile("{.reg .b64 b; mov.b64 b, {" second ", " upper "}; " \
+               "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type \
+               " {" BASIN_TEXT_##count "}, {" a0 ", " a1 ", " a2 ", " a3 "}, b, 1, 1, 1, 1;}" \
+               : BASIN_SUMS_##count \
+               : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right.low), "n"(shared_matrix::high))
 
 namespace basin::gpu::detail {
 
-/// c (+)= A B^T: [64, 16] by [N, 16], `more`: whether what c holds counts.
+/// c (+)= A B^T: [64, 16] by [N, 16]; `more`: whether to add to c or to overwrite it.
 template <class E, int N>
-__device__ __forceinline__ void multiply_group(cuda::std::array<float, 4> (&c)[N / 8], shared_matrix left, shared_matrix right, bool more) {
-  static_assert(N == 64 || N == 128 || N == 256, "basin: products of four warps are made for 64, 128 and 256 columns");
+__device__ __forceinline__ void multiply_group(cuda::std::array<float, 4> (&c)[N / 8], shared_matrix left,
+                                               shared_matrix right, bool more) {
+  static_assert(N == 64 || N == 128 || N == 256, "basin: products of four warps have 64, 128 or 256 columns");
   constexpr bool brain = std::is_same_v<E, bfloat16>;
   if constexpr (brain && N == 64) BASIN_MULTIPLY("bf16", 64, 32, "%32", "%33", "%34", "%35");
   else if constexpr (brain && N == 128) BASIN_MULTIPLY("bf16", 128, 64, "%64", "%65", "%66", "%67");
@@ -54,8 +62,9 @@ __device__ __forceinline__ void multiply_group(cuda::std::array<float, 4> (&c)[N
 
 /// c += A B: [64, 16] in registers by [16, N].
 template <class E, int N>
-__device__ __forceinline__ void mix_group(cuda::std::array<float, 4> (&c)[N / 8], words4 const& left, shared_matrix right) {
-  static_assert(N == 64 || N == 128 || N == 256, "basin: products of four warps are made for 64, 128 and 256 columns");
+__device__ __forceinline__ void mix_group(cuda::std::array<float, 4> (&c)[N / 8], words4 const& left,
+                                          shared_matrix right) {
+  static_assert(N == 64 || N == 128 || N == 256, "basin: products of four warps have 64, 128 or 256 columns");
   constexpr bool brain = std::is_same_v<E, bfloat16>;
   if constexpr (brain && N == 64) BASIN_MIX("bf16", 64, 32, "%32", "%33", "%34", "%35", "%36", "%37");
   else if constexpr (brain && N == 128) BASIN_MIX("bf16", 128, 64, "%64", "%65", "%66", "%67", "%68", "%69");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The backward pass of one block of keys: it meets all queries that read its key head, S^T = K Q^T and dW^T = V dO^T, and adds
-// dV += W^T dO and dK += dS^T Q in order. What the keys receive falls out on the way.
+// The backward pass of one block of keys. It passes over all queries that read its key head, computes S^T = K Q^T and
+// dW^T = V dO^T, and adds dV += W^T dO and dK += dS^T Q in order. Received attention is a by-product.
 
 #include "basin/cuda/detail/key_block.hpp"
 
@@ -13,8 +13,10 @@ class key_gradient_block {
  public:
   using block_type = key_block<M, Call>;
   using N = typename Call::normalizer_type;
-  /// Whether tiles of a warp without a weight are left out: where products are the warp's own business, and nobody counts who sees a key.
-  static constexpr bool leaves_out = gives_zeros<N> && has_jacobian_of_weights<N> && block_type::values == 0 && tiles_of<M, Call>::products_of_warps;
+  /// Whether a warp skips tiles without a weight: where products are computed warp by warp, and observers need no count
+  /// of queries.
+  static constexpr bool leaves_out = gives_zeros<N> && has_jacobian_of_weights<N> && block_type::values == 0 &&
+                                     tiles_of<M, Call>::products_of_warps;
 
   BASIN_DEVICE key_gradient_block(M const& m, Call const& call, index_t block) : at(m, call, block, call.p.kv_heads) {
     at.fetch_keys(0, call.k);
@@ -54,21 +56,24 @@ class key_gradient_block {
       take_in(from, seen, made.first, made.second);
     }
   }
-  BASIN_DEVICE void take_in(index_t from, coverage seen, typename Call::scores_type& w, typename Call::scores_type& ds) {
+  BASIN_DEVICE void take_in(index_t from, coverage seen, typename Call::scores_type& w,
+                            typename Call::scores_type& ds) {
     if (seen == coverage::all) weigh<coverage::all>(from, w, ds);
     else weigh<coverage::some>(from, w, ds);
     at.tiles.mix_both(ds, dk, w, dv);
   }
-  /// Whether there is a weight among the products of the warp. Where it is 0, a key has no part in the Jacobian.
+  /// Whether any product of the warp has a weight. Where the weight is 0, the key has no part in the Jacobian.
   BASIN_DEVICE bool weighs(index_t from, coverage seen, typename Call::scores_type const& dots) const {
     using kept_type = kept_row<N>;
     bool mine = false;
     at.each_query(from, seen, [&](index_t row) { return at.c.kept[row]; },
-                  [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) { mine = mine || weighed(at.c, kept, at.keys, row, at.key[i], seen, dots[n][e]).weight != 0.0f; },
+                  [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) {
+                    mine = mine || weighed(at.c, kept, at.keys, row, at.key[i], seen, dots[n][e]).weight != 0.0f;
+                  },
                   [](int, int) {});
     return at.m.any_of_warp(mine);
   }
-  /// Products become weights, and gradients of weights become those of products.
+  /// Turns products into weights, and gradients of weights into gradients of products.
   template <coverage Seen>
   BASIN_DEVICE void weigh(index_t from, typename Call::scores_type& w, typename Call::scores_type& ds) {
     auto const& c = at.c;
@@ -81,8 +86,9 @@ class key_gradient_block {
                     float const dot = w[n][e];
                     auto const pair = weighed(c, of.kept, at.keys, row, at.key[i], Seen, dot);
                     w[n][e] = pair.weight;
-                    ds[n][e] = dot_gradient(c, row, at.key[i], dot, score_gradient_of(c, of.kept, of.delta, pair, ds[n][e]));
-                    at.template give<Seen>(i, pair.seen, pair.weight);
+                    float const dscore = score_gradient_of(c, of.kept, of.delta, pair, ds[n][e]);
+                    ds[n][e] = dot_gradient(c, row, at.key[i], dot, dscore);
+                    at.template give<Seen>(i, pair);
                   },
                   [&](int n, int e) { w[n][e] = ds[n][e] = 0.0f; });
     at.template counted<Seen>();

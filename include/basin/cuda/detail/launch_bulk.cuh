@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Launches of Hopper's generation: whether a call can take it, and the maps of the tensors that boxes are copied from.
+// Launches of the Hopper kernels: whether a call can use them, and the TMA maps of the streamed tensors.
 
 #include <cudaTypedefs.h>
 
@@ -11,38 +11,43 @@
 
 namespace basin::gpu::detail {
 
-/// Compiled for other targets than sm_90a there is no such kernel: so many bytes of static shared memory tell the host. (The system's own share
-/// of a block's is 1 KiB.)
+/// A build for other targets than sm_90a contains a stub instead of the kernel. The host recognises it by this size of
+/// its static shared memory. (The system's own share of a block is 1 KiB.)
 inline constexpr std::size_t bytes_of_absent = 8192;
 
 template <template <class, class> class Block, class Call, class N, class K, class P, class O, class S>
 __global__ void __launch_bounds__(threads_in_roles<Call>, 1)
-    bulk_kernel(typename Call::arguments rest, __grid_constant__ box_maps const maps, N normalize, K visible, P prune, O observe, S score) {
+    bulk_kernel(typename Call::arguments rest, __grid_constant__ box_maps const maps, N normalize, K visible, P prune,
+                O observe, S score) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   Call const call({normalize, visible, prune, observe, score}, rest);
-  run_in_roles<Block>(hopper<true>(maps), call);
+  run_in_roles<Block>(hopper<role::consumer>(maps), call);
 #else
   __shared__ int volatile absent[bytes_of_absent / sizeof(int)];
   absent[threadIdx.x] = 0;
 #endif
 }
 
-/// The driver's function that makes a map, or nullptr. The runtime finds it, so that nothing is linked against the driver.
+/// The driver's function that encodes a TMA map, or nullptr. The runtime finds it, so the driver need not be linked.
 inline PFN_cuTensorMapEncodeTiled_v12000 map_encoder() {
   static auto const found = [] {
     void* entry = nullptr;
     cudaDriverEntryPointQueryResult status{};
-    bool const ok = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault, &status) == cudaSuccess;
-    return ok && status == cudaDriverEntryPointSuccess ? reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(entry) : nullptr;
+    bool const ok = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault,
+                                                     &status) == cudaSuccess;
+    bool const usable = ok && status == cudaDriverEntryPointSuccess;
+    return usable ? reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(entry) : nullptr;
   }();
   return found;
 }
 
-/// The map of a tensor for boxes of 64 numbers of `rows` rows. False where the engine cannot copy it: numbers that are not neighbours, rows
-/// that do not begin at multiples of 16 bytes, a tensor that repeats a row (a stride of 0: heads or batches that were expanded).
+/// Encodes the TMA map of a tensor for boxes of 64 numbers by `rows` rows. Returns false where TMA cannot copy it:
+/// numbers of a row that are not contiguous, rows that do not begin at multiples of 16 bytes, a stride of 0 (expanded
+/// heads or batches).
 template <class E>
 bool map_of(view<E, 4> const& v, int rows, CUtensorMap& map) {
-  constexpr auto type = std::is_same_v<std::remove_const_t<E>, bfloat16> ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT16;
+  constexpr auto type = std::is_same_v<std::remove_const_t<E>, bfloat16> ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+                                                                         : CU_TENSOR_MAP_DATA_TYPE_FLOAT16;
   auto* const start = const_cast<std::remove_const_t<E>*>(v.data_handle());
   if ((v.extent(3) > 1 && v.stride(3) != 1) || reinterpret_cast<std::uintptr_t>(start) % 16 != 0) return false;
   cuuint64_t extents[4] = {static_cast<cuuint64_t>(v.extent(3))}, bytes[3];
@@ -54,36 +59,43 @@ bool map_of(view<E, 4> const& v, int rows, CUtensorMap& map) {
   }
   cuuint32_t const box[4] = {shared_matrix::panel, static_cast<cuuint32_t>(rows), 1, 1}, every[4] = {1, 1, 1, 1};
   auto const encode = map_encoder();
-  return encode != nullptr && encode(&map, type, 4, start, extents, bytes, box, every, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                                     CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
+  return encode != nullptr &&
+         encode(&map, type, 4, start, extents, bytes, box, every, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
 }
 
-/// Whether the current device is of Hopper's generation and the kernel was compiled for it.
+/// Whether the current device is a Hopper GPU and the kernel was compiled for it.
 template <class Kernel>
 bool runs_here(Kernel* run) {
   int device = 0, major = 0;
   cudaFuncAttributes attributes{};
-  if (cudaGetDevice(&device) != cudaSuccess || cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess || major != 9) return false;
+  if (cudaGetDevice(&device) != cudaSuccess) return false;
+  if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess || major != 9)
+    return false;
   if (cudaFuncGetAttributes(&attributes, run) == cudaSuccess) return attributes.sharedSizeBytes < bytes_of_absent;
-  cudaGetLastError();                                            // what failed here is nobody's concern
+  cudaGetLastError();                                            // clears the error, which has no consequence
   return false;
 }
 
-/// Launches a block of Hopper's generation whose passing tiles come from two tensors; false, and nothing done, where this GPU, this build or
-/// these tensors do not allow it.
+/// Launches a block of the Hopper generation whose streamed tiles come from two tensors. Returns false, without any
+/// effect, where the GPU, the build or the tensors do not allow it.
 template <template <class, class> class Block, class Call, class First, class Second>
 bool launch_bulk(char const* who, Call const& c, First const& first, Second const& second, cudaStream_t stream) {
   auto const& use = c.use;
-  auto* const run = &bulk_kernel<Block, Call, decltype(use.normalize), decltype(use.visible), decltype(use.prune), decltype(use.observe), decltype(use.score)>;
+  auto* const run = &bulk_kernel<Block, Call, decltype(use.normalize), decltype(use.visible), decltype(use.prune),
+                                 decltype(use.observe), decltype(use.score)>;
   box_maps maps;
-  if (!runs_here(run) || !map_of(first, Call::cut.columns, maps.of[0]) || !map_of(second, Call::cut.columns, maps.of[1])) return false;
-  constexpr int bytes = Call::shared_bytes + 1024;               // panels begin at multiples of 1024
-  launch_kernel(who, run, Block<hopper<true>, Call>::blocks(c), threads_in_roles<Call>, bytes, stream, static_cast<typename Call::arguments const&>(c), maps, use.normalize,
-                use.visible, use.prune, use.observe, use.score);
+  if (!runs_here(run)) return false;
+  if (!map_of(first, Call::cut.columns, maps.of[0]) || !map_of(second, Call::cut.columns, maps.of[1])) return false;
+  constexpr int bytes = Call::shared_bytes + 1024;               // column panels begin at multiples of 1024
+  launch_kernel(who, run, Block<hopper<role::consumer>, Call>::blocks(c), threads_in_roles<Call>, bytes, stream,
+                static_cast<typename Call::arguments const&>(c), maps, use.normalize, use.visible, use.prune,
+                use.observe, use.score);
   return true;
 }
 
-/// The type of a call of Hopper's generation, or void where the selector or E have none: CallOf<selector>.
+/// The type of a Hopper call, CallOf<selector>, or void where the selector or E has none.
 template <template <class> class CallOf, class E, int Dim, class Selector>
 struct hopper_call {
   using type = void;
@@ -94,9 +106,11 @@ struct hopper_call<CallOf, E, Dim, Selector> {
   using type = CallOf<typename Selector::hopper>;
 };
 
-/// Launches a block in the best generation that there is; tiles that pass by come from `first` and `second`.
+/// Launches a block in the best generation available. Streamed tiles come from `first` and `second`.
 template <template <class, class> class Block, class Portable, class Hopper, class First, class Second>
-void launch_best(char const* who, typename Portable::attention_type const& use, typename Portable::arguments const& rest, First const& first, Second const& second, cudaStream_t stream) {
+void launch_best(char const* who, typename Portable::attention_type const& use,
+                 typename Portable::arguments const& rest, First const& first, Second const& second,
+                 cudaStream_t stream) {
   if constexpr (!std::is_void_v<Hopper>)
     if (launch_bulk<Block>(who, Hopper(use, rest), first, second, stream)) return;
   launch<Block>(who, Portable(use, rest), stream);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The backward pass of one block of queries: rows are finished once more unless the forward pass kept them, then
-// delta = sum_k carry_k dw_k of each, then dQ += dS K. Rows and deltas stay for the blocks of keys.
+// The backward pass of one block of queries. It finishes the rows again, unless the forward pass kept them, computes
+// delta = sum_k carry_k dw_k of each, then dQ += dS K. Rows and deltas are stored for the blocks of keys.
 
 #include "basin/concepts/parameters.hpp"
 #include "basin/cuda/detail/query_block.hpp"
@@ -17,7 +17,8 @@ class query_gradient_block {
   using watch_type = typename Call::watch_type;
   using scores_type = typename Call::scores_type;
 
-  BASIN_DEVICE query_gradient_block(M const& m, Call const& call, index_t block) : at(m, call, block), watch(call.use.observe) {
+  BASIN_DEVICE query_gradient_block(M const& m, Call const& call, index_t block)
+      : at(m, call, block), watch(call.use.observe) {
     at.fetch_rows(0, call.q);
     at.fetch_rows(1, call.dout);
   }
@@ -28,7 +29,8 @@ class query_gradient_block {
     make_rows();
     make_deltas();
     over_pairs([&](int i, auto const& pair, float dot, float& dw, index_t key) {
-      if constexpr (watch_type::row_values > 0) watch.absorb(states[i], seen_term<float>{pair.weight, math::log(pair.weight)});
+      if constexpr (watch_type::row_values > 0)
+        watch.absorb(states[i], seen_term<float>{pair.weight, math::log(pair.weight)});
       float const ds = score_gradient_of(at.c, kept[i], delta[i], pair, dw);
       if constexpr (has_parameters<N>)
         if (pair.weighs()) add_parameters(i, pair, dw, ds);
@@ -58,20 +60,23 @@ class query_gradient_block {
         if (at.here[i]) delta[i][0] = part_of_output_product(at.mine[i]);
     } else {
       over_pairs([&](int i, auto const& pair, float, float& dw, index_t) {
-        if (pair.seen && (has_jacobian_of_weights<N> || pair.weighs())) gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
+        if (!(pair.seen && (has_jacobian_of_weights<N> || pair.weighs()))) return;
+        gather(delta[i], as_low_rank(at.c.use.normalize.jacobian(kept[i].row, pair.score, pair.weight)), dw);
       }, [](scores_type&) {});
     }
     BASIN_UNROLL
     for (int i = 0; i < 2; ++i) delta[i] = sum_over_row(at.m, delta[i]);
   }
-  /// Of <do, o> the part of this lane: every fourth column.
+  /// The part of <do, o> of this lane: every fourth column.
   BASIN_DEVICE float part_of_output_product(row_of_lane const& mine) const {
     float sum = 0.0f;
     for (index_t d = at.m.thread() % 4; d < at.c.p.value_dim; d += 4)
-      sum = math::fma(static_cast<float>(at.c.dout(mine.batch, mine.head, mine.query, d)), static_cast<float>(at.c.made(mine.batch, mine.head, mine.query, d)), sum);
+      sum = math::fma(static_cast<float>(at.c.dout(mine.batch, mine.head, mine.query, d)),
+                      static_cast<float>(at.c.made(mine.batch, mine.head, mine.query, d)), sum);
     return sum;
   }
-  /// f(row of the lane, pair, <q, k>, dw, key) for all pairs of a lane, then then(what f made of dw) for the tile.
+  /// Calls f(row of the lane, pair, <q, k>, dw, key) for all pairs of a lane; f changes dw. Then calls then(dw of the
+  /// tile).
   template <class F, class Then>
   BASIN_DEVICE void over_pairs(F const& f, Then const& then) {
     at.template over_tiles<sweep::values>([&](index_t first, coverage seen) {
@@ -109,7 +114,9 @@ class query_gradient_block {
         if constexpr (!rows_are_saved) c.kept_at(mine.batch, mine.head, mine.query) = kept[i];
         c.delta_at(mine.batch, mine.head, mine.query) = delta[i];
         if constexpr (has_parameters<N>)
-          for (int n = 0; n < N::parameters; ++n) c.use.normalize.sees_parameter_gradient({mine.batch, mine.head, mine.query}, n, static_cast<double>(parameters[n]));
+          for (int n = 0; n < N::parameters; ++n)
+            c.use.normalize.sees_parameter_gradient({mine.batch, mine.head, mine.query}, n,
+                                                    static_cast<double>(parameters[n]));
         float log_sum = 0.0f;
         if constexpr (watch_type::needs_log_sum) log_sum = log_sum_of<float>(c.use.normalize, kept[i].row);
         watch.sees_row({mine.batch, mine.head, mine.query}, watch.report(state, 1.0f, log_sum, state.added));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Rows of weights on a GPU: four lanes of a warp hold a row of a product, each its part of the columns. So each keeps a part of the
-// row's state, and parts are merged by the normalizer's own merge.
+// Rows of weights on a GPU. Four lanes of a warp share a row of a product, each with a part of its columns. Each keeps
+// a part of the row's state; the normalizer's own merge joins the parts.
 
 #include <cmath>
 #include <cstring>
@@ -13,8 +13,8 @@
 
 namespace basin::gpu::detail {
 
-/// join(lower, higher) over the four lanes of a row: the same bits in each. Values cross word by word, chosen word by word, so that they stay
-/// in registers.
+/// Combines the values of the four lanes of a row by join(lower, higher); all get the same bits. Values are exchanged
+/// and ordered word by word, so that they stay in registers.
 template <class M, class T, class Join>
 BASIN_DEVICE T over_row(M const& m, T mine, Join const& join) {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -36,19 +36,23 @@ BASIN_DEVICE T over_row(M const& m, T mine, Join const& join) {
   return mine;
 }
 
-/// The largest number that the four lanes of a row hold; NaNs are passed over.
+/// The largest number in the four lanes of a row. NaNs are ignored.
 template <class M>
 BASIN_DEVICE float largest_over_row(M const& m, float mine) {
   BASIN_UNROLL
-  for (int mask = 1; mask < 4; mask *= 2) mine = std::fmax(mine, cuda::std::bit_cast<float>(m.from_lane_xor(cuda::std::bit_cast<word>(mine), mask)));
+  for (int mask = 1; mask < 4; mask *= 2) {
+    word const other = m.from_lane_xor(cuda::std::bit_cast<word>(mine), mask);
+    mine = std::fmax(mine, cuda::std::bit_cast<float>(other));
+  }
   return mine;
 }
 
-/// The sum of the numbers that the four lanes of a row hold.
+/// The sum of the numbers in the four lanes of a row.
 template <class M>
 BASIN_DEVICE float sum_over_row(M const& m, float mine) {
   BASIN_UNROLL
-  for (int mask = 1; mask < 4; mask *= 2) mine += cuda::std::bit_cast<float>(m.from_lane_xor(cuda::std::bit_cast<word>(mine), mask));
+  for (int mask = 1; mask < 4; mask *= 2)
+    mine += cuda::std::bit_cast<float>(m.from_lane_xor(cuda::std::bit_cast<word>(mine), mask));
   return mine;
 }
 template <class M, class T, std::size_t Count>
@@ -68,7 +72,8 @@ BASIN_DEVICE Row merged_over_row(M const& m, N const& n, Row const& part) {
   });
 }
 
-/// A finished row, as later kernels read it; where terms are exponentials, log2 of a weight is a line in the score.
+/// A finished row, as later kernels read it. Where unnormalised weights are exponentials, log2 of a weight is a linear
+/// function of the score.
 template <class N>
 struct kept_row {
   row_of<N, float> row;
@@ -91,7 +96,7 @@ BASIN_DEVICE kept_row<N> keep_row(N const& n, row_of<N, float> const& row, float
   }
 }
 
-/// The weight of one score in a kept row, 0 where a key is not seen, even in a row that a NaN has spoiled.
+/// The weight of one score in a kept row. It is 0 where a key is hidden, even if the row contains a NaN.
 template <class N>
 BASIN_DEVICE float weight_in(N const& n, kept_row<N> const& kept, float score) {
   if (score == math::minus_inf<float>()) return 0.0f;

@@ -1,38 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Few queries against many keys: each block meets a part of the keys and leaves its rows as they stand, and another kernel joins the
-// parts. For online normalizers, whose parts merge whatever they were measured against.
+// Few queries against many keys: each block processes a part of the keys and stores the unfinished state of its rows.
+// Another kernel merges the parts. It needs an online normalizer, whose parts merge even if their maxima differ.
 
 #include "basin/cuda/detail/forward_block.hpp"
 
 namespace basin::gpu::detail {
 
-/// What one block leaves of a row.
+/// The state of a row after one part of the keys.
 template <class N, class Watch>
 struct row_part {
   row_of<N, float> row;
   typename Watch::template rows<float> states;
 };
 
-/// The arguments of a call whose keys are split.
+/// The arguments of a call with split keys. `outputs` are not normalised.
 template <class E, class N, class Out, class Keys, class Watch>
 struct split_arguments : forward_arguments<E, N, Out, Keys> {
   index_t splits = 1, keys_per_split = 0;
   row_part<N, Watch>* parts = nullptr;                           // [batch, heads, queries, splits]
-  float* outputs = nullptr;                                      // [batch, heads, queries, splits, value_dim], not yet normalised
+  float* outputs = nullptr;                                      // [batch, heads, queries, splits, value_dim]
 };
 
 template <class E, int Dim, class Attention, class Out, class Keys, class Selector = default_tuning>
 using split_call =
-    call<E, Dim, Attention, split_arguments<E, decltype(Attention::normalize), Out, Keys, observation<decltype(Attention::observe)>>, Selector, 1>;
+    call<E, Dim, Attention,
+         split_arguments<E, decltype(Attention::normalize), Out, Keys, observation<decltype(Attention::observe)>>,
+         Selector, 1>;
 
 template <class M, class Call>
 class split_block : forward_block<M, Call> {
  public:
   using base = forward_block<M, Call>;
 
-  BASIN_DEVICE split_block(M const& m, Call const& call, index_t block) : base(m, call, block / call.splits), split(block % call.splits) {
+  BASIN_DEVICE split_block(M const& m, Call const& call, index_t block)
+      : base(m, call, block / call.splits), split(block % call.splits) {
     auto& at = this->at;
     index_t const end = (split + 1) * call.keys_per_split;
     at.first_key = split * call.keys_per_split, at.last_key = end < at.keys_of_sequence ? end : at.keys_of_sequence;
@@ -42,7 +45,8 @@ class split_block : forward_block<M, Call> {
 
   BASIN_DEVICE void run() {
     static_assert(base::watch_type::row_values == 0 || base::watch_type::rescales,
-                  "basin: decode on a GPU needs rescale(row, by) of every row observer, as parts of a row are joined (concepts/observer.hpp)");
+                  "basin: decode on a GPU needs rescale(row, by) of every row observer, as parts of a row are joined "
+                  "(concepts/observer.hpp)");
     this->make_rows();
     auto const& c = this->at.c;
     int const t = this->at.m.thread() % 4;
@@ -61,16 +65,19 @@ class split_block : forward_block<M, Call> {
   index_t split;
 };
 
-/// Joins the parts of one row a warp.
+/// Merges the parts of rows, one row a warp.
 template <class M, class Call>
 class join_block {
  public:
   using N = typename Call::normalizer_type;
   using watch_type = typename Call::watch_type;
 
-  BASIN_DEVICE join_block(M const& machine, Call const& call, index_t block) : m(machine), c(call), watch(call.use.observe), row(block * Call::cut.warps + machine.thread() / 32) {}
+  BASIN_DEVICE join_block(M const& machine, Call const& call, index_t block)
+      : m(machine), c(call), watch(call.use.observe), row(block * Call::cut.warps + machine.thread() / 32) {}
 
-  static index_t blocks(Call const& c) { return (c.p.batch * c.p.heads * c.p.queries + Call::cut.warps - 1) / Call::cut.warps; }
+  static index_t blocks(Call const& c) {
+    return (c.p.batch * c.p.heads * c.p.queries + Call::cut.warps - 1) / Call::cut.warps;
+  }
 
   BASIN_DEVICE void run() {
     if (row >= c.p.batch * c.p.heads * c.p.queries) return;
@@ -83,7 +90,8 @@ class join_block {
     row_at const at{static_cast<int>(of_all / c.p.heads), static_cast<int>(of_all % c.p.heads), query};
     for (index_t d = m.thread() % 32; d < c.p.value_dim; d += 32) {
       float sum = 0.0f;
-      for (index_t s = 0; s < c.splits; ++s) sum += n.rescale(parts[s].row, whole) * c.outputs[(row * c.splits + s) * c.p.value_dim + d];
+      for (index_t s = 0; s < c.splits; ++s)
+        sum += n.rescale(parts[s].row, whole) * c.outputs[(row * c.splits + s) * c.p.value_dim + d];
       c.out(at.batch, at.head, at.query, d) = std::remove_cvref_t<decltype(c.out(0, 0, 0, 0))>(factor * sum);
     }
     if (m.thread() % 32 != 0) return;

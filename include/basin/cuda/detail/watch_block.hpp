@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What each key of one query head receives, from the finished rows of a forward call.
+// What each key of one query head receives, computed from the finished rows of a forward call.
 
 #include "basin/cuda/detail/key_block.hpp"
 
@@ -12,7 +12,9 @@ class watch_block {
  public:
   using block_type = key_block<M, Call>;
 
-  BASIN_DEVICE watch_block(M const& m, Call const& call, index_t block) : at(m, call, block, call.p.heads) { at.fetch_keys(0, call.k); }
+  BASIN_DEVICE watch_block(M const& m, Call const& call, index_t block) : at(m, call, block, call.p.heads) {
+    at.fetch_keys(0, call.k);
+  }
 
   static index_t blocks(Call const& c) { return block_type::blocks(c, c.p.heads); }
 
@@ -32,7 +34,7 @@ class watch_block {
     at.each_query(from, Seen, [&](index_t row) { return at.c.kept[row]; },
                   [&](int i, int n, int e, row_of_lane const& row, kept_type const& kept) {
                     auto const pair = weighed(at.c, kept, at.keys, row, at.key[i], Seen, s[n][e]);
-                    at.template give<Seen>(i, pair.seen, pair.weight);
+                    at.template give<Seen>(i, pair);
                   },
                   [](int, int) {});
     at.template counted<Seen>();

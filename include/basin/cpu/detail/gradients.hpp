@@ -221,7 +221,7 @@ class ordered_sums {
   }
   /// Gradients of keys that nobody sees are 0.
   void clear_unseen() const {
-    for (auto const [head, first] : plan.unseen()) {
+    for (auto const &[head, first] : plan.unseen()) {
       index_t const b = head / p.kv_heads, kv = head % p.kv_heads;
       for (index_t j = first; j < std::min(p.keys, first + block); ++j) {
         for (index_t d = 0; d < p.dim; ++d) dk(b, kv, j, d) = typename DK::value_type{};

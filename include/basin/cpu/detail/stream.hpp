@@ -140,11 +140,11 @@ void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_b
   std::array<Panel*, 1> alone{&panel};
   run.count = 1;
   auto again = sum.fit;                                          // its sums are spent; its maxima give the same terms
-  sum_tree<gathered> seen({});
+  sum_tree<gathered> seen(gathered{});
   auto const add = [&](gathered& into, gathered& from) {
     if constexpr (merges)
       for (std::size_t u = 0; u < std::size(into.states); ++u) panel.who.watch.merge(into.states[u], from.states[u]);
-    from = {};
+    from = gathered{};
   };
   auto const lift = [](gathered& to, gathered& from) { to = std::exchange(from, gathered{}); };
   over_keys<reads::keys>(call, run, alone, at, [&](Panel& one, std::span<key_block const> parts, auto const& rows) {

@@ -283,11 +283,11 @@ struct scalar_rows {
     struct sums {
       std::remove_reference_t<States> states{};
     };
-    sum_tree<sums> parts({});
+    sum_tree<sums> parts(sums{});
     auto const add = [&](sums& into, sums& from) {
       if constexpr (panel_type::watch_type::merges)
         for (int v = 0; v < Vectors; ++v) who.watch.merge(into.states[v], from.states[v]);
-      from = {};
+      from = sums{};
     };
     auto const lift = [](sums& to, sums& from) { to = std::exchange(from, sums{}); };
     over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {

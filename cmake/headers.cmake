@@ -95,11 +95,14 @@ set(basin_headers
   include/basin/cpu/detail/gradients.hpp
   include/basin/cpu/detail/lanes.hpp
   include/basin/cpu/detail/panel.hpp
+  include/basin/cpu/detail/parallel.hpp
   include/basin/cpu/detail/product.hpp
   include/basin/cpu/detail/run.hpp
   include/basin/cpu/detail/stream.hpp
+  include/basin/cpu/detail/sum_tree.hpp
   include/basin/cpu/detail/tasks.hpp
   include/basin/cpu/detail/tiles.hpp
+  include/basin/cpu/detail/watch.hpp
   include/basin/cpu/detail/weigh.hpp
   include/basin/cpu/detail/whole_rows.hpp
   include/basin/cpu/detail/workspace.hpp

@@ -5,6 +5,7 @@
 
 #include "basin/cpu/detail/gradients.hpp"
 #include "basin/cpu/detail/run.hpp"
+#include "basin/cpu/detail/watch.hpp"
 
 namespace basin::cpu {
 
@@ -285,12 +286,15 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
 ///
 /// Source      dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k (concepts/normalizer.hpp)
 /// Shapes      dout as out of forward(); dq, dk, dv as q, k, v; overwritten
-/// Precision   as forward()
-/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each key and each of its 48 or 16 queries (AVX-512;
-///             three where the normalizer's Jacobian reads the scores, one more where the score is not linear) and the
-///             gradients of one key head; those of all key heads once more where there are fewer heads than tasks; observers of keys
-///             8 bytes a key for each of tuning.tasks pieces. A normalizer with parameters sees what every row adds to their gradients, once, from any thread
-/// Throws      as forward()
+/// Precision   as forward(); gradients of keys sum up to 2048 queries in one piece, longer ones by pieces
+/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each of its 48 or 16 queries (AVX-512) and each key that any of
+///             them sees, in whole blocks (three where the normalizer's Jacobian reads the scores, one more where the score is not linear), and
+///             D + Dv numbers for each key that a piece of the queries sees: where a panel sees at most half of the keys, a piece is a stretch
+///             of up to 2048 queries. Keys that more than one piece sees take as much once more, for about tuning.tasks pieces at once. With a
+///             window of 256 on either side that is 6 MiB for two threads, whatever the length; with all keys, or causal, 500 bytes a key and
+///             thread, and once more (d = 64). Observers of keys: 8 bytes a key, query head and number, and in each thread for a group of heads.
+///             A normalizer with parameters sees what every row adds to their gradients, once, from any thread
+/// Throws      as forward(), hooks included
 /// Errors      static_assert: the normalizer has no jacobian()
 /// Determinism run_to_run, for any number of threads
 template <class Attention, class Q, class K, class V, class DOut, class DQ, class DK, class DV>

@@ -18,7 +18,7 @@ namespace basin {
 ///           from where the sum is 1 to sqrt(eps), past no score
 /// Shapes    one row; scores [keys]; alpha [heads], or one for all
 /// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of y^q and of y^(q-1)
-/// Precision |error of a weight| <= 8 (keys + 8) q eps: towards alpha = 1 digits are lost
+/// Precision |error of a weight| <= 8 (n + 8) q eps, n as for softmax: towards alpha = 1 digits are lost
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
 /// Cost      about 3 sweeps of 1 exp, 1 log and 13 operations per score

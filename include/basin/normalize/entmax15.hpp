@@ -14,7 +14,7 @@ namespace basin {
 ///           root of the quadratic that belongs to the support at hand keeps that support, it is the threshold
 /// Shapes    one row; scores [keys]
 /// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of y^2 and of y when tau is found
-/// Precision |error of a weight| <= 4 (keys + 8) eps; the weights are divided by their sum, which differs from 1 by rounding
+/// Precision |error of a weight| <= 4 (n + 8) eps, n as for softmax; the weights are divided by their sum, which differs from 1 by rounding
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
 /// Cost      2 or 3 sweeps of 11 operations per score

@@ -12,8 +12,9 @@ namespace basin {
 /// Source    Martins & Astudillo 2016; tau, which Newton's method finds from below (Michelot 1986), by steps of third order from both sides
 ///           (detail/threshold_search.hpp); exact once no score lies between a cut and the mean of the scores above it less 1 / support
 /// Shapes    one row; scores [keys]
-/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; the size of the support
-/// Precision |sum of weights - 1| <= (support + 4) eps
+/// State     tau (measured from the maximum; what rounding takes from it beside it) and its bounds; the sums and the two nearest scores of a
+///           sweep; the size of the support
+/// Precision |sum of weights - 1| <= (n + 4) eps, n the weights that one accumulator takes, as for softmax
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sum
 /// Cost      about 2 sweeps of 10 operations per score

@@ -5,6 +5,7 @@
 // and any observer runs on them exactly, and <q, k> is never computed twice.
 
 #include "basin/cpu/detail/run.hpp"
+#include "basin/cpu/detail/watch.hpp"
 
 namespace basin::cpu::detail {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/detail/parallel.hpp through the engines: what a hook throws inside a parallel region arrives at the caller.
+// Covers cpu/detail/parallel.hpp through the engines: what a hook throws inside a parallel region arrives at the
+// caller.
 #include <omp.h>
 
 #include <span>
@@ -83,7 +84,8 @@ struct refusing_whole_row_observer {
 shape const many_panels{1, 4, 2, 700, 150, 5, 3};
 shape const a_step{2, 4, 2, 2, 3000, 5, 3};
 
-/// That run() throws what the hook threw, with one thread and with more threads than there are processors, and that the next call is right.
+/// That run() throws what the hook threw, with one thread and with more threads than there are processors, and that the
+/// next call is right.
 template <class Run>
 void require_refusal(char const* hook, Run const& run) {
   int const before = omp_get_max_threads();
@@ -113,7 +115,8 @@ TEST_CASE("what a hook throws in backward arrives at the caller", "[parity][cpu]
   call<float> c(many_panels);
   auto const use = basin::attention<>{};
   require_refusal("fit", [&] { cpu_backward(use.with(refusing_normalizer{0}), c); });
-  require_refusal("allows", [&] { cpu_backward(use.with(refusing_mask{30}), c); });  // other pieces wait for that of query 30
+  require_refusal("allows",
+                  [&] { cpu_backward(use.with(refusing_mask{30}), c); });  // other pieces wait for that of query 30
   require_refusal("sees_row", [&] { cpu_backward(use.with(refusing_row_observer{699}), c); });
   require_refusal("sees_key", [&] { cpu_backward(use.with(refusing_key_observer{149}), c); });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/detail/sum_tree.hpp through the engines, and normalize/detail/threshold_search.hpp in long rows: rounding errors of a row do not grow
-// with its keys. One accumulator for all of them is off by 1e-5 to 1e-2 here.
+// Covers cpu/detail/sum_tree.hpp through the engines, and normalize/detail/threshold_search.hpp in long rows: rounding
+// errors of a row do not grow with its keys. One accumulator for all of them is off by 1e-5 to 1e-2 here.
 #include <omp.h>
 
 #include "basin/mask/sliding_window.hpp"
@@ -14,7 +14,9 @@ namespace {
 /// Keys that are all alike but one: every step of a plain sum is then rounded the same way.
 void make_alike(call<float>& c, double top) {
   c.q.each([](float& x, auto...) { x = 1; });
-  c.k.each([&](float& x, index_t, index_t, index_t j, index_t d) { x = d > 0 ? 0.0f : j == 5 ? static_cast<float>(top) : 0.0f; });
+  c.k.each([&](float& x, index_t, index_t, index_t j, index_t d) {
+    x = d > 0 ? 0.0f : j == 5 ? static_cast<float>(top) : 0.0f;
+  });
   c.v.each([](float& x, index_t, index_t, index_t, index_t d) { x = d == 0 ? 1.0f : 0.7f; });
 }
 
@@ -23,7 +25,8 @@ struct seen_numbers {
   shape s;
   std::vector<double> nats, sums, received;
 
-  explicit seen_numbers(shape const& at) : s(at), nats(static_cast<std::size_t>(s.queries)), sums(nats), received(static_cast<std::size_t>(s.keys)) {}
+  explicit seen_numbers(shape const& at)
+      : s(at), nats(static_cast<std::size_t>(s.queries)), sums(nats), received(static_cast<std::size_t>(s.keys)) {}
   auto rows() { return basin::entropy{basin::contiguous(nats.data(), 1, 1, s.queries)}; }
   auto log_sums() { return basin::log_sum_exp{basin::contiguous(sums.data(), 1, 1, s.queries)}; }
   auto keys() { return basin::received_attention{basin::contiguous(received.data(), 1, 1, s.keys)}; }
@@ -36,10 +39,14 @@ double distance_of(std::vector<double> const& a, std::vector<double> const& b) {
 }
 
 /// The tolerance of a row of one block of sums, times what is summed up.
-double tolerance_of(shape const& s, double size) { return (4 * accumulated(static_cast<double>(s.keys)) + 4 * static_cast<double>(s.dim) + 64) * eps_of<float> / 2 * size; }
+double tolerance_of(shape const& s, double size) {
+  return (4 * accumulated(static_cast<double>(s.keys)) + 4 * static_cast<double>(s.dim) + 64) * eps_of<float> / 2 *
+         size;
+}
 
 template <class Watch, class WatchExact>
-void compare_outputs(auto const& use, call<float>& here, Watch const& watch, WatchExact const& watch_exactly, double size) {
+void compare_outputs(auto const& use, call<float>& here, Watch const& watch, WatchExact const& watch_exactly,
+                     double size) {
   call<double> exact(here.s);
   exact.copy_inputs(here);
   basin::reference::forward(use.with(watch_exactly), exact.q.v, exact.k.v, exact.v.v, exact.out.v);
@@ -53,12 +60,16 @@ void compare_outputs(auto const& use, call<float>& here, Watch const& watch, Wat
 void compare_long(auto const& use, call<float>& here, double size) {
   seen_numbers seen(here.s), exactly(here.s);
   if constexpr (basin::knows_log_sum<decltype(use.normalize)>)
-    compare_outputs(use, here, basin::together(seen.rows(), seen.log_sums(), seen.keys()), basin::together(exactly.rows(), exactly.log_sums(), exactly.keys()), size);
+    compare_outputs(use, here, basin::together(seen.rows(), seen.log_sums(), seen.keys()),
+                    basin::together(exactly.rows(), exactly.log_sums(), exactly.keys()), size);
   else
-    compare_outputs(use, here, basin::together(seen.rows(), seen.keys()), basin::together(exactly.rows(), exactly.keys()), size);
-  CHECK(distance_of(seen.nats, exactly.nats) <= 16 * size * tolerance_of(here.s, size));  // sums of w log w, log w <= 16
+    compare_outputs(use, here, basin::together(seen.rows(), seen.keys()),
+                    basin::together(exactly.rows(), exactly.keys()), size);
+  CHECK(distance_of(seen.nats, exactly.nats) <=
+        16 * size * tolerance_of(here.s, size));  // sums of w log w, log w <= 16
   CHECK(distance_of(seen.sums, exactly.sums) <= tolerance_of(here.s, 1));
-  CHECK(distance_of(seen.received, exactly.received) <= static_cast<double>(here.s.queries) * tolerance_of(here.s, size));
+  CHECK(distance_of(seen.received, exactly.received) <=
+        static_cast<double>(here.s.queries) * tolerance_of(here.s, size));
 }
 
 void compare_gradients(auto const& use, call<float>& here, double size) {
@@ -79,7 +90,7 @@ constexpr shape long_row{1, 1, 1, 2, 140000, 4, 2};
 
 TEST_CASE("errors of a row do not grow with its keys - softmax, sigmoid", "[parity][cpu]") {
   call<float> c(long_row);
-  make_alike(c, 0.9);                                            // the others' terms: 0.638
+  make_alike(c, 0.9);  // the others' terms: 0.638
   auto const use = basin::attention<>{};
   compare_long(use, c, 1);
   compare_long(use.with(basin::sigmoid::for_length(140000)), c, 1);
@@ -88,7 +99,7 @@ TEST_CASE("errors of a row do not grow with its keys - softmax, sigmoid", "[pari
 TEST_CASE("errors of a row do not grow with its keys - rows that are searched", "[parity][cpu]") {
   call<float> c(long_row);
   auto const use = basin::attention<>{};
-  for (double const top : {0.4, 1.8}) {                          // shelves 0.2 and 0.9 below the largest score
+  for (double const top : {0.4, 1.8}) {  // shelves 0.2 and 0.9 below the largest score
     CAPTURE(top);
     make_alike(c, top);
     compare_long(use.with(basin::sparsemax{}), c, 1);

@@ -61,18 +61,19 @@ TEST_CASE("backward needs memory for the keys that its queries see", "[parity][c
   };
   auto const window = basin::attention<>{}.with(basin::sliding_window{127});
   auto const sinks = basin::attention<>{}.with(basin::causal{}).with(basin::window_with_sinks{4, 128});
-  CHECK(mib(window, 20000) < 4);                                 // for all keys: 15 MiB
-  CHECK(mib(window, 100000) < 4);                                // 72 MiB
+  CHECK(mib(window, 20000) < 4);   // for all keys: 15 MiB
+  CHECK(mib(window, 100000) < 4);  // 72 MiB
   CHECK(mib(window, 20000, 3) < 4);
   CHECK(mib(sinks, 40000) < 4);
   omp_set_num_threads(before);
 }
 
-/// Runs a call again and again, with one allocation more that succeeds, until all do: each time it throws std::bad_alloc and leaves no memory behind.
+/// Runs a call again and again, with one allocation more that succeeds, until all do: each time it throws
+/// std::bad_alloc and leaves no memory behind.
 template <class Run>
 void require_bad_alloc(char const* name, Run const& run) {
   if (!can_refuse_memory) return;
-  run();                                                         // OpenMP takes its own at the first call
+  run();  // OpenMP takes its own at the first call
   for (long granted = 0, done = 0; done == 0; ++granted) {
     long const held = memory_in_use;
     bool refused = false;
@@ -98,8 +99,11 @@ TEST_CASE("a call whose memory is refused throws bad_alloc, whichever part it is
   call<float> c({1, 2, 1, 60, 3000, 8, 8}), step({1, 2, 1, 1, 3000, 8, 8});
   reports seen(c.s), seen_of_step(step.s);
   std::vector<double> copies(2 * 60 * 3000), scores(copies), visible(2 * 60);
-  row_copies const whole{basin::contiguous(copies.data(), 1, 2, 60, 3000), basin::contiguous(scores.data(), 1, 2, 60, 3000), basin::contiguous(visible.data(), 1, 2, 60)};
-  row_copies const whole_of_step{basin::contiguous(copies.data(), 1, 2, 1, 3000), basin::contiguous(scores.data(), 1, 2, 1, 3000), basin::contiguous(visible.data(), 1, 2, 1)};
+  row_copies const whole{basin::contiguous(copies.data(), 1, 2, 60, 3000),
+                         basin::contiguous(scores.data(), 1, 2, 60, 3000), basin::contiguous(visible.data(), 1, 2, 60)};
+  row_copies const whole_of_step{basin::contiguous(copies.data(), 1, 2, 1, 3000),
+                                 basin::contiguous(scores.data(), 1, 2, 1, 3000),
+                                 basin::contiguous(visible.data(), 1, 2, 1)};
   auto const use = basin::attention<>{};
   auto const window = use.with(basin::sliding_window{255});
   require_bad_alloc("forward", [&] { cpu_forward(use, c); });
@@ -109,7 +113,8 @@ TEST_CASE("a call whose memory is refused throws bad_alloc, whichever part it is
   require_bad_alloc("backward", [&] { cpu_backward(use.with(seen.watch_all()), c); });
   require_bad_alloc("backward, whole rows", [&] { cpu_backward(window.with(one_plus_square{}), c); });
   require_bad_alloc("decode", [&] { cpu_decode(use, step); });
-  require_bad_alloc("decode, observed", [&] { cpu_decode(use.with(basin::together(seen_of_step.watch_all(), whole_of_step)), step); });
+  require_bad_alloc("decode, observed",
+                    [&] { cpu_decode(use.with(basin::together(seen_of_step.watch_all(), whole_of_step)), step); });
   require_bad_alloc("decode, whole rows", [&] { cpu_decode(use.with(one_plus_square{}), step); });
   omp_set_num_threads(before);
 }

@@ -16,8 +16,9 @@ namespace basin_test {
 template <class T>
 inline constexpr double eps_of = static_cast<double>(std::numeric_limits<T>::epsilon());
 
-/// How many additions a sum of n numbers goes through at most: engines sum up to 1024 in one accumulator, and join these sums in groups of 32
-/// (cpu/detail/sum_tree.hpp); of gradients of keys, up to 2048 queries in one piece, and the pieces one after the other.
+/// How many additions a sum of n numbers goes through at most: engines sum up to 1024 in one accumulator, and join
+/// these sums in groups of 32 (cpu/detail/sum_tree.hpp); of gradients of keys, up to 2048 queries in one piece, and the
+/// pieces one after the other.
 inline double accumulated(double n) { return n <= 2048 ? n : 2048 + 32 + n / 32768; }
 
 /// Two ways to the weights of one row of n scores of size <= magnitude (times `slope` = scale / temperature), both in T.
@@ -64,8 +65,8 @@ struct call_tolerances {
 /// score     a product of D terms below scale |q| |k|: (D + 4) u scale |q| |k|; a tanh, or a bias and its sum: 16 u of their
 ///           size `bend`; times `steep`
 /// weight    exponential of that, in the term and in the sum: twice; sum of Nk terms, exp, division: (Nk + 16) u;
-///           times `support` = Nk where it is absolute, so that sum_j |error of w_j| <= weight. Here and below a sum of n terms costs
-///           accumulated(n) u, where n is written
+///           times `support` = Nk where it is absolute, so that sum_j |error of w_j| <= weight. Here and below a sum of
+///           n terms costs accumulated(n) u, where n is written
 /// out       sum_j w_j v_j, sum_j w_j <= 1: (weight + (Nk + 4) u) max |v|
 /// received  sums over queries of errors below `weight`; added in T in a panel, (Nq + 4) u of a sum of at most Nq
 /// entropy   |x log x - y log y| <= e (1 + |log e|) for |x - y| = e, for Nk keys that share `weight`

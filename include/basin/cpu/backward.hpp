@@ -46,9 +46,13 @@ struct backward_panels {
     using T = typename Call::T;
     problem const& p = call.p;
     auto const wide = panel_cuts::of(p, T{});
-    auto const bytes = [&](index_t keys) { return keys * wide.width * Call::numbers_a_pair * static_cast<index_t>(sizeof(T)); };
+    auto const bytes = [&](index_t keys) {
+      return keys * wide.width * Call::numbers_a_pair * static_cast<index_t>(sizeof(T));
+    };
     if (bytes(p.keys) <= call.cut.panel_bytes) return {wide, p.keys};
-    if (index_t const visible = most_visible_keys(call.use, p, wide, call.cut); bytes(visible) <= 8 * call.cut.panel_bytes) return {wide, visible};
+    if (index_t const visible = most_visible_keys(call.use, p, wide, call.cut);
+        bytes(visible) <= 8 * call.cut.panel_bytes)
+      return {wide, visible};
     panel_cuts const narrow{lanes<T>, lanes<T>, 0, (p.queries + lanes<T> - 1) / lanes<T>, wide.group};
     return {narrow, most_visible_keys(call.use, p, narrow, call.cut)};
   }
@@ -70,7 +74,8 @@ struct backward_buffers {
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   key_block* blocks;
 
-  backward_buffers(workspace&& memory, Call const& call, backward_panels const& panels) : backward_buffers(memory, call, panels) {}
+  backward_buffers(workspace&& memory, Call const& call, backward_panels const& panels)
+      : backward_buffers(memory, call, panels) {}
   backward_buffers(workspace& memory, Call const& call, backward_panels const& panels)
       : visible(panels.visible), levels(levels_of_sum(call.p.keys, keys_per_part(call.cut))) {
     auto const& p = call.p;
@@ -162,7 +167,8 @@ void differentiate_block(panel<T, Vectors, Attention> const& who, key_block bloc
     }
 }
 
-/// Calls f(block, sums) for all blocks of a panel, and adds up its sums, an array of numbers for each of Vectors, part by part.
+/// Calls f(block, sums) for all blocks of a panel, and adds up its sums, an array of numbers for each of Vectors, part
+/// by part.
 template <int Vectors, class Numbers, class F>
 auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F const& f) {
   using sums = std::array<Numbers, Vectors>;
@@ -185,16 +191,19 @@ auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F
 
 /// Terms and dweights of a panel -> its weights and the gradients of its products.
 template <int Vectors, class T, class Attention, class Call, class Fit>
-void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, Fit const& fit, backward_buffers<Call> const& at, index_t part) {
+void through_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, Fit const& fit,
+                  backward_buffers<Call> const& at, index_t part) {
   using normalizer_type = decltype(Attention::normalize);
-  auto const delta = sum_over_blocks<Vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(blocks, part, [&](key_block block, auto& sums) {
-    if (block.seen == coverage::all) gather_block<false>(who, block, fit, at, sums);
-    else gather_block<true>(who, block, fit, at, sums);
-  });
-  auto const dparameters = sum_over_blocks<Vectors, for_parameters<normalizer_type, simd<T>>>(blocks, part, [&](key_block block, auto& sums) {
-    if (block.seen == coverage::all) differentiate_block<false>(who, block, fit, at, delta, sums);
-    else differentiate_block<true>(who, block, fit, at, delta, sums);
-  });
+  auto const delta = sum_over_blocks<Vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(
+      blocks, part, [&](key_block block, auto& sums) {
+        if (block.seen == coverage::all) gather_block<false>(who, block, fit, at, sums);
+        else gather_block<true>(who, block, fit, at, sums);
+      });
+  auto const dparameters = sum_over_blocks<Vectors, for_parameters<normalizer_type, simd<T>>>(
+      blocks, part, [&](key_block block, auto& sums) {
+        if (block.seen == coverage::all) differentiate_block<false>(who, block, fit, at, delta, sums);
+        else differentiate_block<true>(who, block, fit, at, delta, sums);
+      });
   report_parameters(who, dparameters);
 }
 
@@ -217,7 +226,8 @@ void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::sp
 
 /// dV += W^T dO, dK += dS^T Q and dQ = dS K of a panel; returns dQ [dim, width].
 template <int Vectors, class T, class Attention, class Call>
-T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, backward_buffers<Call> const& at, key_gradients<T> sums) {
+T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks,
+                       backward_buffers<Call> const& at, key_gradients<T> sums) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   auto const& p = call.p;
   index_t const columns = sums.key_columns, value_columns = sums.value_columns, count = who.at.count;
@@ -239,7 +249,8 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
     }
     wide_product<into::added>(weights, width, unit_step{}, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
     wide_product<into::added>(ddots, width, unit_step{}, block.count, count, at.query_rows, columns, sums.key(block.first));
-    product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width, dqueries.open(), width);
+    product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width,
+                                  dqueries.open(), width);
   }
   return dqueries.total(add);
 }
@@ -248,8 +259,9 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
 inline void require_room(std::span<key_block const> blocks, index_t visible) {
   index_t const seen = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
   if (seen > visible)
-    throw error(message("basin::cpu::backward: a panel of queries sees ", seen, " keys, but at most ", visible,
-                        " when they were counted; covers(tile) of a mask or a pruner must give the same answer whenever it is called"));
+    throw error(message(
+        "basin::cpu::backward: a panel of queries sees ", seen, " keys, but at most ", visible,
+        " when they were counted; covers(tile) of a mask or a pruner must give the same answer whenever it is called"));
 }
 
 /// Adds what one panel of queries gives to the gradients of its keys and values, writes its own, and shows its rows and its weights.
@@ -287,13 +299,15 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
 /// Source      dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k (concepts/normalizer.hpp)
 /// Shapes      dout as out of forward(); dq, dk, dv as q, k, v; overwritten
 /// Precision   as forward(); gradients of keys sum up to 2048 queries in one piece, longer ones by pieces
-/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each of its 48 or 16 queries (AVX-512) and each key that any of
-///             them sees, in whole blocks (three where the normalizer's Jacobian reads the scores, one more where the score is not linear), and
-///             D + Dv numbers for each key that a piece of the queries sees: where a panel sees at most half of the keys, a piece is a stretch
-///             of up to 2048 queries. Keys that more than one piece sees take as much once more, for about tuning.tasks pieces at once. With a
-///             window of 256 on either side that is 6 MiB for two threads, whatever the length; with all keys, or causal, 500 bytes a key and
-///             thread, and once more (d = 64). Observers of keys: 8 bytes a key, query head and number, and in each thread for a group of heads.
-///             A normalizer with parameters sees what every row adds to their gradients, once, from any thread
+/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each of the 48 or 16 queries of a panel
+///             (AVX-512) and each of its visible keys, in whole blocks: three where the normalizer's Jacobian reads the
+///             scores, one more where the score is not linear. It holds D + Dv numbers for each key that is visible to a
+///             piece of the queries: where at most half of the keys are visible to a panel, a piece is a stretch of about
+///             2048 queries. Keys of more than one piece take as much once more, for about tuning.tasks pieces at once.
+///             A window of 256 keys on either side takes 6 MiB for two threads, whatever the length; causal and full calls
+///             take 500 bytes a key and thread, and once more (fp32, d = 64). Observers of keys: 8 bytes for each key and
+///             query head, and in each thread for those of one key head. A normalizer with parameters is given what every
+///             row adds to their gradients, once, from any thread
 /// Throws      as forward(), hooks included
 /// Errors      static_assert: the normalizer has no jacobian()
 /// Determinism run_to_run, for any number of threads
@@ -313,11 +327,12 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
   auto const plan = detail::plan_blocks(use, p, pieces, cut, panels.visible);
   detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, panels); });
   T const key_factor = detail::panel<T, 1, Attention>(use, call.watch, p, {}).packed_factor();
-  detail::over_key_heads<T>(p, pieces, plan, cut, key_factor, dk, dv, call.watch, [&](detail::panel_at where, bool narrow, detail::key_gradients<T> sums, double* totals) {
-    detail::backward_buffers<call_type> const at(memory.mine(), call, panels);
-    if (narrow) detail::backward_panel<1>(call, where, at, sums, totals);
-    else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals);
-  });
+  detail::over_key_heads<T>(p, pieces, plan, cut, key_factor, dk, dv, call.watch,
+                            [&](detail::panel_at where, bool narrow, detail::key_gradients<T> sums, double* totals) {
+                              detail::backward_buffers<call_type> const at(memory.mine(), call, panels);
+                              if (narrow) detail::backward_panel<1>(call, where, at, sums, totals);
+                              else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals);
+                            });
 }
 
 }  // namespace basin::cpu

@@ -62,7 +62,8 @@ struct entmax {
 
   template <class T>
   BASIN_HD void absorb(row<T>& r, T score) const {
-    T const below = score - r.max, y = math::max(T(0), math::fma(r.slope, below, T(0) - r.tau.cut)), power = to_the_power(r, y);
+    T const below = score - r.max, y = math::max(T(0), math::fma(r.slope, below, T(0) - r.tau.cut)),
+            power = to_the_power(r, y);
     r.tau.note(r.slope * below);
     r.sums.total = r.sums.total + power;
     r.sums.derivative = r.sums.derivative + math::select(y == T(0), T(0), power / y);
@@ -133,7 +134,9 @@ struct entmax {
  private:
   /// max((alpha - 1) (s - max) - tau, 0), and NaN for a NaN.
   template <class T>
-  BASIN_HD static T above(row<T> const& r, T score) { return math::max(T(0), math::fma(r.slope, score - r.max, T(0) - r.tau.cut) - r.tau.rest); }
+  BASIN_HD static T above(row<T> const& r, T score) {
+    return math::max(T(0), math::fma(r.slope, score - r.max, T(0) - r.tau.cut) - r.tau.rest);
+  }
   template <class T>
   BASIN_HD static T to_the_power(row<T> const& r, T y) { return math::select(y == T(0), T(0), math::exp(r.power * math::log(y))); }
 };

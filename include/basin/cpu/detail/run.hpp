@@ -53,7 +53,8 @@ struct forward_buffers {
   index_t most_blocks;
   bool by_tiles;                        // whether products go by matrix tiles
   int levels;                           // sums that a tree over the keys holds
-  T *queries, *outputs, *kept;          // [together] x [dim, width], [levels, value_dim, width], [kept_rows, width] scores or terms
+  T *queries, *outputs,
+      *kept;  // [together] x [dim, width], [levels, value_dim, width], [kept_rows, width] scores or terms
   T *scores, *terms;                    // of one panel: of a block, and of all keys where whole rows are shown
   T* gathered;                          // [keys]: one row, where the normalizer is fitted whole
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
@@ -65,7 +66,8 @@ struct forward_buffers {
   double *row_weights, *row_scores;     // [keys]: one whole row
 
   forward_buffers(workspace&& memory, Call const& call) : forward_buffers(memory, call) {}
-  forward_buffers(workspace& memory, Call const& call) : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)), by_tiles(call.uses_tiles()),
+  forward_buffers(workspace& memory, Call const& call)
+      : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)), by_tiles(call.uses_tiles()),
         levels(levels_of_sum(call.p.keys, keys_per_part(call.cut))) {
     using tiles::depth, tiles::side, tiles::whole;
     index_t const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block), shown = Call::watch_type::wants_whole_rows ? p.keys : 0;
@@ -119,12 +121,10 @@ struct traveller {
   std::size_t next = 0;                                          // the first block that it has not met
 
   traveller(Call const& call, panel_at where, forward_buffers<Call> const& at, index_t n, double* totals_of_head)
-      : who(call.use, call.watch, call.p, where),
-        queries(at.queries + n * at.query_size()),
+      : who(call.use, call.watch, call.p, where), queries(at.queries + n * at.query_size()),
         kept(at.kept + n * at.kept_size()),
         blocks(visible_blocks(call.use, call.p, where, call.cut, at.blocks + n * at.most_blocks, 0, call.p.keys)),
-        rows_then(at.rows_then + n * at.most_blocks * panel_vectors<T>),
-        totals(totals_of_head) {
+        rows_then(at.rows_then + n * at.most_blocks * panel_vectors<T>), totals(totals_of_head) {
     if constexpr (Call::may_use_tiles) {
       if (at.by_tiles) tiles::pack_queries<Vectors>(call.q, where, tiled_queries());
     }
@@ -135,7 +135,9 @@ struct traveller {
       std::fill_n(sums.level(level).outputs, tiles::whole(call.p.value_dim, tiles::side) * who.width, T(0));
     }
     if constexpr (Call::watch_type::counts_queries)
-      if (totals != nullptr) who.count_from(totals + Call::watch_type::key_values, static_cast<index_t>(numbers_per_key<typename Call::watch_type>));
+      if (totals != nullptr)
+        who.count_from(totals + Call::watch_type::key_values,
+                       static_cast<index_t>(numbers_per_key<typename Call::watch_type>));
   }
   T* outputs() { return sums.open().outputs; }
   bfloat16* tiled_queries() const { return reinterpret_cast<bfloat16*>(queries); }
@@ -308,8 +310,10 @@ void mix_values(Call const& call, Panel& panel, key_block block, T const* weight
       return tiles::mix<vectors>(rows.tiled, block.count, dim, rows.tiled_terms, panel.outputs());
     }
   if (rows.packed_values.start != nullptr)
-    return packed_product<vectors, into::added>(rows.packed_values, dim, terms, weights, width, panel.outputs(), width, rows.next_values.during(dim));
-  product<vectors, into::added>(rows.values.start, unit_step{}, rows.values.step, dim, terms, weights, width, panel.outputs(), width, rows.next_values.during(dim));
+    return packed_product<vectors, into::added>(rows.packed_values, dim, terms, weights, width, panel.outputs(), width,
+                                                rows.next_values.during(dim));
+  product<vectors, into::added>(rows.values.start, unit_step{}, rows.values.step, dim, terms, weights, width,
+                                panel.outputs(), width, rows.next_values.during(dim));
 }
 
 }  // namespace basin::cpu::detail

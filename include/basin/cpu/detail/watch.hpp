@@ -43,7 +43,8 @@ void add_weights(panel<T, Vectors, Attention> const& who, key_block block, T con
   }
 }
 
-/// What each key of a block receives, where somebody watches: weights are factor * term, and 0 where a term is 0 or nobody asks.
+/// What each key of a block receives, where somebody watches: weights are factor * term, and 0 where a term is 0 or
+/// nobody asks.
 template <int Vectors, class T, class Attention>
 void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor, double* totals) {
   using batch = simd<T>;

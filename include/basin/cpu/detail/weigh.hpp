@@ -42,8 +42,8 @@ template <class T>
 struct panel_scores {
   std::span<key_block const> blocks;
   T const* scores;
-  T* terms;                                                      // may be the scores
-  T* gathered;                                                   // [keys]: one row, where the normalizer is fitted whole
+  T* terms;     // may be the scores
+  T* gathered;  // [keys]: one row, where the normalizer is fitted whole
   index_t keys_per_part;
 
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
@@ -131,9 +131,11 @@ struct lane_rows {
     over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
       parts.move_to(now.part, add, lift);
       auto mine = fresh;
-      for (index_t at = now.row * Vectors * lanes<T>, end = at + now.count * Vectors * lanes<T>; at < end; at += Vectors * lanes<T>) {
+      for (index_t at = now.row * Vectors * lanes<T>, end = at + now.count * Vectors * lanes<T>; at < end;
+           at += Vectors * lanes<T>) {
         BASIN_UNROLL
-        for (int v = 0; v < Count; ++v) n.absorb(mine[static_cast<std::size_t>(v)], batch::load_aligned(of.scores + at + (First + v) * lanes<T>));
+        for (int v = 0; v < Count; ++v)
+          n.absorb(mine[static_cast<std::size_t>(v)], batch::load_aligned(of.scores + at + (First + v) * lanes<T>));
       }
       parts.open() = mine;
     });
@@ -142,7 +144,8 @@ struct lane_rows {
   template <int First>
   void search_alone(panel_type const& who, panel_scores<T> const& of, bool const* again) {
     if constexpr (First < Vectors) {
-      for (bool more = again[First]; more; more = math::any(who.use.normalize.next(row[First]))) sweep<First, 1>(who, of);
+      for (bool more = again[First]; more; more = math::any(who.use.normalize.next(row[First])))
+        sweep<First, 1>(who, of);
       search_alone<First + 1>(who, of, again);
     }
   }
@@ -231,10 +234,12 @@ struct scalar_rows {
       std::size_t count = 0;
       for (index_t r = 0; r < rows; ++r)
         if (T const s = of.scores[r * width + lane]; s != minus_inf) of.gathered[count++] = s;
-      if (lane < who.at.count) row[lane] = who.use.normalize.fit(std::span<T const>(of.gathered, count), who.context_of_lane(lane));
+      if (lane < who.at.count)
+        row[lane] = who.use.normalize.fit(std::span<T const>(of.gathered, count), who.context_of_lane(lane));
       for (index_t r = 0; r < rows; ++r) {
         T const s = of.scores[r * width + lane];
-        of.terms[r * width + lane] = lane >= who.at.count || s == minus_inf ? T(0) : who.use.normalize.weight(row[lane], s);
+        of.terms[r * width + lane] =
+            lane >= who.at.count || s == minus_inf ? T(0) : who.use.normalize.weight(row[lane], s);
       }
     }
     for (int v = 0; v < Vectors; ++v) factor[v] = batch(T(1));
@@ -293,7 +298,9 @@ struct scalar_rows {
     over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
       if constexpr (panel_type::watch_type::merges) parts.move_to(now.part, add, lift);
       over_scores<T, Vectors>(now.count, static_cast<T const*>(of.terms) + now.row * width,
-                              [&](int v, batch w, index_t) { who.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)}); });
+                              [&](int v, batch w, index_t) {
+                                who.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)});
+                              });
     });
     std::copy_n(parts.total(add).states, Vectors, states);
   }
@@ -303,10 +310,12 @@ struct scalar_rows {
 
 /// Whether the rows of a panel are gathered and fitted one by one.
 template <class Attention>
-inline constexpr bool fits_scalar_rows = !streamable_normalizer<decltype(Attention::normalize)> && !online_normalizer<decltype(Attention::normalize)>;
+inline constexpr bool fits_scalar_rows =
+    !streamable_normalizer<decltype(Attention::normalize)> && !online_normalizer<decltype(Attention::normalize)>;
 
 /// The better of the two that the normalizer allows.
 template <class T, int Vectors, class Attention>
-using weighed_rows = std::conditional_t<fits_scalar_rows<Attention>, scalar_rows<T, Vectors, Attention>, lane_rows<T, Vectors, Attention>>;
+using weighed_rows = std::conditional_t<fits_scalar_rows<Attention>, scalar_rows<T, Vectors, Attention>,
+                                        lane_rows<T, Vectors, Attention>>;
 
 }  // namespace basin::cpu::detail

@@ -85,10 +85,10 @@ struct entmax15 {
   }
 
  private:
-  /// max(s / 2 - max / 2 - tau, 0), and NaN for a NaN.
+  /// max(s / 2 - max / 2 - tau, 0), and NaN for a NaN. What rounding takes from tau is small beside a root of a weight.
   template <class T>
   BASIN_HD static T above(row<T> const& r, T score) {
-    return math::larger(T(0), r.tau.excess_of(T(0.5f) * (score - r.max)));
+    return math::larger(T(0), T(0.5f) * (score - r.max) - r.tau.cut);
   }
 };
 

@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   basin::attention<> const plain;
   auto const observed = plain.with(basin::received_attention{basin::contiguous(sums.data(), 1, 1, inputs.length())});
   auto const sparse = plain.with(basin::top_k{.k = 64});
+  auto const local = plain.with(basin::sliding_window{255});
 
   suite.expect("allocated memory is counted", [&] {
     char* volatile memory = nullptr;                             // volatile: the compiler must not omit the allocation
@@ -52,10 +53,14 @@ int main(int argc, char** argv) {
   };
   suite.expect("the backward agrees with the reference, L = 512",
                [&] { return bench::gradient_case(512, 64).agrees(plain); });
+  suite.expect("the backward with a window agrees with the reference, L = 2048",
+               [&] { return bench::gradient_case(2048, 64).agrees(local); });
   suite.claim("cpu_workspace_mib_per_thread_l32k", "forward, MiB for each of two threads", {forward(plain)});
   suite.note("cpu_workspace_mib_per_thread_l32k_received_attention", "forward with received attention",
              {forward(observed)});
   suite.note("cpu_workspace_mib_per_thread_l32k_top_k", "forward with top_k", {forward(sparse)});
   suite.note("cpu_workspace_mib_per_thread_l32k_backward", "backward", {mib_per_thread([&] { shape.run(plain); })});
+  suite.note("cpu_workspace_mib_per_thread_l32k_backward_window", "backward with a window of 256 keys",
+             {mib_per_thread([&] { shape.run(local); })});
   return suite.report();
 }

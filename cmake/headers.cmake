@@ -107,6 +107,7 @@ set(basin_headers
   include/basin/cpu/detail/sum_tree.hpp
   include/basin/cpu/detail/tasks.hpp
   include/basin/cpu/detail/tiles.hpp
+  include/basin/cpu/detail/watch.hpp
   include/basin/cpu/detail/weigh.hpp
   include/basin/cpu/detail/whole_rows.hpp
   include/basin/cpu/detail/workspace.hpp

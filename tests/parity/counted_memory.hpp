@@ -2,7 +2,7 @@
 #pragma once
 
 // Counts the memory that a program takes. For one unit of a program: it replaces operator new and delete, or, where a sanitizer
-// owns the allocator, asks the sanitizer to tell.
+// owns the allocator, asks the sanitizer to tell. Where it replaces them, it can also refuse memory.
 
 #include <atomic>
 #include <cstddef>
@@ -12,6 +12,7 @@
 namespace basin_test {
 
 inline std::atomic<long> memory_in_use{0}, memory_peak{0};
+inline std::atomic<long> allocations_granted{-1};              // how many more succeed; below 0: all
 
 inline void memory_taken(std::size_t size) {
   long const now = memory_in_use += static_cast<long>(size);
@@ -34,6 +35,8 @@ extern "C" std::size_t __sanitizer_get_allocated_size(void const volatile*);
 
 namespace basin_test {
 
+inline constexpr bool can_refuse_memory = false;
+
 inline int const memory_hooks = __sanitizer_install_malloc_and_free_hooks(
     [](void const volatile*, std::size_t size) { memory_taken(size); },
     [](void const volatile* p) { memory_in_use -= static_cast<long>(__sanitizer_get_allocated_size(p)); });
@@ -44,8 +47,14 @@ inline int const memory_hooks = __sanitizer_install_malloc_and_free_hooks(
 
 namespace basin_test {
 
+inline constexpr bool can_refuse_memory = true;
+
 /// Memory with its size in front, so that giving it back can be counted.
 inline void* counted(std::size_t size, std::size_t alignment) {
+  if (allocations_granted >= 0 && allocations_granted-- == 0) {
+    allocations_granted = 0;                                     // nor does any after it
+    throw std::bad_alloc{};
+  }
   std::size_t const front = alignment < 16 ? 16 : alignment;
   auto* const raw = static_cast<std::byte*>(std::aligned_alloc(front, (size + 2 * front - 1) / front * front));
   if (raw == nullptr) throw std::bad_alloc{};

@@ -16,6 +16,11 @@ namespace basin_test {
 template <class T>
 inline constexpr double eps_of = static_cast<double>(std::numeric_limits<T>::epsilon());
 
+/// How many additions a sum of n numbers takes at most: engines sum up to 1024 in one accumulator, and join these sums in
+/// groups of 32 (cpu/detail/sum_tree.hpp); for gradients of keys, up to 2048 queries in one piece, and the pieces one
+/// after the other.
+inline double accumulated(double n) { return n <= 2048 ? n : 2048 + 32 + n / 32768; }
+
 /// The difference of two computations of the weights of one row of n scores of absolute value <= magnitude (times
 /// `slope` = scale / temperature), both in T.
 ///
@@ -63,7 +68,8 @@ struct call_tolerances {
 /// score     a sum of D products below scale |q| |k|: (D + 4) u scale |q| |k|; a tanh, or a bias and its sum: 16 u of
 ///           their size `bend`; times `steep`
 /// weight    the error of an exponential of that, twice (numerator and sum); sum of Nk numbers, exp, division:
-///           (Nk + 16) u; times `support` = Nk if it is absolute, so that sum_j |error of w_j| <= weight
+///           (Nk + 16) u; times `support` = Nk if it is absolute, so that sum_j |error of w_j| <= weight. Here and
+///           below a sum of n numbers costs accumulated(n) u where n is written
 /// out       sum_j w_j v_j, sum_j w_j <= 1: (weight + (Nk + 4) u) max |v|
 /// received  sums over queries of errors below `weight`; summed in T in a query tile: (Nq + 4) u of a sum of at most Nq
 /// entropy   |x log x - y log y| <= e (1 + |log e|) for |x - y| = e, for Nk keys that share `weight`
@@ -75,20 +81,20 @@ struct call_tolerances {
 template <class T>
 call_tolerances tolerances_of(basin::problem const& p, call_magnitudes const& m) {
   double const u = eps_of<T> / 2, scale = 1 / std::sqrt(static_cast<double>(p.dim));
-  double const keys = static_cast<double>(p.keys), queries = static_cast<double>(p.queries);
-  double const rows = queries * static_cast<double>(p.heads / p.kv_heads);
+  double const keys = static_cast<double>(p.keys), queries = static_cast<double>(p.queries), sum = accumulated(keys);
+  double const rows = queries * static_cast<double>(p.heads / p.kv_heads), sum_of_rows = accumulated(rows);
   double const score = ((static_cast<double>(p.dim) + 4) * scale * m.q_norm * m.k_norm + 16 * m.bend) * u * m.steep;
-  double const weight = (2 * score + (keys + 16) * u) * m.support;
+  double const weight = (2 * score + (sum + 16) * u) * m.support;
   double const size = 2 * m.dout_norm * m.v_norm * m.steep * m.support;
-  double const gradient = size * (2 * weight + (2 * static_cast<double>(p.value_dim) + keys + 8) * u);
+  double const gradient = size * (2 * weight + (2 * static_cast<double>(p.value_dim) + sum + 8) * u);
   double const shared = std::max(weight / keys, 1e-300);
-  return {.out = (weight + (keys + 4) * u) * m.v,
-          .received = queries * (weight + (queries + 4) * u),
+  return {.out = (weight + (sum + 4) * u) * m.v,
+          .received = queries * (weight + (accumulated(queries) + 4) * u),
           .max_weight = weight,
-          .entropy = keys * shared * (1 + std::fabs(std::log(shared))) + keys * u * std::log(keys + 1),
-          .dq = scale * m.k * (gradient + keys * u * size),
-          .dk = scale * m.q * rows * (gradient + rows * u * size),
-          .dv = m.dout * rows * (weight + (rows + 4) * u)};
+          .entropy = keys * shared * (1 + std::fabs(std::log(shared))) + sum * u * std::log(keys + 1),
+          .dq = scale * m.k * (gradient + sum * u * size),
+          .dk = scale * m.q * rows * (gradient + sum_of_rows * u * size),
+          .dv = m.dout * rows * (weight + (sum_of_rows + 4) * u)};
 }
 
 /// The error of a result, relative to its Euclidean norm, if its summands were rounded `roundings` times to 16 bits,

@@ -6,6 +6,7 @@
 #include "basin/cpu/detail/gradients.hpp"
 #include "basin/cpu/detail/row_gradients.hpp"
 #include "basin/cpu/detail/run.hpp"
+#include "basin/cpu/detail/watch.hpp"
 
 namespace basin::cpu {
 
@@ -46,9 +47,13 @@ struct backward_panels {
     using T = typename Call::T;
     problem const& p = call.p;
     auto const wide = panel_cuts::of(p, T{});
-    auto const bytes = [&](index_t keys) { return keys * wide.width * Call::numbers_a_pair * static_cast<index_t>(sizeof(T)); };
+    auto const bytes = [&](index_t keys) {
+      return keys * wide.width * Call::numbers_a_pair * static_cast<index_t>(sizeof(T));
+    };
     if (bytes(p.keys) <= call.cut.panel_bytes) return {wide, p.keys};
-    if (index_t const visible = most_visible_keys(call.use, p, wide, call.cut); bytes(visible) <= 8 * call.cut.panel_bytes) return {wide, visible};
+    if (index_t const visible = most_visible_keys(call.use, p, wide, call.cut);
+        bytes(visible) <= 8 * call.cut.panel_bytes)
+      return {wide, visible};
     panel_cuts const narrow{lanes<T>, lanes<T>, 0, (p.queries + lanes<T> - 1) / lanes<T>, wide.group};
     return {narrow, most_visible_keys(call.use, p, narrow, call.cut)};
   }
@@ -70,7 +75,8 @@ struct backward_buffers {
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   key_block* blocks;
 
-  backward_buffers(workspace&& memory, Call const& call, backward_panels const& panels) : backward_buffers(memory, call, panels) {}
+  backward_buffers(workspace&& memory, Call const& call, backward_panels const& panels)
+      : backward_buffers(memory, call, panels) {}
   backward_buffers(workspace& memory, Call const& call, backward_panels const& panels)
       : visible(panels.visible), levels(levels_of_sum(call.p.keys, keys_per_part(call.cut))) {
     auto const& p = call.p;
@@ -144,7 +150,8 @@ void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::sp
 
 /// dV += W^T dO, dK += dS^T Q and dQ = dS K of a panel; returns dQ [dim, width].
 template <int Vectors, class T, class Attention, class Call>
-T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, backward_buffers<Call> const& at, key_gradients<T> sums) {
+T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks,
+                       backward_buffers<Call> const& at, key_gradients<T> sums) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   auto const& p = call.p;
   index_t const columns = sums.key_columns, value_columns = sums.value_columns, count = who.at.count;
@@ -166,7 +173,8 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
     }
     wide_product<into::added>(weights, width, unit_step{}, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
     wide_product<into::added>(ddots, width, unit_step{}, block.count, count, at.query_rows, columns, sums.key(block.first));
-    product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width, dqueries.open(), width);
+    product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width,
+                                  dqueries.open(), width);
   }
   return dqueries.total(add);
 }
@@ -175,8 +183,9 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
 inline void require_room(std::span<key_block const> blocks, index_t visible) {
   index_t const seen = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
   if (seen > visible)
-    throw error(message("basin::cpu::backward: a panel of queries sees ", seen, " keys, but at most ", visible,
-                        " when they were counted; covers(tile) of a mask or a pruner must give the same answer whenever it is called"));
+    throw error(message(
+        "basin::cpu::backward: a panel of queries sees ", seen, " keys, but at most ", visible,
+        " when they were counted; covers(tile) of a mask or a pruner must give the same answer whenever it is called"));
 }
 
 /// Adds what one panel of queries gives to the gradients of its keys and values, writes its own, and shows its rows and its weights.
@@ -213,12 +222,17 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
 ///
 /// Source      dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k (concepts/normalizer.hpp)
 /// Shapes      dout as out of forward(); dq, dk, dv as q, k, v; overwritten
-/// Precision   as forward()
-/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each key and each of its 48 or 16 queries (AVX-512;
-///             three where the normalizer's Jacobian reads the scores, one more where the score is not linear) and the
-///             gradients of one key head; those of all key heads once more where there are fewer heads than tasks; observers of keys
-///             8 bytes a key for each of tuning.tasks pieces. A normalizer with parameters sees what every row adds to their gradients, once, from any thread
-/// Throws      as forward()
+/// Precision   as forward(); gradients of keys sum up to 2048 queries in one piece, longer ones by pieces
+/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each of the 48 or 16 queries of a panel
+///             (AVX-512) and each of its visible keys, in whole blocks: three where the normalizer's Jacobian reads the
+///             scores, one more where the score is not linear. It holds D + Dv numbers for each key that is visible to a
+///             piece of the queries: where at most half of the keys are visible to a panel, a piece is a stretch of about
+///             2048 queries. Keys of more than one piece take as much once more, for about tuning.tasks pieces at once.
+///             A window of 256 keys on either side takes 6 MiB for two threads, whatever the length; causal and full calls
+///             take 500 bytes a key and thread, and once more (fp32, d = 64). Observers of keys: 8 bytes for each key and
+///             query head, and in each thread for those of one key head. A normalizer with parameters is given what every
+///             row adds to their gradients, once, from any thread
+/// Throws      as forward(), hooks included
 /// Errors      static_assert: the normalizer has no jacobian()
 /// Determinism run_to_run, for any number of threads
 template <class Attention, class Q, class K, class V, class DOut, class DQ, class DK, class DV>

@@ -29,7 +29,7 @@ inline constexpr index_t fewest_queries_of_a_panel = 9;
 /// Cost        reads k and v once a key head, whatever the normalizer; memory beside the operands: outputs of each split of 1024
 ///             keys and, where the normalizer needs more than one sweep or somebody watches, the scores, of as many key heads as
 ///             take 64 MiB, at least one. From 9 queries on it is forward(), unless there are pages
-/// Throws      as forward(); shape_error: pages that do not exist, lengths beyond the table
+/// Throws      as forward(), hooks included; shape_error: pages that do not exist, lengths beyond the table
 /// Determinism run_to_run, for any number of threads; pages of any size give the bits of one view
 /// Example     examples/06_decode.cpp
 template <class Attention, class Q, class K, class V, class Out>

@@ -18,7 +18,7 @@ namespace basin {
 ///           from where the sum is 1 to sqrt(eps), past no score
 /// Shapes    one row; scores [keys]; alpha [heads], or one for all
 /// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of y^q and of y^(q-1)
-/// Precision |error of a weight| <= 8 (keys + 8) q eps: towards alpha = 1 digits are lost
+/// Precision |error of a weight| <= 8 (n + 8) q eps, n as for softmax: towards alpha = 1 digits are lost
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
 /// Cost      about 3 sweeps of 1 exp, 1 log and 13 operations per score
@@ -63,7 +63,8 @@ struct entmax {
 
   template <class T>
   BASIN_HD void absorb(row<T>& r, T score) const {
-    T const below = score - r.max, y = math::max(T(0), math::fma(r.slope, below, T(0) - r.tau.cut)), power = to_the_power(r, y);
+    T const below = score - r.max, y = math::max(T(0), math::fma(r.slope, below, T(0) - r.tau.cut)),
+            power = to_the_power(r, y);
     r.tau.note(r.slope * below);
     r.sums.total = r.sums.total + power;
     r.sums.derivative = r.sums.derivative + math::select(y == T(0), T(0), power / y);
@@ -137,7 +138,9 @@ struct entmax {
  private:
   /// max((alpha - 1) (s - max) - tau, 0), and NaN for a NaN.
   template <class T>
-  BASIN_HD static T above(row<T> const& r, T score) { return math::max(T(0), math::fma(r.slope, score - r.max, T(0) - r.tau.cut) - r.tau.rest); }
+  BASIN_HD static T above(row<T> const& r, T score) {
+    return math::max(T(0), math::fma(r.slope, score - r.max, T(0) - r.tau.cut) - r.tau.rest);
+  }
   template <class T>
   BASIN_HD static T to_the_power(row<T> const& r, T y) { return math::select(y == T(0), T(0), math::exp(r.power * math::log(y))); }
 };

@@ -14,7 +14,8 @@ namespace basin {
 ///           root of the quadratic that belongs to the support at hand keeps that support, it is the threshold
 /// Shapes    one row; scores [keys]
 /// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of y^2 and of y when tau is found
-/// Precision |error of a weight| <= 4 (keys + 8) eps; the weights are divided by their sum, which differs from 1 by rounding
+/// Precision |error of a weight| <= 4 (n + 8) eps, n as for softmax; the weights are divided by their sum, which
+///           differs from 1 by rounding
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
 /// Cost      2 or 3 sweeps of 11 operations per score
@@ -45,7 +46,8 @@ struct entmax15 {
   BASIN_HD auto next(row<T>& r) const {
     auto const again = r.tau.next(r.sums, [](detail::excess<T> const& y) {
       T const mean = y.first / y.count.all, spread = y.second - y.first * mean;
-      T const root = mean - math::sqrt((T(1) - spread) / y.count.all);  // sum (y_j - root)^2 = 1, to the precision of a sum of about 1
+      T const root = mean - math::sqrt((T(1) - spread) /
+                                       y.count.all);  // sum (y_j - root)^2 = 1, to the precision of a sum of about 1
       T const climb = (y.second - math::sqrt(y.second)) / y.first;  // Newton's step on |y| - 1
       T const blur = T(2) * math::epsilon<T>() * y.count.at_once() * y.second / y.first;
       return detail::sight<T>{y.second, T(2) * y.first, y.degree() + T(1), climb, blur, math::select(y.second <= T(2), root, T(0) - math::minus_inf<T>())};
@@ -83,9 +85,11 @@ struct entmax15 {
   }
 
  private:
-  /// max(s / 2 - max / 2 - tau, 0), and NaN for a NaN.
+  /// max(s / 2 - max / 2 - tau, 0), and NaN for a NaN. What rounding takes from tau is small beside a root of a weight.
   template <class T>
-  BASIN_HD static T above(row<T> const& r, T score) { return math::larger(T(0), r.tau.excess_of(T(0.5f) * (score - r.max))); }
+  BASIN_HD static T above(row<T> const& r, T score) {
+    return math::larger(T(0), T(0.5f) * (score - r.max) - r.tau.cut);
+  }
 };
 
 static_assert(streamable_normalizer<entmax15> && !online_normalizer<entmax15> && differentiable_normalizer<entmax15>);

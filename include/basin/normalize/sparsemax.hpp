@@ -12,8 +12,9 @@ namespace basin {
 /// Source    Martins & Astudillo 2016; tau, which Newton's method finds from below (Michelot 1986), by steps of third order from both sides
 ///           (detail/threshold_search.hpp); exact once no score lies between a cut and the mean of the scores above it less 1 / support
 /// Shapes    one row; scores [keys]
-/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; the size of the support
-/// Precision |sum of weights - 1| <= (support + 4) eps
+/// State     tau (measured from the maximum; what rounding takes from it beside it) and its bounds; the sums and the
+///           two nearest scores of a sweep; the size of the support
+/// Precision |sum of weights - 1| <= (n + 4) eps, n the weights that one accumulator takes, as for softmax
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sum
 /// Cost      about 2 sweeps of 10 operations per score
@@ -45,9 +46,10 @@ struct sparsemax {
   BASIN_HD auto next(row<T>& r) const {
     r.size = math::select(r.tau.is_open(), r.sums.count.all, r.size);
     auto const again = r.tau.next(r.sums, [](detail::excess<T> const& y) {
-      T const root = (y.first - T(1)) / y.count.all;              // sum (y_j - root) = 1, to the precision of a sum of about 1
+      T const root = (y.first - T(1)) / y.count.all;  // sum (y_j - root) = 1, to the precision of a sum of about 1
       T const blur = math::epsilon<T>() * y.first * y.count.at_once() / y.count.all;
-      return detail::sight<T>{y.first, y.count.all, y.degree(), root, blur, math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
+      return detail::sight<T>{y.first, y.count.all, y.degree(),
+                              root,    blur,        math::select(y.first <= T(2), root, T(0) - math::minus_inf<T>())};
     });
     r.sums = {};
     return again;
@@ -61,7 +63,9 @@ struct sparsemax {
   }
 
   template <class T>
-  BASIN_HD T weight(row<T> const& r, T score) const { return math::max(T(0), r.tau.excess_of(score - r.max)); }
+  BASIN_HD T weight(row<T> const& r, T score) const {
+    return math::max(T(0), r.tau.excess_of(score - r.max));
+  }
 
   /// J = I_S - 1 1^T / |S| on the support S.
   template <class T>

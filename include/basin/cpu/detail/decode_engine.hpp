@@ -51,7 +51,8 @@ class decode_engine {
         over_tasks(now, size.rows, [&](index_t head, index_t row, int) { merge_row(head, row); });
       } else {
         over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { score_split(head, split, buffers[count(thread)]); });
-        over_tasks(now, size.rows, [&](index_t head, index_t row, int thread) { fit_row(head, row, buffers[count(thread)].gathered); });
+        over_tasks(now, size.rows,
+                   [&](index_t head, index_t row, int thread) { fit_row(head, row, buffers[count(thread)].gathered); });
         over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { mix_split(head, split, buffers[count(thread)]); });
         over_tasks(now, size.rows, [&](index_t head, index_t row, int) { add_row(head, row); });
       }
@@ -124,7 +125,8 @@ class decode_engine {
   void fit_row(index_t head, index_t row, T* gathered) {
     head_at const at = where(head);
     finished[count(head * size.rows + row)] =
-        finish_row<T>(n, step.context(at, row, visible_keys(head, row)), static_cast<T const*>(scores_of(head, row)), in_whole_vectors<T>(at.length), gathered);
+        finish_row<T>(n, step.context(at, row, visible_keys(head, row)), static_cast<T const*>(scores_of(head, row)),
+                      in_whole_vectors<T>(at.length), gathered);
   }
 
   /// The values of one split under finished rows.
@@ -177,7 +179,8 @@ class decode_engine {
     head_at const at = where(head);
     T* const sum = outputs_of(head, 0, row);
     index_t const splits = splits_of(at);
-    for (index_t d = 0; d < (splits > 0 ? size.output_size() : 0); d += lanes<T>) joined_outputs(head, row, d, 0, splits, by).store_aligned(sum + d);
+    for (index_t d = 0; d < (splits > 0 ? size.output_size() : 0); d += lanes<T>)
+      joined_outputs(head, row, d, 0, splits, by).store_aligned(sum + d);
     T const factor = finished[count(head * size.rows + row)].factor;
     for (index_t place = 0; place < size.output_size(); ++place) {
       index_t const d = size.values.template number_at<T>(place);

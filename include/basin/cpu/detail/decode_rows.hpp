@@ -146,7 +146,8 @@ void measure_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) 
 /// Keys whose sums go into one accumulator; as many lanes share them.
 inline constexpr index_t keys_per_sum = 1024;
 
-/// What a row becomes by f(row of V, key) for all its keys, a vector at a time: sums are joined as in sum_tree.hpp, then over the lanes.
+/// What a row becomes by f(row of V, key) for all its keys, a vector at a time: sums are joined as in sum_tree.hpp,
+/// then over the lanes.
 template <class V, class N, class T, class F>
 row_of<N, T> over_row(N const& n, row_of<N, T> const& row, index_t count, F const& f) {
   auto const fresh = spread_row<V, N, T>(n, row);
@@ -176,7 +177,7 @@ void search_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
 /// Stage 3: the sums of the terms, which are left in `terms` where that is not nullptr; it may be `scores`.
 template <class V, class N, class T>
 void sum_row(N const& n, row_of<N, T>& row, T const* scores, index_t count, T* terms) {
-  auto const now = spread_row<V, N, T>(n, row);                  // terms do not depend on sums
+  auto const now = spread_row<V, N, T>(n, row);  // terms do not depend on sums
   auto const all = over_row<V, N, T>(n, row, count, [&](auto& each, index_t j) {
     V const s = load_keys<V>(scores + j), term = term_of<V>(n, now, s);
     if constexpr (has_terms<N>) n.add(each, s, term);

@@ -59,12 +59,9 @@ struct decode_buffers {
   std::vector<index_t> visible;                                  // [rows]: how many keys of the split each row sees
 
   decode_buffers(decode_sizes<T> const& of, index_t row)
-      : queries(of.rows * of.query_size()),
-        packed(keys_per_run * std::max(of.query_size(), of.output_size())),
-        scores(of.rows * of.keys_per_split + lanes<T>),          // a vector more: zeros_among() reads over the end
-        terms(of.rows * of.keys_per_split + lanes<T>),
-        gathered(row),
-        seen(static_cast<std::size_t>(of.rows)),
+      : queries(of.rows * of.query_size()), packed(keys_per_run * std::max(of.query_size(), of.output_size())),
+        scores(of.rows * of.keys_per_split + lanes<T>),  // a vector more: zeros_among() reads over the end
+        terms(of.rows * of.keys_per_split + lanes<T>), gathered(row), seen(static_cast<std::size_t>(of.rows)),
         visible(static_cast<std::size_t>(of.rows)) {}
 };
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Gradients of keys and values: summed over the panels of all query heads that read them. Panels are dealt out to pieces, as the shape and the
-// mask say; a thread sums a piece in memory of its own, for the keys that the piece sees, and the pieces of a head are added in order, block of
-// keys by block of keys, each as soon as the one before has passed. So the bits do not depend on the number of threads.
+// Gradients of keys and values: summed over the panels of all query heads that read them. Panels are dealt out to
+// pieces, as the shape and the mask say; a thread sums a piece in memory of its own, for the keys that the piece sees,
+// and the pieces of a head are added in order, block of keys by block of keys, each as soon as the one before has
+// passed. So the bits do not depend on the number of threads.
 
 #include <atomic>
 #include <functional>
@@ -17,8 +18,8 @@
 
 namespace basin::cpu::detail {
 
-/// Queries that one piece adds up one after the other: rounding errors grow with it and with the number of pieces. In longer calls pieces that
-/// each see many keys are longer, so that the list of what they see stays small.
+/// Queries that one piece adds up one after the other: rounding errors grow with it and with the number of pieces. In
+/// longer calls pieces that each see many keys are longer, so that the list of what they see stays small.
 inline constexpr index_t queries_per_piece = 2048, most_pieces_in_turns = 64;
 
 /// How many keys any panel sees, in whole blocks.
@@ -31,14 +32,16 @@ index_t most_visible_keys(Attention const& use, problem const& p, panel_cuts con
     index_t const head = task / cuts.panels();
     panel_at const at = cuts.at(p, cuts.by_queries(head / p.kv_heads, head % p.kv_heads, task % cuts.panels()), 0);
     for (index_t key = 0; key < p.keys; key += cut.keys_per_block)
-      if (index_t const end = std::min(p.keys, key + cut.keys_per_block); seen_of(use, p, at, key, end) != coverage::none)
+      if (index_t const end = std::min(p.keys, key + cut.keys_per_block);
+          seen_of(use, p, at, key, end) != coverage::none)
         visible[static_cast<std::size_t>(task)] += end - key;
   });
   return *std::max_element(visible.begin(), visible.end());
 }
 
-/// How the panels of a key head are dealt out to its pieces: in turns, so that every piece has early and late queries, which a causal mask shows
-/// few and many keys; or in stretches, where each panel sees few keys: those of a stretch are few, too.
+/// How the panels of a key head are dealt out to its pieces: in turns, so that every piece has early and late queries,
+/// which a causal mask shows few and many keys; or in stretches, where each panel sees few keys: those of a stretch are
+/// few, too.
 enum class deal { in_turns, in_stretches };
 
 struct dealt {
@@ -49,8 +52,10 @@ struct dealt {
   /// `visible`: keys that a panel may see.
   static dealt of(problem const& p, panel_cuts const& cuts, tuning const& cut, index_t visible) {
     deal const how = 2 * visible <= p.keys ? deal::in_stretches : deal::in_turns;
-    index_t const by_tasks = (cut.tasks + 1) / 2 / (p.batch * p.kv_heads), by_length = p.queries * cuts.group / queries_per_piece;
-    index_t const wanted = std::max(by_tasks, how == deal::in_turns ? std::min(by_length, most_pieces_in_turns) : by_length);
+    index_t const by_tasks = (cut.tasks + 1) / 2 / (p.batch * p.kv_heads),
+                  by_length = p.queries * cuts.group / queries_per_piece;
+    index_t const wanted =
+        std::max(by_tasks, how == deal::in_turns ? std::min(by_length, most_pieces_in_turns) : by_length);
     return {cuts, std::clamp<index_t>(wanted, 1, cuts.panels()), how};
   }
   /// Calls f(run_at) for the panels of a piece, one at a time.
@@ -59,21 +64,24 @@ struct dealt {
     index_t const head = task / pieces, piece = task % pieces;
     pieces_of const stretches{cuts.panels(), pieces};
     auto const turns = how == deal::in_turns;
-    for (index_t n = turns ? piece : stretches.bound(piece), end = turns ? cuts.panels() : stretches.bound(piece + 1); n < end; n += turns ? pieces : 1)
+    for (index_t n = turns ? piece : stretches.bound(piece), end = turns ? cuts.panels() : stretches.bound(piece + 1);
+         n < end; n += turns ? pieces : 1)
       f(cuts.by_queries(head / p.kv_heads, head % p.kv_heads, n));
   }
 };
 
-/// A block of keys that a piece sees.
+/// A block of keys that is visible to a piece.
 struct piece_block {
-  index_t first, count;                                          // keys
-  index_t row;                                                   // its first row in the sums of the piece
-  index_t slot = -1, turn = 0;                                   // where pieces that share it add it up, and after how many additions there; -1: it is the piece's alone
-  bool begins = true, ends = true;                               // whether no piece before and none after this one sees it
+  index_t first, count;  // keys
+  index_t row;           // its first row in the sums of the piece
+  /// The slot where several pieces add it up, after `turn` additions there; -1: it is visible to this piece alone.
+  index_t slot = -1, turn = 0;
+  bool begins = true, ends = true;  // whether it is visible to no piece before, to none after this one
 };
 
-/// Which blocks each piece sees, and where those that several see are added up. A slot serves one block after another: the next one as soon as
-/// `slack` more pieces than see the first have begun, so that memory does not grow with the number of keys where pieces see few.
+/// Which blocks each piece sees, and where those that several see are added up. A slot serves one block after another:
+/// the next one as soon as `slack` more pieces than see the first have begun, so that memory does not grow with the
+/// number of keys where pieces see few.
 class block_plan {
  public:
   /// sees(task, block): whether a piece sees anything of a block.
@@ -110,7 +118,7 @@ class block_plan {
     auto const n = static_cast<std::size_t>(task);
     return std::span(list).subspan(starts[n], starts[n + 1] - starts[n]);
   }
-  index_t most_rows() const { return most; }                     // keys that a piece sees
+  index_t most_rows() const { return most; }  // keys that a piece sees
   index_t slots() const { return std::ssize(turns); }
   /// Blocks that no piece sees: head, first key.
   std::span<std::pair<index_t, index_t> const> unseen() const { return unseen_list; }
@@ -130,10 +138,10 @@ class block_plan {
 
   using last_task_and_slot = std::pair<index_t, index_t>;
   index_t blocks, most = 0;
-  std::vector<std::size_t> starts;                               // [tasks + 1]
+  std::vector<std::size_t> starts;  // [tasks + 1]
   std::vector<piece_block> list;
   std::vector<std::pair<index_t, index_t>> unseen_list;
-  std::vector<index_t> turns;                                    // [slots]: additions to each
+  std::vector<index_t> turns;  // [slots]: additions to each
   std::priority_queue<last_task_and_slot, std::vector<last_task_and_slot>, std::greater<>> used;
 };
 
@@ -141,17 +149,20 @@ class block_plan {
 template <class Attention>
 block_plan plan_blocks(Attention const& use, problem const& p, dealt const& d, tuning const& cut, index_t visible) {
   if (visible >= p.keys) return {p, d, cut.keys_per_block, cut.tasks, [](index_t, index_t) { return true; }};
-  index_t const blocks = (p.keys + cut.keys_per_block - 1) / cut.keys_per_block, tasks = p.batch * p.kv_heads * d.pieces;
+  index_t const blocks = (p.keys + cut.keys_per_block - 1) / cut.keys_per_block,
+                tasks = p.batch * p.kv_heads * d.pieces;
   std::vector<unsigned char> seen(static_cast<std::size_t>(tasks * blocks));
   over_tasks(tasks, [&](index_t task) {
     d.over_panels(p, task, [&](run_at run) {
       panel_at const at = d.cuts.at(p, run, 0);
       for (index_t block = 0; block < blocks; ++block)
         if (auto& one = seen[static_cast<std::size_t>(task * blocks + block)]; one == 0)
-          one = seen_of(use, p, at, block * cut.keys_per_block, std::min(p.keys, (block + 1) * cut.keys_per_block)) != coverage::none;
+          one = seen_of(use, p, at, block * cut.keys_per_block, std::min(p.keys, (block + 1) * cut.keys_per_block)) !=
+                coverage::none;
     });
   });
-  return {p, d, cut.keys_per_block, cut.tasks, [&](index_t task, index_t block) { return seen[static_cast<std::size_t>(task * blocks + block)] != 0; }};
+  return {p, d, cut.keys_per_block, cut.tasks,
+          [&](index_t task, index_t block) { return seen[static_cast<std::size_t>(task * blocks + block)] != 0; }};
 }
 
 /// Sums of one piece for one key head, rows padded to whole vectors; keys are numbers of the head.
@@ -159,7 +170,7 @@ template <class T>
 struct key_gradients {
   T *keys, *values;
   index_t key_columns, value_columns;
-  index_t* rows;                                                 // [blocks]: the row of its first key
+  index_t* rows;  // [blocks]: the row of its first key
   index_t block;
 
   index_t row_of(index_t key) const { return rows[key / block] + key % block; }
@@ -172,16 +183,23 @@ template <class T, class Watch>
 struct piece_buffers {
   key_gradients<T> sums;
   index_t rows;
-  double* totals;                                                // [group, keys, numbers_per_key], where somebody watches the keys
+  double* totals;  // [group, keys, numbers_per_key], where somebody watches the keys
 
-  piece_buffers(workspace&& memory, problem const& p, tuning const& cut, index_t most_rows) : piece_buffers(memory, p, cut, most_rows) {}
+  piece_buffers(workspace&& memory, problem const& p, tuning const& cut, index_t most_rows)
+      : piece_buffers(memory, p, cut, most_rows) {}
   piece_buffers(workspace& memory, problem const& p, tuning const& cut, index_t most_rows) : rows(most_rows) {
     index_t const key_columns = whole_vectors<T>(p.dim), value_columns = whole_vectors<T>(p.value_dim);
-    sums = {memory.take<T>(rows * key_columns), memory.take<T>(rows * value_columns), key_columns, value_columns,
-            memory.take<index_t>((p.keys + cut.keys_per_block - 1) / cut.keys_per_block), cut.keys_per_block};
+    sums = {memory.take<T>(rows * key_columns),
+            memory.take<T>(rows * value_columns),
+            key_columns,
+            value_columns,
+            memory.take<index_t>((p.keys + cut.keys_per_block - 1) / cut.keys_per_block),
+            cut.keys_per_block};
     totals = memory.take<double>(size_of_totals(p));
   }
-  static index_t numbers_of_head(problem const& p) { return Watch::key_values > 0 ? p.keys * static_cast<index_t>(numbers_per_key<Watch>) : 0; }
+  static index_t numbers_of_head(problem const& p) {
+    return Watch::key_values > 0 ? p.keys * static_cast<index_t>(numbers_per_key<Watch>) : 0;
+  }
   static index_t size_of_totals(problem const& p) { return p.heads / p.kv_heads * numbers_of_head(p); }
 
   void clear(problem const& p, std::span<piece_block const> blocks) const {
@@ -199,13 +217,16 @@ class ordered_sums {
   using buffers = piece_buffers<T, Watch>;
 
  public:
-  ordered_sums(problem const& call, block_plan const& of, tuning const& cut, T factor_of_keys, DK const& dkeys, DV const& dvalues, first_exception const& others)
-      : p(call), plan(of), block(cut.keys_per_block), columns(whole_vectors<T>(p.dim) + whole_vectors<T>(p.value_dim)), key_factor(factor_of_keys), dk(dkeys),
-        dv(dvalues), failure(others), passed(plan.slots() > 0 ? new std::atomic<index_t>[static_cast<std::size_t>(plan.slots())]() : nullptr),
+  ordered_sums(problem const& call, block_plan const& of, tuning const& cut, T factor_of_keys, DK const& dkeys,
+               DV const& dvalues, first_exception const& others)
+      : p(call), plan(of), block(cut.keys_per_block), columns(whole_vectors<T>(p.dim) + whole_vectors<T>(p.value_dim)),
+        key_factor(factor_of_keys), dk(dkeys), dv(dvalues), failure(others),
+        passed(plan.slots() > 0 ? new std::atomic<index_t>[static_cast<std::size_t>(plan.slots())]() : nullptr),
         slots(static_cast<std::size_t>(plan.slots() * block * columns)),
         observed(static_cast<std::size_t>(p.batch * p.heads * buffers::numbers_of_head(p))) {}
 
-  /// Adds what a piece of a key head has summed up; the last one writes. Not after an exception: pieces before this one might never come.
+  /// Adds what a piece of a key head has summed up; the last one writes. Not after an exception: pieces before this one
+  /// might never come.
   void add(index_t head, index_t task, buffers const& of) {
     for (piece_block const& here : plan.of(task)) {
       auto* const turn = here.slot < 0 ? nullptr : &passed[static_cast<std::size_t>(here.slot)];
@@ -221,7 +242,7 @@ class ordered_sums {
   }
   /// Gradients of keys that nobody sees are 0.
   void clear_unseen() const {
-    for (auto const [head, first] : plan.unseen()) {
+    for (auto const& [head, first] : plan.unseen()) {
       index_t const b = head / p.kv_heads, kv = head % p.kv_heads;
       for (index_t j = first; j < std::min(p.keys, first + block); ++j) {
         for (index_t d = 0; d < p.dim; ++d) dk(b, kv, j, d) = typename DK::value_type{};
@@ -232,14 +253,16 @@ class ordered_sums {
   void tell(Watch const& watch) const {
     if constexpr (Watch::key_values > 0)
       over_tasks(p.batch * p.heads, [&](index_t n) {
-        tell_keys(watch, p, static_cast<int>(n / p.heads), static_cast<int>(n % p.heads), observed.data() + n * buffers::numbers_of_head(p), 1);
+        tell_keys(watch, p, static_cast<int>(n / p.heads), static_cast<int>(n % p.heads),
+                  observed.data() + n * buffers::numbers_of_head(p), 1);
       });
   }
 
  private:
   /// One part of what a piece has summed, keys or values, into the totals of its head.
   template <class View>
-  void add_rows(index_t head, piece_block const& here, T const* from, index_t step, index_t column, T factor, View const& to) {
+  void add_rows(index_t head, piece_block const& here, T const* from, index_t step, index_t column, T factor,
+                View const& to) {
     index_t const b = head / p.kv_heads, kv = head % p.kv_heads;
     for (index_t r = 0; r < here.count; ++r) {
       T const* const mine = from + r * step;
@@ -248,7 +271,8 @@ class ordered_sums {
       for (index_t d = 0; d < (here.begins ? 0 : step); ++d) total[d] += mine[d];
       if (!here.ends) continue;
       T const* const all = here.slot < 0 ? mine : total;
-      for (index_t d = 0; d < to.extent(3); ++d) to(b, kv, here.first + r, d) = static_cast<typename View::value_type>(factor * all[d]);
+      for (index_t d = 0; d < to.extent(3); ++d)
+        to(b, kv, here.first + r, d) = static_cast<typename View::value_type>(factor * all[d]);
     }
   }
   void add_observed(index_t head, piece_block const& here, double const* from) {
@@ -267,15 +291,16 @@ class ordered_sums {
   DK const& dk;
   DV const& dv;
   first_exception const& failure;
-  std::unique_ptr<std::atomic<index_t>[]> passed;                // [slots]: how many pieces have added to each
-  std::vector<T> slots;                                          // [slots, keys_per_block, columns]
-  std::vector<double> observed;                                  // [batch, heads, keys, numbers_per_key], where somebody watches the keys
+  std::unique_ptr<std::atomic<index_t>[]> passed;  // [slots]: how many pieces have added to each
+  std::vector<T> slots;                            // [slots, keys_per_block, columns]
+  std::vector<double> observed;  // [batch, heads, keys, numbers_per_key], where somebody watches the keys
 };
 
-/// Calls run(panel_at, narrow, sums, totals) for every panel of every key head, and writes dk and dv; tells key observers what they asked for.
+/// Calls run(panel_at, narrow, sums, totals) for every panel of every key head, and writes dk and dv; tells key
+/// observers what they asked for.
 template <class T, class Watch, class DK, class DV, class Run>
-void over_key_heads(problem const& p, dealt const& d, block_plan const& plan, tuning const& cut, T key_factor, DK const& dk, DV const& dv, Watch const& watch,
-                    Run const& run) {
+void over_key_heads(problem const& p, dealt const& d, block_plan const& plan, tuning const& cut, T key_factor,
+                    DK const& dk, DV const& dv, Watch const& watch, Run const& run) {
   using buffers = piece_buffers<T, Watch>;
   first_exception failure;
   ordered_sums<T, Watch, DK, DV> totals(p, plan, cut, key_factor, dk, dv, failure);
@@ -287,7 +312,8 @@ void over_key_heads(problem const& p, dealt const& d, block_plan const& plan, tu
     d.over_panels(p, task, [&](run_at panel) {
       panel_at const where = d.cuts.at(p, panel, 0);
       index_t const member = where.head % d.cuts.group;
-      run(where, panel.narrow, at.sums, Watch::key_values > 0 ? at.totals + member * buffers::numbers_of_head(p) : nullptr);
+      run(where, panel.narrow, at.sums,
+          Watch::key_values > 0 ? at.totals + member * buffers::numbers_of_head(p) : nullptr);
     });
     totals.add(task / d.pieces, task, at);
   });

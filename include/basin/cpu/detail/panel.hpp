@@ -37,8 +37,8 @@ coverage seen_of(Attention const& use, problem const& p, panel_at at, index_t fr
 
 /// Whether no key is hidden, whatever the call.
 template <class Attention>
-inline constexpr bool hides_nothing = std::is_same_v<std::remove_cv_t<decltype(Attention::visible)>, unmasked> &&
-                                      std::is_same_v<std::remove_cv_t<decltype(Attention::prune)>, keep_all>;
+inline constexpr bool hides_nothing = std::is_same_v<std::remove_cv_t<decltype(Attention::visible)>, unmasked>&&
+    std::is_same_v<std::remove_cv_t<decltype(Attention::prune)>, keep_all>;
 
 /// The keys among [first, last) that the queries of a panel may see. Blocks of `keys_per_block` from key 0 on, whoever asks; where
 /// one is seen in part it is taken apart into steps, and what nobody sees is left out.

@@ -10,7 +10,8 @@
 
 namespace basin::cpu::detail {
 
-/// The first exception of a parallel loop. No exception may leave a parallel region, so it is kept here and thrown again behind the region.
+/// The first exception of a parallel loop. No exception may leave a parallel region, so it is kept here and thrown
+/// again behind the region.
 class first_exception {
  public:
   bool caught() const { return any.load(std::memory_order_relaxed); }
@@ -30,11 +31,12 @@ class first_exception {
 
  private:
   std::atomic<bool> any{false};
-  std::exception_ptr what;                                       // written by one thread, read behind the region
+  std::exception_ptr what;  // written by one thread, read behind the region
 };
 
-/// Calls f(task) for 0 .. count - 1 from many threads. Tasks begin in order, so that one may wait for those before it. The first exception of a
-/// task is thrown again on the calling thread; tasks that have not begun by then are left out. `failure` says so to tasks that wait.
+/// Calls f(task) for 0 .. count - 1 from many threads. Tasks begin in order, so that one may wait for those before it.
+/// The first exception of a task is thrown again on the calling thread; tasks that have not begun by then are left out.
+/// `failure` says so to tasks that wait.
 template <class F>
 void over_tasks(index_t count, first_exception& failure, F const& f) {
   BASIN_OMP(parallel for schedule(monotonic : dynamic, 1))

@@ -8,7 +8,8 @@
 
 namespace basin::cpu::detail {
 
-/// What a stream sums: rows, what observers gather of them, and outputs, all measured against the maxima of the same keys.
+/// What a stream sums: rows, what observers gather of them, and outputs, all measured against the maxima of the same
+/// keys.
 struct stream_sum {
   template <class Call, int Vectors>
   struct of {
@@ -20,7 +21,8 @@ struct stream_sum {
 template <class Call, int Vectors>
 using stream_panel = traveller<Call, Vectors, stream_sum>;
 
-/// Whether observers of rows gather on the way: they must follow rows that are rescaled, and join what parts of a long row gathered.
+/// Whether observers of rows gather on the way: they must follow rows that are rescaled, and join what parts of a long
+/// row gathered.
 template <class Watch>
 bool watches_on_the_way(int levels) {
   return Watch::rescales && (Watch::merges || levels == 1);
@@ -43,7 +45,8 @@ void join_sums(Panel const& panel, Sum& into, Sum& from) {
       who.watch.merge(into.states[u], from.states[u]);
     }
     for (index_t d = u * lanes<T>; d < who.p.value_dim * who.width; d += who.width) {
-      (by * simd<T>::load_aligned(into.outputs + d) + by_other * simd<T>::load_aligned(from.outputs + d)).store_aligned(into.outputs + d);
+      (by * simd<T>::load_aligned(into.outputs + d) + by_other * simd<T>::load_aligned(from.outputs + d))
+          .store_aligned(into.outputs + d);
       simd<T>(T(0)).store_aligned(from.outputs + d);
     }
     from.states[u] = {};
@@ -55,11 +58,12 @@ void join_sums(Panel const& panel, Sum& into, Sum& from) {
 template <class Panel>
 void move_to_part(Panel& panel, key_block block, index_t part) {
   using sum_type = typename Panel::sum_type;
-  panel.sums.move_to(block.first / part, [&](sum_type& into, sum_type& from) { join_sums(panel, into, from); },
-                     [&](sum_type& to, sum_type& from) {
-                       std::swap(to, from);
-                       from.fit.start(panel.who);
-                     });
+  panel.sums.move_to(
+      block.first / part, [&](sum_type& into, sum_type& from) { join_sums(panel, into, from); },
+      [&](sum_type& to, sum_type& from) {
+        std::swap(to, from);
+        from.fit.start(panel.who);
+      });
 }
 
 /// The scores of the parts of one block, and the rows that they alone would make.
@@ -99,7 +103,8 @@ void absorb_block(Call const& call, Panel& panel, std::span<key_block const> par
     n.merge(sum.fit.row[u], part.row[u]);
     simd<T> const by = n.rescale(old, sum.fit.row[u]);
     if (!math::any(!(by == simd<T>(T(1))))) continue;            // a NaN is not 1
-    if constexpr (panel_type::watch_type::rescales) who.watch.rescale(sum.states[u], by, who.watch.totals(sum.states[u], n, old));
+    if constexpr (panel_type::watch_type::rescales)
+      who.watch.rescale(sum.states[u], by, who.watch.totals(sum.states[u], n, old));
     for (index_t d = 0; d < who.p.value_dim; ++d) {
       T* const o = sum.outputs + d * width + u * lanes<T>;
       (by * simd<T>::load_aligned(o)).store_aligned(o);
@@ -121,7 +126,9 @@ void give_kept_keys(Panel const& panel, Sum const& sum) {
   std::size_t at = 0;
   for (key_block const block : panel.blocks) {
     simd<T> factor[vectors];
-    for (int u = 0; u < vectors; ++u) factor[u] = sum.fit.factor[u] * n.rescale(panel.rows_then[at * vectors + static_cast<std::size_t>(u)], sum.fit.row[u]);
+    for (int u = 0; u < vectors; ++u)
+      factor[u] =
+          sum.fit.factor[u] * n.rescale(panel.rows_then[at * vectors + static_cast<std::size_t>(u)], sum.fit.row[u]);
     give_keys(panel.who, block, static_cast<T const*>(panel.kept) + block.row * Panel::panel_type::width, factor, panel.totals);
     ++at;
   }
@@ -139,12 +146,12 @@ void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_b
   panel.next = 0;
   std::array<Panel*, 1> alone{&panel};
   run.count = 1;
-  auto again = sum.fit;                                          // its sums are spent; its maxima give the same terms
-  sum_tree<gathered> seen({});
+  auto again = sum.fit;  // its sums are spent; its maxima give the same terms
+  sum_tree<gathered> seen(gathered{});
   auto const add = [&](gathered& into, gathered& from) {
     if constexpr (merges)
       for (std::size_t u = 0; u < std::size(into.states); ++u) panel.who.watch.merge(into.states[u], from.states[u]);
-    from = {};
+    from = gathered{};
   };
   auto const lift = [](gathered& to, gathered& from) { to = std::exchange(from, gathered{}); };
   over_keys<reads::keys>(call, run, alone, at, [&](Panel& one, std::span<key_block const> parts, auto const& rows) {
@@ -188,7 +195,8 @@ void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_bu
   over_keys<reads::both>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
     absorb_block(call, panel, parts, rows, keeps ? panel.kept + parts[0].row * panel.who.width : at.scores, at);
     if constexpr (keeps)
-      for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i) std::copy_n(panel.sums.open().fit.row, Vectors, panel.rows_then + i * Vectors);
+      for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i)
+        std::copy_n(panel.sums.open().fit.row, Vectors, panel.rows_then + i * Vectors);
   });
   for (index_t n = 0; n < run.count; ++n) finish_stream(call, run, *panels[static_cast<std::size_t>(n)], n, at);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Long sums over keys, in a tree: a part is 8 blocks of keys, 32 parts make a group. Parts are added to their group and groups to the whole, so
-// that no accumulator takes more than 8 blocks + 32 parts + all groups. Rounding errors grow with that number, not with that of the keys: 1024 +
-// 32 + 122 additions for 4 million keys.
+// Long sums over keys, in a tree: a part is 8 blocks of keys, 32 parts make a group. Parts are added to their group and
+// groups to the whole, so that no accumulator takes more than 8 blocks + 32 parts + all groups. Rounding errors grow
+// with that number, not with that of the keys: 1024 + 32 + 122 additions for 4 million keys.
 
 #include <type_traits>
 
@@ -18,10 +18,13 @@ inline constexpr int most_levels = 3;
 constexpr index_t keys_per_part(tuning const& cut) { return blocks_per_part * cut.keys_per_block; }
 
 /// How many sums a tree over so many keys holds at once.
-constexpr int levels_of_sum(index_t keys, index_t part) { return keys <= part ? 1 : keys <= parts_per_group * part ? 2 : most_levels; }
+constexpr int levels_of_sum(index_t keys, index_t part) {
+  return keys <= part ? 1 : keys <= parts_per_group * part ? 2 : most_levels;
+}
 
-/// The sums of a tree: the part that is open, those before it in its group, and the groups before that. Where the parts begin depends on the
-/// positions of the keys alone: parts that a mask hides change no bit. Upper levels are not made before they are needed.
+/// The sums of a tree: the part that is open, those before it in its group, and the groups before that. Where the parts
+/// begin depends on the positions of the keys alone: parts that a mask hides change no bit. Upper levels are not made
+/// before they are needed.
 ///
 /// Requires  add(into, from): joins two sums; lift(to, from): `to` becomes what `from` is; both leave `from` empty
 template <class Sum>
@@ -60,7 +63,7 @@ class sum_tree {
  private:
   union storage {
     Sum sum;
-    storage() {}                                                 // nothing is made yet
+    storage() {}  // nothing is made yet
   };
 
   template <class Add, class Lift>
@@ -71,7 +74,7 @@ class sum_tree {
   }
 
   storage levels[most_levels];
-  bool holds[most_levels - 1] = {};                              // whether the level above n has a sum
+  bool holds[most_levels - 1] = {};  // whether the level above n has a sum
   index_t part = -1;
 };
 

@@ -46,7 +46,8 @@ struct panel_cuts {
   index_t panels() const { return (wide + narrow) * group; }
   run_at by_queries(index_t batch, index_t kv_head, index_t n) const {
     index_t const member = n % group, at_queries = n / group;
-    return {batch, kv_head, at_queries < wide ? member * wide + at_queries : member * narrow + at_queries - wide, 1, at_queries >= wide};
+    return {batch, kv_head, at_queries < wide ? member * wide + at_queries : member * narrow + at_queries - wide, 1,
+            at_queries >= wide};
   }
 };
 
@@ -108,7 +109,8 @@ void over_watched_runs(problem const& p, panel_cuts const& cuts, index_t togethe
       index_t const h = (first + task / parts.pieces) % p.heads, b = (first + task / parts.pieces) / p.heads, piece = task % parts.pieces;
       index_t const from = parts.bound(piece), to = parts.bound(piece + 1), wide_to = std::min(to, cuts.wide);
       auto const mine = [&](run_at part) { run(part, totals.data() + piece_size * static_cast<std::size_t>(task)); };
-      if (from < wide_to) in_runs({b, h / cuts.group, h % cuts.group * cuts.wide + from, wide_to - from, false}, together, mine);
+      if (from < wide_to)
+        in_runs({b, h / cuts.group, h % cuts.group * cuts.wide + from, wide_to - from, false}, together, mine);
       if (to > cuts.wide) mine({b, h / cuts.group, h % cuts.group, 1, true});
     });
     over_tasks(count, [&](index_t n) {

@@ -42,8 +42,8 @@ template <class T>
 struct panel_scores {
   std::span<key_block const> blocks;
   T const* scores;
-  T* terms;                                                      // may be the scores
-  T* gathered;                                                   // [keys]: one row, where the normalizer is fitted whole
+  T* terms;     // may be the scores
+  T* gathered;  // [keys]: one row, where the normalizer is fitted whole
   index_t keys_per_part;
 
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
@@ -133,9 +133,11 @@ struct rows_in_lanes {
     over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
       parts.move_to(now.part, add, lift);
       auto mine = fresh;
-      for (index_t at = now.row * Vectors * lanes<T>, end = at + now.count * Vectors * lanes<T>; at < end; at += Vectors * lanes<T>) {
+      for (index_t at = now.row * Vectors * lanes<T>, end = at + now.count * Vectors * lanes<T>; at < end;
+           at += Vectors * lanes<T>) {
         BASIN_UNROLL
-        for (int v = 0; v < Count; ++v) n.absorb(mine[static_cast<std::size_t>(v)], batch::load_aligned(of.scores + at + (First + v) * lanes<T>));
+        for (int v = 0; v < Count; ++v)
+          n.absorb(mine[static_cast<std::size_t>(v)], batch::load_aligned(of.scores + at + (First + v) * lanes<T>));
       }
       parts.open() = mine;
     });
@@ -144,7 +146,8 @@ struct rows_in_lanes {
   template <int First>
   void search_alone(panel_type const& who, panel_scores<T> const& of, bool const* again) {
     if constexpr (First < Vectors) {
-      for (bool more = again[First]; more; more = math::any(who.use.normalize.next(row[First]))) sweep<First, 1>(who, of);
+      for (bool more = again[First]; more; more = math::any(who.use.normalize.next(row[First])))
+        sweep<First, 1>(who, of);
       search_alone<First + 1>(who, of, again);
     }
   }
@@ -259,10 +262,12 @@ struct rows_in_scalars {
       std::size_t count = 0;
       for (index_t r = 0; r < rows; ++r)
         if (T const s = of.scores[r * width + lane]; s != minus_inf) of.gathered[count++] = s;
-      if (lane < who.at.count) row[lane] = who.use.normalize.fit(std::span<T const>(of.gathered, count), who.context_of_lane(lane));
+      if (lane < who.at.count)
+        row[lane] = who.use.normalize.fit(std::span<T const>(of.gathered, count), who.context_of_lane(lane));
       for (index_t r = 0; r < rows; ++r) {
         T const s = of.scores[r * width + lane];
-        of.terms[r * width + lane] = lane >= who.at.count || s == minus_inf ? T(0) : who.use.normalize.weight(row[lane], s);
+        of.terms[r * width + lane] =
+            lane >= who.at.count || s == minus_inf ? T(0) : who.use.normalize.weight(row[lane], s);
       }
     }
     for (int v = 0; v < Vectors; ++v) factor[v] = batch(T(1));

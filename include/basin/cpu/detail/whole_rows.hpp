@@ -5,6 +5,7 @@
 // and any observer runs on them exactly, and <q, k> is never computed twice.
 
 #include "basin/cpu/detail/run.hpp"
+#include "basin/cpu/detail/watch.hpp"
 
 namespace basin::cpu::detail {
 
@@ -19,7 +20,9 @@ struct whole_panel : traveller<Call, Vectors, output_sum> {
 
   /// Terms of all its scores, into `terms`.
   void weigh(forward_buffers<Call> const& at, typename Call::T* terms, tuning const& cut) {
-    fit.weigh(this->who, panel_scores<typename Call::T>{this->blocks, this->kept, terms, at.gathered, keys_per_part(cut)}, states, decltype(fit)::raised_on_the_way);
+    fit.weigh(this->who,
+              panel_scores<typename Call::T>{this->blocks, this->kept, terms, at.gathered, keys_per_part(cut)}, states,
+              decltype(fit)::raised_on_the_way);
   }
 };
 
@@ -115,12 +118,15 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
     panel.next = 0;
   }
   using sum_type = typename panel_type::sum_type;
-  auto const add = [&](sum_type& into, sum_type& from) { move_into(into.outputs, from.outputs, call.p.value_dim * width); };
+  auto const add = [&](sum_type& into, sum_type& from) {
+    move_into(into.outputs, from.outputs, call.p.value_dim * width);
+  };
   auto const lift = [](sum_type& to, sum_type& from) { std::swap(to, from); };  // what is not in use is 0
-  over_keys<reads::values>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
-    panel.sums.move_to(parts[0].first / keys_per_part(call.cut), add, lift);
-    for (key_block const block : parts) mix_block(call, panel, block, rows.of(block), at);
-  });
+  over_keys<reads::values>(call, run, panels, at,
+                           [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
+                             panel.sums.move_to(parts[0].first / keys_per_part(call.cut), add, lift);
+                             for (key_block const block : parts) mix_block(call, panel, block, rows.of(block), at);
+                           });
   for (index_t n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
     unpack_lanes(static_cast<T const*>(panel.sums.total(add).outputs), panel.who.at, width, panel.fit.factor, call.out);

@@ -5,8 +5,8 @@
 
 namespace basin::detail {
 
-/// How many numbers a sum is of, and how many of them went into one accumulator at most: engines sum long rows in parts and merge these, so that
-/// rounding errors grow with the parts.
+/// How many numbers a sum is of, and how many of them went into one accumulator at most: engines sum long rows in parts
+/// and merge these, so that rounding errors grow with the parts.
 template <class T>
 struct counted {
   T all = T(0), longest = T(0);
@@ -74,7 +74,7 @@ struct excess {
 template <class T>
 struct threshold_search {
   T cut, low = T(-1);                                            // the cut is tau, once that is found; low <= tau
-  T rest = T(0);                                                 // what rounding took from it then: of long rows, more than a weight is
+  T rest = T(0);  // what rounding took from it then: of long rows, more than a weight is
   T stage = T(0);                                                // sweeps so far: 0 to 4, then 3 and 4 in turns; -1: tau is found
   T above = math::highest<T>(), below = math::lowest<T>();       // the scores of a sweep that are next to the cut
 
@@ -101,7 +101,8 @@ struct threshold_search {
     sight<T> const here = look(sums);
     T const tau = cut + here.root;
     auto const open = is_open() && here.fall > T(0), found = open && tau >= below && tau < above;
-    T const by = math::select(found, here.root, here.bound), last = cut + by;  // the latter where the search ends without a root
+    T const by = math::select(found, here.root, here.bound),
+            last = cut + by;  // the latter where the search ends without a root
     auto const holds = open && last >= below && last < above;
     auto const is_sharp = here.f > T(2) || math::larger(here.bound, T(0) - here.bound) > here.blur;
     T at = cut, bound = cut + (here.bound - here.blur);

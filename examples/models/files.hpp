@@ -24,6 +24,11 @@
 
 namespace basin::models {
 
+/// An output that could not be written once work had begun: a full disk, a broken one.
+struct write_error : file_error {
+  using file_error::file_error;
+};
+
 /// The bytes of a text, for functions that take bytes.
 inline std::span<std::byte const> bytes_of(std::string_view text) {
   return std::as_bytes(std::span<char const>{text.data(), text.size()});
@@ -75,7 +80,7 @@ inline std::vector<std::byte> read_file(std::filesystem::path const& path) {
 
 /// A file in the making: nothing is seen at `target` before publish(), and nothing is left behind without it.
 ///
-/// Throws    file_error, from every step: which file, how many bytes, the reason, the remedy
+/// Throws    from every step, which file, how many bytes, the reason, the remedy: file_error where it cannot be begun, write_error later
 /// Edges     a target that exists and is no regular file (a device, a folder) is refused
 /// Example   write_atomically below; several files: append and settle each, then publish each
 class staged_file {
@@ -135,7 +140,7 @@ class staged_file {
 
   [[noreturn]] void fail(int reason, std::size_t missing) {
     discard();
-    throw file_error{message("basin: cannot write ", target.string(), ": after ", written, " of ", written + missing,
+    throw write_error{message("basin: cannot write ", target.string(), ": after ", written, " of ", written + missing,
                              " bytes: ", std::strerror(reason),
                              "; what was there before is unchanged; free some room or choose another folder")};
   }

@@ -133,7 +133,7 @@ void run(options const& o, CLI::App const& app) {
   models::require_bytes(saved, "--model", o.model);
   if (objective == "ar") require_no_unmasking(o, app);
   auto const r = request_of(o, models::trained_on(saved, o.model), models::architecture_of(saved.config).context);
-  auto const how = models::unmasking_of(o.unmask, static_cast<int>(r.prompt.size()), r.length);
+  auto const how = models::unmasking_of(o.unmask, std::ssize(r.prompt), r.length);
   std::string const written = objective == "ar" ? append(saved, r) : fill_in(saved, r, how, o.show);
   std::string const text = shown(models::text_of_ids(r.prompt) + written) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -73,12 +74,19 @@ inline input_kind trained_on(checkpoint const& saved, std::filesystem::path cons
   return {text->get<std::string>(), fingerprint->get<std::uint64_t>()};
 }
 
-/// One sentence where a model was trained on other input than `given`; empty where it was not.
-inline std::string unlike_training(input_kind const& learned, input_kind const& given, std::filesystem::path const& folder) {
-  if (learned.is_text() == given.is_text() && learned.fingerprint == given.fingerprint) return {};
+/// What is to be said of a model that reads input it was not trained on.
+struct input_mismatch {
+  std::string what, remedy;
+};
+
+/// Whether a model was trained on other input than `given`.
+inline std::optional<input_mismatch> unlike_training(input_kind const& learned, input_kind const& given, std::filesystem::path const& folder) {
+  if (learned.is_text() == given.is_text() && learned.fingerprint == given.fingerprint) return std::nullopt;
   std::string const was = learned.is_text() ? "the text " + quotation(learned.text) : "word problems";
   std::string const now = given.is_text() ? "the text " + quotation(given.text) : "word problems";
-  return message("the model in ", quotation(folder.string()), " was trained on ", was, " and here reads ", now, ": its figures are those of input that it never learned");
+  return input_mismatch{message("The model in ", quotation(folder.string()), " was trained on ", was, " and here reads ", now, ": its figures are those of input that it never learned."),
+                        given.is_text() ? "Give a model that was trained on this text (train --text), or the input that this model was trained on."
+                                        : "Give --text with the text that it was trained on, or a model that was trained on word problems."};
 }
 
 }  // namespace basin::models

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "basin/core/error.hpp"
+#include "basin/core/view.hpp"
 #include "models/samplers.hpp"
 
 namespace basin::models {
@@ -22,7 +23,8 @@ struct unmasking_options {
 /// How the `count` bytes from `first` on are unmasked.
 ///
 /// Throws    value_error: a block that does not divide the bytes, or steps that do not divide among the blocks
-inline unmasking unmasking_of(unmasking_options const& o, int first, int count) {
+inline unmasking unmasking_of(unmasking_options const& o, index_t first_byte, index_t bytes) {
+  int const first = static_cast<int>(first_byte), count = static_cast<int>(bytes);
   int block = o.block.value_or(std::min(unmasking_options::usual_block, count));
   while (!o.block && count % block != 0) --block;
   if (block < 1 || count % block != 0)

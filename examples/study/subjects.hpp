@@ -13,7 +13,9 @@
 #include "basin/core/error.hpp"
 #include "models/checkpoint.hpp"
 #include "models/interrupt.hpp"
+#include "models/program.hpp"
 #include "models/progress.hpp"
+#include "models/suitability.hpp"
 #include "study/material.hpp"
 #include "study/options.hpp"
 #include "train/options.hpp"
@@ -26,27 +28,22 @@ template <class Model>
 struct subject {
   Model model;
   nlohmann::ordered_json config;  // of its checkpoint
-  std::string origin;
+  std::filesystem::path origin;   // the folder
+  models::input_kind learned;
 
   index_t parameter_count() { return nn::parameter_count(model.parameters()); }
 };
 
-/// What is said of an interrupted study.
-struct interrupted : error {
-  using error::error;
-};
-
 /// The model of a checkpoint.
 ///
-/// Throws    file_error: no checkpoint, a damaged one, or one of the other objective
+/// Throws    file_error: no checkpoint, a damaged one, one of the other objective, or one that does not read bytes
 template <class Model>
 subject<Model> load_subject(std::filesystem::path const& folder, std::string const& objective) {
   auto saved = models::load_model(folder);
-  std::string const found = saved.config.value("objective", "");
-  if (found != objective)
-    throw file_error{message("basin: ", folder.string(), " holds a model of the objective '", found, "'; give one of '", objective,
-                             "', made by: train --objective ", objective)};
-  subject<Model> s{Model(models::architecture_of(saved.config)), std::move(saved.config), folder.string()};
+  models::require_objective(saved, objective, "--" + objective, folder);
+  models::require_bytes(saved, "--" + objective, folder);
+  auto learned = models::trained_on(saved, folder);
+  subject<Model> s{Model(models::architecture_of(saved.config)), std::move(saved.config), folder, std::move(learned)};
   models::read_weights(saved.tensors, s.model.parameters());
   s.model.send();
   return s;
@@ -66,7 +63,7 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
 
 /// Trains a subject anew, and leaves its checkpoint in the folder `to`.
 ///
-/// Throws    interrupted, with what was learned so far saved; whatever training throws
+/// Throws    models::stopped_by_signal, with what was learned so far saved; whatever training throws
 template <class Trainer>
 nlohmann::ordered_json train_subject(train::run_options const& options, std::filesystem::path const& to) {
   train::run_data const data(options);
@@ -81,7 +78,7 @@ nlohmann::ordered_json train_subject(train::run_options const& options, std::fil
   bool const cut = models::interrupted();
   auto const figures = cut ? nlohmann::ordered_json::object() : run.evaluate(train::short_look);
   run.save(to, "study --retrain");
-  if (cut) throw interrupted{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(), " has what was learned so far")};
+  if (cut) throw models::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(), " has what was learned so far")};
   return figures;
 }
 

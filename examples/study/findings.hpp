@@ -157,7 +157,9 @@ inline std::string change_words(double before, double after) {
 inline finding sink_words(chapter const& c) {
   auto const& r = c.sinks;
   double const persistence = over_heads(r, "persistence").mean;
-  std::string const kept = std::isnan(persistence) ? "no sink has a next step in which it could persist" : "a sink persists to the next step with probability " + text_of({persistence, NAN, 1}, 2);
+  bool const none = std::ranges::none_of(r.tokens, [](token_figure const& t) { return t.sinks > 0; });
+  std::string const kept = none ? "no head has a sink" : std::isnan(persistence) ? "no sink has a next step in which it could persist"
+                                                                                 : "a sink persists to the next step with probability " + text_of({persistence, NAN, 1}, 2);
   finding out{message("In the ", c.name, " model ", text_of({r.non_sink_share.mean, NAN, 1}, 1, 100), " % of the keys are not sinks; ", kept, "."),
               message("A head has ", text_of(over_heads(r, "sinks"), 2), " sinks (± over heads)", where_defined("; the sets of neighbouring steps overlap by ", over_heads(r, "jaccard"), 2, " (Jaccard)"),
                       where_defined("; the centre of the sinks varies by ", over_heads(r, "temporal_variance"), 1, " places squared"), ". In ", text_of(r.first_key_rate, 1, 100),
@@ -172,7 +174,7 @@ inline finding sink_words(chapter const& c) {
     out.detail += message(separator, token_name(t.id), " (", kind_names[static_cast<std::size_t>(t.kind)], ") ", std::lround(100.0 * static_cast<double>(t.sinks) / static_cast<double>(all)), " %");
     separator = ", ";
   }
-  out.detail += ".";
+  if (!none) out.detail += ".";
   return out;
 }
 

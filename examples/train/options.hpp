@@ -32,7 +32,7 @@ struct run_options {
   float rope_base = 100;
   double learning_rate = 1e-3, weight_decay = 0.1;
   std::string schedule = "cosine";  // "cosine" | "wsd"
-  std::optional<std::int64_t> warmup;  // nothing: a tenth of the steps, at most 100
+  std::optional<std::int64_t> warmup = {};  // nothing: a tenth of the steps, at most 100
   std::uint64_t seed = 1;
 
   std::int64_t warmup_steps() const { return warmup.value_or(std::min<std::int64_t>(100, steps / 10)); }

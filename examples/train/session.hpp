@@ -17,7 +17,6 @@
 #include "models/folder_lock.hpp"
 #include "models/interrupt.hpp"
 #include "models/plain_text.hpp"
-#include "models/program.hpp"
 #include "models/progress.hpp"
 #include "train/data.hpp"
 #include "train/options.hpp"
@@ -74,7 +73,7 @@ int train(Trainer& trainer, session const& use) {
     std::fflush(stdout);
   }
   bar.clear();
-  if (trainer.steps_done() == steps) return std::printf("wrote %s\n", models::printable(use.out.string()).c_str()), models::exit_done;
+  if (trainer.steps_done() == steps) return std::printf("wrote %s\n", models::printable(use.out.string()).c_str()), 0;
   if (trainer.steps_done() > first) trainer.save(use.out, use.command);
   throw models::stopped_by_signal{message("interrupted at step ", trainer.steps_done(), " of ", steps, "; go on with: train --resume ", use.out.string())};
 }

@@ -5,11 +5,9 @@
 // conversion accepts -1 for an unsigned number, 1e400 for a float and 010 for 8; these accept what can be represented, and only that.
 
 #include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -19,40 +17,10 @@
 #include <CLI/CLI.hpp>
 
 #include "basin/core/error.hpp"
+#include "models/interval.hpp"
 #include "models/plain_text.hpp"
 
 namespace basin::models {
-
-/// The numbers an option allows. Infinite values are outside every interval.
-template <class T>
-struct interval {
-  enum class edge { included, excluded };
-
-  T least = std::numeric_limits<T>::lowest(), most = std::numeric_limits<T>::max();
-  edge low = edge::included;
-
-  bool has(T value) const { return value >= least && value <= most && (low == edge::included || value != least); }
-
-  /// "a whole number from 1 to 8", "a number above 0"; bounds that are only those of the type are left out.
-  std::string rule() const {
-    std::string const kind = std::is_integral_v<T> ? "a whole number" : "a finite number";
-    bool const below = most != std::numeric_limits<T>::max(), over = least != std::numeric_limits<T>::lowest();
-    if (low == edge::excluded) return message(kind, " above ", least, below ? message(" and at most ", most) : "");
-    if (over && below) return message(kind, " from ", least, " to ", most);
-    if (over) return message(kind, " of at least ", least);
-    if (below) return message(kind, " of at most ", most);
-    return std::is_unsigned_v<T> ? message(kind, " from 0 to ", most) : kind;
-  }
-};
-
-template <class T>
-interval<T> any_number() { return {}; }
-template <class T>
-interval<T> at_least(T least) { return {.least = least}; }
-template <class T>
-interval<T> above(T least) { return {.least = least, .low = interval<T>::edge::excluded}; }
-template <class T>
-interval<T> from_to(T least, T most) { return {.least = least, .most = most}; }
 
 /// The number that a text spells, in decimal; for a whole number digits only, with a '-' where T has a sign.
 ///
@@ -64,13 +32,6 @@ T number_from(std::string_view option, std::string_view text, interval<T> const&
   bool const read = wrong == std::errc{} && rest == text.data() + text.size();
   if (!read || !allowed.has(value)) throw value_error{message("basin: ", option, " is ", quotation(text), "; it must be ", allowed.rule())};
   return value;
-}
-
-/// Shortest decimal text that reads as the same number.
-template <class T>
-std::string number_text(T value) {
-  char text[64];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
 /// Declares an option that hands a checked number to `set`; the default is only shown.

@@ -33,11 +33,6 @@ namespace basin::models {
 
 inline constexpr int exit_done = 0, exit_failed = 1, exit_refused = 2;
 
-/// Work that ended early because a signal asked for it; the message says what is kept.
-struct stopped_by_signal : error {
-  using error::error;
-};
-
 namespace detail {
 
 /// One line on stderr: "train: --steps is '0'; it must be ...".

@@ -84,16 +84,8 @@ std::string shown(std::string_view text) {
   return out;
 }
 
-/// A model with the weights of a checkpoint.
-template <class Attention>
-models::transformer<Attention> load(models::checkpoint const& saved) {
-  models::transformer<Attention> model(models::architecture_of(saved.config));
-  models::read_weights(saved.tensors, model.parameters());
-  return model;
-}
-
 std::string append(models::checkpoint const& saved, request const& r) {
-  auto model = load<decltype(attention<>{}.with(causal{}))>(saved);
+  auto model = models::restore<models::transformer<decltype(attention<>{}.with(causal{}))>>(saved);
   models::writing<decltype(model)> text(model, r.prompt);
   return models::text_of_ids(models::greedy(text, r.length));
 }
@@ -110,7 +102,7 @@ struct step_printer {
 };
 
 std::string fill_in(models::checkpoint const& saved, request const& r, models::unmasking const& how, steps_shown show) {
-  auto model = load<attention<>>(saved);
+  auto model = models::restore<models::transformer<attention<>>>(saved);
   auto ids = r.prompt;
   ids.resize(r.prompt.size() + static_cast<std::size_t>(r.length), models::mask_id);
   models::low_confidence(model, ids, 1, how, step_printer{show, r.prompt.size()});
@@ -128,11 +120,9 @@ void require_no_unmasking(options const& o, CLI::App const& app) {
 void run(options const& o, CLI::App const& app) {
   auto const saved = models::load_model(o.model);
   std::string const objective = models::objective_of(saved);
-  if (objective != "ar" && objective != "mdlm")
-    throw file_error{message("basin: ", (o.model / models::model_file).string(), " has the objective ", models::quotation(objective), "; it must be 'ar' or 'mdlm'")};
-  models::require_bytes(saved, "--model", o.model);
+  models::require_bytes(saved);
   if (objective == "ar") require_no_unmasking(o, app);
-  auto const r = request_of(o, models::trained_on(saved, o.model), models::architecture_of(saved.config).context);
+  auto const r = request_of(o, models::trained_on(saved), models::architecture_of(saved.config, saved.tensors.origin()).context);
   auto const how = models::unmasking_of(o.unmask, std::ssize(r.prompt), r.length);
   std::string const written = objective == "ar" ? append(saved, r) : fill_in(saved, r, how, o.show);
   std::string const text = shown(models::text_of_ids(r.prompt) + written) + "\n";

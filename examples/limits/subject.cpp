@@ -19,14 +19,12 @@ namespace {
 subject load_subject(std::filesystem::path const& folder, index_t longest) {
   auto const saved = models::load_model(folder);
   models::require_objective(saved, "ar", "--model", folder);
-  models::require_bytes(saved, "--model", folder);
-  auto sizes = models::architecture_of(saved.config);
+  models::require_bytes(saved);
+  auto sizes = models::architecture_of(saved.config, saved.tensors.origin());
   index_t const trained = sizes.context;
   sizes.context = std::max(sizes.context, static_cast<int>(longest));
   std::string const name = (folder / "").parent_path().filename().string();
-  subject s{causal_model(sizes), name, trained, folder, models::trained_on(saved, folder)};
-  models::read_weights(saved.tensors, s.model.parameters());
-  return s;
+  return {models::restore<causal_model>(saved, sizes), name, trained, folder, models::trained_on(saved)};
 }
 
 /// How much larger random query and key weights are than usual at the start of training: so that scores spread as trained ones.

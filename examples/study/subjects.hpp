@@ -41,12 +41,10 @@ template <class Model>
 subject<Model> load_subject(std::filesystem::path const& folder, std::string const& objective) {
   auto saved = models::load_model(folder);
   models::require_objective(saved, objective, "--" + objective, folder);
-  models::require_bytes(saved, "--" + objective, folder);
-  auto learned = models::trained_on(saved, folder);
-  subject<Model> s{Model(models::architecture_of(saved.config)), std::move(saved.config), folder, std::move(learned)};
-  models::read_weights(saved.tensors, s.model.parameters());
-  s.model.send();
-  return s;
+  models::require_bytes(saved);
+  auto model = models::restore<Model>(saved);
+  auto learned = models::trained_on(saved);
+  return {std::move(model), std::move(saved.config), folder, std::move(learned)};
 }
 
 /// The options to train a subject with: those of its checkpoint where there is one for the same kind of input, else the usual.
@@ -55,7 +53,8 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
   usual.objective = objective;
   usual.text = o.text;
   if (!std::filesystem::exists(folder / models::model_file)) return usual;
-  auto found = train::options_of(models::load_model(folder).config);
+  auto const saved = models::load_model(folder);
+  auto found = train::options_of(saved.config, saved.tensors.origin());
   if (found.text.empty() == o.is_text() || found.objective != objective) return usual;
   found.text = o.text;
   return found;
@@ -78,7 +77,7 @@ nlohmann::ordered_json train_subject(train::run_options const& options, std::fil
   bool const cut = models::interrupted();
   auto const figures = cut ? nlohmann::ordered_json::object() : run.evaluate(train::short_look);
   run.save(to, "study --retrain");
-  if (cut) throw models::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(), " has what was learned so far")};
+  if (cut) throw models::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(), " has what was learned so far; go on with: train --resume ", to.string())};
   return figures;
 }
 

@@ -4,6 +4,8 @@
 // What the models are asked: held-out word problems, or windows of a text of which the first half is given.
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,12 +65,12 @@ inline material problem_material(std::uint64_t seed, index_t count) {
 ///
 /// Throws    what models::text_corpus throws; value_error: fewer than two windows, which have no standard error
 inline material text_material(std::string const& path, int length, index_t count) {
+  auto const least = static_cast<std::uintmax_t>(20 * length), size = std::filesystem::is_regular_file(path) ? std::filesystem::file_size(path) : least;
+  if (size < least)
+    throw value_error{message("basin: --text is ", models::quotation(path), ", which has ", size, " bytes; it must have at least ", least, ": two windows of ", length, " in its last tenth")};
   models::text_corpus const corpus(path, length);
   auto const part = corpus.validation();
   index_t const most = static_cast<index_t>(part.size()) / length;
-  if (most < 2)
-    throw value_error{message("basin: --text is ", models::quotation(path), ", whose last tenth has ", part.size(), " bytes; two windows of ", length, " need ", 2 * length,
-                              ": give a text of at least ", 20 * length, " bytes")};
   material m{.length = length, .given = length / 2, .count = std::min(count, most), .ids = {}, .problems = {},
              .input = {path, models::fingerprint(corpus.training(), corpus.validation())}};
   m.ids.resize(static_cast<std::size_t>(m.count * length));

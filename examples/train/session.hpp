@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -88,16 +90,33 @@ inline void require_free(session const& use) {
                               "; go on with it by --resume, replace it by --overwrite, or choose another folder")};
 }
 
+/// A folder that is there while this lives, and goes again if it was made for this and nothing came into it.
+class made_folder {
+ public:
+  explicit made_folder(std::filesystem::path wanted) : path(std::move(wanted)), found(std::filesystem::exists(path)) { models::make_folder(path); }
+  made_folder(made_folder const&) = delete;
+  made_folder& operator=(made_folder const&) = delete;
+  ~made_folder() {
+    std::error_code not_empty;
+    if (!found) std::filesystem::remove(path, not_empty);
+  }
+
+ private:
+  std::filesystem::path path;
+  bool found;
+};
+
 /// The folder of a run, taken before any work is done: what would keep a checkpoint from being written later is refused.
 class run_folder {
  public:
-  explicit run_folder(session const& use) : lock((models::make_folder(use.out), use.out)) {
+  explicit run_folder(session const& use) : folder(use.out), lock(use.out) {
     require_free(use);
     models::remove_unfinished(use.out, models::checkpoint_files);
     models::staged_file const probe{use.out / models::config_file};
   }
 
  private:
+  made_folder folder;
   models::folder_lock lock;
 };
 
@@ -110,14 +129,27 @@ int start(run_options const& options, session const& use) {
   return train(trainer, use);
 }
 
+/// The options of the run in a checkpoint, with what the session changes of them.
+inline run_options resumed_options(models::checkpoint const& saved, session const& use) {
+  auto const& file = saved.tensors.origin();
+  auto options = options_of(saved.config, file);
+  if (use.text) options.text = *use.text;
+  if (use.steps) options.steps = *use.steps;
+  validate(options);
+  auto const done = models::config_entries{saved.config, file}.number("step", models::at_least<std::int64_t>(1));
+  if (done >= options.steps)
+    throw value_error{message("basin: ", use.resume.string(), " has done ", done, " of ", options.steps, " steps; give a larger --steps to go on")};
+  return options;
+}
+
 template <class Trainer>
-int resume(run_options const& options, models::checkpoint const& saved, session const& use) {
+int resume(run_options const& options, session const& use) {
   run_data const data{options};
   run_folder const taken{use};
+  auto const saved = models::load_training(use.resume);          // again: from here on no other process replaces it
+  if (resumed_options(saved, use) != options)
+    throw value_error{message("basin: ", use.resume.string(), " was replaced by another run just now; give the command again")};
   Trainer trainer{options, data, saved};
-  if (trainer.steps_done() >= options.steps)
-    throw value_error{message("basin: ", use.resume.string(), " has done ", trainer.steps_done(), " of ", options.steps,
-                              " steps; give a larger --steps to go on")};
   return train(trainer, use);
 }
 
@@ -132,12 +164,9 @@ int run(run_options options, session use) {
   using diffusion = typename trainers<Engine>::diffusion;
   if (use.resume.empty()) return options.objective == "ar" ? detail::start<autoregressive>(options, use) : detail::start<diffusion>(options, use);
   auto const saved = models::load_training(use.resume);
-  options = options_of(saved.config, saved.tensors.origin());
-  if (use.text) options.text = *use.text;
-  if (use.steps) options.steps = *use.steps;
-  else use.command = models::config_entries{saved.config, saved.tensors.origin()}.text("command");  // the same run, so the same bits and the same words
-  validate(options);
-  return options.objective == "ar" ? detail::resume<autoregressive>(options, saved, use) : detail::resume<diffusion>(options, saved, use);
+  options = detail::resumed_options(saved, use);
+  if (!use.steps) use.command = models::config_entries{saved.config, saved.tensors.origin()}.text("command");  // the same run, so the same bits and the same words
+  return options.objective == "ar" ? detail::resume<autoregressive>(options, use) : detail::resume<diffusion>(options, use);
 }
 
 /// run() on a GPU: on_cuda.cpp, or without_cuda.cpp where the program is built without CUDA.

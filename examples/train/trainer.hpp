@@ -92,6 +92,8 @@ class trainer {
     if (entries.number("fingerprint", models::any_number<std::uint64_t>()) != data.fingerprint())
       throw value_error{message("basin: the text ", o.text, " is not the one that the run of ", file, " began with; resume with the same text")};
     state = models::read_training(saved.tensors, net.parameters());
+    if (entries.number("step", models::at_least<std::int64_t>(1)) != state.step)
+      throw file_error{message("basin: ", file, ": its configuration and its state are of different steps; it is damaged: use another checkpoint of the run")};
     net.send();
     moments = net.engine().from_host(state.moments);
     last_figures = saved.config.value("figures", nlohmann::ordered_json::object());

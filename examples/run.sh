@@ -17,7 +17,7 @@ source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 name=${1-}
 program=$source_dir/examples/$name
 [[ $name && ( -f $program.cpp || -f $program/$name.cpp ) ]] || {
-  echo "run.sh: '$name' is not an example; usage: examples/run.sh NAME [ARGUMENT...], see the head of this file for names" >&2
+  echo "run.sh: NAME is '$name'; it must be 01_hello to 06_decode, train, generate, study or limits: examples/run.sh NAME [ARGUMENT...]" >&2
   exit 2
 }
 shift

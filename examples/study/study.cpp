@@ -33,7 +33,7 @@ void describe_models(CLI::App& app, study_options& o) {
   auto* const problems = add_number(app, "--problems", o.problems, models::any_number<std::uint64_t>(), "seed of the held-out word problems");
   add_number(app, "--count", o.count, from_to<index_t>(2, 100000), "how many problems, or windows of the text; a short text has fewer");
   app.add_option("--text", o.text, "judge by this text instead of word problems: nats per byte on its last tenth")->type_name("FILE")->excludes(problems);
-  app.add_flag_callback("--retrain", [&o] { o.models = training::anew; }, "first train both models anew: with the options that their checkpoints record, or the usual ones of train for other input");
+  app.add_flag_callback("--retrain", [&o] { o.models = training::anew; }, "first train both models anew: with the options that their checkpoints record, or the usual ones of train for other input; they go to retrained/ in the folder of --out");
 }
 
 void describe_questions(CLI::App& app, study_options& o) {

@@ -12,6 +12,8 @@
 
 #include "basin/core/error.hpp"
 #include "models/checkpoint.hpp"
+#include "models/files.hpp"
+#include "models/folder_lock.hpp"
 #include "models/interrupt.hpp"
 #include "models/program.hpp"
 #include "models/progress.hpp"
@@ -60,12 +62,15 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
   return found;
 }
 
-/// Trains a subject anew, and leaves its checkpoint in the folder `to`.
+/// Trains a subject anew, and leaves its checkpoint in the folder `to`, in place of the one that an earlier run left there.
 ///
 /// Throws    models::stopped_by_signal, with what was learned so far saved; whatever training throws
 template <class Trainer>
 nlohmann::ordered_json train_subject(train::run_options const& options, std::filesystem::path const& to) {
   train::run_data const data(options);
+  models::make_folder(to);
+  models::folder_lock const lock(to);
+  models::remove_unfinished(to, models::checkpoint_files);
   models::interrupt_guard const guard;                           // before the first OpenMP region: its threads inherit it
   Trainer run(options, data);
   models::progress bar("training " + options.objective, 0, options.steps);

@@ -73,6 +73,8 @@ grep -q 'no head has a sink' said || fail "no sinks: $(grep 'not sinks' said)"
 for model in ar mdlm; do
   rm -rf spoiled && cp -r $model spoiled && edit_checkpoint spoiled weight layers.0.attention.query.weight 1 nan
   refuses "spoiled/model.safetensors: tensor 'layers.0.attention.query.weight' is nan" "$study" "${models[@]}" --$model spoiled --out refused
+  rm -rf spoiled && cp -r $model spoiled && edit_checkpoint spoiled config attention.1.normalizer.name '"entmax15"'
+  refuses "spoiled/model.safetensors: layer 1 was trained with the normalizer 'entmax15" "$study" "${models[@]}" --$model spoiled --out refused
   rm -rf spoiled && cp -r $model spoiled && edit_checkpoint spoiled weight head.weight 16 3e38
   mkdir -p broken
   refuses "--$model 'spoiled': the model computed" "$study" "${models[@]}" --$model spoiled --out broken

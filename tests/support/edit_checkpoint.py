@@ -21,7 +21,7 @@ else:
     *sections, last = name.split(".")
     at = config
     for section in sections:
-        at = at[section]
+        at = at[int(section) if isinstance(at, list) else section]
     if rest[0] == "absent":
         del at[last]
     else:

@@ -67,12 +67,15 @@ inline std::string printable(std::string_view text) {
   return out;
 }
 
-/// A text from a file as a message quotes it: 'layers.0', or "'layers.0.aaaa...' (and 4012 bytes more)" where it is long.
-inline std::string quotation(std::string_view text) {
+/// A text from a file as a message shows it; of a long one the beginning, between the given quotes, and how much more there is.
+inline std::string excerpt(std::string_view text, std::string_view quote = "") {
   std::size_t const cut = detail::cut_between_characters(text, longest_quotation);
-  if (cut == text.size()) return message('\'', printable(text), '\'');
-  return message('\'', printable(text.substr(0, cut)), "...' (and ", text.size() - cut, " bytes more)");
+  if (cut == text.size()) return message(quote, printable(text), quote);
+  return message(quote, printable(text.substr(0, cut)), "...", quote, " (and ", text.size() - cut, " bytes more)");
 }
+
+/// A name or a value as a message quotes it: 'layers.0', or 'layers.0.aaaa...' (and 4012 bytes more).
+inline std::string quotation(std::string_view text) { return excerpt(text, "'"); }
 
 /// A message as a terminal gets it: one line, no control characters; of a long one the beginning and the end, which has the remedy.
 inline std::string terminal_message(std::string_view text) {

@@ -135,10 +135,10 @@ inline run_options resumed_options(models::checkpoint const& saved, session cons
   auto options = options_of(saved.config, file);
   if (use.text) options.text = *use.text;
   if (use.steps) options.steps = *use.steps;
-  validate(options);
   auto const done = models::config_entries{saved.config, file}.number("step", models::at_least<std::int64_t>(1));
   if (done >= options.steps)
     throw value_error{message("basin: ", use.resume.string(), " has done ", done, " of ", options.steps, " steps; give a larger --steps to go on")};
+  validate(options);
   return options;
 }
 

@@ -8,7 +8,8 @@ set -euo pipefail
 train=$(realpath "$1")
 cases=${BASIN_SHARED_DATA:-$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../../../shared/data}/../cases/programs
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+process=
+trap '[[ -z $process ]] || kill -KILL $process 2> /dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 export OMP_WAIT_POLICY=passive
 small=(--batch 2 --dim 16 --layers 1 --heads 2 --kv-heads 1 --hidden 24 --warmup 5)

@@ -179,7 +179,7 @@ TEST_CASE("a run is not resumed on another text or from a damaged configuration"
   auto other = options;
   other.text = (folder / "b").string();
   train::run_data const wrong{other};
-  REQUIRE_THROWS_WITH((train::autoregressive_trainer{other, wrong, saved}), ContainsSubstring("is not the one this run began with"));
+  REQUIRE_THROWS_WITH((train::autoregressive_trainer{other, wrong, saved}), ContainsSubstring("is not the one that the run of ") && ContainsSubstring("c/training.safetensors began with"));
   auto const damaged = [&](auto change) {
     auto config = saved.config;
     change(config);

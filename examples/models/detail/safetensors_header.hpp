@@ -171,7 +171,7 @@ class header_reader {
     if (dtype.is_string())
       for (auto const& e : elements)
         if (e.name == dtype.get_ref<std::string const&>()) return e;
-    throw file_error{message("tensor ", quotation(name), " has the unknown dtype ", quotation(dtype.dump()))};
+    throw file_error{message("tensor ", quotation(name), " has the unknown dtype ", excerpt(dtype.dump()))};
   }
 
   static std::vector<index_t> numbers(std::string const& name, nlohmann::json const& list, std::string_view what) {
@@ -179,7 +179,7 @@ class header_reader {
       return n.is_number_unsigned() && n.get<std::uint64_t>() <= std::uint64_t(std::numeric_limits<index_t>::max());
     };
     if (!list.is_array() || !std::all_of(list.begin(), list.end(), good))
-      throw file_error{message("tensor ", quotation(name), " has ", what, ' ', quotation(list.dump()), "; it must list whole numbers from 0 to 2^63 - 1")};
+      throw file_error{message("tensor ", quotation(name), " has ", what, ' ', excerpt(list.dump()), "; it must list whole numbers from 0 to 2^63 - 1")};
     return list.get<std::vector<index_t>>();
   }
 

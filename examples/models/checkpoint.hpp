@@ -53,8 +53,8 @@ struct training_state {
   nn::adamw_state<float> moments;
 };
 
-/// The policies of each layer of a model that trains as `objective` says, where nothing else is known: those of every checkpoint
-/// that records none.
+/// The policies of each layer of a model that trains as `objective` says, where nothing else is known: those of every
+/// checkpoint that records none.
 inline nlohmann::ordered_json usual_attention(std::string_view objective) {
   return objective == "ar" ? layer_record(attention<>{}.with(causal{})) : layer_record(attention<>{});
 }
@@ -88,15 +88,19 @@ inline nlohmann::ordered_json trained_attention(nlohmann::ordered_json const& co
   config_entries const entries{config, file};
   int const layers = architecture_of(config, file).layers;
   auto const found = config.find("attention");
-  if (found == config.end()) return attention_record(usual_attention(entries.choice("objective", {"ar", "mdlm"})), layers);
+  if (found == config.end())
+    return attention_record(usual_attention(entries.choice("objective", {"ar", "mdlm"})), layers);
   auto const is_layer = [](nlohmann::ordered_json const& layer) {
-    return layer.is_object() && layer.size() == recorded_slots.size() && std::ranges::all_of(recorded_slots, [&](auto slot) {
-      auto const policy = layer.find(std::string(slot));
-      return policy != layer.end() && policy->is_object() && policy->contains("name") && (*policy)["name"].is_string();
-    });
+    return layer.is_object() && layer.size() == recorded_slots.size() &&
+           std::ranges::all_of(recorded_slots, [&](auto slot) {
+             auto const policy = layer.find(std::string(slot));
+             return policy != layer.end() && policy->is_object() && policy->contains("name") &&
+                    (*policy)["name"].is_string();
+           });
   };
   if (!found->is_array() || std::ssize(*found) != layers || !std::ranges::all_of(*found, is_layer))
-    entries.refuse("attention", message("a list of ", layers, " layers, each with the names of its normalizer, mask, pruner and scorer"));
+    entries.refuse("attention", message("a list of ", layers,
+                                        " layers, each with the names of its normalizer, mask, pruner and scorer"));
   return *found;
 }
 
@@ -104,20 +108,23 @@ namespace detail {
 
 inline void refuse_others(tensor_file const& file, std::size_t known) {
   if (file.tensors().size() == known) return;
-  throw file_error{message("basin: ", file.origin(), " has ", file.tensors().size(), " tensors; this model knows ", known,
-                           " of them: is it a checkpoint of another model?")};
+  throw file_error{message("basin: ", file.origin(), " has ", file.tensors().size(), " tensors; this model knows ",
+                           known, " of them: is it a checkpoint of another model?")};
 }
 
-/// Checks the configuration of a transformer, and the shapes of all tensors against it, before anything of their size is allocated;
-/// `others` tensors stand beside those of the transformer.
-inline void require_transformer(checkpoint const& saved, std::span<std::string_view const> prefixes, std::size_t others) {
+/// Checks the configuration of a transformer, and the shapes of all tensors against it, before anything of their size
+/// is allocated; `others` tensors stand beside those of the transformer.
+inline void require_transformer(checkpoint const& saved, std::span<std::string_view const> prefixes,
+                                std::size_t others) {
   config_entries const entries{saved.config, saved.tensors.origin()};
   entries.choice("objective", {"ar", "mdlm"});
   if (entries.has("training")) entries.section("training").text("text");
   if (entries.has("figures")) entries.section("figures");
   auto const sizes = architecture_of(saved.config, saved.tensors.origin());
-  if (entries.has("tokenizer") && entries.choice("tokenizer", {"bytes"}) == "bytes" && sizes.vocabulary < vocabulary_size)
-    entries.section("architecture").refuse("vocabulary", message("at least ", vocabulary_size, ": the bytes, a mask and a begin token"));
+  if (entries.has("tokenizer") && entries.choice("tokenizer", {"bytes"}) == "bytes" &&
+      sizes.vocabulary < vocabulary_size)
+    entries.section("architecture")
+        .refuse("vocabulary", message("at least ", vocabulary_size, ": the bytes, a mask and a begin token"));
   std::size_t known = others;
   for (auto const prefix : prefixes)
     for_each_tensor(sizes, [&](std::string const& name, std::vector<index_t> const& shape, initial) {
@@ -143,7 +150,8 @@ std::vector<T> finite_values(tensor_file const& file, std::string const& name, s
 inline constexpr std::array<std::string_view, 3> training_prefixes{"weight.", "first.", "second."};
 
 /// A checkpoint that is whole, with `others` tensors beside those of the model, and that will be run as it was trained.
-inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others, nlohmann::ordered_json const& running) {
+inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others,
+                          nlohmann::ordered_json const& running) {
   require_transformer(saved, prefixes, others);
   auto const& file = saved.tensors.origin();
   int const layers = architecture_of(saved.config, file).layers;
@@ -191,10 +199,12 @@ void put(std::span<float const> all, Parameters const& parameters) {
 
 }  // namespace detail
 
-/// The weights of a checkpoint and its configuration, checked against each other. The tensors stay in the file until they are read.
+/// The weights of a checkpoint and its configuration, checked against each other. The tensors stay in the file until
+/// they are read.
 ///
 /// Running   the policies that each layer will be run with, as layer_record() gives them; without it, usual_attention()
-/// Throws    file_error: a file that is missing, damaged or hostile, shapes that are not those of the configuration, or a model that
+/// Throws    file_error: a file that is missing, damaged or hostile, shapes that are not those of the configuration, or
+///           a model that
 ///           was trained with another attention
 inline checkpoint load_model(std::filesystem::path const& folder, nlohmann::ordered_json const& running = {}) {
   constexpr std::array<std::string_view, 1> prefixes{""};
@@ -208,7 +218,8 @@ inline checkpoint load_training(std::filesystem::path const& folder, nlohmann::o
 
 inline constexpr std::array<std::string_view, 3> checkpoint_files{model_file, training_file, config_file};
 
-/// What files of a checkpoint a folder has, in words: "a run of the objective ar, at step 1112 of 4000"; empty where it has none.
+/// What files of a checkpoint a folder has, in words: "a run of the objective ar, at step 1112 of 4000"; empty where it
+/// has none.
 inline std::string run_in(std::filesystem::path const& folder) {
   std::string said;
   for (auto const name : {training_file, model_file}) {
@@ -217,8 +228,8 @@ inline std::string run_in(std::filesystem::path const& folder) {
       auto const saved = open_checkpoint(folder / name);
       config_entries const entries{saved.config, saved.tensors.origin()};
       auto const steps = at_least<std::int64_t>(1);
-      return message("a run of the objective ", entries.choice("objective", {"ar", "mdlm"}), ", at step ", entries.number("step", steps), " of ",
-                     entries.section("training").number("steps", steps));
+      return message("a run of the objective ", entries.choice("objective", {"ar", "mdlm"}), ", at step ",
+                     entries.number("step", steps), " of ", entries.section("training").number("steps", steps));
     } catch (error const&) {
       if (said.empty()) said = message(name, ", which is no checkpoint that can be read");
     }
@@ -228,7 +239,8 @@ inline std::string run_in(std::filesystem::path const& folder) {
 
 /// Copies the weights of load_model into the parameters of a model: all of them, or none and an error.
 ///
-/// Throws    file_error: a tensor that is missing, of another shape or type, or that the model does not have; a number that is not finite
+/// Throws    file_error: a tensor that is missing, of another shape or type, or that the model does not have; a number
+///           that is not finite
 template <class Parameters>
 void read_weights(tensor_file const& file, Parameters const& parameters) {
   for (auto const& p : parameters) file.expect<float>(p.name, p.shape);
@@ -236,8 +248,8 @@ void read_weights(tensor_file const& file, Parameters const& parameters) {
   detail::put(detail::finite_values(file, "", parameters), parameters);
 }
 
-/// The model of load_model(), with the weights where its engine has them. It is run with `use`, and has room for `sizes`: those of
-/// the checkpoint, but for the context, which may be longer.
+/// The model of load_model(), with the weights where its engine has them. It is run with `use`, and has room for
+/// `sizes`: those of the checkpoint, but for the context, which may be longer.
 ///
 /// Throws    as load_model and read_weights, also where the model was trained with another attention than `use`
 template <class Model>
@@ -271,7 +283,8 @@ training_state read_training(tensor_file const& file, Parameters const& paramete
   state.step = static_cast<std::int64_t>(numbers[0]);
   state.data = philox{numbers[1], numbers[2]};
   state.masks = philox{numbers[3], numbers[4]};
-  state.moments = {state.step, detail::finite_values(file, "first.", parameters), detail::finite_values(file, "second.", parameters)};
+  state.moments = {state.step, detail::finite_values(file, "first.", parameters),
+                   detail::finite_values(file, "second.", parameters)};
   detail::put(detail::finite_values(file, "weight.", parameters), parameters);
   return state;
 }

@@ -36,10 +36,12 @@ class config_entries {
     if constexpr (std::is_integral_v<T>) {
       auto const fits = [&](auto value) { return std::in_range<T>(value) && allowed.has(static_cast<T>(value)); };
       if (found.is_number_unsigned() && fits(found.template get<std::uint64_t>())) return found.template get<T>();
-      if (found.is_number_integer() && !found.is_number_unsigned() && fits(found.template get<std::int64_t>())) return found.template get<T>();
+      if (found.is_number_integer() && !found.is_number_unsigned() && fits(found.template get<std::int64_t>()))
+        return found.template get<T>();
     } else if (found.is_number()) {
       double const value = found.template get<double>();
-      if (std::abs(value) <= std::numeric_limits<T>::max() && allowed.has(static_cast<T>(value))) return static_cast<T>(value);
+      if (std::abs(value) <= std::numeric_limits<T>::max() && allowed.has(static_cast<T>(value)))
+        return static_cast<T>(value);
     }
     refuse(name, allowed.rule());
   }
@@ -52,11 +54,10 @@ class config_entries {
 
   /// One of some texts.
   std::string choice(std::string_view name, std::initializer_list<std::string_view> texts) const {
-    std::string rule;
-    std::size_t left = texts.size();
-    for (auto const& word : texts) rule += message('\'', word, '\'', --left == 0 ? "" : left == 1 ? " or " : ", ");
+    auto const rule = alternatives(texts);
     auto const& found = entry(name, rule);
-    if (!found.is_string() || std::ranges::find(texts, found.get_ref<std::string const&>()) == texts.end()) refuse(name, rule);
+    if (!found.is_string() || std::ranges::find(texts, found.get_ref<std::string const&>()) == texts.end())
+      refuse(name, rule);
     return found.get<std::string>();
   }
 
@@ -68,8 +69,9 @@ class config_entries {
 
   [[noreturn]] void refuse(std::string_view name, std::string_view rule) const {
     auto const found = object.find(name);
-    throw file_error{message("basin: ", file, ": its configuration has ", found == object.end() ? "no " : "", '\'', path, name, '\'',
-                             found == object.end() ? "" : " = " + spelled(*found), "; it must be ", rule, ": make the checkpoint again with train")};
+    throw file_error{message("basin: ", file, ": its configuration has ", found == object.end() ? "no " : "", '\'',
+                             path, name, '\'', found == object.end() ? "" : " = " + spelled(*found), "; it must be ",
+                             rule, ": make the checkpoint again with train")};
   }
 
  private:

@@ -61,7 +61,9 @@ class descriptor {
 /// Throws    file_error: missing, not readable, not a regular file; from read(), shorter than it was when it was opened
 class input_file {
  public:
-  explicit input_file(std::filesystem::path wanted) : path(std::move(wanted)), file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  explicit input_file(std::filesystem::path wanted)
+      : path(std::move(wanted)),
+        file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (file.get() < 0) refuse(message(std::strerror(errno), "; check the path and its permissions"));
     struct stat about {};
     if (::fstat(file.get(), &about) != 0) refuse(std::strerror(errno));
@@ -82,7 +84,9 @@ class input_file {
     }
   }
 
-  [[noreturn]] void refuse(std::string const& why) const { throw file_error{message("basin: cannot read ", path.string(), ": ", why)}; }
+  [[noreturn]] void refuse(std::string const& why) const {
+    throw file_error{message("basin: cannot read ", path.string(), ": ", why)};
+  }
 
  private:
   std::filesystem::path path;
@@ -93,9 +97,12 @@ class input_file {
 /// The whole content of a regular file of at most `most` bytes.
 ///
 /// Throws    file_error, as input_file; a larger file is refused before it is read
-inline std::vector<std::byte> read_file(std::filesystem::path const& path, std::uint64_t most = std::uint64_t{1} << 40) {
+inline std::vector<std::byte> read_file(std::filesystem::path const& path,
+                                        std::uint64_t most = std::uint64_t{1} << 40) {
   input_file const file{path};
-  if (file.size() > most) file.refuse(message("it has ", file.size(), " bytes, and at most ", most, " are read; name a smaller file, or a part of this one"));
+  if (file.size() > most)
+    file.refuse(message("it has ", file.size(), " bytes, and at most ", most,
+                        " are read; name a smaller file, or a part of this one"));
   std::vector<std::byte> content(static_cast<std::size_t>(file.size()));
   file.read(0, content);
   return content;
@@ -103,9 +110,9 @@ inline std::vector<std::byte> read_file(std::filesystem::path const& path, std::
 
 /// A file in the making: nothing is seen at `target` before publish(), and nothing is left behind without it.
 ///
-/// Throws    from every step, which file, how many bytes, the reason, the remedy: file_error where it cannot be begun, write_error later
-/// Edges     a target that exists and is no regular file (a device, a folder) is refused
-/// Example   write_atomically below; several files: append and settle each, then publish each
+/// Throws    from every step, which file, how many bytes, the reason, the remedy: file_error where it cannot be begun,
+///           write_error later Edges     a target that exists and is no regular file (a device, a folder) is refused Example
+/// write_atomically below; several files: append and settle each, then publish each
 class staged_file {
  public:
   explicit staged_file(std::filesystem::path wanted)
@@ -178,8 +185,8 @@ class staged_file {
   std::uint64_t written = 0;
 };
 
-/// Removes what staged_file left in a folder where a process was killed: the unfinished forms of the named files, and nothing else.
-/// No other process may write them meanwhile (models/folder_lock.hpp).
+/// Removes what staged_file left in a folder where a process was killed: the unfinished forms of the named files, and
+/// nothing else. No other process may write them meanwhile (models/folder_lock.hpp).
 inline void remove_unfinished(std::filesystem::path const& folder, std::span<std::string_view const> names) {
   std::error_code ignored;
   for (auto const& entry : std::filesystem::directory_iterator(folder, ignored)) {
@@ -189,7 +196,8 @@ inline void remove_unfinished(std::filesystem::path const& folder, std::span<std
       if (found.size() <= begin.size() + end.size() || !found.starts_with(begin) || !found.ends_with(end)) return false;
       return found.find_first_not_of("0123456789", begin.size()) == found.size() - end.size();
     };
-    if (std::ranges::any_of(names, is_part_of) && entry.is_regular_file(ignored) && !entry.is_symlink(ignored)) std::filesystem::remove(entry.path(), ignored);
+    if (std::ranges::any_of(names, is_part_of) && entry.is_regular_file(ignored) && !entry.is_symlink(ignored))
+      std::filesystem::remove(entry.path(), ignored);
   }
 }
 

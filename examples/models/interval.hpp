@@ -31,7 +31,8 @@ struct interval {
   std::string rule() const {
     std::string const kind = std::is_integral_v<T> ? "a whole number" : "a finite number";
     bool const below = most != std::numeric_limits<T>::max(), over = least != std::numeric_limits<T>::lowest();
-    if (low == edge::excluded) return message(kind, " above ", number_text(least), below ? message(" and at most ", number_text(most)) : "");
+    if (low == edge::excluded)
+      return message(kind, " above ", number_text(least), below ? message(" and at most ", number_text(most)) : "");
     if (over && below) return message(kind, " from ", number_text(least), " to ", number_text(most));
     if (over) return message(kind, " of at least ", number_text(least));
     if (below) return message(kind, " of at most ", number_text(most));

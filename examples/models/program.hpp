@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The outside of a program: its command line is parsed, its body runs, and what goes wrong becomes one line on stderr and an exit
-// code, the same ones in every program:
+// The outside of a program: its command line is parsed, its body runs, and what goes wrong becomes one line on stderr
+// and an exit code, the same ones in every program:
 //
 //   0          done, and all output is written
 //   1          failed at work: out of memory, an output that cannot be written, a device that fails
@@ -41,8 +41,8 @@ inline void complain(std::string_view program, std::string_view text) {
   std::fprintf(stderr, "%s\n", terminal_message(message(program, ": ", text)).c_str());
 }
 
-/// Opens those of the three standard streams that are closed, so that no file of the program gets their number. Each is opened for
-/// the opposite of its use: reading and writing fail as they do on a closed one.
+/// Opens those of the three standard streams that are closed, so that no file of the program gets their number. Each is
+/// opened for the opposite of its use: reading and writing fail as they do on a closed one.
 inline void reserve_standard_streams() {
   for (int const stream : {0, 1, 2})
     if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
@@ -53,8 +53,8 @@ inline int flushed(std::string_view program, int code) {
   errno = 0;
   bool const whole = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (whole) return code;
-  complain(program, message("cannot write all of the standard output", errno != 0 ? message(": ", std::strerror(errno)) : "",
-                            "; write it where there is room"));
+  complain(program, message("cannot write all of the standard output",
+                            errno != 0 ? message(": ", std::strerror(errno)) : "", "; write it where there is room"));
   return code == exit_done ? exit_failed : code;
 }
 
@@ -85,7 +85,8 @@ inline int guarded(std::string_view program, CLI::App const& app, std::function<
   } catch (std::bad_alloc const&) {
     return ends(exit_failed, "out of memory; free some, or choose smaller sizes");
   } catch (nlohmann::json::exception const& why) {
-    return ends(exit_failed, message("a JSON entry is not what the program takes it for (nlohmann::json error ", why.id, "); this is a fault of the program"));
+    return ends(exit_failed, message("a JSON entry is not what the program takes it for (nlohmann::json error ", why.id,
+                                     "); this is a fault of the program"));
   } catch (std::exception const& why) {
     return ends(exit_failed, why.what());
   }
@@ -93,7 +94,8 @@ inline int guarded(std::string_view program, CLI::App const& app, std::function<
 
 }  // namespace detail
 
-/// The whole of a main(): parses the command line into what `app` declares, then runs the body, whose result is the exit code.
+/// The whole of a main(): parses the command line into what `app` declares, then runs the body, whose result is the
+/// exit code.
 ///
 /// Example   int main(int argc, char** argv) {
 ///             options o;
@@ -101,7 +103,8 @@ inline int guarded(std::string_view program, CLI::App const& app, std::function<
 ///             models::add_number(app, "--most", o.most, models::at_least(1), "where to stop");
 ///             return models::run_program("count", app, argc, argv, [&] { return count(o), models::exit_done; });
 ///           }
-inline int run_program(std::string_view program, CLI::App& app, int argc, char** argv, std::function<int()> const& body) {
+inline int run_program(std::string_view program, CLI::App& app, int argc, char** argv,
+                       std::function<int()> const& body) {
   detail::reserve_standard_streams();
   int const code = detail::guarded(program, app, [&] { return app.parse(argc, argv), body(); });
   return detail::flushed(program, code);

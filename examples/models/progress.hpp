@@ -72,7 +72,8 @@ class progress {
     double const seconds = seconds_since_start();
     double const left = done > start ? seconds * static_cast<double>(total - done) / static_cast<double>(done - start) : -1;
     double const rate = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
-    std::fprintf(stderr, "\r\033[K%s", fitted(progress_line(name, done, total, loss, rate, left), terminal_columns()).c_str());
+    std::fprintf(stderr, "\r\033[K%s",
+                 fitted(progress_line(name, done, total, loss, rate, left), terminal_columns()).c_str());
     std::fflush(stderr);
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How a checkpoint says which attention its model was trained with: a list with one entry a layer, each with a name and the
-// numbers of every policy that decides the output,
+// How a checkpoint says which attention its model was trained with: a list with one entry a layer, each with a name and
+// the numbers of every policy that decides the output,
 //   {"normalizer": {"name": "top_k", "k": 16}, "mask": {"name": "causal"}, "pruner": {"name": "keep_all"},
 //    "scorer": {"name": "scaled", "scale": 0.0}}
 // Observers change no output and are not recorded. A policy of your own gets a name by a specialisation of `recorded`:
@@ -85,7 +85,8 @@ struct no_numbers {
 template <class PerHead>
 double shared_number(std::string_view policy, std::string_view name, PerHead const& number) {
   if (!number.is_one())
-    throw unsupported_error{message("basin: ", policy, " has one ", name, " a head; a checkpoint records one for all heads: give ", name, " one value")};
+    throw unsupported_error{message("basin: ", policy, " has one ", name,
+                                    " a head; a checkpoint records one for all heads: give ", name, " one value")};
   return number.value;
 }
 
@@ -111,7 +112,9 @@ template <>
 struct recorded<entmax> {
   static constexpr std::string_view name = "entmax";
   template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"alpha", detail::shared_number(name, "alpha", p.alpha)}}; }
+  static nlohmann::ordered_json numbers(P const& p) {
+    return {{"alpha", detail::shared_number(name, "alpha", p.alpha)}};
+  }
 };
 template <>
 struct recorded<entmax15> : detail::no_numbers {
@@ -167,7 +170,9 @@ template <>
 struct recorded<sink_logit> {
   static constexpr std::string_view name = "sink_logit";
   template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"logit", detail::shared_number(name, "logit", p.logit)}}; }
+  static nlohmann::ordered_json numbers(P const& p) {
+    return {{"logit", detail::shared_number(name, "logit", p.logit)}};
+  }
 };
 template <>
 struct recorded<ssmax> {
@@ -209,7 +214,9 @@ template <>
 struct recorded<window_with_sinks> {
   static constexpr std::string_view name = "window_with_sinks";
   template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"sinks", p.sinks}, {"recent", p.recent}, {"ahead", p.ahead}}; }
+  static nlohmann::ordered_json numbers(P const& p) {
+    return {{"sinks", p.sinks}, {"recent", p.recent}, {"ahead", p.ahead}};
+  }
 };
 template <>
 struct recorded<score_floor> {
@@ -227,15 +234,18 @@ template <>
 struct recorded<soft_cap> {
   static constexpr std::string_view name = "soft_cap";
   template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"cap", short_double(p.cap)}, {"scale", short_double(p.scale)}}; }
+  static nlohmann::ordered_json numbers(P const& p) {
+    return {{"cap", short_double(p.cap)}, {"scale", short_double(p.scale)}};
+  }
 };
 
 /// The name and the numbers of a policy.
 template <class Policy>
 nlohmann::ordered_json record_of(Policy const& p) {
   static_assert(has_record<Policy>,
-                "basin: a checkpoint records every policy of its attention by a name, and this policy has none; specialise basin::models::recorded "
-                "for it with `name` and `numbers(policy)`, as models/recorded_policies.hpp does");
+                "basin: a checkpoint records every policy of its attention by a name, and this policy has none; "
+                "specialise basin::models::recorded for it with `name` and `numbers(policy)`, as "
+                "models/recorded_policies.hpp does");
   nlohmann::ordered_json record{{"name", recorded<Policy>::name}};
   record.update(recorded<Policy>::numbers(p));
   return record;
@@ -245,7 +255,9 @@ template <normalizer Normalizer, class Law>
 struct recorded<length_scaled<Normalizer, Law>> {
   static constexpr std::string_view name = "length_scaled";
   template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"normalizer", record_of(p.normalize)}, {"law", record_of(p.law)}}; }
+  static nlohmann::ordered_json numbers(P const& p) {
+    return {{"normalizer", record_of(p.normalize)}, {"law", record_of(p.law)}};
+  }
 };
 
 /// The kinds of policies that decide what attention computes, as a record names them.
@@ -254,7 +266,10 @@ inline constexpr std::array<std::string_view, 4> recorded_slots{"normalizer", "m
 /// The policies of one layer.
 template <class Attention>
 nlohmann::ordered_json layer_record(Attention const& use) {
-  return {{"normalizer", record_of(use.normalize)}, {"mask", record_of(use.visible)}, {"pruner", record_of(use.prune)}, {"scorer", record_of(use.score)}};
+  return {{"normalizer", record_of(use.normalize)},
+          {"mask", record_of(use.visible)},
+          {"pruner", record_of(use.prune)},
+          {"scorer", record_of(use.score)}};
 }
 
 /// The policies of a model all of whose layers use the same attention.
@@ -268,7 +283,8 @@ inline nlohmann::ordered_json attention_record(nlohmann::ordered_json const& lay
 inline std::string spelled_policy(nlohmann::ordered_json const& record) {
   std::string text;
   for (auto const& [name, value] : record.items())
-    if (name != "name") text += message(text.empty() ? "" : ", ", name, '=', value.is_object() ? spelled_policy(value) : value.dump());
+    if (name != "name")
+      text += message(text.empty() ? "" : ", ", name, '=', value.is_object() ? spelled_policy(value) : value.dump());
   std::string const name = record.value("name", "");
   return text.empty() ? name : message(name, '(', text, ')');
 }
@@ -276,13 +292,16 @@ inline std::string spelled_policy(nlohmann::ordered_json const& record) {
 /// Refuses a record that says another attention than the one that will run.
 ///
 /// Throws    file_error: the file, the layer, what it was trained with and what would run
-inline void require_attention(nlohmann::ordered_json const& trained, nlohmann::ordered_json const& running, std::string const& file) {
+inline void require_attention(nlohmann::ordered_json const& trained, nlohmann::ordered_json const& running,
+                              std::string const& file) {
   for (std::size_t l = 0; l < trained.size() && l < running.size(); ++l)
     for (auto const slot : recorded_slots) {
       auto const &was = trained[l].at(std::string(slot)), &is = running[l].at(std::string(slot));
       if (nlohmann::json(was) == nlohmann::json(is)) continue;  // whatever the order of the numbers
-      throw file_error{message("basin: ", file, ": layer ", l, " was trained with the ", slot, ' ', quotation(spelled_policy(was)), ", and would be run with ",
-                               quotation(spelled_policy(is)), "; give a checkpoint that was trained with that, or run this one with what it was trained with")};
+      throw file_error{
+          message("basin: ", file, ": layer ", l, " was trained with the ", slot, ' ', quotation(spelled_policy(was)),
+                  ", and would be run with ", quotation(spelled_policy(is)),
+                  "; give a checkpoint that was trained with that, or run this one with what it was trained with")};
     }
 }
 

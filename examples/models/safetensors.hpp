@@ -77,9 +77,13 @@ class stored_bytes {
 class tensor_file {
  public:
   /// Checks bytes that came from `origin`, a name for messages.
-  static tensor_file parse(std::vector<std::byte> bytes, std::string const& origin) { return tensor_file{detail::stored_bytes{std::move(bytes)}, origin}; }
+  static tensor_file parse(std::vector<std::byte> bytes, std::string const& origin) {
+    return tensor_file{detail::stored_bytes{std::move(bytes)}, origin};
+  }
 
-  static tensor_file read(std::filesystem::path const& path) { return tensor_file{detail::stored_bytes{input_file{path}}, path.string()}; }
+  static tensor_file read(std::filesystem::path const& path) {
+    return tensor_file{detail::stored_bytes{input_file{path}}, path.string()};
+  }
 
   std::string const& origin() const { return source; }
   std::span<tensor_entry const> tensors() const { return entries; }
@@ -94,13 +98,15 @@ class tensor_file {
   template <class T>
   tensor_entry const& expect(std::string_view name, std::span<index_t const> shape) const {
     tensor_entry const* const found = find(name);
-    if (!found) throw file_error{message("basin: ", source, " has no tensor ", quotation(name), "; is it a checkpoint of this model?")};
+    if (!found)
+      throw file_error{
+          message("basin: ", source, " has no tensor ", quotation(name), "; is it a checkpoint of this model?")};
     if (found->type != element_of<T>())
-      throw file_error{message("basin: ", source, ": tensor ", quotation(name), " has type ", facts(found->type).name, "; it must be ",
-                               facts(element_of<T>()).name)};
+      throw file_error{message("basin: ", source, ": tensor ", quotation(name), " has type ", facts(found->type).name,
+                               "; it must be ", facts(element_of<T>()).name)};
     if (!std::equal(shape.begin(), shape.end(), found->shape.begin(), found->shape.end()))
-      throw file_error{message("basin: ", source, ": tensor ", quotation(name), " has shape ", detail::spell(found->shape),
-                               "; this model needs ", detail::spell(shape))};
+      throw file_error{message("basin: ", source, ": tensor ", quotation(name), " has shape ",
+                               detail::spell(found->shape), "; this model needs ", detail::spell(shape))};
     return *found;
   }
 
@@ -109,7 +115,8 @@ class tensor_file {
   void copy(std::string_view name, std::span<index_t const> shape, std::span<T> values) const {
     tensor_entry const& found = expect<T>(name, shape);
     if (found.size != values.size_bytes())
-      throw shape_error{message("basin: tensor ", quotation(name), " has ", found.size / sizeof(T), " values; there is room for ", values.size())};
+      throw shape_error{message("basin: tensor ", quotation(name), " has ", found.size / sizeof(T),
+                                " values; there is room for ", values.size())};
     bytes.read(data_begin + found.begin, std::as_writable_bytes(values));
   }
 
@@ -126,7 +133,8 @@ class tensor_file {
     try {
       check();
     } catch (file_error const& why) {
-      throw file_error{message("basin: ", origin, " is not a valid safetensors file: ", why.what(), "; it may be damaged: copy or make it again")};
+      throw file_error{message("basin: ", origin, " is not a valid safetensors file: ", why.what(),
+                               "; it may be damaged: copy or make it again")};
     }
   }
 
@@ -135,9 +143,11 @@ class tensor_file {
     std::uint64_t length = 0;
     if (size < sizeof length) throw file_error{message("it has ", size, " bytes, not even a header length")};
     bytes.read(0, std::as_writable_bytes(std::span{&length, 1}));
-    if (length > detail::largest_header) throw file_error{message("its header claims ", length, " bytes; the format allows ", detail::largest_header)};
+    if (length > detail::largest_header)
+      throw file_error{message("its header claims ", length, " bytes; the format allows ", detail::largest_header)};
     if (length > size - sizeof length)
-      throw file_error{message("its header claims ", length, " bytes; the file has ", size - sizeof length, " after the length")};
+      throw file_error{
+          message("its header claims ", length, " bytes; the file has ", size - sizeof length, " after the length")};
     std::string text(length, ' ');
     bytes.read(sizeof length, std::as_writable_bytes(std::span{text}));
     if (!text.starts_with('{')) throw file_error{"its header does not begin with '{'"};
@@ -181,8 +191,8 @@ inline void stage_safetensors(staged_file& file, std::vector<tensor> tensors, te
     std::uint64_t size = facts(t.type).size;
     for (index_t const n : t.shape) size *= static_cast<std::uint64_t>(n);
     if (size != t.bytes.size())
-      throw value_error{message("basin: tensor ", quotation(t.name), " has ", t.bytes.size(), " bytes; shape ", detail::spell(t.shape),
-                                " of ", facts(t.type).name, " needs ", size)};
+      throw value_error{message("basin: tensor ", quotation(t.name), " has ", t.bytes.size(), " bytes; shape ",
+                                detail::spell(t.shape), " of ", facts(t.type).name, " needs ", size)};
     if (t.name == "__metadata__" || header.contains(t.name))
       throw value_error{message("basin: two tensors are called ", quotation(t.name), "; give each its own name")};
     header[t.name] = {{"dtype", facts(t.type).name}, {"shape", t.shape}, {"data_offsets", {end, end + size}}};

@@ -55,7 +55,8 @@ class text_corpus {
  public:
   static constexpr std::uint64_t largest = (std::uint64_t{1} << 32) - 1;
 
-  /// Throws    file_error: not readable, empty or larger than 4 GiB; value_error: a part is shorter than one window of `length` bytes
+  /// Throws    file_error: not readable, empty or larger than 4 GiB; value_error: a part is shorter than one window of
+  ///           `length` bytes
   text_corpus(std::filesystem::path const& path, index_t length) : bytes(read_file(path, largest)) {
     if (bytes.empty()) throw file_error{message("basin: ", path.string(), " is empty; give a text of at least ", 10 * length, " bytes")};
     cut = bytes.size() / 10 * 9 + bytes.size() % 10 * 9 / 10;

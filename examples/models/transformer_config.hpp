@@ -35,7 +35,8 @@ inline void validate(transformer_config const& c) {
   at_least_one("context", c.context);
   if (c.dim % (2 * c.heads) != 0)
     throw value_error(message("basin: dim is ", c.dim, " with ", c.heads,
-                              " heads; dim must be a multiple of 2 x heads = ", 2 * c.heads, ", because features rotate in pairs"));
+                              " heads; dim must be a multiple of 2 x heads = ", 2 * c.heads,
+                              ", because features rotate in pairs"));
   if (c.heads % c.kv_heads != 0)
     throw value_error(message("basin: ", c.heads, " heads share ", c.kv_heads,
                               " key heads; heads must be a multiple of kv_heads"));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "models/checkpoint.hpp"
 #include "models/config_entries.hpp"
 #include "models/interval.hpp"
+#include "models/plain_text.hpp"
 #include "models/problems.hpp"
 #include "models/text.hpp"
 #include "models/transformer_config.hpp"
@@ -49,7 +51,8 @@ inline models::transformer_config architecture(run_options const& o) {
 template <class Options, class See>
 void for_each_number(Options& o, See see) {
   using models::from_to, models::at_least;
-  see("problems", o.problems, models::any_number<std::uint64_t>(), "learn word problems drawn from this seed (when there is no --text)");
+  see("problems", o.problems, models::any_number<std::uint64_t>(),
+      "learn word problems drawn from this seed (when there is no --text)");
   see("steps", o.steps, from_to<std::int64_t>(1, 1'000'000'000), "steps of the optimizer");
   see("batch", o.batch, from_to(1, 1 << 16), "sequences in a step");
   see("length", o.length, from_to(2, 1 << 16), "bytes in a sequence; problems have 64");
@@ -73,30 +76,40 @@ inline std::string option_name(std::string_view name) {
 
 namespace detail {
 
-inline void require_choice(char const* name, std::string const& value, std::string_view first, std::string_view second) {
-  if (value != first && value != second)
-    throw value_error{message("basin: --", name, " is ", models::quotation(value), "; it must be '", first, "' or '", second, "'")};
+inline void require_choice(char const* name, std::string const& value, std::initializer_list<std::string_view> names) {
+  if (std::ranges::find(names, value) == names.end())
+    throw value_error{
+        message("basin: --", name, " is ", models::quotation(value), "; it must be ", models::alternatives(names))};
 }
 
 }  // namespace detail
 
 /// Throws value_error for options that make no run.
 inline void validate(run_options const& o) {
-  detail::require_choice("objective", o.objective, "ar", "mdlm");
-  detail::require_choice("schedule", o.schedule, "cosine", "wsd");
+  detail::require_choice("objective", o.objective, {"ar", "mdlm"});
+  detail::require_choice("schedule", o.schedule, {"cosine", "wsd"});
   for_each_number(o, [](char const* name, auto value, auto const& allowed, char const*) {
-    if (!allowed.has(value)) throw value_error{message("basin: ", option_name(name), " is ", value, "; it must be ", allowed.rule())};
+    if (!allowed.has(value))
+      throw value_error{message("basin: ", option_name(name), " is ", value, "; it must be ", allowed.rule())};
   });
   if (o.warmup_steps() < 0 || o.warmup_steps() > o.steps)
-    throw value_error{message("basin: --warmup is ", o.warmup_steps(), "; it must be a whole number from 0 to the number of steps, ", o.steps)};
+    throw value_error{message("basin: --warmup is ", o.warmup_steps(),
+                              "; it must be a whole number from 0 to the number of steps, ", o.steps)};
   if (o.text.empty() && o.length != models::problem_length)
     throw value_error{message("basin: --length is ", o.length, "; word problems have ", models::problem_length, ": leave it out")};
   models::validate(architecture(o));
 }
 
 inline nlohmann::ordered_json to_json(run_options const& o) {
-  return {{"text", o.text}, {"problems", o.problems}, {"steps", o.steps}, {"batch", o.batch}, {"length", o.length},
-          {"learning_rate", o.learning_rate}, {"weight_decay", o.weight_decay}, {"schedule", o.schedule}, {"warmup", o.warmup_steps()},
+  return {{"text", o.text},
+          {"problems", o.problems},
+          {"steps", o.steps},
+          {"batch", o.batch},
+          {"length", o.length},
+          {"learning_rate", o.learning_rate},
+          {"weight_decay", o.weight_decay},
+          {"schedule", o.schedule},
+          {"warmup", o.warmup_steps()},
           {"seed", o.seed}};
 }
 
@@ -107,18 +120,28 @@ inline run_options options_of(nlohmann::ordered_json const& config, std::string 
   models::config_entries const all{config, file};
   auto const c = models::architecture_of(config, file);
   auto const training = all.section("training");
-  run_options o{.objective = all.choice("objective", {"ar", "mdlm"}), .text = training.text("text"), .dim = c.dim, .layers = c.layers, .heads = c.heads,
-                .kv_heads = c.kv_heads, .hidden = c.hidden, .rope_base = c.rope_base, .schedule = training.choice("schedule", {"cosine", "wsd"})};
+  run_options o{.objective = all.choice("objective", {"ar", "mdlm"}),
+                .text = training.text("text"),
+                .dim = c.dim,
+                .layers = c.layers,
+                .heads = c.heads,
+                .kv_heads = c.kv_heads,
+                .hidden = c.hidden,
+                .rope_base = c.rope_base,
+                .schedule = training.choice("schedule", {"cosine", "wsd"})};
   auto const sizes = models::architecture_json(c);
   for_each_number(o, [&](char const* name, auto& value, auto const& allowed, char const*) {
     if (!sizes.contains(name)) value = training.number(name, allowed);
   });
   o.warmup = training.number("warmup", models::from_to<std::int64_t>(0, o.steps));
-  if (architecture(o) != c) throw file_error{message("basin: ", file, ": its architecture is not one that train makes; make the checkpoint again with train")};
+  if (architecture(o) != c)
+    throw file_error{message("basin: ", file,
+                             ": its architecture is not one that train makes; make the checkpoint again with train")};
   try {
     validate(o);
   } catch (value_error const& why) {
-    throw file_error{message("basin: ", file, ": its configuration makes no run (", why.what(), "); make the checkpoint again with train")};
+    throw file_error{message("basin: ", file, ": its configuration makes no run (", why.what(),
+                             "); make the checkpoint again with train")};
   }
   return o;
 }

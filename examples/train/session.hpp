@@ -77,7 +77,8 @@ int train(Trainer& trainer, session const& use) {
   bar.clear();
   if (trainer.steps_done() == steps) return std::printf("wrote %s\n", models::printable(use.out.string()).c_str()), 0;
   if (trainer.steps_done() > first) trainer.save(use.out, use.command);
-  throw models::stopped_by_signal{message("interrupted at step ", trainer.steps_done(), " of ", steps, "; go on with: train --resume ", use.out.string())};
+  throw models::stopped_by_signal{message("interrupted at step ", trainer.steps_done(), " of ", steps,
+                                          "; go on with: train --resume ", use.out.string())};
 }
 
 /// Refuses to write over a run that is not the one to be resumed.
@@ -93,7 +94,9 @@ inline void require_free(session const& use) {
 /// A folder that is there while this lives, and goes again if it was made for this and nothing came into it.
 class made_folder {
  public:
-  explicit made_folder(std::filesystem::path wanted) : path(std::move(wanted)), found(std::filesystem::exists(path)) { models::make_folder(path); }
+  explicit made_folder(std::filesystem::path wanted) : path(std::move(wanted)), found(std::filesystem::exists(path)) {
+    models::make_folder(path);
+  }
   made_folder(made_folder const&) = delete;
   made_folder& operator=(made_folder const&) = delete;
   ~made_folder() {
@@ -106,7 +109,8 @@ class made_folder {
   bool found;
 };
 
-/// The folder of a run, taken before any work is done: what would keep a checkpoint from being written later is refused.
+/// The folder of a run, taken before any work is done: what would keep a checkpoint from being written later is
+/// refused.
 class run_folder {
  public:
   explicit run_folder(session const& use) : folder(use.out), lock(use.out) {
@@ -135,10 +139,11 @@ inline run_options resumed_options(models::checkpoint const& saved, session cons
   auto options = options_of(saved.config, file);
   if (use.text) options.text = *use.text;
   if (use.steps) options.steps = *use.steps;
-  validate(options);
   auto const done = models::config_entries{saved.config, file}.number("step", models::at_least<std::int64_t>(1));
   if (done >= options.steps)
-    throw value_error{message("basin: ", use.resume.string(), " has done ", done, " of ", options.steps, " steps; give a larger --steps to go on")};
+    throw value_error{message("basin: ", use.resume.string(), " has done ", done, " of ", options.steps,
+                              " steps; give a larger --steps to go on")};
+  validate(options);
   return options;
 }
 
@@ -148,7 +153,8 @@ int resume(run_options const& options, session const& use) {
   run_folder const taken{use};
   auto const saved = models::load_training(use.resume);          // again: from here on no other process replaces it
   if (resumed_options(saved, use) != options)
-    throw value_error{message("basin: ", use.resume.string(), " was replaced by another run just now; give the command again")};
+    throw value_error{
+        message("basin: ", use.resume.string(), " was replaced by another run just now; give the command again")};
   Trainer trainer{options, data, saved};
   return train(trainer, use);
 }
@@ -165,8 +171,11 @@ int run(run_options options, session use) {
   if (use.resume.empty()) return options.objective == "ar" ? detail::start<autoregressive>(options, use) : detail::start<diffusion>(options, use);
   auto const saved = models::load_training(use.resume);
   options = detail::resumed_options(saved, use);
-  if (!use.steps) use.command = models::config_entries{saved.config, saved.tensors.origin()}.text("command");  // the same run, so the same bits and the same words
-  return options.objective == "ar" ? detail::resume<autoregressive>(options, use) : detail::resume<diffusion>(options, use);
+  if (!use.steps)
+    use.command = models::config_entries{saved.config, saved.tensors.origin()}.text(
+        "command");  // the same run, so the same bits and the same words
+  return options.objective == "ar" ? detail::resume<autoregressive>(options, use)
+                                   : detail::resume<diffusion>(options, use);
 }
 
 /// run() on a GPU: on_cuda.cpp, or without_cuda.cpp where the program is built without CUDA.

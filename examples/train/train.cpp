@@ -39,20 +39,28 @@ class command_line {
  public:
   command_line() {
     app.option_defaults()->always_capture_default();
-    keep(models::add_choice(app, "--objective", run.objective, {"ar", "mdlm"}, "ar (next token) or mdlm (masked diffusion)"));
-    keep(app.add_option("--text", run.text, "learn the bytes of this file: nine tenths train, the last tenth validates"));
+    keep(models::add_choice(app, "--objective", run.objective, {"ar", "mdlm"},
+                            "ar (next token) or mdlm (masked diffusion)"));
+    keep(app.add_option("--text", run.text,
+                        "learn the bytes of this file: nine tenths train, the last tenth validates"));
     basin::train::for_each_number(run, [&](char const* name, auto& value, auto const& allowed, char const* what) {
       keep(models::add_number(app, basin::train::option_name(name), value, allowed, what));
     });
-    keep(models::add_choice(app, "--schedule", run.schedule, {"cosine", "wsd"}, "cosine, or wsd: level, and straight down in the last fifth"));
-    keep(models::add_number<std::int64_t>(app, "--warmup", models::at_least<std::int64_t>(0), "steps of linear warm-up", "a tenth of --steps, at most 100",
+    keep(models::add_choice(app, "--schedule", run.schedule, {"cosine", "wsd"},
+                            "cosine, or wsd: level, and straight down in the last fifth"));
+    keep(models::add_number<std::int64_t>(app, "--warmup", models::at_least<std::int64_t>(0), "steps of linear warm-up",
+                                          "a tenth of --steps, at most 100",
                                           [this](std::int64_t steps) { run.warmup = steps; }));
     app.add_option("--out", use.out, "folder of the checkpoint; with --resume, that of the run");
     app.add_option("--resume", use.resume, "go on from the checkpoint in this folder, with its options");
-    app.add_flag_callback("--overwrite", [this] { use.other_run = session::existing::overwrite; }, "replace the run that --out holds");
-    models::add_number(app, "--evaluate-every", use.evaluate_every, models::at_least<std::int64_t>(1), "steps between evaluations, each followed by a checkpoint");
-    models::add_number(app, "--threads", use.threads, models::from_to(0, 1024), "threads; 0: as OpenMP chooses. The result does not depend on it");
-    models::add_choice(app, "--device", use.device, {"cpu", "cuda"}, "cpu, or cuda: an NVIDIA GPU; results differ by rounding");
+    app.add_flag_callback(
+        "--overwrite", [this] { use.other_run = session::existing::overwrite; }, "replace the run that --out holds");
+    models::add_number(app, "--evaluate-every", use.evaluate_every, models::at_least<std::int64_t>(1),
+                       "steps between evaluations, each followed by a checkpoint");
+    models::add_number(app, "--threads", use.threads, models::from_to(0, 1024),
+                       "threads; 0: as OpenMP chooses. The result does not depend on it");
+    models::add_choice(app, "--device", use.device, {"cpu", "cuda"},
+                       "cpu, or cuda: an NVIDIA GPU; results differ by rounding");
   }
 
   /// Checks what the options mean together, once they are parsed.
@@ -84,7 +92,8 @@ class command_line {
 int run(command_line& line) {
   models::interrupt_guard const guard;
   if (line.use.threads > 0) omp_set_num_threads(line.use.threads);
-  return line.use.device == "cuda" ? basin::train::run_on_cuda(line.run, line.use) : basin::train::run<models::host_engine<float>>(line.run, line.use);
+  return line.use.device == "cuda" ? basin::train::run_on_cuda(line.run, line.use)
+                                   : basin::train::run<models::host_engine<float>>(line.run, line.use);
 }
 
 }  // namespace

@@ -26,7 +26,9 @@ TEST_CASE("a folder has one writer at a time, and leaves no file behind", "[unit
   {
     models::folder_lock const first{folder.path};
     REQUIRE_THROWS_WITH(models::folder_lock{folder.path},
-                        ContainsSubstring("another process (" + std::to_string(::getpid()) + ") writes to the folder " + folder.path.string()) && ContainsSubstring("wait"));
+                        ContainsSubstring("another process (" + std::to_string(::getpid()) + ") writes to the folder " +
+                                          folder.path.string()) &&
+                            ContainsSubstring("wait"));
   }
   REQUIRE(basin_test::files_in(folder.path) == 0);
   models::folder_lock const second{folder.path};
@@ -44,7 +46,8 @@ TEST_CASE("the lock of a process that was killed is free", "[unit][files]") {
   }
   char byte = 0;
   REQUIRE(::read(ready[0], &byte, 1) == 1);
-  REQUIRE_THROWS_WITH(models::folder_lock{folder.path}, ContainsSubstring("another process (" + std::to_string(child) + ")"));
+  REQUIRE_THROWS_WITH(models::folder_lock{folder.path},
+                      ContainsSubstring("another process (" + std::to_string(child) + ")"));
   ::kill(child, SIGKILL);
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
@@ -56,15 +59,18 @@ TEST_CASE("the lock of a process that was killed is free", "[unit][files]") {
 
 TEST_CASE("a folder that allows no lock is refused by name", "[unit][files]") {
   scratch const folder;
-  REQUIRE_THROWS_WITH(models::folder_lock{folder / "missing"}, ContainsSubstring("cannot lock the folder") && ContainsSubstring("missing"));
+  REQUIRE_THROWS_WITH(models::folder_lock{folder / "missing"},
+                      ContainsSubstring("cannot lock the folder") && ContainsSubstring("missing"));
 }
 
 TEST_CASE("unfinished files of killed runs are removed, and no other file", "[unit][files]") {
   scratch const folder;
-  std::string const kept[] = {"model.safetensors", ".model.safetensors.part", ".model.safetensors.12x.part", ".other.safetensors.12.part", ".config.json.7.part.bak",
-                              ".notes.7.part", "config.json.7.part"};
+  std::string const kept[] = {"model.safetensors",          ".model.safetensors.part", ".model.safetensors.12x.part",
+                              ".other.safetensors.12.part", ".config.json.7.part.bak", ".notes.7.part",
+                              "config.json.7.part"};
   for (auto const& name : kept) models::write_atomically(folder / name, models::bytes_of("x"));
-  for (auto const* const name : {".model.safetensors.12.part", ".training.safetensors.999999.part", ".config.json.7.part"})
+  for (auto const* const name :
+       {".model.safetensors.12.part", ".training.safetensors.999999.part", ".config.json.7.part"})
     models::write_atomically(folder / name, models::bytes_of("x"));
   std::filesystem::create_directory(folder / ".config.json.8.part");
   models::remove_unfinished(folder.path, models::checkpoint_files);

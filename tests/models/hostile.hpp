@@ -37,18 +37,25 @@ struct spoiled_model {
 };
 
 inline basin::train::run_options tiny_run(std::string const& objective = "ar") {
-  return {.objective = objective, .steps = 4, .batch = 2, .dim = 8, .layers = 1, .heads = 1, .kv_heads = 1, .hidden = 8};
+  return {
+      .objective = objective, .steps = 4, .batch = 2, .dim = 8, .layers = 1, .heads = 1, .kv_heads = 1, .hidden = 8};
 }
 
 /// A whole model of tiny_run(), all weights 0.01; without the entry "attention", as older checkpoints are.
 inline spoiled_model tiny_model(std::string const& objective = "ar") {
   auto const o = tiny_run(objective);
   auto const sizes = basin::train::architecture(o);
-  spoiled_model m{{{"format", basin::models::checkpoint_format}, {"objective", objective}, {"tokenizer", "bytes"},
-                   {"architecture", basin::models::architecture_json(sizes)}, {"training", basin::train::to_json(o)}, {"fingerprint", 0}, {"step", 4}},
+  spoiled_model m{{{"format", basin::models::checkpoint_format},
+                   {"objective", objective},
+                   {"tokenizer", "bytes"},
+                   {"architecture", basin::models::architecture_json(sizes)},
+                   {"training", basin::train::to_json(o)},
+                   {"fingerprint", 0},
+                   {"step", 4}},
                   {}};
   basin::models::transformer<basin::attention<>> model(sizes);
-  for (auto const& p : model.parameters()) m.tensors.push_back({p.name, p.shape, std::vector<float>(p.values.size(), 0.01f)});
+  for (auto const& p : model.parameters())
+    m.tensors.push_back({p.name, p.shape, std::vector<float>(p.values.size(), 0.01f)});
   return m;
 }
 

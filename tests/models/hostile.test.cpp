@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers load_model, load_training and restore of models/checkpoint.hpp: what no program may run is refused by name, at once
+// Covers load_model, load_training and restore of models/checkpoint.hpp: what no program may run is refused by name, at
+// once
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -60,8 +61,8 @@ TEST_CASE("a model whose weights are finite and whose configuration fits is acce
 TEST_CASE("a weight that is no finite number is refused with its tensor and its place", "[unit][checkpoint][hostile]") {
   float const wrong = GENERATE(NAN, INFINITY, -INFINITY);
   auto const said = said_of_spoiled([&](auto& m) { m.tensors[2].values[19] = wrong; });
-  REQUIRE_THAT(said, ContainsSubstring("model.safetensors: tensor 'layers.0.attention.query.weight' is ") && ContainsSubstring(" at [2, 3]") &&
-                         ContainsSubstring("must be finite"));
+  REQUIRE_THAT(said, ContainsSubstring("model.safetensors: tensor 'layers.0.attention.query.weight' is ") &&
+                         ContainsSubstring(" at [2, 3]") && ContainsSubstring("must be finite"));
 }
 
 TEST_CASE("a training state that is not finite is refused, and nothing is changed", "[unit][checkpoint][hostile]") {
@@ -77,43 +78,66 @@ TEST_CASE("a training state that is not finite is refused, and nothing is change
   (part == "first." ? state.moments.first : state.moments.second)[0] = NAN;
   models::save_checkpoint(folder / "c", basin_test::tiny_model().config, run.model().parameters(), state);
   auto const saved = models::load_training(folder / "c");
-  REQUIRE_THROWS_WITH((train::autoregressive_trainer{options, data, saved}),
-                      ContainsSubstring("training.safetensors: tensor '" + part + "embedding.weight' is nan at [0, 0]"));
+  REQUIRE_THROWS_WITH(
+      (train::autoregressive_trainer{options, data, saved}),
+      ContainsSubstring("training.safetensors: tensor '" + part + "embedding.weight' is nan at [0, 0]"));
 }
 
-TEST_CASE("a configuration that claims more than its file has is refused before anything of that size is allocated", "[unit][checkpoint][hostile]") {
+TEST_CASE("a configuration that claims more than its file has is refused before anything of that size is allocated",
+          "[unit][checkpoint][hostile]") {
   long const before = peak_kilobytes();
   auto const said = said_of_spoiled([](auto& m) {
     m.config["architecture"]["dim"] = 4096;
     m.config["architecture"]["layers"] = 8;
   });
-  REQUIRE_THAT(said, ContainsSubstring("model.safetensors: tensor 'embedding.weight' has shape [258, 8]; this model needs [258, 4096]"));
+  REQUIRE_THAT(said,
+               ContainsSubstring(
+                   "model.safetensors: tensor 'embedding.weight' has shape [258, 8]; this model needs [258, 4096]"));
   REQUIRE(peak_kilobytes() - before < 64 * 1024);
-  REQUIRE_THAT(said_of_spoiled([](auto& m) { m.config["architecture"]["layers"] = 256; }), ContainsSubstring("has no tensor 'layers.1.attention_norm.weight'"));
-  REQUIRE_THAT(said_of_spoiled([](auto& m) { m.config["architecture"]["context"] = 1 << 20; }), ContainsSubstring("'architecture.context' = 1048576"));
-  REQUIRE_THAT(said_of_spoiled([](auto& m) { m.config["architecture"]["vocabulary"] = 100; m.tensors[0].shape[0] = 100; m.tensors[0].values.resize(800); }),
+  REQUIRE_THAT(said_of_spoiled([](auto& m) { m.config["architecture"]["layers"] = 256; }),
+               ContainsSubstring("has no tensor 'layers.1.attention_norm.weight'"));
+  REQUIRE_THAT(said_of_spoiled([](auto& m) { m.config["architecture"]["context"] = 1 << 20; }),
+               ContainsSubstring("'architecture.context' = 1048576"));
+  REQUIRE_THAT(said_of_spoiled([](auto& m) {
+                 m.config["architecture"]["vocabulary"] = 100;
+                 m.tensors[0].shape[0] = 100;
+                 m.tensors[0].values.resize(800);
+               }),
                ContainsSubstring("'architecture.vocabulary' = 100; it must be at least 258"));
-  REQUIRE_THAT(said_of_spoiled([](auto& m) { m.tensors.push_back({"more", {1}, {0}}); }), ContainsSubstring("is it a checkpoint of another model?"));
+  REQUIRE_THAT(said_of_spoiled([](auto& m) {
+                 m.tensors.push_back({"more", {1}, {0}});
+               }),
+               ContainsSubstring("is it a checkpoint of another model?"));
 }
 
-TEST_CASE("entries of a configuration of another kind or beyond their rule are refused", "[unit][checkpoint][hostile]") {
+TEST_CASE("entries of a configuration of another kind or beyond their rule are refused",
+          "[unit][checkpoint][hostile]") {
   auto const with = [](auto change) { return said_of_spoiled([&](auto& m) { change(m.config); }); };
-  REQUIRE_THAT(with([](auto& c) { c["objective"] = 3; }), ContainsSubstring("model.safetensors: its configuration has 'objective' = 3; it must be 'ar' or 'mdlm'"));
+  REQUIRE_THAT(
+      with([](auto& c) { c["objective"] = 3; }),
+      ContainsSubstring("model.safetensors: its configuration has 'objective' = 3; it must be 'ar' or 'mdlm'"));
   REQUIRE_THAT(with([](auto& c) { c.erase("objective"); }), ContainsSubstring("has no 'objective'"));
   REQUIRE_THAT(with([](auto& c) { c["training"] = 5; }), ContainsSubstring("'training' = 5; it must be an object"));
-  REQUIRE_THAT(with([](auto& c) { c["training"]["text"] = 5; }), ContainsSubstring("'training.text' = 5; it must be a text"));
-  REQUIRE_THAT(with([](auto& c) { c["figures"] = "none"; }), ContainsSubstring("'figures' = 'none'; it must be an object"));
-  REQUIRE_THAT(with([](auto& c) { c["tokenizer"] = "words"; }), ContainsSubstring("'tokenizer' = 'words'; it must be 'bytes'"));
-  REQUIRE_THAT(with([](auto& c) { c["architecture"]["head"] = "both"; }), ContainsSubstring("'architecture.head' = 'both'"));
-  REQUIRE_THAT(with([](auto& c) { c["architecture"]["rope_base"] = 1e308; }), ContainsSubstring("'architecture.rope_base' = 1e+308"));
+  REQUIRE_THAT(with([](auto& c) { c["training"]["text"] = 5; }),
+               ContainsSubstring("'training.text' = 5; it must be a text"));
+  REQUIRE_THAT(with([](auto& c) { c["figures"] = "none"; }),
+               ContainsSubstring("'figures' = 'none'; it must be an object"));
+  REQUIRE_THAT(with([](auto& c) { c["tokenizer"] = "words"; }),
+               ContainsSubstring("'tokenizer' = 'words'; it must be 'bytes'"));
+  REQUIRE_THAT(with([](auto& c) { c["architecture"]["head"] = "both"; }),
+               ContainsSubstring("'architecture.head' = 'both'"));
+  REQUIRE_THAT(with([](auto& c) { c["architecture"]["rope_base"] = 1e308; }),
+               ContainsSubstring("'architecture.rope_base' = 1e+308"));
   REQUIRE_THAT(with([](auto& c) { c["objective"] = std::string(300'000, 'x'); }), ContainsSubstring("bytes more)"));
 }
 
-TEST_CASE("a message quotes a name or a shape of a file in part, and without control characters", "[unit][checkpoint][hostile]") {
+TEST_CASE("a message quotes a name or a shape of a file in part, and without control characters",
+          "[unit][checkpoint][hostile]") {
   auto const of_name = [](std::string const& name) {
     return said_of_spoiled([&](auto& m) { m.tensors[1].name = name, m.tensors[1].values[0] = NAN; });
   };
-  REQUIRE_THAT(of_name("layers.0.attention_norm.weight\x1b[31m"), ContainsSubstring("has no tensor 'layers.0.attention_norm.weight'"));
+  REQUIRE_THAT(of_name("layers.0.attention_norm.weight\x1b[31m"),
+               ContainsSubstring("has no tensor 'layers.0.attention_norm.weight'"));
   scratch const folder;
   auto model = basin_test::tiny_model();
   model.tensors[1].name = std::string("\x1b[31m") + std::string(300'000, 'a');
@@ -170,20 +194,25 @@ TEST_CASE("a file that is cut while it is open is refused", "[unit][safetensors]
   scratch const folder;
   basin_test::tiny_model().write(folder.path);
   auto const saved = models::load_model(folder.path);
-  std::filesystem::resize_file(folder / "model.safetensors", std::filesystem::file_size(folder / "model.safetensors") - 4);
-  REQUIRE_THROWS_WITH(models::restore<train::autoregressive_model>(saved), ContainsSubstring("model.safetensors") && ContainsSubstring("is it being written?"));
+  std::filesystem::resize_file(folder / "model.safetensors",
+                               std::filesystem::file_size(folder / "model.safetensors") - 4);
+  REQUIRE_THROWS_WITH(models::restore<train::autoregressive_model>(saved),
+                      ContainsSubstring("model.safetensors") && ContainsSubstring("is it being written?"));
 }
 
 TEST_CASE("each shared case of a model or a run is refused", "[unit][checkpoint][hostile]") {
-  for (std::string const name : {"nan_all", "hugecfg2G", "cfg_objective_3", "cfg_train_5", "cfg_head_both", "cfg_rope_base", "escname", "shape_many"}) {
+  for (std::string const name : {"nan_all", "hugecfg2G", "cfg_objective_3", "cfg_train_5", "cfg_head_both",
+                                 "cfg_rope_base", "escname", "shape_many"}) {
     auto const folder = basin_test::shared_data("../cases/programs/" + name);
     if (!folder) return;
     CAPTURE(name);
     auto const said = said_of(*folder);
-    REQUIRE_THAT(said, ContainsSubstring(name + "/model.safetensors") && !ContainsSubstring("json.exception") && !ContainsSubstring("\x1b"));
+    REQUIRE_THAT(said, ContainsSubstring(name + "/model.safetensors") && !ContainsSubstring("json.exception") &&
+                           !ContainsSubstring("\x1b"));
     REQUIRE(said.size() < 1000);
   }
   auto const run = basin_test::shared_data("../cases/programs/batchwrap");
   if (!run) return;
-  REQUIRE_THROWS_WITH(train::options_of(models::load_training(*run).config), ContainsSubstring("'training.batch' = 4294967298"));
+  REQUIRE_THROWS_WITH(train::options_of(models::load_training(*run).config),
+                      ContainsSubstring("'training.batch' = 4294967298"));
 }

@@ -58,7 +58,8 @@ TEST_CASE("control characters and bytes that are not UTF-8 are written as escape
   REQUIRE(models::printable("\xc2\x9b") == "\\xc2\\x9b");        // CSI as UTF-8
   REQUIRE(models::printable("\x9b") == "\\x9b");                 // CSI as a byte
   REQUIRE(models::printable("\xc3") == "\\xc3");                 // cut short
-  REQUIRE(models::printable("\xc0\x9b\xed\xa0\x80\xf5\x80\x80\x80") == "\\xc0\\x9b\\xed\\xa0\\x80\\xf5\\x80\\x80\\x80");  // overlong, surrogate, beyond
+  REQUIRE(models::printable("\xc0\x9b\xed\xa0\x80\xf5\x80\x80\x80") ==
+          "\\xc0\\x9b\\xed\\xa0\\x80\\xf5\\x80\\x80\\x80");  // overlong, surrogate, beyond
   for (int c = 0; c < 256; ++c)
     for (char const x : models::printable(std::string(1, static_cast<char>(c)))) REQUIRE((x >= 0x20 && x < 0x7f));
 }
@@ -81,11 +82,14 @@ TEST_CASE("a number that its type cannot hold or its interval excludes is refuse
   REQUIRE(number_from("--n", "8", models::from_to(1, 8)) == 8);
   REQUIRE(number_from("--n", "-5", models::any_number<int>()) == -5);
   REQUIRE(number_from("--n", "010", models::any_number<int>()) == 10);
-  REQUIRE(number_from("--n", "18446744073709551615", models::any_number<std::uint64_t>()) == std::numeric_limits<std::uint64_t>::max());
+  REQUIRE(number_from("--n", "18446744073709551615", models::any_number<std::uint64_t>()) ==
+          std::numeric_limits<std::uint64_t>::max());
   REQUIRE(number_from("--x", "1e-3", models::any_number<double>()) == 1e-3);
-  for (std::string const text : {"0", "9", "-5", "1.9", "1e0", "+1", " 1", "1 ", "", "x", "0x1", "4294967298", "99999999999999999999"}) {
+  for (std::string const text :
+       {"0", "9", "-5", "1.9", "1e0", "+1", " 1", "1 ", "", "x", "0x1", "4294967298", "99999999999999999999"}) {
     CAPTURE(text);
-    REQUIRE_THROWS_WITH(number_from("--n", text, models::from_to(1, 8)), ContainsSubstring("--n is '" + text + "'; it must be a whole number from 1 to 8"));
+    REQUIRE_THROWS_WITH(number_from("--n", text, models::from_to(1, 8)),
+                        ContainsSubstring("--n is '" + text + "'; it must be a whole number from 1 to 8"));
   }
   for (std::string const text : {"-1", "18446744073709551616", "1.5"}) {
     CAPTURE(text);
@@ -93,7 +97,8 @@ TEST_CASE("a number that its type cannot hold or its interval excludes is refuse
   }
   for (std::string const text : {"nan", "-nan", "inf", "-inf", "infinity", "1e400", "0", "-1", "1x", ""}) {
     CAPTURE(text);
-    REQUIRE_THROWS_WITH(number_from("--x", text, models::above(0.0)), ContainsSubstring("it must be a finite number above 0"));
+    REQUIRE_THROWS_WITH(number_from("--x", text, models::above(0.0)),
+                        ContainsSubstring("it must be a finite number above 0"));
   }
   REQUIRE_THROWS_AS(number_from("--x", "1e39", models::any_number<float>()), basin::value_error);
 }

@@ -8,7 +8,8 @@ set -euo pipefail
 train=$(realpath "$1")
 cases=${BASIN_SHARED_DATA:-$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../../../shared/data}/../cases/programs
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+process=
+trap '[[ -z $process ]] || kill -KILL $process 2> /dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 export OMP_WAIT_POLICY=passive
 small=(--batch 2 --dim 16 --layers 1 --heads 2 --kv-heads 1 --hidden 24 --warmup 5)
@@ -18,8 +19,8 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 # The bytes of all tensors, without the header, whose command names the folder.
 tensors() { tail -c +$((9 + $(od -An -t u8 -N 8 "$1"))) "$1"; }
 
-# refused WORDS ARGUMENT...: exit code 2 within a minute, WORDS on stderr in one line without control characters, and nothing new
-# in the folder.
+# refused WORDS ARGUMENT...: exit code 2 within a minute, WORDS on stderr in one line without control characters, and
+# nothing new in the folder.
 refused() {
   local words=$1 before after code=0
   shift
@@ -28,7 +29,8 @@ refused() {
   after=$(find . | sort)
   [[ $code == 2 ]] || fail "train $* ended with $code, not 2: $(cat "$folder.err")"
   [[ $(wc -l < "$folder.err") == 1 ]] || fail "train $*: not one line: $(cat "$folder.err")"
-  ! tr -d '\n' < "$folder.err" | LC_ALL=C grep -q '[[:cntrl:]]' || fail "train $*: control characters in: $(cat -v "$folder.err")"
+  ! tr -d '\n' < "$folder.err" | LC_ALL=C grep -q '[[:cntrl:]]' ||
+    fail "train $*: control characters in: $(cat -v "$folder.err")"
   grep -qF -e "$words" "$folder.err" || fail "train $*: no '$words' in: $(cat "$folder.err")"
   rm -f "$folder.err"
   [[ $before == "$after" ]] || fail "train $* changed the folder"
@@ -89,7 +91,8 @@ tiny=(--batch 2 --dim 8 --layers 1 --heads 1 --kv-heads 1 --hidden 8)
 "$train" --steps 50 --out fifty "${tiny[@]}" > /dev/null
 grep -q '"warmup": 5,' fifty/config.json || fail "--steps 50 warms up otherwise: $(cat fifty/config.json)"
 sum=$(cat fifty/* | sha256sum)
-refused "--out is 'fifty', which holds a run of the objective ar, at step 50 of 50; go on with it by --resume, replace it by --overwrite" --steps 9 --out fifty "${tiny[@]}"
+held="--out is 'fifty', which holds a run of the objective ar, at step 50 of 50"
+refused "$held; go on with it by --resume, replace it by --overwrite, or choose another folder" --steps 9 --out fifty "${tiny[@]}"
 refused "which holds a run of the objective ar" --resume whole --steps 61 --out fifty
 [[ $sum == "$(cat fifty/* | sha256sum)" ]] || fail "a refused run changed the other"
 mkdir foreign
@@ -98,7 +101,8 @@ refused "--out is 'foreign', which holds config.json" --steps 9 --out foreign "$
 touch fifty/.lock fifty/.model.safetensors.4242.part fifty/.mine.4242.part
 "$train" --steps 9 --out fifty --overwrite "${tiny[@]}" > /dev/null
 grep -q '"step": 9,' fifty/config.json || fail "--overwrite kept the other run"
-[[ $(ls -A fifty | sort | tr '\n' ' ') == ".mine.4242.part config.json model.safetensors training.safetensors " ]] || fail "left in the folder: $(ls -A fifty)"
+[[ $(ls -A fifty | tr '\n' ' ') == ".mine.4242.part config.json model.safetensors training.safetensors " ]] ||
+  fail "left in the folder: $(ls -A fifty)"
 "$train" --resume fifty --steps 12 > /dev/null
 
 # One process a folder; others may read it. What a killed one leaves is no hindrance.
@@ -108,7 +112,8 @@ for _ in {1..600}; do [[ ! -s busy.out ]] || break; sleep 0.1; done
 code=0
 "$train" --resume busy > /dev/null 2> busy.err || code=$?
 [[ $code == 2 ]] || fail "a second process in a folder ended with $code, not 2"
-grep -qF "another process ($process) writes to the folder busy; wait" busy.err || fail "a second process said: $(cat busy.err)"
+grep -qF "another process ($process) writes to the folder busy; wait" busy.err ||
+  fail "a second process said: $(cat busy.err)"
 refused "has done" --resume busy --out beside --steps 1
 kill -KILL $process
 wait $process 2> /dev/null || true
@@ -126,7 +131,8 @@ for words in "--help" "--steps 3 --out unsaid --batch 2 --dim 8 --layers 1 --hea
   code=0
   "$train" $words > /dev/full 2> unsaid.err || code=$?
   [[ $code == 1 ]] || fail "train $words > /dev/full ended with $code, not 1"
-  grep -q 'cannot write all of the standard output' unsaid.err || fail "train $words > /dev/full said: $(cat unsaid.err)"
+  grep -q 'cannot write all of the standard output' unsaid.err ||
+    fail "train $words > /dev/full said: $(cat unsaid.err)"
 done
 [[ -e unsaid/model.safetensors ]] || fail "no checkpoint where stdout is full"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The header of a safetensors file, N bytes of JSON {name: {dtype, shape, data_offsets}, "__metadata__": {..}}, read and checked
-// against the size of the data that follow it. A file comes from anywhere, so nothing that it claims is believed.
+// The header of a safetensors file, N bytes of JSON {name: {dtype, shape, data_offsets}, "__metadata__": {..}}, read
+// and checked against the size of the data that follow it. A file comes from anywhere, so nothing that it claims is
+// believed.
 
 #include <algorithm>
 #include <array>
@@ -74,7 +75,8 @@ namespace detail {
 inline std::string spell(std::span<index_t const> shape) {
   constexpr std::size_t shown = 8;
   std::string text = "[";
-  for (index_t const n : shape.first(std::min(shape.size(), shown))) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+  for (index_t const n : shape.first(std::min(shape.size(), shown)))
+    text += (text.size() > 1 ? ", " : "") + std::to_string(n);
   return shape.size() > shown ? message(text, ", ...] of ", shape.size(), " extents") : text + "]";
 }
 
@@ -111,7 +113,8 @@ Json parse_json(std::string_view text, std::string_view name, int deepest) {
       return keys(depth, event, value);
     });
   } catch (nlohmann::json::parse_error const& why) {
-    throw file_error{message("its ", name, " is no JSON in UTF-8: it breaks off at byte ", why.byte, " of ", text.size())};
+    throw file_error{
+        message("its ", name, " is no JSON in UTF-8: it breaks off at byte ", why.byte, " of ", text.size())};
   } catch (nlohmann::json::out_of_range const&) {
     throw file_error{message("its ", name, " has a number that no type holds")};
   }
@@ -127,11 +130,14 @@ class header_reader {
     std::vector<tensor_entry> found;
     for (auto const& [name, entry] : header.items())
       if (name != "__metadata__") found.push_back(read(name, entry));
-    std::stable_sort(found.begin(), found.end(), [](auto const& a, auto const& b) { return a.begin != b.begin ? a.begin < b.begin : a.size < b.size; });
+    std::stable_sort(found.begin(), found.end(), [](auto const& a, auto const& b) {
+      return a.begin != b.begin ? a.begin < b.begin : a.size < b.size;
+    });
     std::uint64_t end = 0;
     for (auto const& entry : found) {
       if (entry.begin != end)
-        throw file_error{message("tensor ", quotation(entry.name), " begins at byte ", entry.begin, entry.begin < end ? ", inside" : ", with a gap after",
+        throw file_error{message("tensor ", quotation(entry.name), " begins at byte ", entry.begin,
+                                 entry.begin < end ? ", inside" : ", with a gap after",
                                  " the one before, which ends at ", end)};
       end = entry.begin + entry.size;
     }
@@ -153,17 +159,22 @@ class header_reader {
 
  private:
   tensor_entry read(std::string const& name, nlohmann::json const& entry) const {
-    if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
-      throw file_error{message("tensor ", quotation(name), " must have dtype, shape and data_offsets, and nothing else")};
+    if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
+        !entry.contains("data_offsets"))
+      throw file_error{
+          message("tensor ", quotation(name), " must have dtype, shape and data_offsets, and nothing else")};
     element_facts const type = type_of(name, entry["dtype"]);
     std::vector<index_t> const shape = numbers(name, entry["shape"], "shape");
     std::vector<index_t> const offsets = numbers(name, entry["data_offsets"], "data_offsets");
-    if (offsets.size() != 2) throw file_error{message("tensor ", quotation(name), " must have two data_offsets, not ", offsets.size())};
+    if (offsets.size() != 2)
+      throw file_error{message("tensor ", quotation(name), " must have two data_offsets, not ", offsets.size())};
     auto const begin = static_cast<std::uint64_t>(offsets[0]), end = static_cast<std::uint64_t>(offsets[1]);
-    if (begin > end || end > data) throw file_error{message("tensor ", quotation(name), " claims bytes ", begin, " to ", end, " of ", data)};
+    if (begin > end || end > data)
+      throw file_error{message("tensor ", quotation(name), " claims bytes ", begin, " to ", end, " of ", data)};
     auto const size = size_of(shape, type.size);
     if (!size || *size != end - begin)
-      throw file_error{message("tensor ", quotation(name), " of shape ", spell(shape), " and type ", type.name, " cannot fill its ", end - begin, " bytes")};
+      throw file_error{message("tensor ", quotation(name), " of shape ", spell(shape), " and type ", type.name,
+                               " cannot fill its ", end - begin, " bytes")};
     return {name, type.type, shape, begin, end - begin};
   }
 
@@ -171,7 +182,7 @@ class header_reader {
     if (dtype.is_string())
       for (auto const& e : elements)
         if (e.name == dtype.get_ref<std::string const&>()) return e;
-    throw file_error{message("tensor ", quotation(name), " has the unknown dtype ", quotation(dtype.dump()))};
+    throw file_error{message("tensor ", quotation(name), " has the unknown dtype ", excerpt(dtype.dump()))};
   }
 
   static std::vector<index_t> numbers(std::string const& name, nlohmann::json const& list, std::string_view what) {
@@ -179,7 +190,8 @@ class header_reader {
       return n.is_number_unsigned() && n.get<std::uint64_t>() <= std::uint64_t(std::numeric_limits<index_t>::max());
     };
     if (!list.is_array() || !std::all_of(list.begin(), list.end(), good))
-      throw file_error{message("tensor ", quotation(name), " has ", what, ' ', quotation(list.dump()), "; it must list whole numbers from 0 to 2^63 - 1")};
+      throw file_error{message("tensor ", quotation(name), " has ", what, ' ', excerpt(list.dump()),
+                               "; it must list whole numbers from 0 to 2^63 - 1")};
     return list.get<std::vector<index_t>>();
   }
 

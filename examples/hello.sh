@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Builds and runs the first example, 01_hello.cpp: one attention call that also counts what every key received. It prints one
-# line.
+# Builds and runs the first example, 01_hello.cpp: one attention call that also counts what every key received. It
+# prints one line.
 #
 #   examples/hello.sh
 #

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Builds the program limits and runs it: the theorems on the limits of normalization, measured for every normalizer on the
-# shipped autoregressive model.
+# Builds the program limits and runs it: the theorems on the limits of normalization, measured for every normalizer on
+# the shipped autoregressive model.
 #
 #   examples/limits.sh [LIMITS_ARGUMENT...]
 #
-#   LIMITS_ARGUMENT   passed to the program: --model FOLDER, --text FILE, --normalizers softmax,ssmax, --ks; --help lists them
+#   LIMITS_ARGUMENT   passed to the program: --model FOLDER, --text FILE, --normalizers softmax,ssmax, --ks; --help lists
+#                     them
 #
 # The report and the CSV files go to build/limits-report unless --out names another folder.
 # Time: TIME_LIMITS. cmake/setup.sh installs what is missing first; that is not in the time.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Installs what is missing, builds one example or program, and runs it. hello.sh, train.sh, generate.sh, study.sh and limits.sh
-# call this script; it runs the other numbered examples as well: examples/run.sh 02_normalizers.
+# Installs what is missing, builds one example or program, and runs it. hello.sh, train.sh, generate.sh, study.sh and
+# limits.sh call this script; it runs the other numbered examples as well: examples/run.sh 02_normalizers.
 #
 #   examples/run.sh NAME [ARGUMENT...]
 #
@@ -17,7 +17,8 @@ source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 name=${1-}
 program=$source_dir/examples/$name
 [[ $name && ( -f $program.cpp || -f $program/$name.cpp ) ]] || {
-  echo "run.sh: NAME is '$name'; it must be 01_hello to 06_decode, train, generate, study or limits: examples/run.sh NAME [ARGUMENT...]" >&2
+  echo "run.sh: NAME is '$name'; it must be 01_hello to 06_decode, train, generate, study or limits:" \
+    "examples/run.sh NAME [ARGUMENT...]" >&2
   exit 2
 }
 shift

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Builds the program study and runs it: the attention sinks of a small autoregressive and a small diffusion model, and what
-# hiding them does to their answers.
+# Builds the program study and runs it: the attention sinks of a small autoregressive and a small diffusion model, and
+# what hiding them does to their answers.
 #
 #   examples/study.sh [STUDY_ARGUMENT...]
 #

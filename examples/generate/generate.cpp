@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Continues a prompt with a checkpoint: an autoregressive model appends byte after byte; a diffusion model fills in what follows the
-// prompt, the surest bytes first, and every step can be printed.
+// Continues a prompt with a checkpoint: an autoregressive model appends byte after byte; a diffusion model fills in what
+// follows the prompt, the surest bytes first, and every step can be printed.
 
 #include <unistd.h>
 
@@ -53,7 +53,8 @@ struct request {
 /// The prompt as the model was trained on it: that of a word problem is padded to 40 bytes.
 std::vector<int> prompt_of(options const& o, models::input_kind const& learned) {
   auto ids = models::ids_of(o.prompt.value_or(learned.is_text() ? "" : std::string(usual_problem)));
-  if (!learned.is_text() && ids.size() < models::prompt_length) ids.resize(models::prompt_length, models::prompt_padding);
+  if (!learned.is_text() && ids.size() < models::prompt_length)
+    ids.resize(models::prompt_length, models::prompt_padding);
   return ids;
 }
 
@@ -61,15 +62,19 @@ std::vector<int> prompt_of(options const& o, models::input_kind const& learned) 
 request request_of(options const& o, models::input_kind const& learned, int context) {
   request r{prompt_of(o, learned), 0};
   int const size = static_cast<int>(r.prompt.size()), left = context - size;
-  r.length = o.length.value_or(std::min(left, learned.is_text() ? longest_text : static_cast<int>(models::answer_length)));
+  r.length =
+      o.length.value_or(std::min(left, learned.is_text() ? longest_text : static_cast<int>(models::answer_length)));
   if (left < 1)
-    throw value_error{message("basin: --prompt has ", size, " bytes, and the model in ", models::quotation(o.model.string()), " has a context of ", context,
+    throw value_error{message("basin: --prompt has ", size, " bytes, and the model in ",
+                              models::quotation(o.model.string()), " has a context of ", context,
                               "; give a prompt of at most ", context - 1, " bytes")};
   if (r.length > left)
-    throw value_error{message("basin: --length is ", r.length, ", but the context of the model in ", models::quotation(o.model.string()), " is ", context, " and --prompt takes ", size,
+    throw value_error{message("basin: --length is ", r.length, ", but the context of the model in ",
+                              models::quotation(o.model.string()), " is ", context, " and --prompt takes ", size,
                               " of it; it must be at most ", left)};
   if (!learned.is_text() && size > models::prompt_length)
-    std::fprintf(stderr, "generate: the model was trained on word problems of at most %d bytes; this prompt has %d\n", static_cast<int>(models::prompt_length), size);
+    std::fprintf(stderr, "generate: the model was trained on word problems of at most %d bytes; this prompt has %d\n",
+                 static_cast<int>(models::prompt_length), size);
   return r;
 }
 
@@ -95,7 +100,9 @@ struct step_printer {
   steps_shown show;
   std::size_t given;
   models::unchanged adapt(models::pass const& now) const {
-    if (show == steps_shown::all) std::printf("%3lld  %s\n", static_cast<long long>(now.step), models::printable(models::text_of_ids(now.tokens.subspan(given))).c_str());
+    if (show == steps_shown::all)
+      std::printf("%3lld  %s\n", static_cast<long long>(now.step),
+                  models::printable(models::text_of_ids(now.tokens.subspan(given))).c_str());
     return {};
   }
   void seen(models::pass const&) const {}
@@ -113,7 +120,8 @@ std::string fill_in(models::checkpoint const& saved, request const& r, models::u
 void require_no_unmasking(options const& o, CLI::App const& app) {
   for (char const* const name : {"--block", "--steps", "--show-steps"})
     if (app.count(name) > 0)
-      throw value_error{message("basin: ", name, " is for diffusion models, and the model in ", models::quotation(o.model.string()),
+      throw value_error{message("basin: ", name, " is for diffusion models, and the model in ",
+                                models::quotation(o.model.string()),
                                 " is autoregressive: it appends byte after byte; leave ", name, " out")};
 }
 
@@ -122,7 +130,8 @@ void run(options const& o, CLI::App const& app) {
   std::string const objective = models::objective_of(saved);
   models::require_bytes(saved);
   if (objective == "ar") require_no_unmasking(o, app);
-  auto const r = request_of(o, models::trained_on(saved), models::architecture_of(saved.config, saved.tensors.origin()).context);
+  auto const r =
+      request_of(o, models::trained_on(saved), models::architecture_of(saved.config, saved.tensors.origin()).context);
   auto const how = models::unmasking_of(o.unmask, std::ssize(r.prompt), r.length);
   std::string const written = objective == "ar" ? append(saved, r) : fill_in(saved, r, how, o.show);
   std::string const text = shown(models::text_of_ids(r.prompt) + written) + "\n";
@@ -132,14 +141,19 @@ void run(options const& o, CLI::App const& app) {
 void describe(CLI::App& app, options& o) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--model", o.model, "checkpoint folder")->type_name("FOLDER")->capture_default_str();
-  app.add_option_function<std::string>("--prompt", [&o](std::string const& text) { o.prompt = text; },
-                                       "text to continue; default: a word problem, or nothing for a model that was trained on a text");
-  models::add_number<int>(app, "--length", models::at_least(1), "bytes to write; default: 24, or up to 64 for a model that was trained on a text", "",
+  app.add_option_function<std::string>(
+      "--prompt", [&o](std::string const& text) { o.prompt = text; },
+      "text to continue; default: a word problem, or nothing for a model that was trained on a text");
+  models::add_number<int>(app, "--length", models::at_least(1),
+                          "bytes to write; default: 24, or up to 64 for a model that was trained on a text", "",
                           [&o](int n) { o.length = n; });
-  models::add_number<int>(app, "--block", models::at_least(1), "diffusion models: bytes of a block, a divisor of --length; default: the largest one up to 8", "",
-                          [&o](int n) { o.unmask.block = n; });
-  models::add_number(app, "--steps", o.unmask.steps, models::at_least(0), "diffusion models: steps in all, a multiple of the number of blocks; 0: one byte a step");
-  app.add_flag_callback("--show-steps", [&o] { o.show = steps_shown::all; }, "diffusion models: print every step");
+  models::add_number<int>(app, "--block", models::at_least(1),
+                          "diffusion models: bytes of a block, a divisor of --length; default: the largest one up to 8",
+                          "", [&o](int n) { o.unmask.block = n; });
+  models::add_number(app, "--steps", o.unmask.steps, models::at_least(0),
+                     "diffusion models: steps in all, a multiple of the number of blocks; 0: one byte a step");
+  app.add_flag_callback(
+      "--show-steps", [&o] { o.show = steps_shown::all; }, "diffusion models: print every step");
 }
 
 }  // namespace
@@ -148,7 +162,8 @@ void describe(CLI::App& app, options& o) {
 int main(int argc, char** argv) {
   using namespace basin;
   generate::options o;
-  CLI::App app{"Continues a prompt: byte after byte with an autoregressive model, by unmasking with a diffusion model. Example:\n"
+  CLI::App app{"Continues a prompt: byte after byte with an autoregressive model, by unmasking with a diffusion model. "
+               "Example:\n"
                "  generate --prompt 'Ann had 13 figs,got 4,ate 2. Left?'"};
   generate::describe(app, o);
   return models::run_program("generate", app, argc, argv, [&] { return generate::run(o, app), models::exit_done; });

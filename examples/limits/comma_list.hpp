@@ -29,9 +29,11 @@ inline std::vector<std::string_view> parts_of(std::string_view text) {
 ///
 /// Throws    value_error: a part that is no number or not an allowed one; `option` is "--lengths"
 template <class T>
-std::vector<T> comma_list(std::string_view option, std::string_view text, models::interval<std::type_identity_t<T>> const& allowed) {
+std::vector<T> comma_list(std::string_view option, std::string_view text,
+                          models::interval<std::type_identity_t<T>> const& allowed) {
   std::vector<T> list;
-  for (auto const part : parts_of(text)) list.push_back(models::number_from<T>(message("a number of ", option), part, allowed));
+  for (auto const part : parts_of(text))
+    list.push_back(models::number_from<T>(message("a number of ", option), part, allowed));
   return list;
 }
 
@@ -41,7 +43,8 @@ std::vector<T> comma_list(std::string_view option, std::string_view text, models
 inline std::vector<std::string> comma_names(std::string_view option, std::string_view text) {
   std::vector<std::string> names;
   for (auto const part : parts_of(text)) {
-    if (part.empty()) throw value_error{message("basin: ", option, " has an empty name; give names with commas between them")};
+    if (part.empty())
+      throw value_error{message("basin: ", option, " has an empty name; give names with commas between them")};
     names.emplace_back(part);
   }
   return names;

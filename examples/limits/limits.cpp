@@ -46,8 +46,17 @@ findings run(limits_options const& o, std::string command) {
   report::require_writable(o.out);
   auto const list = chosen_of(all_candidates({static_cast<double>(s.trained)}), o.normalizers);
   auto const& sizes = s.model.config();
-  findings f{.options = o, .command = std::move(command), .model = s.name, .trained = s.trained, .layers = sizes.layers, .heads = sizes.heads, .dim = sizes.dim,
-             .normalizers = {}, .warnings = warnings_of(s, read), .found = {}, .in_words = {}};
+  findings f{.options = o,
+             .command = std::move(command),
+             .model = s.name,
+             .trained = s.trained,
+             .layers = sizes.layers,
+             .heads = sizes.heads,
+             .dim = sizes.dim,
+             .normalizers = {},
+             .warnings = warnings_of(s, read),
+             .found = {},
+             .in_words = {}};
   for (auto const& c : list) f.normalizers.push_back(c.name);
   report::warn("limits", f.warnings);
   {
@@ -61,26 +70,39 @@ findings run(limits_options const& o, std::string command) {
 /// An option for a list; `read` makes the list of a text.
 template <class T, class Read>
 CLI::Option* add_list(CLI::App& app, char const* name, std::vector<T>& values, char const* what, Read read) {
-  return app.add_option_function<std::string>(name, [&values, read](std::string const& text) { values = read(text); }, what)->type_name("LIST")->default_str(comma_text(values));
+  return app
+      .add_option_function<std::string>(
+          name, [&values, read](std::string const& text) { values = read(text); }, what)
+      ->type_name("LIST")
+      ->default_str(comma_text(values));
 }
 
 template <class T>
 void add_numbers(CLI::App& app, limits_options& o, list_option<T> const& l) {
-  add_list(app, l.name, o.*l.values, l.what, [&l](std::string const& text) { return comma_list<T>(l.name, text, l.allowed); });
+  add_list(app, l.name, o.*l.values, l.what,
+           [&l](std::string const& text) { return comma_list<T>(l.name, text, l.allowed); });
 }
 
 void describe_input(CLI::App& app, limits_options& o) {
-  auto* const model = app.add_option("--model", o.model, "checkpoint folder of an autoregressive model")->type_name("FOLDER")->capture_default_str();
-  add_list(app, "--random-model", o.random_model, "layers,heads,dim of a model with seeded random weights instead: for shape and time", [](std::string const& text) {
-    return comma_list<int>("--random-model", text, random_sizes);
-  })->excludes(model);
-  auto* const problems = models::add_number(app, "--problems", o.problems, models::any_number<std::uint64_t>(), "seed of the word problems");
-  app.add_option("--text", o.text, "text to read; without it, word problems joined end to end")->type_name("FILE")->excludes(problems);
-  add_list(app, "--normalizers", o.normalizers, "names as --list gives them, with commas between them; default: all", [](std::string const& text) {
-    return comma_names("--normalizers", text);
-  });
-  models::add_choice<embedding>(app, "--embeddings", o.of, {{"token", embedding::token}, {"hidden", embedding::hidden}, {"value", embedding::value}},
-                                "what x_i is, moved onto the unit sphere: token (row of the embedding table), hidden (what the layer reads), value (of the head)");
+  auto* const model = app.add_option("--model", o.model, "checkpoint folder of an autoregressive model")
+                          ->type_name("FOLDER")
+                          ->capture_default_str();
+  add_list(app, "--random-model", o.random_model,
+           "layers,heads,dim of a model with seeded random weights instead: for shape and time",
+           [](std::string const& text) { return comma_list<int>("--random-model", text, random_sizes); })
+      ->excludes(model);
+  auto* const problems = models::add_number(app, "--problems", o.problems, models::any_number<std::uint64_t>(),
+                                            "seed of the word problems");
+  app.add_option("--text", o.text, "text to read; without it, word problems joined end to end")
+      ->type_name("FILE")
+      ->excludes(problems);
+  add_list(app, "--normalizers", o.normalizers, "names as --list gives them, with commas between them; default: all",
+           [](std::string const& text) { return comma_names("--normalizers", text); });
+  models::add_choice<embedding>(
+      app, "--embeddings", o.of,
+      {{"token", embedding::token}, {"hidden", embedding::hidden}, {"value", embedding::value}},
+      "what x_i is, moved onto the unit sphere: token (row of the embedding table), hidden (what the layer reads), "
+      "value (of the head)");
 }
 
 void describe_figures(CLI::App& app, limits_options& o) {
@@ -88,15 +110,19 @@ void describe_figures(CLI::App& app, limits_options& o) {
   for (auto const& l : real_options) add_numbers(app, o, l);
   for (auto const& c : count_options) models::add_number(app, c.name, o.*c.value, c.allowed, c.what);
   app.get_option("--offset")->needs("--text");
-  auto* const search = app.add_flag_callback("--ks", [&o] { o.critical = critical_search::on; }, "search for the critical N as well (figure 2c)");
+  auto* const search = app.add_flag_callback(
+      "--ks", [&o] { o.critical = critical_search::on; }, "search for the critical N as well (figure 2c)");
   app.get_option("--critical-rows")->needs(search);
 }
 
 void describe_run(CLI::App& app, limits_options& o) {
-  models::add_number(app, "--seed", o.seed, models::any_number<std::uint64_t>(), "of directions, draws and random weights");
+  models::add_number(app, "--seed", o.seed, models::any_number<std::uint64_t>(),
+                     "of directions, draws and random weights");
   models::add_number(app, "--threads", o.threads, thread_counts, "number of threads; 0: as OpenMP decides");
   app.add_option("--out", o.out, "folder for the report and the CSV files")->type_name("FOLDER")->capture_default_str();
-  app.add_option("--plotly", o.plotly, "plotly.min.js, which draws the plots of the report")->type_name("FILE")->capture_default_str();
+  app.add_option("--plotly", o.plotly, "plotly.min.js, which draws the plots of the report")
+      ->type_name("FILE")
+      ->capture_default_str();
   app.add_flag_callback("--list", [&o] { o.wanted = limits_options::answer::list; }, "name the normalizers and stop");
 }
 
@@ -106,7 +132,7 @@ int work(limits_options const& o, std::string const& command) {
     return models::exit_done;
   }
   validate(o);
-  (void)chosen_of(all_candidates({}), o.normalizers);            // a wrong name is refused before anything is read
+  (void)chosen_of(all_candidates({}), o.normalizers);  // a wrong name is refused before anything is read
   if (o.threads > 0) omp_set_num_threads(o.threads);
   auto const f = run(o, command);
   write_tables(f, o.out);
@@ -122,11 +148,14 @@ int work(limits_options const& o, std::string const& command) {
 int main(int argc, char** argv) {
   using namespace basin;
   limits::limits_options o;
-  CLI::App app{"The limits of normalization: the figures of arXiv 2508.17821 for every normalizer, on one model and text.\n"
-               "Without options it reads word problems with the shipped autoregressive model."};
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
+  CLI::App app{
+      "The limits of normalization: the figures of arXiv 2508.17821 for every normalizer, on one model and text.\n"
+      "Without options it reads word problems with the shipped autoregressive model."};
+  app.option_defaults()->multi_option_policy(
+      CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
   limits::describe_input(app, o);
   limits::describe_figures(app, o);
   limits::describe_run(app, o);
-  return models::run_program("limits", app, argc, argv, [&] { return limits::work(o, report::command_of("examples/limits.sh", argc, argv)); });
+  return models::run_program("limits", app, argc, argv,
+                             [&] { return limits::work(o, report::command_of("examples/limits.sh", argc, argv)); });
 }

@@ -31,10 +31,12 @@ struct material {
 inline material text_material(std::filesystem::path const& path, index_t offset, index_t length) {
   auto const bytes = models::read_file(path);
   if (std::ssize(bytes) < offset + length - 1)
-    throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes; --offset ", offset, " and --lengths up to ", length, " need ", offset + length - 1,
+    throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes; --offset ", offset,
+                              " and --lengths up to ", length, " need ", offset + length - 1,
                               ": give a longer text or smaller numbers")};
   material m{{models::begin_id}, {path.string(), models::fingerprint(std::span(bytes))}};
-  for (index_t i = 0; i + 1 < length; ++i) m.tokens.push_back(std::to_integer<int>(bytes[static_cast<std::size_t>(offset + i)]));
+  for (index_t i = 0; i + 1 < length; ++i)
+    m.tokens.push_back(std::to_integer<int>(bytes[static_cast<std::size_t>(offset + i)]));
   return m;
 }
 

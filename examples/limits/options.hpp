@@ -76,18 +76,30 @@ inline constexpr number_option<index_t> count_options[] = {
     {"--offset", &limits_options::offset, {0, largest_offset}, "first byte of the text"},
     {"--fixed-top", &limits_options::fixed_top, {1, longest_length}, "number N of selected tokens in figure 2a"},
     {"--every", &limits_options::every, {1, longest_length}, "measure every n-th row"},
-    {"--exact-rows", &limits_options::exact_rows, {0, longest_length}, "rows of a head whose expectation is also drawn; 0: none"},
+    {"--exact-rows",
+     &limits_options::exact_rows,
+     {0, longest_length},
+     "rows of a head whose expectation is also drawn; 0: none"},
     {"--exact-draws", &limits_options::exact_draws, {2, most_draws}, "draws for each of them"},
     {"--sensitivity-rows", &limits_options::sensitivity_rows, {1, longest_length}, "rows of a head in figure 4"},
-    {"--critical-rows", &limits_options::critical_rows, {1, longest_length}, "rows of a head and length in the search of --ks"}};
+    {"--critical-rows",
+     &limits_options::critical_rows,
+     {1, longest_length},
+     "rows of a head and length in the search of --ks"}};
 
 inline constexpr list_option<index_t> length_options[] = {
-    {"--lengths", &limits_options::lengths, {2, longest_length}, "lengths L of figures 2a and 2c; the longest one is that of the other figures"},
+    {"--lengths",
+     &limits_options::lengths,
+     {2, longest_length},
+     "lengths L of figures 2a and 2c; the longest one is that of the other figures"},
     {"--top", &limits_options::top, {1, longest_length}, "numbers N of selected tokens in figure 2b"},
     {"--selected", &limits_options::selected, {1, longest_length}, "numbers N of selected tokens in figure 3"}};
 
 inline constexpr list_option<double> real_options[] = {
-    {"--temperatures", &limits_options::temperatures, {1e-4, 1e4}, "T of figure 4: it divides the scores before the normalizer"},
+    {"--temperatures",
+     &limits_options::temperatures,
+     {1e-4, 1e4},
+     "T of figure 4: it divides the scores before the normalizer"},
     {"--epsilons", &limits_options::epsilons, {1e-9, 1e6}, "lengths of the step in figure 4"}};
 
 inline constexpr models::interval<int> thread_counts{0, 4096}, random_sizes{1, 1 << 14};
@@ -104,7 +116,8 @@ void require_ascending(char const* name, std::vector<T> const& list, models::int
   if (list.empty()) throw value_error{message("basin: ", name, " is empty; give at least one number")};
   for (std::size_t i = 0; i < list.size(); ++i) {
     require(name, list[i], allowed);
-    if (i > 0 && !(list[i] > list[i - 1])) throw value_error{message("basin: ", name, " has ", list[i], " after ", list[i - 1], "; its numbers must rise")};
+    if (i > 0 && !(list[i] > list[i - 1]))
+      throw value_error{message("basin: ", name, " has ", list[i], " after ", list[i - 1], "; its numbers must rise")};
   }
 }
 
@@ -119,10 +132,14 @@ inline void require_random_model(std::vector<int> const& sizes) {
   std::string const given = "basin: --random-model is " + comma_text(sizes);
   if (sizes.size() != 3) throw value_error{message(given, "; it must have three numbers: layers,heads,dim")};
   for (int const n : sizes) require("--random-model", n, random_sizes);
-  if (sizes[2] % (2 * sizes[1]) != 0) throw value_error{message(given, "; its dim, ", sizes[2], ", must be a multiple of 2 x heads = ", 2 * sizes[1])};
+  if (sizes[2] % (2 * sizes[1]) != 0)
+    throw value_error{message(given, "; its dim, ", sizes[2], ", must be a multiple of 2 x heads = ", 2 * sizes[1])};
   double const gigabyte = 1e9, needed = bytes_of_random_model(sizes) / gigabyte;
-  double const there = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)) / gigabyte;
-  if (needed > there) throw value_error{message(given, ", which needs ", needed, " GB; this machine has ", there, " GB of memory: choose smaller sizes")};
+  double const there =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)) / gigabyte;
+  if (needed > there)
+    throw value_error{message(given, ", which needs ", needed, " GB; this machine has ", there,
+                              " GB of memory: choose smaller sizes")};
 }
 
 }  // namespace detail
@@ -135,7 +152,8 @@ inline void validate(limits_options const& o) {
   detail::require("--threads", o.threads, thread_counts);
   detail::require_random_model(o.random_model);
   if (o.fixed_top >= o.longest())
-    throw value_error{message("basin: --fixed-top is ", o.fixed_top, "; it must be below ", o.longest(), ", the longest of --lengths, so that a token is left outside the selection")};
+    throw value_error{message("basin: --fixed-top is ", o.fixed_top, "; it must be below ", o.longest(),
+                              ", the longest of --lengths, so that a token is left outside the selection")};
 }
 
 }  // namespace basin::limits

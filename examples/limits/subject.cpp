@@ -45,7 +45,8 @@ void require_finite_rows(view<float const, 4> rows, char const* which, int layer
   std::string const what = message("the ", which, " of layer ", layer);
   for (index_t b = 0; b < rows.extent(0); ++b)
     for (index_t h = 0; h < rows.extent(1); ++h)
-      for (index_t i = 0; i < rows.extent(2); ++i) models::require_finite(std::span(&rows(b, h, i, 0), static_cast<std::size_t>(rows.extent(3))), what);
+      for (index_t i = 0; i < rows.extent(2); ++i)
+        models::require_finite(std::span(&rows(b, h, i, 0), static_cast<std::size_t>(rows.extent(3))), what);
 }
 
 /// Changes nothing, and hands on what it is shown.
@@ -57,7 +58,8 @@ struct layer_window {
   Attention operator()(int, Attention use) const { return use; }
   void reads(int, view<float const, 2> what) { stream = what; }
   void projected(int layer, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v) const {
-    require_finite_rows(q, "queries", layer), require_finite_rows(k, "keys", layer), require_finite_rows(v, "values", layer);
+    require_finite_rows(q, "queries", layer), require_finite_rows(k, "keys", layer),
+        require_finite_rows(v, "values", layer);
     (*show)({layer, stream, q, k, v});
   }
 };
@@ -69,7 +71,8 @@ subject subject_of(limits_options const& o) {
 }
 
 void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show) {
-  models::require_finite(s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_window{&show}), "the logits");
+  models::require_finite(s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_window{&show}),
+                         "the logits");
 }
 
 }  // namespace basin::limits

@@ -30,8 +30,8 @@ struct subject {
 /// The model of a checkpoint, whose rotary positions go on beyond what it was trained with; or, where sizes are given, one with
 /// seeded random weights: for its shape and its time, not for what it says.
 ///
-/// Throws    file_error: no checkpoint, a damaged one, or one that is not autoregressive or does not read bytes; value_error: sizes that make no
-///           transformer
+/// Throws    file_error: no checkpoint, a damaged one, or one that is not autoregressive or does not read bytes;
+///           value_error: sizes that make no transformer
 subject subject_of(limits_options const& o);
 
 /// What one layer shows while the model reads.
@@ -41,7 +41,8 @@ struct layer_shown {
   view<float const, 4> q{}, k{}, v{};                            // [1, heads, length, head_dim], q and k rotated
 };
 
-/// One pass of the model over the tokens; `show` is called for every layer. The only place where the model runs on the engine.
+/// One pass of the model over the tokens; `show` is called for every layer. The only place where the model runs on the
+/// engine.
 ///
 /// Throws    value_error: queries, keys, values or logits that are not finite
 void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show);

@@ -85,7 +85,8 @@ inline std::vector<index_t> counts_at_longest(findings const& f) {
 inline std::vector<index_t> counts_selected(findings const& f) {
   std::vector<index_t> counts;
   for (index_t const n : f.options.selected)
-    if (std::ranges::any_of(f.found.separations, [n](separation_figure const& s) { return s.n == n && s.rows > 0; })) counts.push_back(n);
+    if (std::ranges::any_of(f.found.separations, [n](separation_figure const& s) { return s.n == n && s.rows > 0; }))
+      counts.push_back(n);
   return counts;
 }
 

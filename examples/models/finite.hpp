@@ -17,7 +17,8 @@ template <class T>
 void require_finite(std::span<T const> numbers, std::string_view what) {
   auto const bad = std::ranges::find_if_not(numbers, [](T x) { return std::isfinite(x); });
   if (bad == numbers.end()) return;
-  throw value_error{message("basin: the model computed ", *bad, " in ", what, "; all must be finite. Its weights are too large, or its training diverged: ",
+  throw value_error{message("basin: the model computed ", *bad, " in ", what,
+                            "; all must be finite. Its weights are too large, or its training diverged: ",
                             "train it again with a smaller --learning-rate, or give another model")};
 }
 

@@ -27,21 +27,27 @@ struct input_kind {
 };
 
 /// The objective of a checkpoint: "ar" or "mdlm".
-inline std::string objective_of(checkpoint const& saved) { return config_entries(saved.config, saved.tensors.origin()).choice("objective", {"ar", "mdlm"}); }
+inline std::string objective_of(checkpoint const& saved) {
+  return config_entries(saved.config, saved.tensors.origin()).choice("objective", {"ar", "mdlm"});
+}
 
 /// Refuses a model of another objective; `option` is the one that named the folder.
 ///
 /// Throws    file_error
-inline void require_objective(checkpoint const& saved, std::string_view wanted, std::string_view option, std::filesystem::path const& folder) {
+inline void require_objective(checkpoint const& saved, std::string_view wanted, std::string_view option,
+                              std::filesystem::path const& folder) {
   if (std::string const found = objective_of(saved); found != wanted)
-    throw file_error{message("basin: ", option, " is ", quotation(folder.string()), ", which holds a model of the objective '", found, "'; it must be '", wanted,
+    throw file_error{message("basin: ", option, " is ", quotation(folder.string()),
+                             ", which holds a model of the objective '", found, "'; it must be '", wanted,
                              "': train --objective ", wanted, " makes one")};
 }
 
 /// Refuses a model whose tokens are not bytes, a mask and a begin token.
 ///
 /// Throws    file_error
-inline void require_bytes(checkpoint const& saved) { (void)config_entries(saved.config, saved.tensors.origin()).choice("tokenizer", {"bytes"}); }
+inline void require_bytes(checkpoint const& saved) {
+  (void)config_entries(saved.config, saved.tensors.origin()).choice("tokenizer", {"bytes"});
+}
 
 /// What a checkpoint was trained on, by its own record.
 ///
@@ -57,13 +63,17 @@ struct input_mismatch {
 };
 
 /// Whether a model was trained on other input than `given`.
-inline std::optional<input_mismatch> unlike_training(input_kind const& learned, input_kind const& given, std::filesystem::path const& folder) {
+inline std::optional<input_mismatch> unlike_training(input_kind const& learned, input_kind const& given,
+                                                     std::filesystem::path const& folder) {
   if (learned.is_text() == given.is_text() && learned.fingerprint == given.fingerprint) return std::nullopt;
   std::string const was = learned.is_text() ? "the text " + quotation(learned.text) : "word problems";
   std::string const now = given.is_text() ? "the text " + quotation(given.text) : "word problems";
-  return input_mismatch{message("The model in ", quotation(folder.string()), " was trained on ", was, " and here reads ", now, ": its figures are those of input that it never learned."),
-                        given.is_text() ? "Give a model that was trained on this text (train --text), or the input that this model was trained on."
-                                        : "Give --text with the text that it was trained on, or a model that was trained on word problems."};
+  return input_mismatch{
+      message("The model in ", quotation(folder.string()), " was trained on ", was, " and here reads ", now,
+              ": its figures are those of input that it never learned."),
+      given.is_text()
+          ? "Give a model that was trained on this text (train --text), or the input that this model was trained on."
+          : "Give --text with the text that it was trained on, or a model that was trained on word problems."};
 }
 
 }  // namespace basin::models

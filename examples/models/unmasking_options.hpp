@@ -28,11 +28,13 @@ inline unmasking unmasking_of(unmasking_options const& o, index_t first_byte, in
   int block = o.block.value_or(std::min(unmasking_options::usual_block, count));
   while (!o.block && count % block != 0) --block;
   if (block < 1 || count % block != 0)
-    throw value_error{message("basin: --block is ", block, "; it must divide ", count, ", the number of bytes that are unmasked")};
+    throw value_error{
+        message("basin: --block is ", block, "; it must divide ", count, ", the number of bytes that are unmasked")};
   int const blocks = count / block;
   if (o.steps != 0 && (o.steps < blocks || o.steps > count || o.steps % blocks != 0))
-    throw value_error{message("basin: --steps is ", o.steps, "; with ", count, " bytes in blocks of ", block, " it must be a multiple of ", blocks, " (the number of blocks) from ",
-                              blocks, " to ", count, ", or 0 for one byte a step")};
+    throw value_error{message("basin: --steps is ", o.steps, "; with ", count, " bytes in blocks of ", block,
+                              " it must be a multiple of ", blocks, " (the number of blocks) from ", blocks, " to ",
+                              count, ", or 0 for one byte a step")};
   return {.first = first, .length = count, .block = block, .steps = o.steps > 0 ? o.steps : count};
 }
 

@@ -24,7 +24,8 @@ inline std::string stage_line(std::string const& name, index_t done, index_t tot
   std::string padded = name, percent = std::to_string(100 * now / all) + " %";
   padded.resize(std::max<std::size_t>(name_columns, name.size()), ' ');
   percent.insert(0, 5 - std::min<std::size_t>(5, percent.size()), ' ');
-  std::string const line = padded + " [" + std::string(full, '#') + std::string(bar_columns - full, '-') + "] " + percent;
+  std::string const line =
+      padded + " [" + std::string(full, '#') + std::string(bar_columns - full, '-') + "] " + percent;
   return static_cast<int>(line.size()) < columns ? line : models::fitted(percent + "  " + name, columns);
 }
 

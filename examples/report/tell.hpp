@@ -16,7 +16,8 @@ namespace basin::report {
 
 /// Warnings on stderr, one a line, before the work; they also stand in the report.
 inline void warn(std::string_view program, std::span<finding const> warnings) {
-  for (auto const& w : warnings) std::fprintf(stderr, "%s\n", models::terminal_message(message(program, ": ", w.headline, " ", w.detail)).c_str());
+  for (auto const& w : warnings)
+    std::fprintf(stderr, "%s\n", models::terminal_message(message(program, ": ", w.headline, " ", w.detail)).c_str());
 }
 
 /// The findings in words, and where the report in `folder` and its tables are; `plotly` is where the plotting library was sought.

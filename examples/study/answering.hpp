@@ -164,7 +164,9 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
 }  // namespace detail
 
 /// How the second half of every item is unmasked.
-inline models::unmasking unmasking_of(study_options const& o, material const& m) { return models::unmasking_of(o.unmask, m.given, m.length - m.given); }
+inline models::unmasking unmasking_of(study_options const& o, material const& m) {
+  return models::unmasking_of(o.unmask, m.given, m.length - m.given);
+}
 
 namespace detail {
 

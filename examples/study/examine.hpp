@@ -37,17 +37,19 @@ namespace detail {
 /// What both models read.
 ///
 /// Throws    value_error: a context that is too short for it; what text_material throws
-template <class Left, class Right>
-material material_for(study_options const& o, Left const& ar, Right const& mdlm) {
+template <class Left, class Right> material material_for(study_options const& o, Left const& ar, Right const& mdlm) {
   constexpr index_t most_hidden = *std::ranges::max_element(masked_counts);  // out of the first half of a window
   index_t const least = o.is_text() ? 2 * most_hidden : models::problem_length;
   auto const require = [&](char const* option, std::filesystem::path const& folder, int context) {
     if (context < least)
-      throw value_error{message("basin: ", option, " is ", models::quotation(folder.string()), ", whose model has a context of ", context, "; ",
-                                o.is_text() ? "windows of a text" : "word problems", " need ", least, ": give another model", o.is_text() ? "" : ", or --text")};
+      throw value_error{message("basin: ", option, " is ", models::quotation(folder.string()),
+                                ", whose model has a context of ", context, "; ",
+                                o.is_text() ? "windows of a text" : "word problems", " need ", least,
+                                ": give another model", o.is_text() ? "" : ", or --text")};
     return context;
   };
-  int const length = std::min(require("--ar", ar.origin, ar.model.config().context), require("--mdlm", mdlm.origin, mdlm.model.config().context));
+  int const length = std::min(require("--ar", ar.origin, ar.model.config().context),
+                              require("--mdlm", mdlm.origin, mdlm.model.config().context));
   return o.is_text() ? text_material(o.text, length, o.count) : problem_material(o.problems, o.count);
 }
 
@@ -56,7 +58,8 @@ template <class... Subjects>
 std::vector<finding> warnings_of(material const& m, Subjects const&... all) {
   std::vector<finding> out;
   auto const add = [&](auto const& s) {
-    if (auto const found = models::unlike_training(s.learned, m.input, s.origin)) out.push_back({found->what, found->remedy});
+    if (auto const found = models::unlike_training(s.learned, m.input, s.origin))
+      out.push_back({found->what, found->remedy});
   };
   (add(all), ...);
   return out;
@@ -77,7 +80,15 @@ estimate whole_text_loss(Model& model, reading how, material const& m, std::uint
 template <class Model>
 chapter examine(subject<Model> s, reading how, material const& m, study_options const& o) {
   bool const appends = how == reading::left_to_right;
-  chapter c{appends ? "ar" : "mdlm", appends ? "autoregressive" : "diffusion", s.config, s.parameter_count(), {}, {}, {}, {}, {}};
+  chapter c{appends ? "ar" : "mdlm",
+            appends ? "autoregressive" : "diffusion",
+            s.config,
+            s.parameter_count(),
+            {},
+            {},
+            {},
+            {},
+            {}};
   auto const usual = appends ? evidence::all_passes : evidence::last_pass;
   auto const all = conditions(o, usual);
   sink_watch watch(s.model.config(), m, appends ? 1 : 0, appends ? sinks::sight::causal : sinks::sight::bidirectional, o.rule);
@@ -101,7 +112,8 @@ chapter examine(subject<Model> s, reading how, material const& m, study_options 
 /// examine(), whose errors say which model it was.
 template <class Model>
 chapter examine_by_name(subject<Model> s, reading how, material const& m, study_options const& o) {
-  std::string const name = message("basin: ", how == reading::left_to_right ? "--ar " : "--mdlm ", models::quotation(s.origin.string()), ": ");
+  std::string const name = message("basin: ", how == reading::left_to_right ? "--ar " : "--mdlm ",
+                                   models::quotation(s.origin.string()), ": ");
   try {
     return examine(std::move(s), how, m, o);
   } catch (value_error const& why) {
@@ -124,7 +136,16 @@ findings run(study_options const& o, std::string command) {
   auto const m = detail::material_for(o, ar, mdlm);
   auto const unmask = unmasking_of(o, m);
   report::require_writable(o.out);
-  findings f{o, std::move(command), m.count, m.length, m.given, unmask.steps, unmask.block, detail::warnings_of(m, ar, mdlm), {}, {}};
+  findings f{o,
+             std::move(command),
+             m.count,
+             m.length,
+             m.given,
+             unmask.steps,
+             unmask.block,
+             detail::warnings_of(m, ar, mdlm),
+             {},
+             {}};
   report::warn("study", f.warnings);
   f.chapters.push_back(detail::examine_by_name(std::move(ar), reading::left_to_right, m, o));
   f.chapters.push_back(detail::examine_by_name(std::move(mdlm), reading::fills_in, m, o));

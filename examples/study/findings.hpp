@@ -158,13 +158,22 @@ inline finding sink_words(chapter const& c) {
   auto const& r = c.sinks;
   double const persistence = over_heads(r, "persistence").mean;
   bool const none = std::ranges::none_of(r.tokens, [](token_figure const& t) { return t.sinks > 0; });
-  std::string const kept = none ? "no head has a sink" : std::isnan(persistence) ? "no sink has a next step in which it could persist"
-                                                                                 : "a sink persists to the next step with probability " + text_of({persistence, NAN, 1}, 2);
-  finding out{message("In the ", c.name, " model ", text_of({r.non_sink_share.mean, NAN, 1}, 1, 100), " % of the keys are not sinks; ", kept, "."),
-              message("A head has ", text_of(over_heads(r, "sinks"), 2), " sinks (± over heads)", where_defined("; the sets of neighbouring steps overlap by ", over_heads(r, "jaccard"), 2, " (Jaccard)"),
-                      where_defined("; the centre of the sinks varies by ", over_heads(r, "temporal_variance"), 1, " places squared"), ". In ", text_of(r.first_key_rate, 1, 100),
-                      " % of the heads the first key gets over 0.3 on average from the queries that see it. The strongest key of a head is a sink by the rule in ",
-                      text_of(over_heads(r, "has_sink"), 0, 100), " % of the cases; elsewhere hiding it hides a key that is merely the strongest.")};
+  std::string const kept = none                      ? "no head has a sink"
+                           : std::isnan(persistence) ? "no sink has a next step in which it could persist"
+                                                     : "a sink persists to the next step with probability " +
+                                                           text_of({persistence, NAN, 1}, 2);
+  finding out{
+      message("In the ", c.name, " model ", text_of({r.non_sink_share.mean, NAN, 1}, 1, 100),
+              " % of the keys are not sinks; ", kept, "."),
+      message("A head has ", text_of(over_heads(r, "sinks"), 2), " sinks (± over heads)",
+              where_defined("; the sets of neighbouring steps overlap by ", over_heads(r, "jaccard"), 2, " (Jaccard)"),
+              where_defined("; the centre of the sinks varies by ", over_heads(r, "temporal_variance"), 1,
+                            " places squared"),
+              ". In ", text_of(r.first_key_rate, 1, 100),
+              " % of the heads the first key gets over 0.3 on average from the queries that see it. The strongest key "
+              "of a head is a sink by the rule in ",
+              text_of(over_heads(r, "has_sink"), 0, 100),
+              " % of the cases; elsewhere hiding it hides a key that is merely the strongest.")};
   index_t all = 0;
   for (auto const& t : r.tokens) all += t.sinks;
   std::string separator = " Most sinks are: ";
@@ -195,8 +204,10 @@ inline finding length_words(chapter const& c) {
     return message(text_of({at_length(c, name, first, which).mean, NAN, 1}, digits), " to ", text_of({at_length(c, name, last, which).mean, NAN, 1}, digits));
   };
   double const before = at_length(c, "softmax", first, &length_figure::max_weight).mean, after = at_length(c, "softmax", last, &length_figure::max_weight).mean;
-  finding out{message("From ", first, " keys (trained) to ", last, " (beyond), the largest softmax weight of the ", c.name, " model ", change_words(before, after),
-                      "; in a uniform row it would fall by a factor of ", last / first, "."), "Largest weight, and entropy in nats, means over heads:"};
+  finding out{message("From ", first, " keys (trained) to ", last, " (beyond), the largest softmax weight of the ",
+                      c.name, " model ", change_words(before, after),
+                      "; in a uniform row it would fall by a factor of ", last / first, "."),
+              "Largest weight, and entropy in nats, means over heads:"};
   char const* separator = " ";
   for (auto const& [name, words] : {std::pair{"softmax", "softmax"}, {"length_scaled<softmax, ssmax>", "SSMax"}, {"length_scaled<softmax, log_n>", "log-n"}, {"top_k(8)", "top-8"}}) {
     out.detail += message(separator, words, " ", from_to(name, &length_figure::max_weight, 3), ", ", from_to(name, &length_figure::entropy, 2));

@@ -52,7 +52,12 @@ struct material {
 
 /// The first `count` held-out problems of a seed.
 inline material problem_material(std::uint64_t seed, index_t count) {
-  material m{.length = models::problem_length, .given = models::prompt_length, .count = count, .ids = {}, .problems = {}, .input = {}};
+  material m{.length = models::problem_length,
+             .given = models::prompt_length,
+             .count = count,
+             .ids = {},
+             .problems = {},
+             .input = {}};
   philox rng(seed);
   for (index_t i = 0; i < count; ++i) {
     m.problems.push_back(models::make_problem(rng, models::split::test));
@@ -65,13 +70,20 @@ inline material problem_material(std::uint64_t seed, index_t count) {
 ///
 /// Throws    what models::text_corpus throws; value_error: fewer than two windows, which have no standard error
 inline material text_material(std::string const& path, int length, index_t count) {
-  auto const least = static_cast<std::uintmax_t>(20 * length), size = std::filesystem::is_regular_file(path) ? std::filesystem::file_size(path) : least;
+  auto const least = static_cast<std::uintmax_t>(20 * length),
+             size = std::filesystem::is_regular_file(path) ? std::filesystem::file_size(path) : least;
   if (size < least)
-    throw value_error{message("basin: --text is ", models::quotation(path), ", which has ", size, " bytes; it must have at least ", least, ": two windows of ", length, " in its last tenth")};
+    throw value_error{message("basin: --text is ", models::quotation(path), ", which has ", size,
+                              " bytes; it must have at least ", least, ": two windows of ", length,
+                              " in its last tenth")};
   models::text_corpus const corpus(path, length);
   auto const part = corpus.validation();
   index_t const most = static_cast<index_t>(part.size()) / length;
-  material m{.length = length, .given = length / 2, .count = std::min(count, most), .ids = {}, .problems = {},
+  material m{.length = length,
+             .given = length / 2,
+             .count = std::min(count, most),
+             .ids = {},
+             .problems = {},
              .input = {path, models::fingerprint(corpus.training(), corpus.validation())}};
   m.ids.resize(static_cast<std::size_t>(m.count * length));
   for (index_t i = 0; i < m.count; ++i)

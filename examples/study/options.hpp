@@ -38,7 +38,9 @@ struct study_options {
 inline constexpr index_t masked_counts[] = {1, 5, 10};
 
 /// The names of --scale.
-inline char const* name_of(sinks::scale unit) { return unit == sinks::scale::column_sum ? "column_sum" : unit == sinks::scale::percent ? "percent" : "mean"; }
+inline char const* name_of(sinks::scale unit) {
+  return unit == sinks::scale::column_sum ? "column_sum" : unit == sinks::scale::percent ? "percent" : "mean";
+}
 
 /// The rules that concern several options; each number's own interval stands beside its option in study.cpp.
 ///
@@ -46,7 +48,8 @@ inline char const* name_of(sinks::scale unit) { return unit == sinks::scale::col
 inline void validate(study_options const& o) {
   double const most = o.rule.unit == sinks::scale::percent ? 100 : 1;
   if (o.rule.unit != sinks::scale::column_sum && o.rule.epsilon >= most)
-    throw value_error{message("basin: --epsilon is ", o.rule.epsilon, " with --scale ", name_of(o.rule.unit), "; it must be below ", most, ": no key receives more than that")};
+    throw value_error{message("basin: --epsilon is ", o.rule.epsilon, " with --scale ", name_of(o.rule.unit),
+                              "; it must be below ", most, ": no key receives more than that")};
   o.rule.validate();
   if (!o.is_text()) (void)models::unmasking_of(o.unmask, models::prompt_length, models::answer_length);
 }

@@ -62,7 +62,7 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
   return found;
 }
 
-/// Trains a subject anew, and leaves its checkpoint in the folder `to`, in place of the one that an earlier run left there.
+/// Trains a subject anew, and leaves its checkpoint in the folder `to`, in place of that of an earlier run.
 ///
 /// Throws    models::stopped_by_signal, with what was learned so far saved; whatever training throws
 template <class Trainer>
@@ -82,7 +82,9 @@ nlohmann::ordered_json train_subject(train::run_options const& options, std::fil
   bool const cut = models::interrupted();
   auto const figures = cut ? nlohmann::ordered_json::object() : run.evaluate(train::short_look);
   run.save(to, "study --retrain");
-  if (cut) throw models::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(), " has what was learned so far; go on with: train --resume ", to.string())};
+  if (cut)
+    throw models::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(),
+                                            " has what was learned so far; go on with: train --resume ", to.string())};
   return figures;
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# The program generate, on the shipped models and on models that have learned nothing yet; usage: generate_program.sh TRAIN GENERATE
+# The program generate, on the shipped models and on models that have learned nothing yet; usage:
+# generate_program.sh TRAIN GENERATE
 set -euo pipefail
 
 train=$1 generate=$2
@@ -20,14 +21,15 @@ size=(--steps 3 --batch 4 --dim 16 --layers 1 --heads 2 --kv-heads 1 --hidden 24
 head -c 20000 /dev/urandom | base64 -w 60 >text
 for objective in ar mdlm; do
   "$train" --objective $objective --text text --length 30 --out text_$objective "${size[@]}" >/dev/null
-  [[ $("$generate" --model text_$objective 2>errors | wc -c) -gt 30 && ! -s errors ]] || fail "the defaults do not fit text_$objective: $(cat errors)"
+  [[ $("$generate" --model text_$objective 2>errors | wc -c) -gt 30 && ! -s errors ]] ||
+    fail "the defaults do not fit text_$objective: $(cat errors)"
 done
 python3 "$support/on_terminal.py" 80 "$generate" --model text_ar >on_terminal
 ! tr -d '\r\n' <on_terminal | grep -q '[[:cntrl:]]' || fail "control characters on a terminal"
 
 long=$(printf 'x%.0s' {1..50})
 "$generate" --prompt "$long" --length 3 2>errors >/dev/null
-grep -q 'word problems of at most 40 bytes; this prompt has 50' errors || fail "a prompt longer than any problem: $(cat errors)"
+grep -q 'word problems of at most 40 bytes; this prompt has 50' errors || fail "a long prompt: $(cat errors)"
 
 refuses_each "$generate" <<'TABLE'
 --steps -5 | --steps is '-5'; it must be a whole number of at least 0

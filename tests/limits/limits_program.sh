@@ -36,9 +36,11 @@ head -c 300 /dev/urandom | base64 -w 60 >text
 "$limits" --random-model 1,2,16 "${few[@]}" --text text >/dev/null
 
 "$limits" "${small[@]}" "${few[@]}" --text text >/dev/null 2>errors
-[[ $(cat errors) == "limits: The model in 'ar' was trained on word problems and here reads the text 'text'"* ]] || fail "input that the model was not trained on: $(cat errors)"
+[[ $(cat errors) == "limits: The model in 'ar' was trained on word problems and here reads the text 'text'"* ]] ||
+  fail "input that the model was not trained on: $(cat errors)"
 grep -q "The model in 'ar' was trained on word problems" few/report.html || fail "the report does not name the input"
-for one in "--lengths 8" "--lengths 8,41 --normalizers softpick,softmax --selected 40" "--lengths 8,16 --ks --critical-rows 2 --normalizers relu,softmax"; do
+for one in "--lengths 8" "--lengths 8,41 --normalizers softpick,softmax --selected 40" \
+  "--lengths 8,16 --ks --critical-rows 2 --normalizers relu,softmax"; do
   "$limits" "${small[@]}" $one --out few >said
   ! sed -n '/^Lemma 1: from/,$p' said | grep 'undefined\|nan ' || fail "words of $one"
 done
@@ -91,7 +93,7 @@ TABLE
 
 spoil() { rm -rf spoiled && cp -r ar spoiled && edit_checkpoint spoiled "$@"; }
 spoil weight layers.1.attention.key.weight 1 -inf
-refuses "spoiled/model.safetensors: tensor 'layers.1.attention.key.weight' is -inf" "$limits" "${small[@]}" --model spoiled --out refused
+refuses "tensor 'layers.1.attention.key.weight' is -inf" "$limits" "${small[@]}" --model spoiled --out refused
 mkdir broken
 spoil weight layers.1.attention.key.weight 16 3e38
 refuses "in the keys of layer 1; all must be finite" "$limits" "${small[@]}" --model spoiled --out broken

@@ -66,11 +66,14 @@ TEST_CASE("figures in words are never minus zero", "[unit][study]") {
   CHECK(text_of({}, 1) == "undefined");
 }
 
-TEST_CASE("the line of a stage is shorter than the terminal, and keeps its share where the bar does not fit", "[unit][study]") {
-  CHECK(report::stage_line("hiding sinks", 1, 2, 80) == "hiding sinks" + std::string(32, ' ') + " [##########----------]  50 %");
+TEST_CASE("the line of a stage is shorter than the terminal, and keeps its share where the bar does not fit",
+          "[unit][study]") {
+  CHECK(report::stage_line("hiding sinks", 1, 2, 80) ==
+        "hiding sinks" + std::string(32, ' ') + " [##########----------]  50 %");
   CHECK(report::stage_line("hiding sinks", 1, 2, 40) == " 50 %  hiding sinks");
   CHECK(report::stage_line("hiding sinks", 0, 0, 80).ends_with("[--------------------]   0 %"));
-  for (int columns = 1; columns < 100; ++columns) CHECK(static_cast<int>(report::stage_line("layers x normalizers", 7, 7, columns).size()) < columns);
+  for (int columns = 1; columns < 100; ++columns)
+    CHECK(static_cast<int>(report::stage_line("layers x normalizers", 7, 7, columns).size()) < columns);
 }
 
 TEST_CASE("a change is said by its direction", "[unit][study]") {
@@ -96,7 +99,8 @@ TEST_CASE("a model's input is compared by its kind and its bytes, not by the nam
   models::input_kind const problems, text{"a.txt", 7}, same{"copy.txt", 7}, other{"a.txt", 8};
   CHECK_FALSE(models::unlike_training(problems, problems, "m"));
   CHECK_FALSE(models::unlike_training(text, same, "m"));
-  for (auto const& [learned, given] : {std::pair{problems, text}, {text, problems}, {text, other}}) CHECK(models::unlike_training(learned, given, "m"));
+  for (auto const& [learned, given] : {std::pair{problems, text}, {text, problems}, {text, other}})
+    CHECK(models::unlike_training(learned, given, "m"));
 }
 
 TEST_CASE("tokens have names that can be told apart", "[unit][study]") {

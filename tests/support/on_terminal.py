@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Runs a command whose stdout and stderr are a terminal of so many columns, and writes to stdout what the terminal received.
+"""Runs a command whose stdout and stderr are a terminal of so many columns, and writes to stdout what that received.
 
     on_terminal.py COLUMNS COMMAND...
 """

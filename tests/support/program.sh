@@ -11,7 +11,8 @@ export OMP_WAIT_POLICY=passive
 
 fail() { echo "$test_name: $*" >&2; exit 1; }
 
-refuses() {  # WORDS COMMAND...: does it end with exit code 2 and one printable line that has these words, and change no file?
+# WORDS COMMAND...: does it end with exit code 2 and one printable line that has these words, and change no file?
+refuses() {
   local words=$1 code=0 before said
   shift
   before=$(find . | sort)
@@ -44,7 +45,8 @@ lines_fit() {  # COLUMNS COMMAND...: on a terminal of so many columns, is every 
   local columns=$1
   python3 "$support/on_terminal.py" "$@" >on_terminal || fail "failed on a terminal: ${*:2}: $(cat on_terminal)"
   grep -q $'\r\033\\[K..*%' on_terminal || fail "no progress on a terminal: ${*:2}"
-  ! tr '\r' '\n' <on_terminal | grep $'^\033\\[K' | sed $'s/^\033\\[K//' | grep -qE "^.{$columns,}" || fail "progress is wider than $columns columns: ${*:2}"
+  ! tr '\r' '\n' <on_terminal | grep $'^\033\\[K' | sed $'s/^\033\\[K//' | grep -qE "^.{$columns,}" ||
+    fail "progress is wider than $columns columns: ${*:2}"
 }
 
 whole_table() {  # FILE: has every row as many fields as the first?

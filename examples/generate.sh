@@ -6,7 +6,7 @@
 #
 #   examples/generate.sh [GENERATE_ARGUMENT...]
 #
-#   GENERATE_ARGUMENT   passed to the program: --prompt TEXT, --model examples/checkpoints/mdlm --show-steps; --help lists
+#   GENERATE_ARGUMENT   passed to the program: --prompt TEXT, --model FOLDER, --show-steps; --help lists
 #                       them
 #
 # Time: TIME_GENERATE. cmake/setup.sh installs what is missing first; that is not in the time.

@@ -6,7 +6,7 @@
 #
 #   examples/limits.sh [LIMITS_ARGUMENT...]
 #
-#   LIMITS_ARGUMENT   passed to the program: --model FOLDER, --text FILE, --normalizers softmax,ssmax, --ks; --help lists
+#   LIMITS_ARGUMENT   passed to the program: --model FOLDER, --text FILE, --normalizers softmax,ssmax; --help lists
 #                     them
 #
 # The report and the CSV files go to build/limits-report unless --out names another folder.

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# Sets up, builds the program limits and runs it.
+# Builds the program limits and runs it: the theorems on the limits of normalization, measured for every normalizer on
+# the shipped autoregressive model.
 #
 #   examples/limits.sh [LIMITS_ARGUMENT...]
 #
-#   LIMITS_ARGUMENT   handed to the program, such as: --model FOLDER, --text FILE, --normalizers softmax,ssmax, --ks; --help lists
+#   LIMITS_ARGUMENT   passed to the program: --model FOLDER, --text FILE, --normalizers softmax,ssmax; --help lists
 #                     them
 #
 # The report and the CSV files go to build/limits-report unless --out names another folder.
+# Time: TIME_LIMITS. cmake/setup.sh installs what is missing first; that is not in the time.
 # Environment: CXX names the compiler (default g++); JOBS the number of parallel jobs (default: all processors).
 set -euo pipefail
 
-exec "$(dirname "${BASH_SOURCE[0]}")/report/run.sh" limits "$@"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+exec "$root/examples/run.sh" limits --out "$root/build/limits-report" "$@"

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Lets a checkpoint write: an autoregressive one goes on from a prompt, byte after byte; a diffusion one fills in what follows
-// it, the surest bytes first, and shows every step when asked to.
+// Continues a prompt with a checkpoint: an autoregressive model appends byte after byte; a diffusion model fills in what
+// follows the prompt, the surest bytes first, and every step can be printed.
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,99 +18,153 @@
 #include "basin/attention.hpp"
 #include "basin/mask/causal.hpp"
 #include "models/checkpoint.hpp"
+#include "models/command_line.hpp"
+#include "models/plain_text.hpp"
 #include "models/problems.hpp"
+#include "models/program.hpp"
 #include "models/samplers.hpp"
+#include "models/suitability.hpp"
 #include "models/text.hpp"
 #include "models/transformer.hpp"
+#include "models/unmasking_options.hpp"
 
 namespace basin::generate {
 namespace {
 
-enum class telling { result, every_step };
+enum class steps_shown { none, all };
 
 struct options {
   std::filesystem::path model = BASIN_CHECKPOINTS "/ar";
-  std::string prompt = "Tom had 20 pens, gave 4, took 2.";
-  int length = models::answer_length, block = 8, steps = 0;
-  telling tell = telling::result;
+  std::optional<std::string> prompt;  // absent: what the model was trained on decides
+  std::optional<int> length;
+  models::unmasking_options unmask;
+  steps_shown show = steps_shown::none;
 };
 
-/// A model made of a checkpoint.
-template <class Attention>
-models::transformer<Attention> load(models::checkpoint const& saved) {
-  models::transformer<Attention> model(models::architecture_of(saved.config));
-  models::read_weights(saved.tensors, model.parameters());
-  return model;
-}
+inline constexpr std::string_view usual_problem = "Tom had 20 figs,got 4,ate 2. Left?";
+inline constexpr int longest_text = 64;
 
-/// The prompt as the model knows it: word problems have room for 40 bytes and are padded.
-std::vector<int> prompt_of(options const& o, models::checkpoint const& saved) {
-  auto ids = models::ids_of(o.prompt);
-  auto const training = saved.config.find("training");
-  bool const problems = training != saved.config.end() && training->value("text", "").empty();
-  if (problems && ids.size() < models::prompt_length) ids.resize(models::prompt_length, models::prompt_padding);
-  int const context = models::architecture_of(saved.config).context;
-  if (ids.empty() || std::ssize(ids) + o.length > context)
-    throw value_error{message("basin: a prompt of ", ids.size(), " bytes and ", o.length, " to write; the model has a context of ", context,
-                              " and needs a prompt: change --prompt or --length")};
+/// What the options and the model make together.
+struct request {
+  std::vector<int> prompt;
+  int length = 0;
+};
+
+/// The prompt as the model was trained on it: that of a word problem is padded to 40 bytes.
+std::vector<int> prompt_of(options const& o, models::input_kind const& learned) {
+  auto ids = models::ids_of(o.prompt.value_or(learned.is_text() ? "" : std::string(usual_problem)));
+  if (!learned.is_text() && ids.size() < models::prompt_length)
+    ids.resize(models::prompt_length, models::prompt_padding);
   return ids;
 }
 
-std::string append(models::checkpoint const& saved, std::vector<int> const& prompt, options const& o) {
-  auto model = load<decltype(attention<>{}.with(causal{}))>(saved);
-  models::writing<decltype(model)> text(model, prompt);
-  return models::text_of_ids(models::greedy(text, o.length));
+/// Throws value_error for a prompt and a length that do not fit the model's context.
+request request_of(options const& o, models::input_kind const& learned, int context) {
+  request r{prompt_of(o, learned), 0};
+  int const size = static_cast<int>(r.prompt.size()), left = context - size;
+  r.length =
+      o.length.value_or(std::min(left, learned.is_text() ? longest_text : static_cast<int>(models::answer_length)));
+  if (left < 1)
+    throw value_error{message("basin: --prompt has ", size, " bytes, and the model in ",
+                              models::quotation(o.model.string()), " has a context of ", context,
+                              "; give a prompt of at most ", context - 1, " bytes")};
+  if (r.length > left)
+    throw value_error{message("basin: --length is ", r.length, ", but the context of the model in ",
+                              models::quotation(o.model.string()), " is ", context, " and --prompt takes ", size,
+                              " of it; it must be at most ", left)};
+  if (!learned.is_text() && size > models::prompt_length)
+    std::fprintf(stderr, "generate: the model was trained on word problems of at most %d bytes; this prompt has %d\n",
+                 static_cast<int>(models::prompt_length), size);
+  return r;
 }
 
-/// Prints what was there before every pass.
-struct telling_watch {
-  options const& o;
+/// The text as it is; on a terminal, with control characters other than the end of a line spelled out.
+std::string shown(std::string_view text) {
+  if (::isatty(STDOUT_FILENO) != 1) return std::string(text);
+  std::string out;
+  for (std::size_t start = 0, end = 0; end != text.npos; start = end + 1) {
+    end = text.find('\n', start);
+    out += models::printable(text.substr(start, end - start)) + (end == text.npos ? "" : "\n");
+  }
+  return out;
+}
+
+std::string append(models::checkpoint const& saved, request const& r) {
+  auto model = models::restore<models::transformer<decltype(attention<>{}.with(causal{}))>>(saved);
+  models::writing<decltype(model)> text(model, r.prompt);
+  return models::text_of_ids(models::greedy(text, r.length));
+}
+
+/// Prints the bytes that are unmasked so far, before each pass, on one line.
+struct step_printer {
+  steps_shown show;
   std::size_t given;
   models::unchanged adapt(models::pass const& now) const {
-    if (o.tell == telling::every_step) std::printf("%3lld  %s\n", static_cast<long long>(now.step), models::text_of_ids(now.tokens.subspan(given)).c_str());
+    if (show == steps_shown::all)
+      std::printf("%3lld  %s\n", static_cast<long long>(now.step),
+                  models::printable(models::text_of_ids(now.tokens.subspan(given))).c_str());
     return {};
   }
   void seen(models::pass const&) const {}
 };
 
-std::string fill_in(models::checkpoint const& saved, std::vector<int> const& prompt, options const& o) {
-  auto model = load<attention<>>(saved);
-  auto ids = prompt;
-  ids.resize(prompt.size() + static_cast<std::size_t>(o.length), models::mask_id);
-  models::low_confidence(model, ids, 1, {.first = static_cast<int>(prompt.size()), .length = o.length, .block = o.block, .steps = o.steps > 0 ? o.steps : o.length},
-                         telling_watch{o, prompt.size()});
-  return models::text_of_ids(std::span<int const>(ids).subspan(prompt.size()));
+std::string fill_in(models::checkpoint const& saved, request const& r, models::unmasking const& how, steps_shown show) {
+  auto model = models::restore<models::transformer<attention<>>>(saved);
+  auto ids = r.prompt;
+  ids.resize(r.prompt.size() + static_cast<std::size_t>(r.length), models::mask_id);
+  models::low_confidence(model, ids, 1, how, step_printer{show, r.prompt.size()});
+  return models::text_of_ids(std::span<int const>(ids).subspan(r.prompt.size()));
 }
 
-void run(options const& o) {
+/// Refuses options of unmasking for a model that does not unmask.
+void require_no_unmasking(options const& o, CLI::App const& app) {
+  for (char const* const name : {"--block", "--steps", "--show-steps"})
+    if (app.count(name) > 0)
+      throw value_error{message("basin: ", name, " is for diffusion models, and the model in ",
+                                models::quotation(o.model.string()),
+                                " is autoregressive: it appends byte after byte; leave ", name, " out")};
+}
+
+void run(options const& o, CLI::App const& app) {
   auto const saved = models::load_model(o.model);
-  auto const prompt = prompt_of(o, saved);
-  std::string const objective = saved.config.value("objective", "");
-  if (objective != "ar" && objective != "mdlm")
-    throw file_error{message("basin: ", o.model.string(), " has the objective '", objective, "'; 'ar' and 'mdlm' are known")};
-  std::printf("%s%s\n", models::text_of_ids(prompt).c_str(), (objective == "ar" ? append(saved, prompt, o) : fill_in(saved, prompt, o)).c_str());
+  std::string const objective = models::objective_of(saved);
+  models::require_bytes(saved);
+  if (objective == "ar") require_no_unmasking(o, app);
+  auto const r =
+      request_of(o, models::trained_on(saved), models::architecture_of(saved.config, saved.tensors.origin()).context);
+  auto const how = models::unmasking_of(o.unmask, std::ssize(r.prompt), r.length);
+  std::string const written = objective == "ar" ? append(saved, r) : fill_in(saved, r, how, o.show);
+  std::string const text = shown(models::text_of_ids(r.prompt) + written) + "\n";
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void describe(CLI::App& app, options& o) {
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--model", o.model, "checkpoint folder")->type_name("FOLDER")->capture_default_str();
+  app.add_option_function<std::string>(
+      "--prompt", [&o](std::string const& text) { o.prompt = text; },
+      "text to continue; default: a word problem, or nothing for a model that was trained on a text");
+  models::add_number<int>(app, "--length", models::at_least(1),
+                          "bytes to write; default: 24, or up to 64 for a model that was trained on a text", "",
+                          [&o](int n) { o.length = n; });
+  models::add_number<int>(app, "--block", models::at_least(1),
+                          "diffusion models: bytes of a block, a divisor of --length; default: the largest one up to 8",
+                          "", [&o](int n) { o.unmask.block = n; });
+  models::add_number(app, "--steps", o.unmask.steps, models::at_least(0),
+                     "diffusion models: steps in all, a multiple of the number of blocks; 0: one byte a step");
+  app.add_flag_callback(
+      "--show-steps", [&o] { o.show = steps_shown::all; }, "diffusion models: print every step");
 }
 
 }  // namespace
 }  // namespace basin::generate
 
 int main(int argc, char** argv) {
-  basin::generate::options o;
-  CLI::App app{"Writes with a checkpoint: byte after byte (ar), or by unmasking (mdlm)."};
-  app.add_option("--model", o.model, "checkpoint folder")->capture_default_str();
-  app.add_option("--prompt", o.prompt, "what to go on from")->capture_default_str();
-  app.add_option("--length", o.length, "bytes to write")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--block", o.block, "mdlm: bytes of a block")->capture_default_str();
-  app.add_option("--steps", o.steps, "mdlm: steps in all; 0: one byte a step")->capture_default_str();
-  app.add_flag_callback("--show-steps", [&o] { o.tell = basin::generate::telling::every_step; }, "mdlm: print every step");
-  try {
-    app.parse(argc, argv);
-    basin::generate::run(o);
-    return 0;
-  } catch (CLI::ParseError const& what) {
-    return app.exit(what) == 0 ? 0 : 2;
-  } catch (std::exception const& what) {
-    std::fprintf(stderr, "generate: %s\n", what.what());
-    return 1;
-  }
+  using namespace basin;
+  generate::options o;
+  CLI::App app{"Continues a prompt: byte after byte with an autoregressive model, by unmasking with a diffusion model. "
+               "Example:\n"
+               "  generate --prompt 'Ann had 13 figs,got 4,ate 2. Left?'"};
+  generate::describe(app, o);
+  return models::run_program("generate", app, argc, argv, [&] { return generate::run(o, app), models::exit_done; });
 }

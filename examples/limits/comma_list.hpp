@@ -4,38 +4,50 @@
 // Lists on a command line: "32,64,128".
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include "basin/core/error.hpp"
+#include "models/command_line.hpp"
 
 namespace basin::limits {
 
-/// The parts between commas, as numbers or as they are.
-///
-/// Throws    value_error: a part that is empty or no number; `name` is what it is said of
-template <class T>
-std::vector<T> comma_list(std::string_view name, std::string_view text) {
-  std::vector<T> list;
+/// The parts between commas.
+inline std::vector<std::string_view> parts_of(std::string_view text) {
+  std::vector<std::string_view> parts;
   for (std::size_t start = 0; start <= text.size();) {
     std::size_t const end = std::min(text.find(',', start), text.size());
-    std::string_view const part = text.substr(start, end - start);
+    parts.push_back(text.substr(start, end - start));
     start = end + 1;
-    if constexpr (std::is_arithmetic_v<T>) {
-      T number{};
-      auto const [rest, wrong] = std::from_chars(part.data(), part.data() + part.size(), number);
-      if (wrong != std::errc{} || rest != part.data() + part.size())
-        throw value_error{message("basin: ", name, " has '", part, "', which is no ", std::is_integral_v<T> ? "whole number" : "number", "; give numbers with commas between them")};
-      list.push_back(number);
-    } else {
-      if (part.empty()) throw value_error{message("basin: ", name, " has an empty name; give names with commas between them")};
-      list.emplace_back(part);
-    }
   }
+  return parts;
+}
+
+/// The numbers between commas.
+///
+/// Throws    value_error: a part that is no number or not an allowed one; `option` is "--lengths"
+template <class T>
+std::vector<T> comma_list(std::string_view option, std::string_view text,
+                          models::interval<std::type_identity_t<T>> const& allowed) {
+  std::vector<T> list;
+  for (auto const part : parts_of(text))
+    list.push_back(models::number_from<T>(message("a number of ", option), part, allowed));
   return list;
+}
+
+/// The names between commas.
+///
+/// Throws    value_error: an empty name
+inline std::vector<std::string> comma_names(std::string_view option, std::string_view text) {
+  std::vector<std::string> names;
+  for (auto const part : parts_of(text)) {
+    if (part.empty())
+      throw value_error{message("basin: ", option, " has an empty name; give names with commas between them")};
+    names.emplace_back(part);
+  }
+  return names;
 }
 
 /// The same as text.

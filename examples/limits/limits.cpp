@@ -4,11 +4,11 @@
 
 #include <omp.h>
 
+#include <cstdint>
 #include <cstdio>
-#include <map>
 #include <string>
-#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -21,8 +21,11 @@
 #include "limits/subject.hpp"
 #include "limits/tables.hpp"
 #include "limits/words.hpp"
-#include "models/files.hpp"
+#include "models/command_line.hpp"
+#include "models/program.hpp"
+#include "models/suitability.hpp"
 #include "report/command.hpp"
+#include "report/folder.hpp"
 #include "report/page.hpp"
 #include "report/stage.hpp"
 #include "report/tell.hpp"
@@ -30,55 +33,113 @@
 namespace basin::limits {
 namespace {
 
+/// The warning that the model was trained on other input than it reads here; none for random weights.
+std::vector<report::finding> warnings_of(subject const& s, material const& read) {
+  if (s.folder.empty()) return {};
+  auto const found = models::unlike_training(s.learned, read.input, s.folder);
+  return found ? std::vector<report::finding>{{found->what, found->remedy}} : std::vector<report::finding>{};
+}
+
 findings run(limits_options const& o, std::string command) {
+  auto const read = material_of(o);
   auto s = subject_of(o);
-  auto const tokens = tokens_of(o);
+  report::require_writable(o.out);
   auto const list = chosen_of(all_candidates({static_cast<double>(s.trained)}), o.normalizers);
   auto const& sizes = s.model.config();
-  findings f{.options = o, .command = std::move(command), .model = s.name, .trained = s.trained, .layers = sizes.layers, .heads = sizes.heads, .dim = sizes.dim,
-             .normalizers = {}, .found = {}, .in_words = {}};
+  findings f{.options = o,
+             .command = std::move(command),
+             .model = s.name,
+             .trained = s.trained,
+             .layers = sizes.layers,
+             .heads = sizes.heads,
+             .dim = sizes.dim,
+             .normalizers = {},
+             .warnings = warnings_of(s, read),
+             .found = {},
+             .in_words = {}};
   for (auto const& c : list) f.normalizers.push_back(c.name);
+  report::warn("limits", f.warnings);
   {
     report::stage part("layers x normalizers", sizes.layers * std::ssize(list));
-    f.found = measure(s, tokens, list, o, [&] { part.tick(); });
+    f.found = measure(s, read.tokens, list, o, [&] { part.tick(); });
   }
   f.in_words = put_in_words(f);
   return f;
 }
 
-void describe(CLI::App& app, limits_options& o) {
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
-  auto const list = [&](char const* name, auto& numbers, char const* what) {
-    using number = typename std::remove_reference_t<decltype(numbers)>::value_type;
-    auto const read = [name, &numbers](std::string const& text) { numbers = comma_list<number>(name, text); };
-    app.add_option_function<std::string>(name, read, what)->type_name("LIST")->default_str(comma_text(numbers));
-  };
-  app.add_option("--model", o.model, "checkpoint folder of an autoregressive model")->capture_default_str();
-  list("--random-model", o.random_model, "layers,heads,dim of a model with seeded random weights instead: for shape and time");
-  app.add_option("--text", o.text, "text to read; without it, word problems joined end to end");
-  app.add_option("--offset", o.offset, "first byte of the text")->capture_default_str();
-  app.add_option("--problems", o.problems, "seed of the word problems")->capture_default_str();
-  list("--normalizers", o.normalizers, "names as --list gives them, with commas between them; default: all");
-  list("--lengths", o.lengths, "lengths L of figures 2a and 2c; the longest one is that of the other figures");
-  list("--top", o.top, "numbers N of selected tokens in figure 2b");
-  app.add_option("--fixed-top", o.fixed_top, "N of figure 2a")->capture_default_str();
-  list("--selected", o.selected, "numbers N of selected tokens in figure 3");
-  list("--temperatures", o.temperatures, "T of figure 4: it divides the scores before the normalizer");
-  list("--epsilons", o.epsilons, "lengths of the step in figure 4");
-  std::map<std::string, embedding> const kinds{{"token", embedding::token}, {"hidden", embedding::hidden}, {"value", embedding::value}};
-  app.add_option("--embeddings", o.of, "what x_i is, moved onto the unit sphere: token (row of the embedding table; default), hidden (what the layer reads), value (of the head)")
-      ->transform(CLI::CheckedTransformer(kinds));
-  app.add_option("--every", o.every, "measure every n-th row")->capture_default_str();
-  app.add_option("--exact-rows", o.exact_rows, "rows of a head whose expectation is also drawn")->capture_default_str();
-  app.add_option("--exact-draws", o.exact_draws, "draws for each")->capture_default_str();
-  app.add_option("--sensitivity-rows", o.sensitivity_rows, "rows of a head in figure 4")->capture_default_str();
-  app.add_flag_callback("--ks", [&o] { o.critical = critical_search::on; }, "search for the critical N as well (figure 2c)");
-  app.add_option("--critical-rows", o.critical_rows, "rows of a head and length in that search")->capture_default_str();
-  app.add_option("--seed", o.seed, "of directions, draws and random weights")->capture_default_str();
-  app.add_option("--threads", o.threads, "0: as OpenMP decides")->capture_default_str();
-  app.add_option("--out", o.out, "folder for the report and the CSV files")->capture_default_str();
-  app.add_option("--plotly", o.plotly, "plotly.min.js, to be put into the report")->capture_default_str();
+/// An option for a list; `read` makes the list of a text.
+template <class T, class Read>
+CLI::Option* add_list(CLI::App& app, char const* name, std::vector<T>& values, char const* what, Read read) {
+  return app
+      .add_option_function<std::string>(
+          name, [&values, read](std::string const& text) { values = read(text); }, what)
+      ->type_name("LIST")
+      ->default_str(comma_text(values));
+}
+
+template <class T>
+void add_numbers(CLI::App& app, limits_options& o, list_option<T> const& l) {
+  add_list(app, l.name, o.*l.values, l.what,
+           [&l](std::string const& text) { return comma_list<T>(l.name, text, l.allowed); });
+}
+
+void describe_input(CLI::App& app, limits_options& o) {
+  auto* const model = app.add_option("--model", o.model, "checkpoint folder of an autoregressive model")
+                          ->type_name("FOLDER")
+                          ->capture_default_str();
+  add_list(app, "--random-model", o.random_model,
+           "layers,heads,dim of a model with seeded random weights instead: for shape and time",
+           [](std::string const& text) { return comma_list<int>("--random-model", text, random_sizes); })
+      ->excludes(model);
+  auto* const problems = models::add_number(app, "--problems", o.problems, models::any_number<std::uint64_t>(),
+                                            "seed of the word problems");
+  app.add_option("--text", o.text, "text to read; without it, word problems joined end to end")
+      ->type_name("FILE")
+      ->excludes(problems);
+  add_list(app, "--normalizers", o.normalizers, "names as --list gives them, with commas between them; default: all",
+           [](std::string const& text) { return comma_names("--normalizers", text); });
+  models::add_choice<embedding>(
+      app, "--embeddings", o.of,
+      {{"token", embedding::token}, {"hidden", embedding::hidden}, {"value", embedding::value}},
+      "what x_i is, moved onto the unit sphere: token (row of the embedding table), hidden (what the layer reads), "
+      "value (of the head)");
+}
+
+void describe_figures(CLI::App& app, limits_options& o) {
+  for (auto const& l : length_options) add_numbers(app, o, l);
+  for (auto const& l : real_options) add_numbers(app, o, l);
+  for (auto const& c : count_options) models::add_number(app, c.name, o.*c.value, c.allowed, c.what);
+  app.get_option("--offset")->needs("--text");
+  auto* const search = app.add_flag_callback(
+      "--ks", [&o] { o.critical = critical_search::on; }, "search for the critical N as well (figure 2c)");
+  app.get_option("--critical-rows")->needs(search);
+}
+
+void describe_run(CLI::App& app, limits_options& o) {
+  models::add_number(app, "--seed", o.seed, models::any_number<std::uint64_t>(),
+                     "of directions, draws and random weights");
+  models::add_number(app, "--threads", o.threads, thread_counts, "number of threads; 0: as OpenMP decides");
+  app.add_option("--out", o.out, "folder for the report and the CSV files")->type_name("FOLDER")->capture_default_str();
+  app.add_option("--plotly", o.plotly, "plotly.min.js, which draws the plots of the report")
+      ->type_name("FILE")
+      ->capture_default_str();
   app.add_flag_callback("--list", [&o] { o.wanted = limits_options::answer::list; }, "name the normalizers and stop");
+}
+
+int work(limits_options const& o, std::string const& command) {
+  if (o.wanted == limits_options::answer::list) {
+    for (auto const& c : all_candidates({})) std::printf("%s\n", c.name.c_str());
+    return models::exit_done;
+  }
+  validate(o);
+  (void)chosen_of(all_candidates({}), o.normalizers);  // a wrong name is refused before anything is read
+  if (o.threads > 0) omp_set_num_threads(o.threads);
+  auto const f = run(o, command);
+  write_tables(f, o.out);
+  auto const drawn = write_report(f, o.out / "report.html");
+  print_tables(f);
+  report::tell(f.in_words, drawn, o.plotly, o.out);
+  return models::exit_done;
 }
 
 }  // namespace
@@ -87,27 +148,14 @@ void describe(CLI::App& app, limits_options& o) {
 int main(int argc, char** argv) {
   using namespace basin;
   limits::limits_options o;
-  CLI::App app{"The limits of normalization: figures of arXiv 2508.17821 for every normalizer, on one model and text."};
-  limits::describe(app, o);
-  try {
-    app.parse(argc, argv);
-    if (o.wanted == limits::limits_options::answer::list) {
-      for (auto const& c : limits::all_candidates({})) std::printf("%s\n", c.name.c_str());
-      return 0;
-    }
-    validate(o);
-    if (o.threads > 0) omp_set_num_threads(o.threads);
-    models::make_folder(o.out);
-    auto const f = limits::run(o, report::command_of("examples/limits.sh", argc, argv));
-    limits::write_tables(f, o.out);
-    auto const drawn = limits::write_report(f, o.out / "report.html");
-    limits::print_tables(f);
-    report::tell(f.in_words, drawn, o.plotly, o.out);
-    return 0;
-  } catch (CLI::ParseError const& what) {
-    return app.exit(what) == 0 ? 0 : 2;
-  } catch (std::exception const& what) {
-    std::fprintf(stderr, "limits: %s\n", what.what());
-    return 1;
-  }
+  CLI::App app{
+      "The limits of normalization: the figures of arXiv 2508.17821 for every normalizer, on one model and text.\n"
+      "Without options it reads word problems with the shipped autoregressive model."};
+  app.option_defaults()->multi_option_policy(
+      CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
+  limits::describe_input(app, o);
+  limits::describe_figures(app, o);
+  limits::describe_run(app, o);
+  return models::run_program("limits", app, argc, argv,
+                             [&] { return limits::work(o, report::command_of("examples/limits.sh", argc, argv)); });
 }

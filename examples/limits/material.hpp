@@ -1,35 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The tokens of a text that the model reads.
+// What the model reads.
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "basin/core/error.hpp"
 #include "limits/options.hpp"
 #include "models/files.hpp"
 #include "models/problems.hpp"
+#include "models/suitability.hpp"
 #include "models/text.hpp"
 
 namespace basin::limits {
 
+/// Tokens, and where they come from.
+struct material {
+  std::vector<int> tokens;
+  models::input_kind input;
+};
+
 /// A begin token and the first bytes of a file from `offset` on, `length` tokens in all.
 ///
 /// Throws    file_error: not readable; value_error: too short
-inline std::vector<int> text_tokens(std::filesystem::path const& path, index_t offset, index_t length) {
+inline material text_material(std::filesystem::path const& path, index_t offset, index_t length) {
   auto const bytes = models::read_file(path);
   if (std::ssize(bytes) < offset + length - 1)
-    throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes; --offset ", offset, " and --lengths up to ", length, " need ", offset + length - 1)};
-  std::vector<int> tokens{models::begin_id};
-  for (index_t i = 0; i + 1 < length; ++i) tokens.push_back(std::to_integer<int>(bytes[static_cast<std::size_t>(offset + i)]));
-  return tokens;
+    throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes; --offset ", offset,
+                              " and --lengths up to ", length, " need ", offset + length - 1,
+                              ": give a longer text or smaller numbers")};
+  material m{{models::begin_id}, {path.string(), models::fingerprint(std::span(bytes))}};
+  for (index_t i = 0; i + 1 < length; ++i)
+    m.tokens.push_back(std::to_integer<int>(bytes[static_cast<std::size_t>(offset + i)]));
+  return m;
 }
 
 /// A begin token and held-out word problems joined end to end.
-inline std::vector<int> problem_tokens(std::uint64_t seed, index_t length) {
+inline material problem_material(std::uint64_t seed, index_t length) {
   philox rng(seed);
   std::vector<int> tokens{models::begin_id};
   while (std::ssize(tokens) < length) {
@@ -37,11 +49,11 @@ inline std::vector<int> problem_tokens(std::uint64_t seed, index_t length) {
     tokens.insert(tokens.end(), ids.begin(), ids.end());
   }
   tokens.resize(static_cast<std::size_t>(length));
-  return tokens;
+  return {std::move(tokens), {}};
 }
 
-inline std::vector<int> tokens_of(limits_options const& o) {
-  return o.text.empty() ? problem_tokens(o.problems, o.longest()) : text_tokens(o.text, o.offset, o.longest());
+inline material material_of(limits_options const& o) {
+  return o.text.empty() ? problem_material(o.problems, o.longest()) : text_material(o.text, o.offset, o.longest());
 }
 
 }  // namespace basin::limits

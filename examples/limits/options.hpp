@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -9,6 +11,9 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "limits/comma_list.hpp"
+#include "models/command_line.hpp"
+#include "models/text.hpp"
 
 namespace basin::limits {
 
@@ -47,42 +52,108 @@ struct limits_options {
   index_t longest() const { return *std::ranges::max_element(lengths); }
 };
 
+/// One number of the command line: where it is kept, what it may be, what --help says of it.
+template <class T>
+struct number_option {
+  char const* name;
+  T limits_options::*value;
+  models::interval<T> allowed;
+  char const* what;
+};
+
+/// A list of numbers that rise, each of them in the interval.
+template <class T>
+struct list_option {
+  char const* name;
+  std::vector<T> limits_options::*values;
+  models::interval<T> allowed;
+  char const* what;
+};
+
+inline constexpr index_t longest_length = 1 << 15, most_draws = 1 << 20, largest_offset = index_t{1} << 40;
+
+inline constexpr number_option<index_t> count_options[] = {
+    {"--offset", &limits_options::offset, {0, largest_offset}, "first byte of the text"},
+    {"--fixed-top", &limits_options::fixed_top, {1, longest_length}, "number N of selected tokens in figure 2a"},
+    {"--every", &limits_options::every, {1, longest_length}, "measure every n-th row"},
+    {"--exact-rows",
+     &limits_options::exact_rows,
+     {0, longest_length},
+     "rows of a head whose expectation is also drawn; 0: none"},
+    {"--exact-draws", &limits_options::exact_draws, {2, most_draws}, "draws for each of them"},
+    {"--sensitivity-rows", &limits_options::sensitivity_rows, {1, longest_length}, "rows of a head in figure 4"},
+    {"--critical-rows",
+     &limits_options::critical_rows,
+     {1, longest_length},
+     "rows of a head and length in the search of --ks"}};
+
+inline constexpr list_option<index_t> length_options[] = {
+    {"--lengths",
+     &limits_options::lengths,
+     {2, longest_length},
+     "lengths L of figures 2a and 2c; the longest one is that of the other figures"},
+    {"--top", &limits_options::top, {1, longest_length}, "numbers N of selected tokens in figure 2b"},
+    {"--selected", &limits_options::selected, {1, longest_length}, "numbers N of selected tokens in figure 3"}};
+
+inline constexpr list_option<double> real_options[] = {
+    {"--temperatures",
+     &limits_options::temperatures,
+     {1e-4, 1e4},
+     "T of figure 4: it divides the scores before the normalizer"},
+    {"--epsilons", &limits_options::epsilons, {1e-9, 1e6}, "lengths of the step in figure 4"}};
+
+inline constexpr models::interval<int> thread_counts{0, 4096}, random_sizes{1, 1 << 14};
+
 namespace detail {
 
 template <class T>
-void require_ascending(char const* name, std::vector<T> const& list, T least) {
-  if (list.empty()) throw value_error{message("basin: --", name, " is empty; give at least one number")};
-  for (std::size_t i = 0; i < list.size(); ++i)
-    if (!(list[i] >= least) || (i > 0 && !(list[i] > list[i - 1])))
-      throw value_error{message("basin: --", name, " has ", list[i], " at place ", i, "; numbers must rise, from ", least, " on")};
+void require(char const* name, T value, models::interval<T> const& allowed) {
+  if (!allowed.has(value)) throw value_error{message("basin: ", name, " is ", value, "; it must be ", allowed.rule())};
+}
+
+template <class T>
+void require_ascending(char const* name, std::vector<T> const& list, models::interval<T> const& allowed) {
+  if (list.empty()) throw value_error{message("basin: ", name, " is empty; give at least one number")};
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    require(name, list[i], allowed);
+    if (i > 0 && !(list[i] > list[i - 1]))
+      throw value_error{message("basin: ", name, " has ", list[i], " after ", list[i - 1], "; its numbers must rise")};
+  }
+}
+
+/// The bytes of a random model: its weights, and as many gradients.
+inline double bytes_of_random_model(std::vector<int> const& sizes) {
+  double const layers = sizes[0], dim = sizes[2];
+  return 2 * sizeof(float) * (2.0 * models::vocabulary_size * dim + 16 * layers * dim * dim);
+}
+
+inline void require_random_model(std::vector<int> const& sizes) {
+  if (sizes.empty()) return;
+  std::string const given = "basin: --random-model is " + comma_text(sizes);
+  if (sizes.size() != 3) throw value_error{message(given, "; it must have three numbers: layers,heads,dim")};
+  for (int const n : sizes) require("--random-model", n, random_sizes);
+  if (sizes[2] % (2 * sizes[1]) != 0)
+    throw value_error{message(given, "; its dim, ", sizes[2], ", must be a multiple of 2 x heads = ", 2 * sizes[1])};
+  double const gigabyte = 1e9, needed = bytes_of_random_model(sizes) / gigabyte;
+  double const there =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE)) / gigabyte;
+  if (needed > there)
+    throw value_error{message(given, ", which needs ", needed, " GB; this machine has ", there,
+                              " GB of memory: choose smaller sizes")};
 }
 
 }  // namespace detail
 
 /// Throws value_error for what makes no figures.
 inline void validate(limits_options const& o) {
-  auto const require = [](bool holds, char const* name, auto value, char const* rule) {
-    if (!holds) throw value_error{message("basin: --", name, " is ", value, "; it must be ", rule)};
-  };
-  detail::require_ascending<index_t>("lengths", o.lengths, 2);
-  detail::require_ascending<index_t>("top", o.top, 1);
-  detail::require_ascending<index_t>("selected", o.selected, 1);
-  detail::require_ascending<double>("temperatures", o.temperatures, 1e-4);
-  detail::require_ascending<double>("epsilons", o.epsilons, 1e-9);
-  require(o.longest() <= 1 << 15, "lengths", o.longest(), "at most 32768");
-  require(o.temperatures.back() <= 1e4, "temperatures", o.temperatures.back(), "at most 1e4");
-  require(o.epsilons.back() <= 1e6, "epsilons", o.epsilons.back(), "at most 1e6");
-  require(o.fixed_top >= 1, "fixed-top", o.fixed_top, "at least 1");
-  require(o.fixed_top < o.longest(), "fixed-top", o.fixed_top, "below the longest length: else nothing is left outside");
-  require(o.random_model.empty() || o.random_model.size() == 3, "random-model", o.random_model.size(), "three numbers: layers,heads,dim");
-  for (int const n : o.random_model) require(n >= 1 && n <= 1 << 14, "random-model", n, "made of numbers from 1 to 16384");
-  require(o.offset >= 0, "offset", o.offset, "0 or a number of bytes");
-  require(o.every >= 1, "every", o.every, "at least 1: 1 measures every row");
-  require(o.exact_rows >= 0, "exact-rows", o.exact_rows, "0 (none) or a number of rows");
-  require(o.exact_draws >= 2 && o.exact_draws <= 1 << 20, "exact-draws", o.exact_draws, "from 2 to 1048576");
-  require(o.sensitivity_rows >= 1, "sensitivity-rows", o.sensitivity_rows, "at least 1");
-  require(o.critical_rows >= 1, "critical-rows", o.critical_rows, "at least 1");
-  require(o.threads >= 0 && o.threads <= 4096, "threads", o.threads, "0 (as OpenMP decides) or the number of threads");
+  for (auto const& c : count_options) detail::require(c.name, o.*c.value, c.allowed);
+  for (auto const& l : length_options) detail::require_ascending(l.name, o.*l.values, l.allowed);
+  for (auto const& l : real_options) detail::require_ascending(l.name, o.*l.values, l.allowed);
+  detail::require("--threads", o.threads, thread_counts);
+  detail::require_random_model(o.random_model);
+  if (o.fixed_top >= o.longest())
+    throw value_error{message("basin: --fixed-top is ", o.fixed_top, "; it must be below ", o.longest(),
+                              ", the longest of --lengths, so that a token is left outside the selection")};
 }
 
 }  // namespace basin::limits

@@ -9,6 +9,7 @@
 
 #include "basin/core/error.hpp"
 #include "models/checkpoint.hpp"
+#include "models/finite.hpp"
 #include "models/text.hpp"
 
 namespace basin::limits {
@@ -17,16 +18,13 @@ namespace {
 
 subject load_subject(std::filesystem::path const& folder, index_t longest) {
   auto const saved = models::load_model(folder);
-  std::string const objective = saved.config.value("objective", "");
-  if (objective != "ar")
-    throw file_error{message("basin: ", folder.string(), " holds a model of the objective '", objective,
-                             "'; limits looks at causal rows, so give an autoregressive one, made by: train --objective ar")};
-  auto sizes = models::architecture_of(saved.config);
+  models::require_objective(saved, "ar", "--model", folder);
+  models::require_bytes(saved);
+  auto sizes = models::architecture_of(saved.config, saved.tensors.origin());
   index_t const trained = sizes.context;
   sizes.context = std::max(sizes.context, static_cast<int>(longest));
-  subject s{causal_model(sizes), folder.filename().string(), trained};
-  models::read_weights(saved.tensors, s.model.parameters());
-  return s;
+  std::string const name = (folder / "").parent_path().filename().string();
+  return {models::restore<causal_model>(saved, sizes), name, trained, folder, models::trained_on(saved)};
 }
 
 /// How much larger random query and key weights are than usual at the start of training: so that scores spread as trained ones.
@@ -35,11 +33,20 @@ inline constexpr float random_sharpness = 3;
 subject random_subject(std::vector<int> const& sizes, index_t longest, std::uint64_t seed) {
   models::transformer_config const c{.vocabulary = models::vocabulary_size, .dim = sizes[2], .layers = sizes[0], .heads = sizes[1], .kv_heads = sizes[1],
                                      .hidden = 4 * sizes[2], .context = static_cast<int>(longest)};
-  subject s{causal_model(c, seed), message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]), longest};
+  subject s{causal_model(c, seed), message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]), longest, {}, {}};
   for (auto& p : s.model.parameters())
     if (p.name.ends_with("query.weight") || p.name.ends_with("key.weight"))
       for (float& x : p.values) x *= random_sharpness;
   return s;
+}
+
+/// The rows of one layer, which must be finite.
+void require_finite_rows(view<float const, 4> rows, char const* which, int layer) {
+  std::string const what = message("the ", which, " of layer ", layer);
+  for (index_t b = 0; b < rows.extent(0); ++b)
+    for (index_t h = 0; h < rows.extent(1); ++h)
+      for (index_t i = 0; i < rows.extent(2); ++i)
+        models::require_finite(std::span(&rows(b, h, i, 0), static_cast<std::size_t>(rows.extent(3))), what);
 }
 
 /// Changes nothing, and hands on what it is shown.
@@ -50,7 +57,11 @@ struct layer_window {
   template <class Attention>
   Attention operator()(int, Attention use) const { return use; }
   void reads(int, view<float const, 2> what) { stream = what; }
-  void projected(int layer, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v) const { (*show)({layer, stream, q, k, v}); }
+  void projected(int layer, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v) const {
+    require_finite_rows(q, "queries", layer), require_finite_rows(k, "keys", layer),
+        require_finite_rows(v, "values", layer);
+    (*show)({layer, stream, q, k, v});
+  }
 };
 
 }  // namespace
@@ -60,7 +71,8 @@ subject subject_of(limits_options const& o) {
 }
 
 void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show) {
-  s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_window{&show});
+  models::require_finite(s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_window{&show}),
+                         "the logits");
 }
 
 }  // namespace basin::limits

@@ -3,6 +3,7 @@
 
 // The model that is looked into: a checkpoint, or one with random weights of any size.
 
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 #include "basin/attention.hpp"
 #include "basin/mask/causal.hpp"
 #include "limits/options.hpp"
+#include "models/suitability.hpp"
 #include "models/transformer.hpp"
 
 namespace basin::limits {
@@ -21,13 +23,15 @@ struct subject {
   causal_model model;
   std::string name;
   index_t trained = 0;                                           // context it was trained with
+  std::filesystem::path folder;                                  // of the checkpoint; empty: random weights
+  models::input_kind learned;
 };
 
 /// The model of a checkpoint, whose rotary positions go on beyond what it was trained with; or, where sizes are given, one with
 /// seeded random weights: for its shape and its time, not for what it says.
 ///
-/// Throws    file_error: no checkpoint, a damaged one, or one that is not autoregressive; value_error: sizes that make no
-///           transformer
+/// Throws    file_error: no checkpoint, a damaged one, or one that is not autoregressive or does not read bytes;
+///           value_error: sizes that make no transformer
 subject subject_of(limits_options const& o);
 
 /// What one layer shows while the model reads.
@@ -37,7 +41,10 @@ struct layer_shown {
   view<float const, 4> q{}, k{}, v{};                            // [1, heads, length, head_dim], q and k rotated
 };
 
-/// Lets the model read, and shows every layer as it comes to it. The only place where the model meets the engine.
+/// One pass of the model over the tokens; `show` is called for every layer. The only place where the model runs on the
+/// engine.
+///
+/// Throws    value_error: queries, keys, values or logits that are not finite
 void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show);
 
 }  // namespace basin::limits

@@ -24,6 +24,7 @@ struct findings {
   std::string command, model;
   index_t trained = 0, layers = 0, heads = 0, dim = 0;
   std::vector<std::string> normalizers;
+  std::vector<report::finding> warnings;
   figures found;
   std::vector<report::finding> in_words;
 };
@@ -80,10 +81,12 @@ inline std::vector<index_t> counts_at_longest(findings const& f) {
   return counts;
 }
 
+/// N that were measured for theorem 2.
 inline std::vector<index_t> counts_selected(findings const& f) {
   std::vector<index_t> counts;
   for (index_t const n : f.options.selected)
-    if (n < f.options.longest()) counts.push_back(n);
+    if (std::ranges::any_of(f.found.separations, [n](separation_figure const& s) { return s.n == n && s.rows > 0; }))
+      counts.push_back(n);
   return counts;
 }
 

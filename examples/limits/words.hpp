@@ -103,8 +103,13 @@ inline report::finding expectation_words(findings const& f) {
                         return distance_at(f, who, f.options.longest(), counts.back(), &distance_figure::true_a).mean / distance_at(f, who, f.options.longest(), counts.back(), &distance_figure::printed).mean;
                       }), ".");
   auto const times = [&](int who) { return at(who, &distance_figure::true_a) / at(who, &distance_figure::formula); };
-  return {message("Theorem 1, expectation: at ", f.options.longest(), " tokens and N = ", f.options.fixed_top, " the strongest tokens lie ", plain(times(0), 0), " times as far from the rest under ",
-                  f.normalizers.front(), " as a random choice (E) says; E misses the true expectation by what Jensen's inequality leaves."),
+  std::string const first =
+      std::isfinite(times(0))
+          ? message("the strongest tokens lie ", plain(times(0), 0), " times as far from the rest under ",
+                    f.normalizers.front(), " as a random choice (E) says")
+          : message("the distance that a random choice has (E) is 0 under ", f.normalizers.front());
+  return {message("Theorem 1, expectation: at ", f.options.longest(), " tokens and N = ", f.options.fixed_top, " ",
+                  first, "; E misses the true expectation by what Jensen's inequality leaves."),
           detail};
 }
 
@@ -116,10 +121,15 @@ inline report::finding critical_words(findings const& f) {
       return static_cast<double>(NAN);
     };
   };
-  return {message("Figure 2c: at ", f.options.longest(), " tokens the critical N is ", plain(share("E'")(0), 1), " % of the length against E' and ", plain(share("E")(0), 1), " % against E under ",
-                  f.normalizers.front(), "; the paper says fewer than 6 %."),
-          message("Level 0.01, ", f.layers * f.heads, " heads (few heads make a test that rejects little). Against E', % of the length: ", for_each_normalizer(f, 1, share("E'")), "; against E: ",
-                  for_each_normalizer(f, 1, share("E")), ".")};
+  auto const said = [&](char const* expected) {
+    double const percent = share(expected)(0);
+    return std::isnan(percent) ? "above every N that was tried" : plain(percent, 1) + " % of the length";
+  };
+  return {message("Figure 2c: at ", f.options.longest(), " tokens the critical N is ", said("E'"), " against E' and ",
+                  said("E"), " against E under ", f.normalizers.front(), "; the paper says fewer than 6 %."),
+          message("Level 0.01, ", f.layers * f.heads,
+                  " heads (few heads make a test that rejects little). Against E', % of the length: ",
+                  for_each_normalizer(f, 1, share("E'")), "; against E: ", for_each_normalizer(f, 1, share("E")), ".")};
 }
 
 inline report::finding separation_words(findings const& f) {
@@ -162,7 +172,14 @@ inline report::finding sensitivity_words(findings const& f) {
 }  // namespace detail
 
 inline std::vector<report::finding> put_in_words(findings const& f) {
-  std::vector<report::finding> out{detail::decay_words(f), detail::bound_words(f), detail::growth_words(f), detail::expectation_words(f)};
+  std::vector<report::finding> out = f.warnings;
+  auto const lengths_above = [&](index_t n) {
+    return std::ranges::count_if(f.options.lengths, [n](index_t l) { return l > n; });
+  };
+  if (lengths_above(0) > 1) out.push_back(detail::decay_words(f));
+  out.push_back(detail::bound_words(f));
+  if (lengths_above(f.options.fixed_top) > 1) out.push_back(detail::growth_words(f));  // a slope needs two lengths
+  out.push_back(detail::expectation_words(f));
   if (!f.found.criticals.empty()) out.push_back(detail::critical_words(f));
   if (!counts_selected(f).empty()) out.push_back(detail::separation_words(f));
   out.push_back(detail::sensitivity_words(f));

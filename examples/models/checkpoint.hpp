@@ -9,11 +9,9 @@
 // what is loaded comes from one step of one run. All files are on the disk before the first is renamed.
 
 #include <array>
-#include <charconv>
+#include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,10 +23,16 @@
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
+#include "basin/mask/causal.hpp"
 #include "basin/nn/adamw.hpp"
 #include "basin/nn/parameter.hpp"
+#include "models/architecture_json.hpp"
+#include "models/config_entries.hpp"
+#include "models/detail/transformer_tensors.hpp"
 #include "models/files.hpp"
+#include "models/recorded_policies.hpp"
 #include "models/safetensors.hpp"
+#include "models/text.hpp"
 #include "models/transformer_config.hpp"
 
 namespace basin::models {
@@ -49,57 +53,15 @@ struct training_state {
   nn::adamw_state<float> moments;
 };
 
-/// One number of a configuration, within bounds.
+/// The policies of each layer of a model that trains as `objective` says, where nothing else is known: those of every
+/// checkpoint that records none.
+inline nlohmann::ordered_json usual_attention(std::string_view objective) {
+  return objective == "ar" ? layer_record(attention<>{}.with(causal{})) : layer_record(attention<>{});
+}
+
+/// A file of a checkpoint of any kind of model; its header is read, and no tensor.
 ///
-/// Throws    file_error: absent, no whole number or outside [least, most]
-inline index_t whole_number(nlohmann::ordered_json const& from, std::string const& name, index_t least, index_t most) {
-  auto const found = from.find(name);
-  if (found == from.end() || !found->is_number_integer() || *found < least || *found > most)
-    throw file_error{message("basin: the checkpoint's configuration has '", name, "' = ", found == from.end() ? "nothing" : found->dump(),
-                             "; it must be a whole number from ", least, " to ", most)};
-  return found->get<index_t>();
-}
-
-namespace detail {
-
-/// The double that is written as shortly as the float: 1e-5, not 9.99999974e-6; it rounds to the same float.
-inline double short_double(float value) {
-  std::array<char, 32> text{};
-  std::to_chars(text.data(), text.data() + text.size() - 1, value);
-  return std::strtod(text.data(), nullptr);
-}
-
-}  // namespace detail
-
-/// The sizes of a transformer as the "architecture" of a configuration.
-inline nlohmann::ordered_json architecture_json(transformer_config const& c) {
-  return {{"vocabulary", c.vocabulary}, {"dim", c.dim}, {"layers", c.layers}, {"heads", c.heads}, {"kv_heads", c.kv_heads},
-          {"hidden", c.hidden}, {"context", c.context}, {"rope_base", detail::short_double(c.rope_base)}, {"norm_epsilon", detail::short_double(c.norm_epsilon)},
-          {"head", c.head == output_head::tied ? "tied" : "untied"}};
-}
-
-/// The sizes that a configuration tells, checked; small enough that a model of them can be allocated.
-///
-/// Throws    file_error: an entry that is missing or no number; value_error: sizes that make no transformer
-inline transformer_config architecture_of(nlohmann::ordered_json const& config) {
-  auto const found = config.find("architecture");
-  if (found == config.end() || !found->is_object()) throw file_error{"basin: the checkpoint's configuration has no 'architecture'"};
-  auto const size = [&](char const* name, index_t most) { return static_cast<int>(whole_number(*found, name, 1, most)); };
-  auto const real = [&](char const* name) {
-    auto const value = found->find(name);
-    if (value == found->end() || !value->is_number()) throw file_error{message("basin: the checkpoint's '", name, "' is no number")};
-    return value->get<float>();
-  };
-  transformer_config const c{.vocabulary = size("vocabulary", 1 << 20), .dim = size("dim", 1 << 14), .layers = size("layers", 1 << 8),
-                             .heads = size("heads", 1 << 10), .kv_heads = size("kv_heads", 1 << 10), .hidden = size("hidden", 1 << 16),
-                             .context = size("context", 1 << 20), .rope_base = real("rope_base"), .norm_epsilon = real("norm_epsilon"),
-                             .head = found->value("head", nlohmann::ordered_json{}) == "tied" ? output_head::tied : output_head::untied};
-  validate(c);
-  return c;
-}
-
-namespace detail {
-
+/// Throws    file_error: no safetensors file, or not one of a checkpoint
 inline checkpoint open_checkpoint(std::filesystem::path const& path) {
   auto file = tensor_file::read(path);
   auto const refuse = [&](std::string const& why) -> file_error {
@@ -107,11 +69,95 @@ inline checkpoint open_checkpoint(std::filesystem::path const& path) {
   };
   auto const found = file.metadata().find("config");
   if (found == file.metadata().end()) throw refuse("its metadata has no 'config'");
-  auto config = nlohmann::ordered_json::parse(found->second, nullptr, false);
-  if (config.is_discarded() || !config.is_object()) throw refuse("its 'config' is no JSON object");
+  nlohmann::ordered_json config;
+  try {
+    config = detail::parse_json<nlohmann::ordered_json>(found->second, "'config'", 8);
+  } catch (file_error const& why) {
+    throw refuse(why.what());
+  }
+  if (!config.is_object()) throw refuse("its 'config' is no JSON object");
   if (!config.contains("format") || config["format"] != checkpoint_format)
     throw refuse(message("its 'format' is not '", checkpoint_format, "'"));
   return {std::move(config), std::move(file)};
+}
+
+/// The policies of each layer that a configuration gives; those of usual_attention() where it gives none.
+///
+/// Throws    file_error: an entry that is no list of layers as models/recorded_policies.hpp describes it
+inline nlohmann::ordered_json trained_attention(nlohmann::ordered_json const& config, std::string const& file) {
+  config_entries const entries{config, file};
+  int const layers = architecture_of(config, file).layers;
+  auto const found = config.find("attention");
+  if (found == config.end())
+    return attention_record(usual_attention(entries.choice("objective", {"ar", "mdlm"})), layers);
+  auto const is_layer = [](nlohmann::ordered_json const& layer) {
+    return layer.is_object() && layer.size() == recorded_slots.size() &&
+           std::ranges::all_of(recorded_slots, [&](auto slot) {
+             auto const policy = layer.find(std::string(slot));
+             return policy != layer.end() && policy->is_object() && policy->contains("name") &&
+                    (*policy)["name"].is_string();
+           });
+  };
+  if (!found->is_array() || std::ssize(*found) != layers || !std::ranges::all_of(*found, is_layer))
+    entries.refuse("attention", message("a list of ", layers,
+                                        " layers, each with the names of its normalizer, mask, pruner and scorer"));
+  return *found;
+}
+
+namespace detail {
+
+inline void refuse_others(tensor_file const& file, std::size_t known) {
+  if (file.tensors().size() == known) return;
+  throw file_error{message("basin: ", file.origin(), " has ", file.tensors().size(), " tensors; this model knows ",
+                           known, " of them: is it a checkpoint of another model?")};
+}
+
+/// Checks the configuration of a transformer, and the shapes of all tensors against it, before anything of their size
+/// is allocated; `others` tensors stand beside those of the transformer.
+inline void require_transformer(checkpoint const& saved, std::span<std::string_view const> prefixes,
+                                std::size_t others) {
+  config_entries const entries{saved.config, saved.tensors.origin()};
+  entries.choice("objective", {"ar", "mdlm"});
+  if (entries.has("training")) entries.section("training").text("text");
+  if (entries.has("figures")) entries.section("figures");
+  auto const sizes = architecture_of(saved.config, saved.tensors.origin());
+  if (entries.has("tokenizer") && entries.choice("tokenizer", {"bytes"}) == "bytes" &&
+      sizes.vocabulary < vocabulary_size)
+    entries.section("architecture")
+        .refuse("vocabulary", message("at least ", vocabulary_size, ": the bytes, a mask and a begin token"));
+  std::size_t known = others;
+  for (auto const prefix : prefixes)
+    for_each_tensor(sizes, [&](std::string const& name, std::vector<index_t> const& shape, initial) {
+      saved.tensors.expect<float>(std::string(prefix) + name, shape);
+      ++known;
+    });
+  refuse_others(saved.tensors, known);
+}
+
+/// The values of a tensor, all of them finite.
+template <class T>
+std::vector<T> finite_values(tensor_file const& file, std::string const& name, std::vector<index_t> const& shape) {
+  auto values = file.values<T>(name, shape);
+  auto const wrong = std::ranges::find_if_not(values, [](T x) { return std::isfinite(x); });
+  if (wrong == values.end()) return values;
+  std::vector<index_t> place(shape.size());
+  index_t left = wrong - values.begin();
+  for (std::size_t d = shape.size(); d-- > 0; left /= shape[d]) place[d] = left % shape[d];
+  throw file_error{message("basin: ", file.origin(), ": tensor ", quotation(name), " is ", *wrong, " at ", spell(place),
+                           "; all numbers must be finite: train the model again, or use an earlier checkpoint of it")};
+}
+
+inline constexpr std::array<std::string_view, 3> training_prefixes{"weight.", "first.", "second."};
+
+/// A checkpoint that is whole, with `others` tensors beside those of the model, and that will be run as it was trained.
+inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others,
+                          nlohmann::ordered_json const& running) {
+  require_transformer(saved, prefixes, others);
+  auto const& file = saved.tensors.origin();
+  int const layers = architecture_of(saved.config, file).layers;
+  auto const layer = running.is_null() ? usual_attention(saved.config["objective"].get<std::string>()) : running;
+  require_attention(trained_attention(saved.config, file), attention_record(layer, layers), file);
+  return saved;
 }
 
 /// The parameters as tensors whose names begin with `prefix`.
@@ -131,38 +177,94 @@ void add_moments(std::vector<tensor>& out, std::string const& prefix, Parameters
   }
 }
 
+/// The values of all parameters under a prefix, one after another.
 template <class Parameters>
-void copy_moments(tensor_file const& file, std::string const& prefix, Parameters const& parameters, std::span<float> moments) {
+std::vector<float> finite_values(tensor_file const& file, std::string const& prefix, Parameters const& parameters) {
+  std::vector<float> all;
+  all.reserve(static_cast<std::size_t>(nn::parameter_count(parameters)));
   for (auto const& p : parameters) {
-    file.copy<float>(prefix + p.name, p.shape, moments.first(p.values.size()));
-    moments = moments.subspan(p.values.size());
+    auto const values = finite_values<float>(file, prefix + p.name, p.shape);
+    all.insert(all.end(), values.begin(), values.end());
   }
+  return all;
 }
 
-inline void refuse_others(tensor_file const& file, std::size_t known) {
-  if (file.tensors().size() == known) return;
-  throw file_error{message("basin: ", file.origin(), " has ", file.tensors().size(), " tensors; this model knows ", known,
-                           " of them: is it a checkpoint of another model?")};
+template <class Parameters>
+void put(std::span<float const> all, Parameters const& parameters) {
+  for (auto const& p : parameters) {
+    std::ranges::copy(all.first(p.values.size()), p.values.begin());
+    all = all.subspan(p.values.size());
+  }
 }
 
 }  // namespace detail
 
-/// The weights of a checkpoint and the configuration they belong to.
+/// The weights of a checkpoint and its configuration, checked against each other. The tensors stay in the file until
+/// they are read.
 ///
-/// Throws    file_error: a file that is missing, damaged or hostile
-inline checkpoint load_model(std::filesystem::path const& folder) { return detail::open_checkpoint(folder / model_file); }
+/// Running   the policies that each layer will be run with, as layer_record() gives them; without it, usual_attention()
+/// Throws    file_error: a file that is missing, damaged or hostile, shapes that are not those of the configuration, or
+///           a model that
+///           was trained with another attention
+inline checkpoint load_model(std::filesystem::path const& folder, nlohmann::ordered_json const& running = {}) {
+  constexpr std::array<std::string_view, 1> prefixes{""};
+  return detail::checked(open_checkpoint(folder / model_file), prefixes, 0, running);
+}
 
 /// What load_model gives, and the state to go on from.
-inline checkpoint load_training(std::filesystem::path const& folder) { return detail::open_checkpoint(folder / training_file); }
+inline checkpoint load_training(std::filesystem::path const& folder, nlohmann::ordered_json const& running = {}) {
+  return detail::checked(open_checkpoint(folder / training_file), detail::training_prefixes, 1, running);
+}
+
+inline constexpr std::array<std::string_view, 3> checkpoint_files{model_file, training_file, config_file};
+
+/// What files of a checkpoint a folder has, in words: "a run of the objective ar, at step 1112 of 4000"; empty where it
+/// has none.
+inline std::string run_in(std::filesystem::path const& folder) {
+  std::string said;
+  for (auto const name : {training_file, model_file}) {
+    if (!std::filesystem::exists(folder / name)) continue;
+    try {
+      auto const saved = open_checkpoint(folder / name);
+      config_entries const entries{saved.config, saved.tensors.origin()};
+      auto const steps = at_least<std::int64_t>(1);
+      return message("a run of the objective ", entries.choice("objective", {"ar", "mdlm"}), ", at step ",
+                     entries.number("step", steps), " of ", entries.section("training").number("steps", steps));
+    } catch (error const&) {
+      if (said.empty()) said = message(name, ", which is no checkpoint that can be read");
+    }
+  }
+  return said.empty() && std::filesystem::exists(folder / config_file) ? std::string(config_file) : said;
+}
 
 /// Copies the weights of load_model into the parameters of a model: all of them, or none and an error.
 ///
-/// Throws    file_error: a tensor that is missing, of another shape or type, or that the model does not have
+/// Throws    file_error: a tensor that is missing, of another shape or type, or that the model does not have; a number
+///           that is not finite
 template <class Parameters>
 void read_weights(tensor_file const& file, Parameters const& parameters) {
   for (auto const& p : parameters) file.expect<float>(p.name, p.shape);
   detail::refuse_others(file, parameters.size());
-  for (auto const& p : parameters) file.copy<float>(p.name, p.shape, p.values);
+  detail::put(detail::finite_values(file, "", parameters), parameters);
+}
+
+/// The model of load_model(), with the weights where its engine has them. It is run with `use`, and has room for
+/// `sizes`: those of the checkpoint, but for the context, which may be longer.
+///
+/// Throws    as load_model and read_weights, also where the model was trained with another attention than `use`
+template <class Model>
+Model restore(checkpoint const& saved, transformer_config const& sizes, typename Model::attention_type use = {}) {
+  auto const& file = saved.tensors.origin();
+  require_attention(trained_attention(saved.config, file), attention_record(layer_record(use), sizes.layers), file);
+  Model model(sizes, 0, use);
+  read_weights(saved.tensors, model.parameters());
+  model.send();
+  return model;
+}
+
+template <class Model>
+Model restore(checkpoint const& saved) {
+  return restore<Model>(saved, architecture_of(saved.config, saved.tensors.origin()));
 }
 
 /// Copies weights, moments and positions of load_training; changes nothing on an error.
@@ -172,22 +274,18 @@ template <class Parameters>
 training_state read_training(tensor_file const& file, Parameters const& parameters) {
   std::vector<index_t> const five{5};
   for (auto const& p : parameters)
-    for (char const* const prefix : {"weight.", "first.", "second."}) file.expect<float>(prefix + p.name, p.shape);
+    for (auto const prefix : detail::training_prefixes) file.expect<float>(std::string(prefix) + p.name, p.shape);
   detail::refuse_others(file, 3 * parameters.size() + 1);
-  std::vector<std::uint64_t> numbers(5);
-  file.copy<std::uint64_t>("state", five, numbers);
+  auto const numbers = file.values<std::uint64_t>("state", five);
   if (numbers[0] == 0 || numbers[0] > std::uint64_t{1} << 62)
     throw file_error{message("basin: ", file.origin(), " stands at step ", numbers[0], "; a run that can be resumed has done one or more")};
   training_state state;
   state.step = static_cast<std::int64_t>(numbers[0]);
   state.data = philox{numbers[1], numbers[2]};
   state.masks = philox{numbers[3], numbers[4]};
-  state.moments.steps = state.step;
-  state.moments.first.resize(static_cast<std::size_t>(nn::parameter_count(parameters)));
-  state.moments.second.resize(state.moments.first.size());
-  detail::copy_moments(file, "first.", parameters, state.moments.first);
-  detail::copy_moments(file, "second.", parameters, state.moments.second);
-  for (auto const& p : parameters) file.copy<float>("weight." + p.name, p.shape, p.values);
+  state.moments = {state.step, detail::finite_values(file, "first.", parameters),
+                   detail::finite_values(file, "second.", parameters)};
+  detail::put(detail::finite_values(file, "weight.", parameters), parameters);
   return state;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,11 @@
 #include "basin/core/error.hpp"
 
 namespace basin::models {
+
+/// An output that could not be written once work had begun: a full disk, a broken one.
+struct write_error : file_error {
+  using file_error::file_error;
+};
 
 /// The bytes of a text, for functions that take bytes.
 inline std::span<std::byte const> bytes_of(std::string_view text) {
@@ -40,7 +46,7 @@ class descriptor {
  public:
   explicit descriptor(int opened) : number(opened) {}
   descriptor(descriptor&& other) noexcept : number(std::exchange(other.number, -1)) {}
-  descriptor& operator=(descriptor&&) = delete;
+  descriptor& operator=(descriptor&& other) noexcept { return std::swap(number, other.number), *this; }
   ~descriptor() { close(); }
 
   int get() const { return number; }
@@ -50,34 +56,63 @@ class descriptor {
   int number;
 };
 
-/// The whole content of a regular file.
+/// A regular file, open to be read anywhere. Opening never waits: pipes and devices are refused.
 ///
-/// Throws    file_error: missing, not readable, not a regular file, or shorter than it said
-inline std::vector<std::byte> read_file(std::filesystem::path const& path) {
-  auto const refuse = [&](std::string const& why) -> file_error {
-    return file_error{message("basin: cannot read ", path.string(), ": ", why)};
-  };
-  descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.get() < 0) throw refuse(message(std::strerror(errno), "; check the path and its permissions"));
-  struct stat about {};
-  if (::fstat(file.get(), &about) != 0) throw refuse(std::strerror(errno));
-  if (!S_ISREG(about.st_mode)) throw refuse("it is not a regular file; name a file");
-  std::vector<std::byte> bytes(static_cast<std::size_t>(about.st_size));
-  for (std::size_t done = 0; done < bytes.size();) {
-    ssize_t const got = ::read(file.get(), bytes.data() + done, bytes.size() - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw refuse(std::strerror(errno));
-    if (got == 0) throw refuse(message("it ended after ", done, " of ", bytes.size(), " bytes; is it being written?"));
-    done += static_cast<std::size_t>(got);
+/// Throws    file_error: missing, not readable, not a regular file; from read(), shorter than it was when it was opened
+class input_file {
+ public:
+  explicit input_file(std::filesystem::path wanted)
+      : path(std::move(wanted)),
+        file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (file.get() < 0) refuse(message(std::strerror(errno), "; check the path and its permissions"));
+    struct stat about {};
+    if (::fstat(file.get(), &about) != 0) refuse(std::strerror(errno));
+    if (!S_ISREG(about.st_mode)) refuse("it is not a regular file; name a file");
+    bytes = static_cast<std::uint64_t>(about.st_size);
   }
-  return bytes;
+
+  std::uint64_t size() const { return bytes; }
+
+  /// Fills `to` with the bytes from `first` on.
+  void read(std::uint64_t first, std::span<std::byte> to) const {
+    for (std::size_t done = 0; done < to.size();) {
+      ssize_t const got = ::pread(file.get(), to.data() + done, to.size() - done, static_cast<off_t>(first + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) refuse(std::strerror(errno));
+      if (got == 0) refuse(message("it ended after ", first + done, " of ", bytes, " bytes; is it being written?"));
+      done += static_cast<std::size_t>(got);
+    }
+  }
+
+  [[noreturn]] void refuse(std::string const& why) const {
+    throw file_error{message("basin: cannot read ", path.string(), ": ", why)};
+  }
+
+ private:
+  std::filesystem::path path;
+  descriptor file;
+  std::uint64_t bytes = 0;
+};
+
+/// The whole content of a regular file of at most `most` bytes.
+///
+/// Throws    file_error, as input_file; a larger file is refused before it is read
+inline std::vector<std::byte> read_file(std::filesystem::path const& path,
+                                        std::uint64_t most = std::uint64_t{1} << 40) {
+  input_file const file{path};
+  if (file.size() > most)
+    file.refuse(message("it has ", file.size(), " bytes, and at most ", most,
+                        " are read; name a smaller file, or a part of this one"));
+  std::vector<std::byte> content(static_cast<std::size_t>(file.size()));
+  file.read(0, content);
+  return content;
 }
 
 /// A file in the making: nothing is seen at `target` before publish(), and nothing is left behind without it.
 ///
-/// Throws    file_error, from every step: which file, how many bytes, the reason, the remedy
-/// Edges     a target that exists and is no regular file (a device, a folder) is refused
-/// Example   write_atomically below; several files: append and settle each, then publish each
+/// Throws    from every step, which file, how many bytes, the reason, the remedy: file_error where it cannot be begun,
+///           write_error later Edges     a target that exists and is no regular file (a device, a folder) is refused Example
+/// write_atomically below; several files: append and settle each, then publish each
 class staged_file {
  public:
   explicit staged_file(std::filesystem::path wanted)
@@ -135,7 +170,7 @@ class staged_file {
 
   [[noreturn]] void fail(int reason, std::size_t missing) {
     discard();
-    throw file_error{message("basin: cannot write ", target.string(), ": after ", written, " of ", written + missing,
+    throw write_error{message("basin: cannot write ", target.string(), ": after ", written, " of ", written + missing,
                              " bytes: ", std::strerror(reason),
                              "; what was there before is unchanged; free some room or choose another folder")};
   }
@@ -149,6 +184,22 @@ class staged_file {
   descriptor file;
   std::uint64_t written = 0;
 };
+
+/// Removes what staged_file left in a folder where a process was killed: the unfinished forms of the named files, and
+/// nothing else. No other process may write them meanwhile (models/folder_lock.hpp).
+inline void remove_unfinished(std::filesystem::path const& folder, std::span<std::string_view const> names) {
+  std::error_code ignored;
+  for (auto const& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    std::string const found = entry.path().filename().string();
+    auto const is_part_of = [&](std::string_view name) {  // .NAME.PROCESS.part
+      std::string const begin = message('.', name, '.'), end = ".part";
+      if (found.size() <= begin.size() + end.size() || !found.starts_with(begin) || !found.ends_with(end)) return false;
+      return found.find_first_not_of("0123456789", begin.size()) == found.size() - end.size();
+    };
+    if (std::ranges::any_of(names, is_part_of) && entry.is_regular_file(ignored) && !entry.is_symlink(ignored))
+      std::filesystem::remove(entry.path(), ignored);
+  }
+}
 
 /// Replaces the content of a file, or leaves it as it was.
 inline void write_atomically(std::filesystem::path const& path, std::span<std::byte const> bytes) {

@@ -7,7 +7,14 @@
 #include <ctime>
 #include <initializer_list>
 
+#include "basin/core/error.hpp"
+
 namespace basin::models {
+
+/// Work that ended early because a signal asked for it; the message says what is kept.
+struct stopped_by_signal : error {
+  using error::error;
+};
 
 namespace detail {
 

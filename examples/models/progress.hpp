@@ -4,6 +4,7 @@
 // One line on the terminal that tells how far a long job is. It writes to stderr, so results stay clean, and writes nothing
 // where stderr is not a terminal.
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,18 @@ inline std::string clock_text(double seconds) {
   if (whole >= 3600) std::snprintf(text, sizeof text, "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60);
   else std::snprintf(text, sizeof text, "%02d:%02d", whole / 60, whole % 60);
   return text;
+}
+
+/// How many columns the terminal of stderr has; 80 where it does not say.
+inline int terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/// A line of ASCII cut so that a terminal does not wrap it: "\r" would then return to the last of its rows only.
+inline std::string fitted(std::string line, int columns) {
+  line.resize(std::min(line.size(), static_cast<std::size_t>(std::max(columns - 1, 0))));
+  return line;
 }
 
 /// The line itself: "train  [######------]  50 %  step 100/200  loss 1.2345  16.0k tokens/s  left 00:10".
@@ -59,7 +72,8 @@ class progress {
     double const seconds = seconds_since_start();
     double const left = done > start ? seconds * static_cast<double>(total - done) / static_cast<double>(done - start) : -1;
     double const rate = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
-    std::fprintf(stderr, "\r\033[K%s", progress_line(name, done, total, loss, rate, left).c_str());
+    std::fprintf(stderr, "\r\033[K%s",
+                 fitted(progress_line(name, done, total, loss, rate, left), terminal_columns()).c_str());
     std::fflush(stderr);
   }
 

@@ -13,6 +13,7 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "models/finite.hpp"
 #include "models/text.hpp"
 #include "models/transformer.hpp"
 
@@ -38,8 +39,11 @@ struct guess {
 };
 
 /// The likeliest of the 256 bytes, the lowest of equals; the mask and the begin token are never written.
+///
+/// Throws    value_error: a logit that is not finite
 inline guess best_byte(std::span<float const> logits) {
   auto const bytes = logits.first(256);
+  require_finite(bytes, "the logits");
   auto const best = std::max_element(bytes.begin(), bytes.end());
   double sum = 0;
   for (float const x : bytes) sum += std::exp(static_cast<double>(x) - static_cast<double>(*best));

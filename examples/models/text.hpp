@@ -53,11 +53,12 @@ inline std::string text_of_ids(std::span<int const> ids) {
 /// A text file in two parts: the first nine tenths train, the rest validates.
 class text_corpus {
  public:
-  /// Throws    file_error: not readable or empty; value_error: a part is shorter than one window of `length` bytes
-  text_corpus(std::filesystem::path const& path, index_t length) : bytes(read_file(path)) {
+  static constexpr std::uint64_t largest = (std::uint64_t{1} << 32) - 1;
+
+  /// Throws    file_error: not readable, empty or larger than 4 GiB; value_error: a part is shorter than one window of
+  ///           `length` bytes
+  text_corpus(std::filesystem::path const& path, index_t length) : bytes(read_file(path, largest)) {
     if (bytes.empty()) throw file_error{message("basin: ", path.string(), " is empty; give a text of at least ", 10 * length, " bytes")};
-    if (bytes.size() >= std::uint64_t{1} << 32)
-      throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes; give a text below 4 GiB, or a part of this one")};
     cut = bytes.size() / 10 * 9 + bytes.size() % 10 * 9 / 10;
     auto const shorter = static_cast<index_t>(std::min(cut, bytes.size() - cut));
     if (shorter < length)

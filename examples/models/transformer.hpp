@@ -59,6 +59,7 @@ class transformer {
   transformer& operator=(transformer&&) = default;
 
   transformer_config const& config() const { return sizes; }
+  Attention const& attention() const { return use; }
   Engine& engine() { return on; }
   static std::pmr::memory_resource* reach() { return Engine::reach(); }
 

@@ -24,7 +24,7 @@ struct transformer_config {
 /// Throws value_error for sizes that make no transformer.
 inline void validate(transformer_config const& c) {
   auto const at_least_one = [](char const* name, int value) {
-    if (value < 1) throw value_error(message("basin::models::transformer_config: ", name, " is ", value, "; it must be at least 1"));
+    if (value < 1) throw value_error(message("basin: ", name, " is ", value, "; it must be at least 1"));
   };
   at_least_one("vocabulary", c.vocabulary);
   at_least_one("dim", c.dim);
@@ -34,13 +34,14 @@ inline void validate(transformer_config const& c) {
   at_least_one("hidden", c.hidden);
   at_least_one("context", c.context);
   if (c.dim % (2 * c.heads) != 0)
-    throw value_error(message("basin::models::transformer_config: dim is ", c.dim, " with ", c.heads,
-                              " heads; dim must be an even multiple of heads, because features rotate in pairs"));
+    throw value_error(message("basin: dim is ", c.dim, " with ", c.heads,
+                              " heads; dim must be a multiple of 2 x heads = ", 2 * c.heads,
+                              ", because features rotate in pairs"));
   if (c.heads % c.kv_heads != 0)
-    throw value_error(message("basin::models::transformer_config: ", c.heads, " heads share ", c.kv_heads,
+    throw value_error(message("basin: ", c.heads, " heads share ", c.kv_heads,
                               " key heads; heads must be a multiple of kv_heads"));
   if (!(c.rope_base > 0) || !(c.norm_epsilon >= 0))
-    throw value_error(message("basin::models::transformer_config: rope_base is ", c.rope_base, ", norm_epsilon is ", c.norm_epsilon,
+    throw value_error(message("basin: rope_base is ", c.rope_base, ", norm_epsilon is ", c.norm_epsilon,
                               "; they must be > 0 and >= 0"));
 }
 

@@ -11,8 +11,23 @@
 #include <utility>
 
 #include "basin/core/view.hpp"
+#include "models/progress.hpp"
 
 namespace basin::report {
+
+inline constexpr int bar_columns = 20, name_columns = 44;
+
+/// "ar model: hiding sinks                       [##########----------]  50 %"; without the bar where that is too long.
+inline std::string stage_line(std::string const& name, index_t done, index_t total, int columns) {
+  index_t const all = std::max<index_t>(1, total), now = std::min(done, all);
+  auto const full = static_cast<std::size_t>(bar_columns * now / all);
+  std::string padded = name, percent = std::to_string(100 * now / all) + " %";
+  padded.resize(std::max<std::size_t>(name_columns, name.size()), ' ');
+  percent.insert(0, 5 - std::min<std::size_t>(5, percent.size()), ' ');
+  std::string const line =
+      padded + " [" + std::string(full, '#') + std::string(bar_columns - full, '-') + "] " + percent;
+  return static_cast<int>(line.size()) < columns ? line : models::fitted(percent + "  " + name, columns);
+}
 
 /// A line that says how far a part is; on a terminal only.
 class stage {
@@ -31,9 +46,7 @@ class stage {
  private:
   void show() const {
     if (!shown) return;
-    int const full = static_cast<int>(20 * std::min(done, total) / std::max<index_t>(1, total));
-    std::fprintf(stderr, "\r\033[K%-44s [%s%s] %3d %%", name.c_str(), std::string(static_cast<std::size_t>(full), '#').c_str(),
-                 std::string(static_cast<std::size_t>(20 - full), '-').c_str(), static_cast<int>(100 * std::min(done, total) / std::max<index_t>(1, total)));
+    std::fprintf(stderr, "\r\033[K%s", stage_line(name, done, total, models::terminal_columns()).c_str());
     std::fflush(stderr);
   }
   std::string name;

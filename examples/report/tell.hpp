@@ -6,11 +6,19 @@
 #include <cstdio>
 #include <filesystem>
 #include <span>
+#include <string_view>
 
+#include "models/plain_text.hpp"
 #include "report/page.hpp"
 #include "report/words.hpp"
 
 namespace basin::report {
+
+/// Warnings on stderr, one a line, before the work; they also stand in the report.
+inline void warn(std::string_view program, std::span<finding const> warnings) {
+  for (auto const& w : warnings)
+    std::fprintf(stderr, "%s\n", models::terminal_message(message(program, ": ", w.headline, " ", w.detail)).c_str());
+}
 
 /// The findings in words, and where the report in `folder` and its tables are; `plotly` is where the plotting library was sought.
 inline void tell(std::span<finding const> words, plots drawn, std::filesystem::path const& plotly, std::filesystem::path const& folder) {

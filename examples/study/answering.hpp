@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "basin/core/random.hpp"
+#include "models/finite.hpp"
 #include "models/problems.hpp"
 #include "models/samplers.hpp"
 #include "report/statistics.hpp"
@@ -55,7 +56,10 @@ inline std::vector<condition> conditions(study_options const& o, evidence usual)
 }
 
 /// -ln softmax(logits)[target], in double.
+///
+/// Throws    value_error: a logit that is not finite
 inline double surprise(std::span<float const> logits, int target) {
+  models::require_finite(logits, "the logits");
   double const max = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (float const x : logits) sum += std::exp(static_cast<double>(x) - max);
@@ -159,12 +163,9 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
 
 }  // namespace detail
 
-/// How the answers of the options are unmasked.
+/// How the second half of every item is unmasked.
 inline models::unmasking unmasking_of(study_options const& o, material const& m) {
-  int const open = m.length - m.given, block = o.block;
-  models::unmasking const how{.first = m.given, .length = open, .block = block, .steps = o.steps > 0 ? o.steps : open};
-  how.validate(m.length);
-  return how;
+  return models::unmasking_of(o.unmask, m.given, m.length - m.given);
 }
 
 namespace detail {

@@ -13,6 +13,7 @@
 #include "basin/core/view.hpp"
 #include "basin/nn/parameter.hpp"
 #include "basin/sinks/ranking.hpp"
+#include "models/finite.hpp"
 #include "report/statistics.hpp"
 #include "study/material.hpp"
 
@@ -91,8 +92,10 @@ std::vector<length_figure> context_lengths(Model& model, material const& m, read
   for (index_t n = 2 * trained; n <= beyond_factor * trained; n *= 2) beyond.push_back(n);
   auto const run = [&](Model& on, std::vector<index_t> const& lengths, reach where, index_t most) {
     auto const ids = detail::joined_items(m, how, lengths.back(), most, seed);
-    on.forward(ids, static_cast<int>(std::ssize(ids) / lengths.back()), static_cast<int>(lengths.back()),
-               detail::length_probe(lengths, where, static_cast<double>(trained), out));
+    auto const logits =
+        on.forward(ids, static_cast<int>(std::ssize(ids) / lengths.back()), static_cast<int>(lengths.back()),
+                   detail::length_probe(lengths, where, static_cast<double>(trained), out));
+    models::require_finite(logits, "the logits");
   };
   run(model, within, reach::trained, 64);
   auto sizes = model.config();

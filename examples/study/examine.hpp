@@ -4,14 +4,22 @@
 // The study itself: all questions to both models, on whatever engine.
 
 #include <algorithm>
+#include <filesystem>
+#include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "basin/mask/causal.hpp"
+#include "models/finite.hpp"
 #include "models/likelihood.hpp"
+#include "models/plain_text.hpp"
+#include "models/suitability.hpp"
+#include "report/folder.hpp"
 #include "report/stage.hpp"
+#include "report/tell.hpp"
 #include "study/answering.hpp"
 #include "study/context_length.hpp"
 #include "study/findings.hpp"
@@ -26,6 +34,37 @@ using report::stage;
 
 namespace detail {
 
+/// What both models read.
+///
+/// Throws    value_error: a context that is too short for it; what text_material throws
+template <class Left, class Right> material material_for(study_options const& o, Left const& ar, Right const& mdlm) {
+  constexpr index_t most_hidden = *std::ranges::max_element(masked_counts);  // out of the first half of a window
+  index_t const least = o.is_text() ? 2 * most_hidden : models::problem_length;
+  auto const require = [&](char const* option, std::filesystem::path const& folder, int context) {
+    if (context < least)
+      throw value_error{message("basin: ", option, " is ", models::quotation(folder.string()),
+                                ", whose model has a context of ", context, "; ",
+                                o.is_text() ? "windows of a text" : "word problems", " need ", least,
+                                ": give another model", o.is_text() ? "" : ", or --text")};
+    return context;
+  };
+  int const length = std::min(require("--ar", ar.origin, ar.model.config().context),
+                              require("--mdlm", mdlm.origin, mdlm.model.config().context));
+  return o.is_text() ? text_material(o.text, length, o.count) : problem_material(o.problems, o.count);
+}
+
+/// One warning for each model that was trained on other input than it reads here.
+template <class... Subjects>
+std::vector<finding> warnings_of(material const& m, Subjects const&... all) {
+  std::vector<finding> out;
+  auto const add = [&](auto const& s) {
+    if (auto const found = models::unlike_training(s.learned, m.input, s.origin))
+      out.push_back({found->what, found->remedy});
+  };
+  (add(all), ...);
+  return out;
+}
+
 /// The negative log-likelihood per byte of whole windows: exact, or the bound.
 template <class Model>
 estimate whole_text_loss(Model& model, reading how, material const& m, std::uint64_t seed) {
@@ -33,6 +72,7 @@ estimate whole_text_loss(Model& model, reading how, material const& m, std::uint
   int const count = static_cast<int>(m.count);
   auto const e = how == reading::left_to_right ? models::next_token_nll(model, m.ids, count, m.length, models::begin_id, {}, options)
                                                       : models::diffusion_bound(model, m.ids, count, m.length, models::mask_id, {}, options);
+  models::require_finite(std::span(&e.mean, 1), "the loss");
   return {e.mean, e.standard_error, m.count};
 }
 
@@ -40,7 +80,15 @@ estimate whole_text_loss(Model& model, reading how, material const& m, std::uint
 template <class Model>
 chapter examine(subject<Model> s, reading how, material const& m, study_options const& o) {
   bool const appends = how == reading::left_to_right;
-  chapter c{appends ? "ar" : "mdlm", appends ? "autoregressive" : "diffusion", s.config, s.origin, s.parameter_count(), {}, {}, {}, {}, {}};
+  chapter c{appends ? "ar" : "mdlm",
+            appends ? "autoregressive" : "diffusion",
+            s.config,
+            s.parameter_count(),
+            {},
+            {},
+            {},
+            {},
+            {}};
   auto const usual = appends ? evidence::all_passes : evidence::last_pass;
   auto const all = conditions(o, usual);
   sink_watch watch(s.model.config(), m, appends ? 1 : 0, appends ? sinks::sight::causal : sinks::sight::bidirectional, o.rule);
@@ -61,23 +109,46 @@ chapter examine(subject<Model> s, reading how, material const& m, study_options 
   return c;
 }
 
+/// examine(), whose errors say which model it was.
+template <class Model>
+chapter examine_by_name(subject<Model> s, reading how, material const& m, study_options const& o) {
+  std::string const name = message("basin: ", how == reading::left_to_right ? "--ar " : "--mdlm ",
+                                   models::quotation(s.origin.string()), ": ");
+  try {
+    return examine(std::move(s), how, m, o);
+  } catch (value_error const& why) {
+    std::string_view text = why.what();
+    text.remove_prefix(text.starts_with("basin: ") ? 7 : 0);
+    throw value_error{name + std::string(text)};
+  }
+}
+
 }  // namespace detail
 
-/// All that the program finds out.
+/// All that the program finds out; warnings are printed before the work.
 ///
 /// Throws    basin::error
 template <class Engine>
 findings run(study_options const& o, std::string command) {
+  if (o.models == training::anew) report::require_writable(o.out);
   auto ar = prepare<train::autoregressive_model_on<Engine>, typename train::trainers<Engine>::autoregressive>(o.ar, "ar", o);
   auto mdlm = prepare<train::diffusion_model_on<Engine>, typename train::trainers<Engine>::diffusion>(o.mdlm, "mdlm", o);
-  int const length = std::min(ar.model.config().context, mdlm.model.config().context);
-  if (!o.is_text() && length < models::problem_length)
-    throw value_error{message("basin: a model has a context of ", length, ", word problems need ", models::problem_length, "; give --text, or other models")};
-  auto const m = o.is_text() ? text_material(o.text, length, o.count) : problem_material(o.problems, o.count);
+  auto const m = detail::material_for(o, ar, mdlm);
   auto const unmask = unmasking_of(o, m);
-  findings f{o, std::move(command), m.count, m.length, m.given, unmask.steps, unmask.block, {}, {}};
-  f.chapters.push_back(detail::examine(std::move(ar), reading::left_to_right, m, o));
-  f.chapters.push_back(detail::examine(std::move(mdlm), reading::fills_in, m, o));
+  report::require_writable(o.out);
+  findings f{o,
+             std::move(command),
+             m.count,
+             m.length,
+             m.given,
+             unmask.steps,
+             unmask.block,
+             detail::warnings_of(m, ar, mdlm),
+             {},
+             {}};
+  report::warn("study", f.warnings);
+  f.chapters.push_back(detail::examine_by_name(std::move(ar), reading::left_to_right, m, o));
+  f.chapters.push_back(detail::examine_by_name(std::move(mdlm), reading::fills_in, m, o));
   f.in_words = put_in_words(f);
   return f;
 }

@@ -3,6 +3,7 @@
 
 // What the study found: figures, and the same in words.
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -35,7 +36,6 @@ struct outcome {
 struct chapter {
   std::string key, name;           // "ar", "autoregressive"
   nlohmann::ordered_json config;   // of the checkpoint
-  std::string origin;
   index_t parameters = 0;
   std::vector<scores> answers;
   std::vector<outcome> outcomes;
@@ -49,6 +49,7 @@ struct findings {
   std::string command;
   index_t items = 0;
   int length = 0, given = 0, steps = 0, block = 0;
+  std::vector<finding> warnings;
   std::vector<chapter> chapters;
   std::vector<finding> in_words;
 };
@@ -142,15 +143,37 @@ inline finding masking_words(chapter const& c, findings const& f, std::string co
   return {headline + (too_few ? "; but it answers too few problems for a loss to show." : "."), detail};
 }
 
+/// A clause with its number; nothing where the number is undefined.
+inline std::string where_defined(char const* before, estimate const& e, int digits, char const* after) {
+  return std::isnan(e.mean) ? "" : message(before, text_of(e, digits), after);
+}
+
+/// "falls by a factor of 2.0", or rises, or stays.
+inline std::string change_words(double before, double after) {
+  std::string const times = text_of({std::max(before / after, after / before), NAN, 1}, 1);
+  return times == "1.0" ? "stays as it is" : message(before > after ? "falls" : "rises", " by a factor of ", times);
+}
+
 inline finding sink_words(chapter const& c) {
   auto const& r = c.sinks;
-  estimate const persistence = over_heads(r, "persistence"), moves = over_heads(r, "temporal_variance");
-  finding out{message("In the ", c.name, " model ", text_of({r.non_sink_share.mean, NAN, 1}, 1, 100), " % of the keys are no sink, and a sink stays one for the next step with chance ",
-                      text_of({persistence.mean, NAN, 1}, 2), "."),
-              message("A head has ", text_of(over_heads(r, "sinks"), 2), " sinks (± over heads); the sets of neighbouring steps overlap by ", text_of(over_heads(r, "jaccard"), 2),
-                      " (Jaccard); the centre of the sinks varies by ", text_of(moves, 1), " places squared. In ", text_of(r.first_key_rate, 1, 100),
-                      " % of the heads the first key gets over 0.3 on average from the queries that see it. The strongest key of a head is a sink by the rule in ",
-                      text_of(over_heads(r, "has_sink"), 0, 100), " % of the cases; elsewhere hiding it hides a key that is merely the strongest.")};
+  double const persistence = over_heads(r, "persistence").mean;
+  bool const none = std::ranges::none_of(r.tokens, [](token_figure const& t) { return t.sinks > 0; });
+  std::string const kept = none                      ? "no head has a sink"
+                           : std::isnan(persistence) ? "no sink has a next step in which it could persist"
+                                                     : "a sink persists to the next step with probability " +
+                                                           text_of({persistence, NAN, 1}, 2);
+  finding out{
+      message("In the ", c.name, " model ", text_of({r.non_sink_share.mean, NAN, 1}, 1, 100),
+              " % of the keys are not sinks; ", kept, "."),
+      message("A head has ", text_of(over_heads(r, "sinks"), 2), " sinks (± over heads)",
+              where_defined("; the sets of neighbouring steps overlap by ", over_heads(r, "jaccard"), 2, " (Jaccard)"),
+              where_defined("; the centre of the sinks varies by ", over_heads(r, "temporal_variance"), 1,
+                            " places squared"),
+              ". In ", text_of(r.first_key_rate, 1, 100),
+              " % of the heads the first key gets over 0.3 on average from the queries that see it. The strongest key "
+              "of a head is a sink by the rule in ",
+              text_of(over_heads(r, "has_sink"), 0, 100),
+              " % of the cases; elsewhere hiding it hides a key that is merely the strongest.")};
   index_t all = 0;
   for (auto const& t : r.tokens) all += t.sinks;
   std::string separator = " Most sinks are: ";
@@ -160,7 +183,7 @@ inline finding sink_words(chapter const& c) {
     out.detail += message(separator, token_name(t.id), " (", kind_names[static_cast<std::size_t>(t.kind)], ") ", std::lround(100.0 * static_cast<double>(t.sinks) / static_cast<double>(all)), " %");
     separator = ", ";
   }
-  out.detail += ".";
+  if (!none) out.detail += ".";
   return out;
 }
 
@@ -181,8 +204,10 @@ inline finding length_words(chapter const& c) {
     return message(text_of({at_length(c, name, first, which).mean, NAN, 1}, digits), " to ", text_of({at_length(c, name, last, which).mean, NAN, 1}, digits));
   };
   double const before = at_length(c, "softmax", first, &length_figure::max_weight).mean, after = at_length(c, "softmax", last, &length_figure::max_weight).mean;
-  finding out{message("From ", first, " keys (trained) to ", last, " (beyond), the largest softmax weight of the ", c.name, " model falls by a factor of ",
-                      text_of({before / after, NAN, 1}, 1), "; a uniform row would fall by ", last / first, "."), "Largest weight, and entropy in nats, means over heads:"};
+  finding out{message("From ", first, " keys (trained) to ", last, " (beyond), the largest softmax weight of the ",
+                      c.name, " model ", change_words(before, after),
+                      "; in a uniform row it would fall by a factor of ", last / first, "."),
+              "Largest weight, and entropy in nats, means over heads:"};
   char const* separator = " ";
   for (auto const& [name, words] : {std::pair{"softmax", "softmax"}, {"length_scaled<softmax, ssmax>", "SSMax"}, {"length_scaled<softmax, log_n>", "log-n"}, {"top_k(8)", "top-8"}}) {
     out.detail += message(separator, words, " ", from_to(name, &length_figure::max_weight, 3), ", ", from_to(name, &length_figure::entropy, 2));
@@ -197,7 +222,7 @@ inline finding length_words(chapter const& c) {
 
 /// The findings as sentences with their numbers.
 inline std::vector<finding> put_in_words(findings const& f) {
-  std::vector<finding> out;
+  std::vector<finding> out = f.warnings;
   for (auto const& c : f.chapters) {
     out.push_back(detail::masking_words(c, f, "sinks", c.key == "ar" ? "the keys that received most so far" : "sinks"));
     if (c.key == "ar") out.push_back(detail::masking_words(c, f, "sinks of the last row", "the keys that the last token looked at most"));

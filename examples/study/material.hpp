@@ -4,13 +4,17 @@
 // What the models are asked: held-out word problems, or windows of a text of which the first half is given.
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
+#include "models/plain_text.hpp"
 #include "models/problems.hpp"
+#include "models/suitability.hpp"
 #include "models/text.hpp"
 #include "study/options.hpp"
 
@@ -30,6 +34,7 @@ struct material {
   index_t count = 0;
   std::vector<int> ids;                  // [count, length], as they truly are
   std::vector<models::problem> problems;  // empty for a text
+  models::input_kind input;
 
   bool is_text() const { return problems.empty(); }
   std::span<int const> sequence(index_t i) const { return std::span(ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)); }
@@ -47,7 +52,12 @@ struct material {
 
 /// The first `count` held-out problems of a seed.
 inline material problem_material(std::uint64_t seed, index_t count) {
-  material m{.length = models::problem_length, .given = models::prompt_length, .count = count, .ids = {}, .problems = {}};
+  material m{.length = models::problem_length,
+             .given = models::prompt_length,
+             .count = count,
+             .ids = {},
+             .problems = {},
+             .input = {}};
   philox rng(seed);
   for (index_t i = 0; i < count; ++i) {
     m.problems.push_back(models::make_problem(rng, models::split::test));
@@ -58,12 +68,23 @@ inline material problem_material(std::uint64_t seed, index_t count) {
 
 /// `count` windows spread evenly over the validation part of a text, or as many as there are without overlap.
 ///
-/// Throws    what models::text_corpus throws
+/// Throws    what models::text_corpus throws; value_error: fewer than two windows, which have no standard error
 inline material text_material(std::string const& path, int length, index_t count) {
+  auto const least = static_cast<std::uintmax_t>(20 * length),
+             size = std::filesystem::is_regular_file(path) ? std::filesystem::file_size(path) : least;
+  if (size < least)
+    throw value_error{message("basin: --text is ", models::quotation(path), ", which has ", size,
+                              " bytes; it must have at least ", least, ": two windows of ", length,
+                              " in its last tenth")};
   models::text_corpus const corpus(path, length);
   auto const part = corpus.validation();
   index_t const most = static_cast<index_t>(part.size()) / length;
-  material m{.length = length, .given = length / 2, .count = std::min(count, most), .ids = {}, .problems = {}};
+  material m{.length = length,
+             .given = length / 2,
+             .count = std::min(count, most),
+             .ids = {},
+             .problems = {},
+             .input = {path, models::fingerprint(corpus.training(), corpus.validation())}};
   m.ids.resize(static_cast<std::size_t>(m.count * length));
   for (index_t i = 0; i < m.count; ++i)
     models::copy_window(part, static_cast<std::size_t>(i * most / m.count * length), std::span(m.ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)));

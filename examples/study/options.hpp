@@ -8,6 +8,8 @@
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
 #include "basin/sinks/rule.hpp"
+#include "models/problems.hpp"
+#include "models/unmasking_options.hpp"
 
 namespace basin::study {
 
@@ -22,7 +24,7 @@ struct study_options {
   std::uint64_t problems = 11;  // seed of the held-out word problems
   index_t count = 100;          // problems, or windows of the text
   index_t draws = 3;            // random sets beside each set of sinks
-  int block = 8, steps = 0;     // of unmasking; 0 steps: one byte a step
+  models::unmasking_options unmask;
   sinks::epsilon_rule rule;
   std::uint64_t seed = 1;       // of random keys and random masks
   int threads = 0;              // 0: as OpenMP decides
@@ -35,17 +37,21 @@ struct study_options {
 
 inline constexpr index_t masked_counts[] = {1, 5, 10};
 
+/// The names of --scale.
+inline char const* name_of(sinks::scale unit) {
+  return unit == sinks::scale::column_sum ? "column_sum" : unit == sinks::scale::percent ? "percent" : "mean";
+}
+
+/// The rules that concern several options; each number's own interval stands beside its option in study.cpp.
+///
+/// Throws    value_error
 inline void validate(study_options const& o) {
-  auto const require = [](bool holds, char const* name, auto value, char const* rule) {
-    if (!holds) throw value_error{message("basin: --", name, " is ", value, "; it must be ", rule)};
-  };
-  if (o.device != "cpu" && o.device != "cuda") throw value_error{message("basin: --device is '", o.device, "'; it must be 'cpu' or 'cuda'")};
-  require(o.count >= 2 && o.count <= 100000, "count", o.count, "from 2 to 100000");
-  require(o.draws >= 1 && o.draws <= 1000, "draws", o.draws, "from 1 to 1000");
-  require(o.threads >= 0 && o.threads <= 4096, "threads", o.threads, "0 (as OpenMP decides) or the number of threads");
-  require(o.block >= 1, "block", o.block, "a divisor of the answer's length");
-  require(o.steps >= 0, "steps", o.steps, "0 (one byte a step) or a multiple of the number of blocks");
+  double const most = o.rule.unit == sinks::scale::percent ? 100 : 1;
+  if (o.rule.unit != sinks::scale::column_sum && o.rule.epsilon >= most)
+    throw value_error{message("basin: --epsilon is ", o.rule.epsilon, " with --scale ", name_of(o.rule.unit),
+                              "; it must be below ", most, ": no key receives more than that")};
   o.rule.validate();
+  if (!o.is_text()) (void)models::unmasking_of(o.unmask, models::prompt_length, models::answer_length);
 }
 
 }  // namespace basin::study

@@ -4,18 +4,14 @@
 
 #include <omp.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <map>
+#include <cstdint>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "models/command_line.hpp"
 #include "models/engine.hpp"
-#include "models/files.hpp"
+#include "models/program.hpp"
 #include "report/command.hpp"
 #include "report/page.hpp"
 #include "report/tell.hpp"
@@ -29,25 +25,69 @@
 namespace basin::study {
 namespace {
 
-void describe(CLI::App& app, study_options& o) {
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
-  app.add_option("--ar", o.ar, "checkpoint folder of the autoregressive model")->capture_default_str();
-  app.add_option("--mdlm", o.mdlm, "checkpoint folder of the masked diffusion model")->capture_default_str();
-  app.add_option("--problems", o.problems, "seed of the held-out word problems")->capture_default_str();
-  app.add_option("--count", o.count, "how many problems, or windows of the text")->capture_default_str();
-  app.add_option("--text", o.text, "judge by this text instead: nats per byte on its last tenth");
-  app.add_flag_callback("--retrain", [&o] { o.models = training::anew; }, "train both models anew first, as their checkpoints were");
-  app.add_option("--out", o.out, "folder for the report and the CSV files")->capture_default_str();
-  std::map<std::string, sinks::scale> const units{{"column_sum", sinks::scale::column_sum}, {"percent", sinks::scale::percent}, {"mean", sinks::scale::mean}};
-  app.add_option("--scale", o.rule.unit, "unit of the sink rule: column_sum, percent or mean")->transform(CLI::CheckedTransformer(units));
-  app.add_option("--epsilon", o.rule.epsilon, "a sink receives more than the mean of the others by this (default 3; for mean 0.03)");
-  app.add_option("--draws", o.draws, "random sets of keys beside each set of sinks")->capture_default_str();
-  app.add_option("--block", o.block, "bytes of a block of unmasking")->capture_default_str();
-  app.add_option("--steps", o.steps, "steps of unmasking; 0: one byte a step")->capture_default_str();
-  app.add_option("--seed", o.seed, "of the random keys and the random masks")->capture_default_str();
-  app.add_option("--threads", o.threads, "0: as OpenMP decides")->capture_default_str();
-  app.add_option("--device", o.device, "cpu, or cuda: an NVIDIA GPU; figures differ by rounding")->capture_default_str();
-  app.add_option("--plotly", o.plotly, "plotly.min.js, to be put into the report")->capture_default_str();
+using models::add_number, models::at_least, models::from_to;
+
+void describe_models(CLI::App& app, study_options& o) {
+  app.add_option("--ar", o.ar, "checkpoint folder of the autoregressive model")
+      ->type_name("FOLDER")
+      ->capture_default_str();
+  app.add_option("--mdlm", o.mdlm, "checkpoint folder of the masked diffusion model")
+      ->type_name("FOLDER")
+      ->capture_default_str();
+  auto* const problems = add_number(app, "--problems", o.problems, models::any_number<std::uint64_t>(),
+                                    "seed of the held-out word problems");
+  add_number(app, "--count", o.count, from_to<index_t>(2, 100000),
+             "how many problems, or windows of the text; a short text has fewer");
+  app.add_option("--text", o.text, "judge by this text instead of word problems: nats per byte on its last tenth")
+      ->type_name("FILE")
+      ->excludes(problems);
+  app.add_flag_callback(
+      "--retrain", [&o] { o.models = training::anew; },
+      "first train both models anew: with the options that their checkpoints record, or the usual ones of train for "
+      "other input; they go to retrained/ in the folder of --out");
+}
+
+void describe_questions(CLI::App& app, study_options& o) {
+  using sinks::scale;
+  models::add_choice<scale>(app, "--scale", o.rule.unit,
+                            {{name_of(scale::column_sum), scale::column_sum},
+                             {name_of(scale::percent), scale::percent},
+                             {name_of(scale::mean), scale::mean}},
+                            "unit in which the sink rule compares keys: column_sum (attention summed over queries), "
+                            "percent or mean (of the queries)");
+  add_number(
+      app, "--epsilon", o.rule.epsilon, at_least(0.0),
+      "a sink receives more than the mean of the other keys by this, in the unit of --scale; default for mean: 0.03");
+  add_number(app, "--draws", o.draws, from_to<index_t>(1, 1000), "random sets of keys beside each set of sinks");
+  models::add_number<int>(app, "--block", at_least(1),
+                          "diffusion model: bytes of a block, a divisor of those that are unmasked (24 of a problem, "
+                          "half a window of a text); default: the largest one up to 8",
+                          "", [&o](int n) { o.unmask.block = n; });
+  add_number(app, "--steps", o.unmask.steps, at_least(0),
+             "diffusion model: steps of unmasking, a multiple of the number of blocks; 0: one byte a step");
+  add_number(app, "--seed", o.seed, models::any_number<std::uint64_t>(), "of the random keys and the random masks");
+}
+
+void describe_run(CLI::App& app, study_options& o) {
+  app.add_option("--out", o.out, "folder for the report and the CSV files")->type_name("FOLDER")->capture_default_str();
+  add_number(app, "--threads", o.threads, from_to(0, 4096), "number of threads; 0: as OpenMP decides");
+  models::add_choice(app, "--device", o.device, {"cpu", "cuda"},
+                     "cpu, or cuda: an NVIDIA GPU; figures differ by rounding");
+  app.add_option("--plotly", o.plotly, "plotly.min.js, which draws the plots of the report")
+      ->type_name("FILE")
+      ->capture_default_str();
+}
+
+int work(study_options o, CLI::App const& app, std::string const& command) {
+  if (app.count("--scale") > 0 && app.count("--epsilon") == 0) o.rule.epsilon = sinks::usual_epsilon(o.rule.unit);
+  validate(o);
+  if (o.threads > 0) omp_set_num_threads(o.threads);
+  auto const f = o.device == "cuda" ? run_on_cuda(o, command) : run<models::host_engine<float>>(o, command);
+  write_tables(f, o.out);
+  auto const drawn = write_report(f, o.out / "report.html");
+  print_tables(f);
+  report::tell(f.in_words, drawn, o.plotly, o.out);
+  return models::exit_done;
 }
 
 }  // namespace
@@ -56,28 +96,14 @@ void describe(CLI::App& app, study_options& o) {
 int main(int argc, char** argv) {
   using namespace basin;
   study::study_options o;
-  CLI::App app{"Sinks and limits of an autoregressive and a masked diffusion model, side by side."};
-  study::describe(app, o);
-  try {
-    app.parse(argc, argv);
-    if (app.count("--scale") > 0 && app.count("--epsilon") == 0) o.rule.epsilon = sinks::usual_epsilon(o.rule.unit);
-    validate(o);
-    if (o.threads > 0) omp_set_num_threads(o.threads);
-    models::make_folder(o.out);
-    auto const command = report::command_of("examples/study.sh", argc, argv);
-    auto const f = o.device == "cuda" ? study::run_on_cuda(o, command) : study::run<models::host_engine<float>>(o, command);
-    study::write_tables(f, o.out);
-    auto const drawn = study::write_report(f, o.out / "report.html");
-    study::print_tables(f);
-    report::tell(f.in_words, drawn, o.plotly, o.out);
-    return 0;
-  } catch (CLI::ParseError const& what) {
-    return app.exit(what) == 0 ? 0 : 2;
-  } catch (study::interrupted const& what) {
-    std::fprintf(stderr, "study: %s\n", what.what());
-    return models::exit_code_of_interrupt();
-  } catch (std::exception const& what) {
-    std::fprintf(stderr, "study: %s\n", what.what());
-    return 1;
-  }
+  CLI::App app{
+      "Attention sinks and the limits of normalizers in an autoregressive and a masked diffusion model, side by side.\n"
+      "Without options it examines the two shipped models on 100 word problems."};
+  app.option_defaults()->multi_option_policy(
+      CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
+  study::describe_models(app, o);
+  study::describe_questions(app, o);
+  study::describe_run(app, o);
+  return models::run_program("study", app, argc, argv,
+                             [&] { return study::work(o, app, report::command_of("examples/study.sh", argc, argv)); });
 }

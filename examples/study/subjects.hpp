@@ -12,8 +12,12 @@
 
 #include "basin/core/error.hpp"
 #include "models/checkpoint.hpp"
+#include "models/files.hpp"
+#include "models/folder_lock.hpp"
 #include "models/interrupt.hpp"
+#include "models/program.hpp"
 #include "models/progress.hpp"
+#include "models/suitability.hpp"
 #include "study/material.hpp"
 #include "study/options.hpp"
 #include "train/options.hpp"
@@ -26,30 +30,23 @@ template <class Model>
 struct subject {
   Model model;
   nlohmann::ordered_json config;  // of its checkpoint
-  std::string origin;
+  std::filesystem::path origin;   // the folder
+  models::input_kind learned;
 
   index_t parameter_count() { return nn::parameter_count(model.parameters()); }
 };
 
-/// What is said of an interrupted study.
-struct interrupted : error {
-  using error::error;
-};
-
 /// The model of a checkpoint.
 ///
-/// Throws    file_error: no checkpoint, a damaged one, or one of the other objective
+/// Throws    file_error: no checkpoint, a damaged one, one of the other objective, or one that does not read bytes
 template <class Model>
 subject<Model> load_subject(std::filesystem::path const& folder, std::string const& objective) {
   auto saved = models::load_model(folder);
-  std::string const found = saved.config.value("objective", "");
-  if (found != objective)
-    throw file_error{message("basin: ", folder.string(), " holds a model of the objective '", found, "'; give one of '", objective,
-                             "', made by: train --objective ", objective)};
-  subject<Model> s{Model(models::architecture_of(saved.config)), std::move(saved.config), folder.string()};
-  models::read_weights(saved.tensors, s.model.parameters());
-  s.model.send();
-  return s;
+  models::require_objective(saved, objective, "--" + objective, folder);
+  models::require_bytes(saved);
+  auto model = models::restore<Model>(saved);
+  auto learned = models::trained_on(saved);
+  return {std::move(model), std::move(saved.config), folder, std::move(learned)};
 }
 
 /// The options to train a subject with: those of its checkpoint where there is one for the same kind of input, else the usual.
@@ -58,18 +55,22 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
   usual.objective = objective;
   usual.text = o.text;
   if (!std::filesystem::exists(folder / models::model_file)) return usual;
-  auto found = train::options_of(models::load_model(folder).config);
+  auto const saved = models::load_model(folder);
+  auto found = train::options_of(saved.config, saved.tensors.origin());
   if (found.text.empty() == o.is_text() || found.objective != objective) return usual;
   found.text = o.text;
   return found;
 }
 
-/// Trains a subject anew, and leaves its checkpoint in the folder `to`.
+/// Trains a subject anew, and leaves its checkpoint in the folder `to`, in place of that of an earlier run.
 ///
-/// Throws    interrupted, with what was learned so far saved; whatever training throws
+/// Throws    models::stopped_by_signal, with what was learned so far saved; whatever training throws
 template <class Trainer>
 nlohmann::ordered_json train_subject(train::run_options const& options, std::filesystem::path const& to) {
   train::run_data const data(options);
+  models::make_folder(to);
+  models::folder_lock const lock(to);
+  models::remove_unfinished(to, models::checkpoint_files);
   models::interrupt_guard const guard;                           // before the first OpenMP region: its threads inherit it
   Trainer run(options, data);
   models::progress bar("training " + options.objective, 0, options.steps);
@@ -81,7 +82,9 @@ nlohmann::ordered_json train_subject(train::run_options const& options, std::fil
   bool const cut = models::interrupted();
   auto const figures = cut ? nlohmann::ordered_json::object() : run.evaluate(train::short_look);
   run.save(to, "study --retrain");
-  if (cut) throw interrupted{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(), " has what was learned so far")};
+  if (cut)
+    throw models::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(),
+                                            " has what was learned so far; go on with: train --resume ", to.string())};
   return figures;
 }
 

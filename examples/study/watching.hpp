@@ -13,6 +13,7 @@
 
 #include "basin/sinks/rule.hpp"
 #include "basin/sinks/trajectory.hpp"
+#include "models/finite.hpp"
 #include "report/statistics.hpp"
 #include "study/key_masking.hpp"
 #include "study/material.hpp"
@@ -195,7 +196,7 @@ estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilo
     ids.insert(ids.end(), m.sequence(i).begin(), m.sequence(i).end() - 1);
     key_masking watch(model.config(), 1, m.length, i, Model::reach());
     models::pass const now{0, 1, m.length, m.length, ids};
-    model.forward(ids, 1, m.length, watch.adapt(now));
+    models::require_finite(model.forward(ids, 1, m.length, watch.adapt(now)), "the logits");
     watch.seen(now);
     gathering heads;
     for (int l = 0; l < model.config().layers; ++l)

@@ -3,7 +3,10 @@
 
 // What a training run is: its options, their rules, and how they are kept in a checkpoint.
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +14,9 @@
 
 #include "basin/core/error.hpp"
 #include "models/checkpoint.hpp"
+#include "models/config_entries.hpp"
+#include "models/interval.hpp"
+#include "models/plain_text.hpp"
 #include "models/problems.hpp"
 #include "models/text.hpp"
 #include "models/transformer_config.hpp"
@@ -28,9 +34,10 @@ struct run_options {
   float rope_base = 100;
   double learning_rate = 1e-3, weight_decay = 0.1;
   std::string schedule = "cosine";  // "cosine" | "wsd"
-  std::int64_t warmup = 100;
+  std::optional<std::int64_t> warmup = {};  // nothing: a tenth of the steps, at most 100
   std::uint64_t seed = 1;
 
+  std::int64_t warmup_steps() const { return warmup.value_or(std::min<std::int64_t>(100, steps / 10)); }
   bool operator==(run_options const&) const = default;
 };
 
@@ -39,65 +46,104 @@ inline models::transformer_config architecture(run_options const& o) {
           .hidden = o.hidden, .context = o.length, .rope_base = o.rope_base};
 }
 
-namespace detail {
-
-template <class T>
-void require_range(char const* name, T value, T least, T most) {
-  if (!(value >= least && value <= most))
-    throw value_error{message("basin: --", name, " is ", value, "; it must be from ", least, " to ", most)};
+/// The numbers of a run and their rules, one table for the command line, for checkpoints and for callers:
+/// see(name, number, interval, what it is), in the order of --help.
+template <class Options, class See>
+void for_each_number(Options& o, See see) {
+  using models::from_to, models::at_least;
+  see("problems", o.problems, models::any_number<std::uint64_t>(),
+      "learn word problems drawn from this seed (when there is no --text)");
+  see("steps", o.steps, from_to<std::int64_t>(1, 1'000'000'000), "steps of the optimizer");
+  see("batch", o.batch, from_to(1, 1 << 16), "sequences in a step");
+  see("length", o.length, from_to(2, 1 << 16), "bytes in a sequence; problems have 64");
+  see("dim", o.dim, from_to(1, 1 << 14), "width of the model: a multiple of 2 x heads");
+  see("layers", o.layers, from_to(1, 1 << 8), "layers");
+  see("heads", o.heads, from_to(1, 1 << 10), "query heads");
+  see("kv_heads", o.kv_heads, from_to(1, 1 << 10), "key and value heads; must divide --heads");
+  see("hidden", o.hidden, from_to(1, 1 << 16), "width of the SwiGLU layer");
+  see("rope_base", o.rope_base, from_to(1.0f, 1e9f), "base of the rotary frequencies; small for short sequences");
+  see("learning_rate", o.learning_rate, from_to(0.0, 10.0), "peak of the schedule");
+  see("weight_decay", o.weight_decay, from_to(0.0, 10.0), "of matrices");
+  see("seed", o.seed, models::any_number<std::uint64_t>(), "of the first weights, the order of the data and the masks");
 }
 
-inline void require_choice(char const* name, std::string const& value, std::string_view first, std::string_view second) {
-  if (value != first && value != second)
-    throw value_error{message("basin: --", name, " is '", value, "'; it must be '", first, "' or '", second, "'")};
+/// The name of an option for a number of the table: kv_heads is --kv-heads.
+inline std::string option_name(std::string_view name) {
+  std::string option = "--" + std::string(name);
+  std::ranges::replace(option, '_', '-');
+  return option;
+}
+
+namespace detail {
+
+inline void require_choice(char const* name, std::string const& value, std::initializer_list<std::string_view> names) {
+  if (std::ranges::find(names, value) == names.end())
+    throw value_error{
+        message("basin: --", name, " is ", models::quotation(value), "; it must be ", models::alternatives(names))};
 }
 
 }  // namespace detail
 
 /// Throws value_error for options that make no run.
 inline void validate(run_options const& o) {
-  detail::require_choice("objective", o.objective, "ar", "mdlm");
-  detail::require_choice("schedule", o.schedule, "cosine", "wsd");
-  detail::require_range<std::int64_t>("steps", o.steps, 1, 1'000'000'000);
-  detail::require_range("batch", o.batch, 1, 1 << 16);
-  detail::require_range("length", o.length, 2, 1 << 16);
-  detail::require_range("dim", o.dim, 1, 1 << 14);
-  detail::require_range("layers", o.layers, 1, 1 << 8);
-  detail::require_range("heads", o.heads, 1, 1 << 10);
-  detail::require_range("kv-heads", o.kv_heads, 1, 1 << 10);
-  detail::require_range("hidden", o.hidden, 1, 1 << 16);
-  detail::require_range("rope-base", o.rope_base, 1.0f, 1e9f);
-  detail::require_range("learning-rate", o.learning_rate, 0.0, 10.0);
-  detail::require_range("weight-decay", o.weight_decay, 0.0, 10.0);
-  detail::require_range<std::int64_t>("warmup", o.warmup, 0, o.steps);
+  detail::require_choice("objective", o.objective, {"ar", "mdlm"});
+  detail::require_choice("schedule", o.schedule, {"cosine", "wsd"});
+  for_each_number(o, [](char const* name, auto value, auto const& allowed, char const*) {
+    if (!allowed.has(value))
+      throw value_error{message("basin: ", option_name(name), " is ", value, "; it must be ", allowed.rule())};
+  });
+  if (o.warmup_steps() < 0 || o.warmup_steps() > o.steps)
+    throw value_error{message("basin: --warmup is ", o.warmup_steps(),
+                              "; it must be a whole number from 0 to the number of steps, ", o.steps)};
   if (o.text.empty() && o.length != models::problem_length)
     throw value_error{message("basin: --length is ", o.length, "; word problems have ", models::problem_length, ": leave it out")};
   models::validate(architecture(o));
 }
 
 inline nlohmann::ordered_json to_json(run_options const& o) {
-  return {{"text", o.text}, {"problems", o.problems}, {"steps", o.steps}, {"batch", o.batch}, {"length", o.length},
-          {"learning_rate", o.learning_rate}, {"weight_decay", o.weight_decay}, {"schedule", o.schedule}, {"warmup", o.warmup},
+  return {{"text", o.text},
+          {"problems", o.problems},
+          {"steps", o.steps},
+          {"batch", o.batch},
+          {"length", o.length},
+          {"learning_rate", o.learning_rate},
+          {"weight_decay", o.weight_decay},
+          {"schedule", o.schedule},
+          {"warmup", o.warmup_steps()},
           {"seed", o.seed}};
 }
 
-/// The options of the run that wrote a checkpoint.
+/// The options of the run that wrote a checkpoint; `file` is for messages.
 ///
-/// Throws    file_error or value_error: a configuration that is damaged
-inline run_options options_of(nlohmann::ordered_json const& config) {
-  auto const c = models::architecture_of(config);
+/// Throws    file_error: an entry that is missing or breaks its rule, or entries that make no run
+inline run_options options_of(nlohmann::ordered_json const& config, std::string const& file = "the checkpoint") {
+  models::config_entries const all{config, file};
+  auto const c = models::architecture_of(config, file);
+  auto const training = all.section("training");
+  run_options o{.objective = all.choice("objective", {"ar", "mdlm"}),
+                .text = training.text("text"),
+                .dim = c.dim,
+                .layers = c.layers,
+                .heads = c.heads,
+                .kv_heads = c.kv_heads,
+                .hidden = c.hidden,
+                .rope_base = c.rope_base,
+                .schedule = training.choice("schedule", {"cosine", "wsd"})};
+  auto const sizes = models::architecture_json(c);
+  for_each_number(o, [&](char const* name, auto& value, auto const& allowed, char const*) {
+    if (!sizes.contains(name)) value = training.number(name, allowed);
+  });
+  o.warmup = training.number("warmup", models::from_to<std::int64_t>(0, o.steps));
+  if (architecture(o) != c)
+    throw file_error{message("basin: ", file,
+                             ": its architecture is not one that train makes; make the checkpoint again with train")};
   try {
-    auto const& t = config.at("training");
-    run_options o{.objective = config.at("objective"), .text = t.at("text"), .problems = t.at("problems"), .steps = t.at("steps"),
-                  .batch = t.at("batch"), .length = t.at("length"), .dim = c.dim, .layers = c.layers, .heads = c.heads,
-                  .kv_heads = c.kv_heads, .hidden = c.hidden, .rope_base = c.rope_base, .learning_rate = t.at("learning_rate"),
-                  .weight_decay = t.at("weight_decay"), .schedule = t.at("schedule"), .warmup = t.at("warmup"), .seed = t.at("seed")};
     validate(o);
-    if (architecture(o) != c) throw file_error{"basin: the checkpoint's architecture is not one that train makes"};
-    return o;
-  } catch (nlohmann::json::exception const& why) {
-    throw file_error{message("basin: the checkpoint's configuration is damaged: ", why.what())};
+  } catch (value_error const& why) {
+    throw file_error{message("basin: ", file, ": its configuration makes no run (", why.what(),
+                             "); make the checkpoint again with train")};
   }
+  return o;
 }
 
 }  // namespace basin::train

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A session of training: a run begun or gone on with, told about, saved, and stopped by Ctrl-C; on whatever engine.
+// A session of training: a run begun or gone on with, reported, saved, and stopped by Ctrl-C; on whatever engine.
 
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "basin/core/error.hpp"
 #include "models/checkpoint.hpp"
 #include "models/files.hpp"
+#include "models/folder_lock.hpp"
 #include "models/interrupt.hpp"
+#include "models/plain_text.hpp"
 #include "models/progress.hpp"
 #include "train/data.hpp"
 #include "train/options.hpp"
@@ -24,7 +28,10 @@ namespace basin::train {
 
 /// What decides where and how a run is done, and not what comes out of it but for rounding.
 struct session {
+  enum class existing { refuse, overwrite };
+
   std::filesystem::path out, resume;
+  existing other_run = existing::refuse;  // what to do with a run that `out` holds and that is not resumed
   std::int64_t evaluate_every = 500;
   int threads = 0;
   std::string device = "cpu";          // "cpu" | "cuda"
@@ -68,36 +75,87 @@ int train(Trainer& trainer, session const& use) {
     std::fflush(stdout);
   }
   bar.clear();
-  if (trainer.steps_done() == steps) return std::printf("wrote %s\n", use.out.c_str()), 0;
+  if (trainer.steps_done() == steps) return std::printf("wrote %s\n", models::printable(use.out.string()).c_str()), 0;
   if (trainer.steps_done() > first) trainer.save(use.out, use.command);
-  std::fprintf(stderr, "train: interrupted at step %lld of %lld; go on with: train --resume %s\n",
-               static_cast<long long>(trainer.steps_done()), static_cast<long long>(steps), use.out.c_str());
-  return models::exit_code_of_interrupt();
+  throw models::stopped_by_signal{message("interrupted at step ", trainer.steps_done(), " of ", steps,
+                                          "; go on with: train --resume ", use.out.string())};
 }
 
-/// Fails before any work is done where a checkpoint could not be written later.
-inline void require_writable(std::filesystem::path const& folder) {
-  models::make_folder(folder);
-  models::staged_file const probe{folder / models::config_file};
+/// Refuses to write over a run that is not the one to be resumed.
+inline void require_free(session const& use) {
+  std::error_code absent;
+  bool const resumed = !use.resume.empty() && std::filesystem::equivalent(use.out, use.resume, absent);
+  if (resumed || use.other_run == session::existing::overwrite) return;
+  if (auto const found = models::run_in(use.out); !found.empty())
+    throw value_error{message("basin: --out is ", models::quotation(use.out.string()), ", which holds ", found,
+                              "; go on with it by --resume, replace it by --overwrite, or choose another folder")};
 }
+
+/// A folder that is there while this lives, and goes again if it was made for this and nothing came into it.
+class made_folder {
+ public:
+  explicit made_folder(std::filesystem::path wanted) : path(std::move(wanted)), found(std::filesystem::exists(path)) {
+    models::make_folder(path);
+  }
+  made_folder(made_folder const&) = delete;
+  made_folder& operator=(made_folder const&) = delete;
+  ~made_folder() {
+    std::error_code not_empty;
+    if (!found) std::filesystem::remove(path, not_empty);
+  }
+
+ private:
+  std::filesystem::path path;
+  bool found;
+};
+
+/// The folder of a run, taken before any work is done: what would keep a checkpoint from being written later is
+/// refused.
+class run_folder {
+ public:
+  explicit run_folder(session const& use) : folder(use.out), lock(use.out) {
+    require_free(use);
+    models::remove_unfinished(use.out, models::checkpoint_files);
+    models::staged_file const probe{use.out / models::config_file};
+  }
+
+ private:
+  made_folder folder;
+  models::folder_lock lock;
+};
 
 template <class Trainer>
 int start(run_options const& options, session const& use) {
   validate(options);
   run_data const data{options};
-  require_writable(use.out);
+  run_folder const taken{use};
   Trainer trainer{options, data};
   return train(trainer, use);
 }
 
-template <class Trainer>
-int resume(run_options const& options, models::checkpoint const& saved, session const& use) {
-  run_data const data{options};
-  Trainer trainer{options, data, saved};
-  if (trainer.steps_done() >= options.steps)
-    throw value_error{message("basin: ", use.resume.string(), " has done ", trainer.steps_done(), " of ", options.steps,
+/// The options of the run in a checkpoint, with what the session changes of them.
+inline run_options resumed_options(models::checkpoint const& saved, session const& use) {
+  auto const& file = saved.tensors.origin();
+  auto options = options_of(saved.config, file);
+  if (use.text) options.text = *use.text;
+  if (use.steps) options.steps = *use.steps;
+  auto const done = models::config_entries{saved.config, file}.number("step", models::at_least<std::int64_t>(1));
+  if (done >= options.steps)
+    throw value_error{message("basin: ", use.resume.string(), " has done ", done, " of ", options.steps,
                               " steps; give a larger --steps to go on")};
-  require_writable(use.out);
+  validate(options);
+  return options;
+}
+
+template <class Trainer>
+int resume(run_options const& options, session const& use) {
+  run_data const data{options};
+  run_folder const taken{use};
+  auto const saved = models::load_training(use.resume);          // again: from here on no other process replaces it
+  if (resumed_options(saved, use) != options)
+    throw value_error{
+        message("basin: ", use.resume.string(), " was replaced by another run just now; give the command again")};
+  Trainer trainer{options, data, saved};
   return train(trainer, use);
 }
 
@@ -105,19 +163,19 @@ int resume(run_options const& options, models::checkpoint const& saved, session 
 
 /// The whole session; the exit code of the program.
 ///
-/// Throws    basin::error
+/// Throws    basin::error; models::stopped_by_signal, with what was learned so far saved
 template <class Engine>
 int run(run_options options, session use) {
   using autoregressive = typename trainers<Engine>::autoregressive;
   using diffusion = typename trainers<Engine>::diffusion;
   if (use.resume.empty()) return options.objective == "ar" ? detail::start<autoregressive>(options, use) : detail::start<diffusion>(options, use);
   auto const saved = models::load_training(use.resume);
-  options = options_of(saved.config);
-  if (use.text) options.text = *use.text;
-  if (use.steps) options.steps = *use.steps;
-  else use.command = saved.config.value("command", use.command);  // the same run, so the same bits and the same words
-  validate(options);
-  return options.objective == "ar" ? detail::resume<autoregressive>(options, saved, use) : detail::resume<diffusion>(options, saved, use);
+  options = detail::resumed_options(saved, use);
+  if (!use.steps)
+    use.command = models::config_entries{saved.config, saved.tensors.origin()}.text(
+        "command");  // the same run, so the same bits and the same words
+  return options.objective == "ar" ? detail::resume<autoregressive>(options, use)
+                                   : detail::resume<diffusion>(options, use);
 }
 
 /// run() on a GPU: on_cuda.cpp, or without_cuda.cpp where the program is built without CUDA.

@@ -4,23 +4,24 @@
 
 #include <omp.h>
 
-#include <cstdio>
-#include <exception>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
-#include "basin/core/error.hpp"
+#include "models/command_line.hpp"
 #include "models/engine.hpp"
 #include "models/interrupt.hpp"
+#include "models/program.hpp"
 #include "train/options.hpp"
 #include "train/session.hpp"
 
 namespace {
 
 using basin::train::run_options, basin::train::session;
+namespace models = basin::models;
 
 /// The command that made a checkpoint, as it can be typed again.
 std::string command_of(int argc, char const* const* argv) {
@@ -38,32 +39,32 @@ class command_line {
  public:
   command_line() {
     app.option_defaults()->always_capture_default();
-    add("--objective", run.objective, "ar (next token) or mdlm (masked diffusion)");
-    add("--text", run.text, "learn the bytes of this file: nine tenths train, the last tenth validates");
-    add("--problems", run.problems, "learn word problems drawn from this seed (when there is no --text)");
-    add("--steps", run.steps, "steps of the optimizer");
-    add("--batch", run.batch, "sequences in a step");
-    add("--length", run.length, "bytes in a sequence; problems have 64");
-    add("--dim", run.dim, "width of the model");
-    add("--layers", run.layers, "layers");
-    add("--heads", run.heads, "query heads; dim must be an even multiple");
-    add("--kv-heads", run.kv_heads, "key and value heads; must divide --heads");
-    add("--hidden", run.hidden, "width of the SwiGLU layer");
-    add("--rope-base", run.rope_base, "base of the rotary frequencies; small for short sequences");
-    add("--learning-rate", run.learning_rate, "peak of the schedule");
-    add("--schedule", run.schedule, "cosine, or wsd: level, and straight down in the last fifth");
-    add("--warmup", run.warmup, "steps of linear warm-up");
-    add("--weight-decay", run.weight_decay, "of matrices");
-    add("--seed", run.seed, "of the first weights, the order of the data and the masks");
+    keep(models::add_choice(app, "--objective", run.objective, {"ar", "mdlm"},
+                            "ar (next token) or mdlm (masked diffusion)"));
+    keep(app.add_option("--text", run.text,
+                        "learn the bytes of this file: nine tenths train, the last tenth validates"));
+    basin::train::for_each_number(run, [&](char const* name, auto& value, auto const& allowed, char const* what) {
+      keep(models::add_number(app, basin::train::option_name(name), value, allowed, what));
+    });
+    keep(models::add_choice(app, "--schedule", run.schedule, {"cosine", "wsd"},
+                            "cosine, or wsd: level, and straight down in the last fifth"));
+    keep(models::add_number<std::int64_t>(app, "--warmup", models::at_least<std::int64_t>(0), "steps of linear warm-up",
+                                          "a tenth of --steps, at most 100",
+                                          [this](std::int64_t steps) { run.warmup = steps; }));
     app.add_option("--out", use.out, "folder of the checkpoint; with --resume, that of the run");
     app.add_option("--resume", use.resume, "go on from the checkpoint in this folder, with its options");
-    app.add_option("--evaluate-every", use.evaluate_every, "steps between evaluations, each followed by a checkpoint")->check(CLI::PositiveNumber);
-    app.add_option("--threads", use.threads, "threads; 0: as OpenMP chooses. The result does not depend on it")->check(CLI::Range(0, 1024));
-    app.add_option("--device", use.device, "cpu, or cuda: an NVIDIA GPU; results differ by rounding");
+    app.add_flag_callback(
+        "--overwrite", [this] { use.other_run = session::existing::overwrite; }, "replace the run that --out holds");
+    models::add_number(app, "--evaluate-every", use.evaluate_every, models::at_least<std::int64_t>(1),
+                       "steps between evaluations, each followed by a checkpoint");
+    models::add_number(app, "--threads", use.threads, models::from_to(0, 1024),
+                       "threads; 0: as OpenMP chooses. The result does not depend on it");
+    models::add_choice(app, "--device", use.device, {"cpu", "cuda"},
+                       "cpu, or cuda: an NVIDIA GPU; results differ by rounding");
   }
 
-  void parse(int argc, char** argv) {
-    app.parse(argc, argv);
+  /// Checks what the options mean together, once they are parsed.
+  void finish() {
     if (use.out.empty()) use.out = use.resume;
     if (use.out.empty()) throw CLI::RequiredError("--out");
     for (CLI::Option const* const option : of_run) {
@@ -84,38 +85,24 @@ class command_line {
   session use;
 
  private:
-  template <class T>
-  void add(char const* name, T& value, char const* what) {
-    of_run.push_back(app.add_option(name, value, what));
-  }
+  void keep(CLI::Option const* option) { of_run.push_back(option); }
   std::vector<CLI::Option const*> of_run;
 };
 
 int run(command_line& line) {
-  basin::models::interrupt_guard const guard;
+  models::interrupt_guard const guard;
   if (line.use.threads > 0) omp_set_num_threads(line.use.threads);
-  basin::train::detail::require_choice("device", line.use.device, "cpu", "cuda");
-  return line.use.device == "cuda" ? basin::train::run_on_cuda(line.run, line.use) : basin::train::run<basin::models::host_engine<float>>(line.run, line.use);
+  return line.use.device == "cuda" ? basin::train::run_on_cuda(line.run, line.use)
+                                   : basin::train::run<models::host_engine<float>>(line.run, line.use);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   command_line line;
-  try {
-    line.parse(argc, argv);
+  return models::run_program("train", line.app, argc, argv, [&] {
+    line.finish();
     line.use.command = command_of(argc, argv);
     return run(line);
-  } catch (CLI::ParseError const& what) {
-    return line.app.exit(what) == 0 ? 0 : 2;
-  } catch (basin::error const& what) {
-    std::fprintf(stderr, "train: %s\n", what.what());
-    return 2;
-  } catch (nlohmann::json::exception const& what) {
-    std::fprintf(stderr, "train: basin: the checkpoint's configuration is damaged: %s\n", what.what());
-    return 2;
-  } catch (std::exception const& what) {
-    std::fprintf(stderr, "train: %s\n", what.what());
-    return 1;
-  }
+  });
 }

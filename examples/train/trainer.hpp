@@ -23,8 +23,10 @@
 #include "basin/mask/causal.hpp"
 #include "basin/nn/schedule.hpp"
 #include "models/checkpoint.hpp"
+#include "models/config_entries.hpp"
 #include "models/likelihood.hpp"
 #include "models/objectives.hpp"
+#include "models/recorded_policies.hpp"
 #include "models/transformer.hpp"
 #include "train/data.hpp"
 #include "train/evaluate.hpp"
@@ -57,12 +59,15 @@ inline constexpr int objective_id<models::masked_diffusion> = models::mask_id;
 /// The learning rate of a step, counted from 0: to a twentieth of the peak, over the whole run or ("wsd") its last fifth.
 inline double learning_rate(run_options const& o, std::int64_t step) {
   double const last = o.learning_rate / 20;
-  if (o.schedule == "cosine") return nn::warmup_cosine{.peak = o.learning_rate, .last = last, .warmup = o.warmup, .total = o.steps}(step);
-  std::int64_t const decay = std::min(o.steps - o.warmup, o.steps / 5);
-  return nn::warmup_stable_decay{.peak = o.learning_rate, .last = last, .warmup = o.warmup, .decay = decay, .total = o.steps}(step);
+  if (o.schedule == "cosine")
+    return nn::warmup_cosine{.peak = o.learning_rate, .last = last, .warmup = o.warmup_steps(), .total = o.steps}(step);
+  std::int64_t const decay = std::min(o.steps - o.warmup_steps(), o.steps / 5);
+  return nn::warmup_stable_decay{
+      .peak = o.learning_rate, .last = last, .warmup = o.warmup_steps(), .decay = decay, .total = o.steps}(step);
 }
 
-/// A run in progress. Model: a transformer; Objective: what it learns (models/objectives.hpp).
+/// A run in progress. Model: a transformer; Objective: what it learns (models/objectives.hpp). The attention of all
+/// layers is `use`; its policies are recorded in the checkpoints (models/recorded_policies.hpp).
 ///
 /// State     all of it is in save(): N steps give the same bits as some, save, resume and the rest
 /// Edges     its process flushes subnormal numbers to zero, from the first run on
@@ -71,8 +76,14 @@ inline double learning_rate(run_options const& o, std::int64_t step) {
 template <class Model, class Objective>
 class trainer {
  public:
-  trainer(run_options options, run_data const& from)
-      : o(std::move(options)), data(from), net(architecture(o), o.seed), objective{objective_id<Objective>} {
+  using attention_type = typename Model::attention_type;
+
+  trainer(run_options options, run_data const& from, attention_type use = {})
+      : o(std::move(options)),
+        data(from),
+        policies(models::layer_record(use)),
+        net(architecture(o), o.seed, use),
+        objective{objective_id<Objective>} {
     flush_subnormals();
     auto const words = philox::words(o.seed, o.problems);
     state.data = philox{(std::uint64_t{words[0]} << 32) | words[1]};
@@ -80,10 +91,20 @@ class trainer {
   }
 
   /// Goes on from load_training().
-  trainer(run_options options, run_data const& from, models::checkpoint const& saved) : trainer(std::move(options), from) {
-    if (saved.config.value("fingerprint", std::uint64_t{0}) != data.fingerprint())
-      throw value_error{message("basin: the text ", o.text, " is not the one this run began with; resume with the same text")};
+  trainer(run_options options, run_data const& from, models::checkpoint const& saved, attention_type use = {})
+      : trainer(std::move(options), from, use) {
+    auto const& file = saved.tensors.origin();
+    models::config_entries const entries{saved.config, file};
+    models::require_attention(models::trained_attention(saved.config, file),
+                              models::attention_record(policies, o.layers), file);
+    if (entries.number("fingerprint", models::any_number<std::uint64_t>()) != data.fingerprint())
+      throw value_error{message("basin: the text ", o.text, " is not the one that the run of ", file,
+                                " began with; resume with the same text")};
     state = models::read_training(saved.tensors, net.parameters());
+    if (entries.number("step", models::at_least<std::int64_t>(1)) != state.step)
+      throw file_error{message(
+          "basin: ", file,
+          ": its configuration and its state are of different steps; use another checkpoint of the run")};
     net.send();
     moments = net.engine().from_host(state.moments);
     last_figures = saved.config.value("figures", nlohmann::ordered_json::object());
@@ -120,9 +141,16 @@ class trainer {
   }
 
   void save(std::filesystem::path const& folder, std::string const& command) {
-    nlohmann::ordered_json const config{{"format", models::checkpoint_format}, {"objective", o.objective}, {"tokenizer", "bytes"},
-                                        {"architecture", models::architecture_json(architecture(o))}, {"training", to_json(o)},
-                                        {"fingerprint", data.fingerprint()}, {"step", state.step}, {"command", command}, {"figures", last_figures}};
+    nlohmann::ordered_json const config{{"format", models::checkpoint_format},
+                                        {"objective", o.objective},
+                                        {"tokenizer", "bytes"},
+                                        {"architecture", models::architecture_json(architecture(o))},
+                                        {"attention", models::attention_record(policies, o.layers)},
+                                        {"training", to_json(o)},
+                                        {"fingerprint", data.fingerprint()},
+                                        {"step", state.step},
+                                        {"command", command},
+                                        {"figures", last_figures}};
     net.fetch();
     state.moments = net.engine().to_host(moments);
     models::save_checkpoint(folder, config, net.parameters(), state);
@@ -135,6 +163,7 @@ class trainer {
  private:
   run_options o;
   run_data const& data;
+  nlohmann::ordered_json policies;  // of every layer
   Model net;
   models::training_state state;  // its moments as of the last load or save
   typename Model::moments moments;

@@ -23,12 +23,16 @@ TEST_CASE("normalizers are chosen by name, in the order asked for", "[unit][limi
 }
 
 TEST_CASE("lists are read as they are written", "[unit][limits]") {
-  CHECK(comma_list<index_t>("--x", "1,20,300") == std::vector<index_t>{1, 20, 300});
-  CHECK(comma_list<double>("--x", "1e-3,10") == std::vector<double>{1e-3, 10});
-  CHECK(comma_list<std::string>("--x", "a,b c") == std::vector<std::string>{"a", "b c"});
+  models::interval<index_t> const whole{1, 300};
+  CHECK(comma_list<index_t>("--x", "1,20,300", whole) == std::vector<index_t>{1, 20, 300});
+  CHECK(comma_list<double>("--x", "1e-3,10", {1e-3, 10}) == std::vector<double>{1e-3, 10});
+  CHECK(comma_names("--x", "a,b c") == std::vector<std::string>{"a", "b c"});
   CHECK(comma_text(std::vector<double>{0.5, 10}) == "0.5,10");
-  for (char const* const wrong : {"", "1,", "1,,2", "1;2", "1 2", "1.5", "x"}) CHECK_THROWS_AS(comma_list<index_t>("--x", wrong), value_error);
-  CHECK_THROWS_AS(comma_list<std::string>("--x", "a,"), value_error);
+  for (char const* const wrong : {"", "1,", "1,,2", "1;2", "1 2", "1.5", "x", "0", "301", "-1", "99999999999999999999"})
+    CHECK_THROWS_AS(comma_list<index_t>("--x", wrong, whole), value_error);
+  for (char const* const wrong : {"nan", "inf", "1e400", "1e-4"})
+    CHECK_THROWS_AS(comma_list<double>("--x", wrong, {1e-3, 10}), value_error);
+  CHECK_THROWS_AS(comma_names("--x", "a,"), value_error);
 }
 
 TEST_CASE("options that make no figures are refused", "[unit][limits]") {

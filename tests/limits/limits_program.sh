@@ -35,15 +35,74 @@ for kind in token hidden value; do "$limits" "${small[@]}" "${few[@]}" --embeddi
 head -c 300 /dev/urandom | base64 -w 60 >text
 "$limits" --random-model 1,2,16 "${few[@]}" --text text >/dev/null
 
-refuses "No such file" "$limits" --model nowhere --lengths 8
+"$limits" "${small[@]}" "${few[@]}" --text text >/dev/null 2>errors
+[[ $(cat errors) == "limits: The model in 'ar' was trained on word problems and here reads the text 'text'"* ]] ||
+  fail "input that the model was not trained on: $(cat errors)"
+grep -q "The model in 'ar' was trained on word problems" few/report.html || fail "the report does not name the input"
+for one in "--lengths 8" "--lengths 8,41 --normalizers softpick,softmax --selected 40" \
+  "--lengths 8,16 --ks --critical-rows 2 --normalizers relu,softmax"; do
+  "$limits" "${small[@]}" $one --out few >said
+  ! sed -n '/^Lemma 1: from/,$p' said | grep 'undefined\|nan ' || fail "words of $one"
+done
+
 "$train" --objective mdlm --out mdlm "${size[@]}" >/dev/null
-refuses "objective 'mdlm'" "$limits" --model mdlm --lengths 8
-refuses "'sotfmax', which is not in the list" "$limits" "${small[@]}" --normalizers sotfmax
-refuses "twice" "$limits" "${small[@]}" --normalizers softmax,softmax
-refuses "need 999" "$limits" "${small[@]}" --text text --lengths 1000
-refuses "--lengths has '8x', which is no whole number" "$limits" "${small[@]}" --lengths 8x
-refuses "numbers must rise" "$limits" "${small[@]}" --lengths 16,8
-refuses "--every is 0" "$limits" "${small[@]}" --every 0
-refuses "three numbers" "$limits" --random-model 1,2
-refuses "even multiple" "$limits" --random-model 1,2,15 --lengths 8
-refuses "nothing is left outside" "$limits" "${small[@]}" --fixed-top 40
+refuses_each "$limits" "${small[@]}" --out refused <<'TABLE'
+--model nowhere | nowhere/model.safetensors: No such file
+--model mdlm | --model is 'mdlm', which holds a model of the objective 'mdlm'; it must be 'ar'
+--normalizers sotfmax | 'sotfmax', which is not in the list
+--normalizers softmax,softmax | twice
+--normalizers softmax, | --normalizers has an empty name
+--text text --lengths 1000 | need 999
+--text nowhere | cannot read nowhere
+--text text --problems 3 | excludes
+--offset 3 | requires
+--offset -1 --text text | --offset is '-1'
+--critical-rows 3 | requires
+--lengths 8x | --lengths is '8x'; it must be a whole number from 2 to 32768
+--lengths 16,8 | --lengths has 8 after 16; its numbers must rise
+--lengths 1 | --lengths is '1'
+--lengths 8,99999 | --lengths is '99999'
+--lengths , | --lengths is ''
+--top 0 | --top is '0'
+--selected -1 | --selected is '-1'
+--temperatures nan | --temperatures is 'nan'
+--temperatures 0 | --temperatures is '0'; it must be a finite number from
+--epsilons -1 | --epsilons is '-1'
+--epsilons inf | --epsilons is 'inf'
+--fixed-top 0 | --fixed-top is '0'
+--fixed-top 40 | --fixed-top is 40; it must be below 40
+--every 0 | --every is '0'
+--exact-rows -1 | --exact-rows is '-1'
+--exact-draws 1 | --exact-draws is '1'
+--sensitivity-rows 0 | --sensitivity-rows is '0'
+--critical-rows 0 --ks | --critical-rows is '0'
+--embeddings hiden | --embeddings is 'hiden'; it must be 'token', 'hidden' or 'value'
+--seed -1 | --seed is '-1'
+--problems 1.5 | --problems is '1.5'
+--threads 5000 | --threads is '5000'
+--random-model 1,2,16 | excludes
+--out text | cannot make the folder text
+--unknown | --unknown
+TABLE
+refuses_each "$limits" --lengths 8 --out refused <<'TABLE'
+--random-model 1,2 | --random-model is 1,2; it must have three numbers: layers,heads,dim
+--random-model 1,2,15 | --random-model is 1,2,15; its dim, 15, must be a multiple of 2 x heads = 4
+--random-model 0,2,16 | --random-model is '0'
+--random-model 16384,1,16384 | choose smaller sizes
+TABLE
+
+spoil() { rm -rf spoiled && cp -r ar spoiled && edit_checkpoint spoiled "$@"; }
+spoil weight layers.1.attention.key.weight 1 -inf
+refuses "tensor 'layers.1.attention.key.weight' is -inf" "$limits" "${small[@]}" --model spoiled --out refused
+mkdir broken
+spoil weight layers.1.attention.key.weight 16 3e38
+refuses "in the keys of layer 1; all must be finite" "$limits" "${small[@]}" --model spoiled --out broken
+spoil config attention.0.normalizer.name '"entmax15"'
+refuses "layer 0 was trained with the normalizer 'entmax15" "$limits" "${small[@]}" --model spoiled --out refused
+spoil config architecture.vocabulary 100
+refuses "vocabulary" "$limits" "${small[@]}" --model spoiled --out refused
+
+needs_output "$limits" --list
+needs_output "$limits" --help
+needs_output "$limits" "${small[@]}" "${few[@]}"
+lines_fit 40 "$limits" "${small[@]}" "${few[@]}"

@@ -67,7 +67,7 @@ struct by_hand {
   vectors x;                                                     // token embeddings on the unit sphere
   std::vector<std::vector<vectors>> q, k;
 
-  explicit by_hand(limits_options const& o) : s(subject_of(o)), tokens(tokens_of(o)) {
+  explicit by_hand(limits_options const& o) : s(subject_of(o)), tokens(material_of(o).tokens) {
     read_text(s, tokens, [&](layer_shown const& at) { q.push_back(heads_of(at.q)), k.push_back(heads_of(at.k)); });
     for (auto& p : s.model.parameters())
       if (p.name == "embedding.weight")

@@ -38,6 +38,13 @@ struct two_tensors {
   std::vector<float> a, b, gradient_a = std::vector<float>(4), gradient_b = std::vector<float>(1);
 };
 
+models::checkpoint model_in(std::filesystem::path const& folder) {
+  return models::open_checkpoint(folder / models::model_file);
+}
+models::checkpoint training_in(std::filesystem::path const& folder) {
+  return models::open_checkpoint(folder / models::training_file);
+}
+
 void save(std::filesystem::path const& folder, two_tensors& model) {
   models::save_checkpoint(folder, {{"objective", "ar"}, {"first", model.a[0]}}, model.parameters(), model.state());
 }
@@ -48,12 +55,12 @@ TEST_CASE("a checkpoint gives back every bit of the weights and of the run", "[u
   scratch const folder;
   two_tensors saved{5}, loaded{0}, resumed{0};
   save(folder / "c", saved);
-  auto const model = models::load_model(folder / "c");
+  auto const model = model_in(folder / "c");
   models::read_weights(model.tensors, loaded.parameters());
   REQUIRE(loaded.a == saved.a);
   REQUIRE(loaded.b == saved.b);
   REQUIRE(model.config["objective"] == "ar");
-  auto const training = models::load_training(folder / "c");
+  auto const training = training_in(folder / "c");
   auto const state = models::read_training(training.tensors, resumed.parameters());
   REQUIRE(resumed.a == saved.a);
   REQUIRE(resumed.b == saved.b);
@@ -72,7 +79,7 @@ TEST_CASE("saving again replaces all files, and nothing else stays in the folder
   two_tensors first{5}, second{6}, loaded{0};
   save(folder / "c", first);
   save(folder / "c", second);
-  models::read_weights(models::load_model(folder / "c").tensors, loaded.parameters());
+  models::read_weights(model_in(folder / "c").tensors, loaded.parameters());
   REQUIRE(loaded.a == second.a);
   REQUIRE(basin_test::files_in(folder / "c") == 3);
 }
@@ -103,10 +110,10 @@ TEST_CASE("after a crash between two renames each file is still of one step", "[
   std::filesystem::copy_file(folder / "new/training.safetensors", folder / "c/training.safetensors");
   std::filesystem::copy_file(folder / "old/model.safetensors", folder / "c/model.safetensors");
   std::filesystem::copy_file(folder / "old/config.json", folder / "c/config.json");
-  auto const model = models::load_model(folder / "c");
+  auto const model = model_in(folder / "c");
   models::read_weights(model.tensors, loaded.parameters());
   REQUIRE((loaded.a == first.a && model.config["first"] == 5));
-  auto const training = models::load_training(folder / "c");
+  auto const training = training_in(folder / "c");
   models::read_training(training.tensors, resumed.parameters());
   REQUIRE((resumed.a == second.a && training.config["first"] == 6));
 }
@@ -116,8 +123,8 @@ TEST_CASE("a checkpoint of another model is refused and the weights stay", "[uni
   two_tensors saved{5}, loaded{1};
   auto const before = loaded.a;
   save(folder / "c", saved);
-  auto const model = models::load_model(folder / "c");
-  auto const training = models::load_training(folder / "c");
+  auto const model = model_in(folder / "c");
+  auto const training = training_in(folder / "c");
   auto fewer = loaded.parameters(), other = loaded.parameters(), renamed = loaded.parameters();
   fewer.pop_back();
   other[1].shape = {1, 1};
@@ -134,25 +141,57 @@ TEST_CASE("a checkpoint of another model is refused and the weights stay", "[uni
 
 TEST_CASE("a file that is no checkpoint is refused by name", "[unit][checkpoint]") {
   scratch const folder;
-  REQUIRE_THROWS_WITH(models::load_model(folder / "missing"), ContainsSubstring("missing/model.safetensors") && ContainsSubstring("No such file"));
+  REQUIRE_THROWS_WITH(model_in(folder / "missing"),
+                      ContainsSubstring("missing/model.safetensors") && ContainsSubstring("No such file"));
   std::vector<float> const one{1};
   auto const write = [&](models::text_map const& metadata) {
     models::write_safetensors(folder / "model.safetensors", {models::tensor_of<float>("a", {1}, one)}, metadata);
-    return models::load_model(folder.path);
+    return model_in(folder.path);
   };
   REQUIRE_THROWS_WITH(write({}), ContainsSubstring("has no 'config'"));
-  REQUIRE_THROWS_WITH(write({{"config", "{"}}), ContainsSubstring("no JSON object"));
+  REQUIRE_THROWS_WITH(write({{"config", "{"}}),
+                      ContainsSubstring("'config' is no JSON in UTF-8") && !ContainsSubstring("json.exception"));
+  REQUIRE_THROWS_WITH(write({{"config", R"({"a": 1, "a": 2})"}}), ContainsSubstring("'config' names 'a' twice"));
+  REQUIRE_THROWS_WITH(write({{"config", R"({"a": )" + std::string(100'000, '[')}}),
+                      ContainsSubstring("'config' is nested too deeply"));
+  REQUIRE_THROWS_WITH(write({{"config", R"({"a": 1e999})"}}), ContainsSubstring("a number that no type holds"));
   REQUIRE_THROWS_WITH(write({{"config", "[]"}}), ContainsSubstring("no JSON object"));
   REQUIRE_THROWS_WITH(write({{"config", "{}"}}), ContainsSubstring("its 'format' is not 'basin checkpoint 1'"));
   REQUIRE_THROWS_WITH(write({{"config", "{\"format\": 1}"}}), ContainsSubstring("its 'format' is not"));
 }
 
-TEST_CASE("numbers of a configuration are checked", "[unit][checkpoint]") {
-  nlohmann::ordered_json const config{{"dim", 128}, {"text", "128"}, {"half", 0.5}, {"minus", -1}, {"huge", 18446744073709551615u}};
-  REQUIRE(models::whole_number(config, "dim", 1, 128) == 128);
-  REQUIRE_THROWS_WITH(models::whole_number(config, "dim", 1, 127), ContainsSubstring("'dim' = 128; it must be a whole number from 1 to 127"));
-  for (char const* const name : {"text", "half", "minus", "huge", "absent"})
-    REQUIRE_THROWS_AS(models::whole_number(config, name, 1, 1 << 20), basin::file_error);
+TEST_CASE("an entry of a configuration is what its rule says, or refused with file, entry, value, rule and remedy",
+          "[unit][checkpoint]") {
+  nlohmann::ordered_json const config{
+      {"dim", 128},          {"text", "128"},  {"half", 0.5}, {"minus", -1},         {"huge", 18446744073709551615u},
+      {"wraps", 4294967298}, {"list", {1, 2}}, {"yes", true}, {"deep", {{"dim", 7}}}};
+  models::config_entries const entries{config, "x.safetensors"};
+  auto const whole = [&](char const* name) { return entries.number(name, models::from_to(1, 1 << 20)); };
+  REQUIRE(whole("dim") == 128);
+  REQUIRE(entries.number("dim", models::from_to(128, 128)) == 128);
+  REQUIRE(entries.number("huge", models::any_number<std::uint64_t>()) == 18446744073709551615u);
+  REQUIRE(entries.number("half", models::above(0.0)) == 0.5);
+  REQUIRE(entries.number("dim", models::above(0.0)) == 128);
+  REQUIRE(entries.section("deep").number("dim", models::at_least(1)) == 7);
+  REQUIRE_THROWS_WITH(
+      entries.number("dim", models::from_to(1, 127)),
+      ContainsSubstring(
+          "x.safetensors: its configuration has 'dim' = 128; it must be a whole number from 1 to 127: make"));
+  for (char const* const name : {"text", "half", "minus", "huge", "wraps", "list", "yes", "deep", "absent"}) {
+    CAPTURE(name);
+    REQUIRE_THROWS_WITH(whole(name),
+                        ContainsSubstring(name) && ContainsSubstring("must be a whole number from 1 to 1048576"));
+  }
+  REQUIRE_THROWS_WITH(entries.number("minus", models::any_number<std::uint64_t>()),
+                      ContainsSubstring("'minus' = -1; it must be a whole number from 0"));
+  REQUIRE_THROWS_WITH(entries.number("text", models::any_number<double>()),
+                      ContainsSubstring("must be a finite number"));
+  REQUIRE_THROWS_WITH(entries.number("yes", models::any_number<double>()), ContainsSubstring("'yes' = true"));
+  REQUIRE_THROWS_WITH(entries.section("deep").text("dim"), ContainsSubstring("'deep.dim' = 7; it must be a text"));
+  REQUIRE_THROWS_WITH(entries.section("list"), ContainsSubstring("'list' = a list of 2; it must be an object"));
+  REQUIRE_THROWS_WITH(entries.choice("text", {"ar", "mdlm"}),
+                      ContainsSubstring("'text' = '128'; it must be 'ar' or 'mdlm'"));
+  REQUIRE_THROWS_WITH(entries.text("absent"), ContainsSubstring("has no 'absent'; it must be a text"));
 }
 
 TEST_CASE("an architecture survives its configuration, and a bad one is refused", "[unit][checkpoint]") {
@@ -163,12 +202,21 @@ TEST_CASE("an architecture survives its configuration, and a bad one is refused"
   auto const with = [&](char const* name, nlohmann::ordered_json const& value) {
     auto changed = config;
     changed["architecture"][name] = value;
-    return models::architecture_of(changed);
+    return models::architecture_of(changed, "x");
   };
-  REQUIRE_THROWS_WITH(with("layers", 1000000000), ContainsSubstring("'layers' = 1000000000"));
-  REQUIRE_THROWS_WITH(with("dim", -128), ContainsSubstring("'dim' = -128"));
-  REQUIRE_THROWS_WITH(with("dim", "128"), ContainsSubstring("'dim' = \"128\""));
-  REQUIRE_THROWS_AS(with("heads", 3), basin::value_error);
-  REQUIRE_THROWS_WITH(with("rope_base", nullptr), ContainsSubstring("'rope_base' is no number"));
-  REQUIRE_THROWS_WITH(models::architecture_of({{"architecture", 1}}), ContainsSubstring("has no 'architecture'"));
+  REQUIRE_THROWS_WITH(with("layers", 1000000000),
+                      ContainsSubstring("x: its configuration has 'architecture.layers' = 1000000000"));
+  REQUIRE_THROWS_WITH(with("dim", -128), ContainsSubstring("'architecture.dim' = -128"));
+  REQUIRE_THROWS_WITH(with("dim", "128"), ContainsSubstring("'architecture.dim' = '128'"));
+  REQUIRE_THROWS_WITH(with("heads", 3), ContainsSubstring("x: its configuration makes no transformer") &&
+                                            ContainsSubstring("multiple of 2 x heads = 6"));
+  REQUIRE_THROWS_WITH(with("rope_base", nullptr),
+                      ContainsSubstring("'architecture.rope_base' = null; it must be a finite number from 1 to 1e+09"));
+  REQUIRE_THROWS_WITH(
+      with("rope_base", 1e308),
+      ContainsSubstring("'architecture.rope_base' = 1e+308; it must be a finite number from 1 to 1e+09"));
+  REQUIRE_THROWS_WITH(with("head", "both"),
+                      ContainsSubstring("'architecture.head' = 'both'; it must be 'tied' or 'untied'"));
+  REQUIRE_THROWS_WITH(models::architecture_of({{"architecture", 1}}),
+                      ContainsSubstring("'architecture' = 1; it must be an object"));
 }

@@ -129,6 +129,19 @@ TEST_CASE("the learning rate rises, and falls to a twentieth", "[unit][train]") 
   REQUIRE(train::learning_rate(options, 79) == basin_test::Approx(options.schedule == "wsd" ? 1.0 : 0.05 + 0.95 * 0.5 * (1 + std::cos(M_PI * 69 / 89))));
 }
 
+TEST_CASE("warm-up takes a tenth of the steps and at most 100, unless it is given", "[unit][train]") {
+  train::run_options options;
+  REQUIRE(options.warmup_steps() == 100);
+  options.steps = 50;
+  REQUIRE(options.warmup_steps() == 5);
+  REQUIRE_NOTHROW(validate(options));
+  options.steps = 1;
+  REQUIRE(options.warmup_steps() == 0);
+  options.warmup = 1;
+  REQUIRE(options.warmup_steps() == 1);
+  REQUIRE(to_json(options)["warmup"] == 1);
+}
+
 TEST_CASE("options that make no run are refused, each by name", "[unit][train]") {
   auto const refused = [](auto change) {
     auto options = small_run("ar");
@@ -146,8 +159,9 @@ TEST_CASE("options that make no run are refused, each by name", "[unit][train]")
   REQUIRE_THAT(refused([](auto& o) { o.steps = 0; }), ContainsSubstring("--steps is 0"));
   REQUIRE_THAT(refused([](auto& o) { o.batch = -1; }), ContainsSubstring("--batch is -1"));
   REQUIRE_THAT(refused([](auto& o) { o.learning_rate = NAN; }), ContainsSubstring("--learning-rate is nan"));
-  REQUIRE_THAT(refused([](auto& o) { o.warmup = 13; }), ContainsSubstring("--warmup is 13; it must be from 0 to 12"));
-  REQUIRE_THAT(refused([](auto& o) { o.dim = 18; }), ContainsSubstring("dim must be an even multiple of heads"));
+  REQUIRE_THAT(refused([](auto& o) { o.warmup = 13; }),
+               ContainsSubstring("--warmup is 13; it must be a whole number from 0 to the number of steps, 12"));
+  REQUIRE_THAT(refused([](auto& o) { o.dim = 18; }), ContainsSubstring("dim must be a multiple of 2 x heads = 4"));
   REQUIRE_THAT(refused([](auto& o) { o.kv_heads = 3; }), ContainsSubstring("multiple of kv_heads"));
   REQUIRE_THAT(refused([](auto& o) { o.length = 32; }), ContainsSubstring("--length is 32"));
 }
@@ -166,7 +180,9 @@ TEST_CASE("a run is not resumed on another text or from a damaged configuration"
   auto other = options;
   other.text = (folder / "b").string();
   train::run_data const wrong{other};
-  REQUIRE_THROWS_WITH((train::autoregressive_trainer{other, wrong, saved}), ContainsSubstring("is not the one this run began with"));
+  REQUIRE_THROWS_WITH(
+      (train::autoregressive_trainer{other, wrong, saved}),
+      ContainsSubstring("is not the one that the run of ") && ContainsSubstring("c/training.safetensors began with"));
   auto const damaged = [&](auto change) {
     auto config = saved.config;
     change(config);
@@ -174,7 +190,26 @@ TEST_CASE("a run is not resumed on another text or from a damaged configuration"
   };
   REQUIRE_NOTHROW(damaged([](auto&) {}));
   REQUIRE_THROWS_AS(damaged([](auto& c) { c.erase("training"); }), basin::file_error);
-  REQUIRE_THROWS_AS(damaged([](auto& c) { c["training"]["steps"] = "many"; }), basin::file_error);
-  REQUIRE_THROWS_AS(damaged([](auto& c) { c["training"]["batch"] = -4; }), basin::value_error);
+  auto const refused_entry = [&](char const* name, nlohmann::ordered_json const& value, std::string const& words) {
+    CAPTURE(name);
+    REQUIRE_THROWS_WITH(damaged([&](auto& c) { c["training"][name] = value; }),
+                        ContainsSubstring(std::string("'training.") + name + "' = " + words));
+  };
+  refused_entry("steps", "many", "'many'; it must be a whole number");
+  refused_entry("batch", -4, "-4; it must be a whole number from 1 to 65536");
+  refused_entry("batch", 4294967298, "4294967298; it must be a whole number from 1 to 65536");
+  refused_entry("warmup", 1.9, "1.9; it must be a whole number from 0 to 12");
+  refused_entry("warmup", 13, "13; it must be a whole number from 0 to 12");
+  refused_entry("seed", -1, "-1; it must be a whole number from 0 to 18446744073709551615");
+  refused_entry("problems", nullptr, "null; it must be a whole number");
+  refused_entry("length", 64.0, "64.0; it must be a whole number");
+  refused_entry("learning_rate", "1e-3", "'1e-3'; it must be a finite number");
+  refused_entry("weight_decay", 1e300, "1e+300; it must be a finite number from 0 to 10");
+  refused_entry("schedule", "both", "'both'; it must be 'cosine' or 'wsd'");
+  refused_entry("text", 5, "5; it must be a text");
+  REQUIRE_THROWS_WITH(damaged([](auto& c) { c["training"] = 5; }),
+                      ContainsSubstring("'training' = 5; it must be an object"));
+  REQUIRE_THROWS_WITH(damaged([](auto& c) { c["objective"] = 3; }),
+                      ContainsSubstring("'objective' = 3; it must be 'ar' or 'mdlm'"));
   REQUIRE_THROWS_AS(damaged([](auto& c) { c["architecture"]["vocabulary"] = 300; }), basin::file_error);
 }

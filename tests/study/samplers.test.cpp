@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers examples/models/samplers.hpp
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -37,6 +38,19 @@ transformer_config const tiny{.vocabulary = vocabulary_size, .dim = 16, .layers 
 int const m = mask_id;
 
 }  // namespace
+
+TEST_CASE("logits that are not finite are an error, never a byte", "[unit][study]") {
+  for (float const wrong : {NAN, INFINITY, -INFINITY})
+    for (std::size_t const at : {std::size_t{0}, std::size_t{97}, std::size_t{255}}) {
+      std::vector<float> logits(vocabulary_size, 1.0f);
+      CHECK(best_byte(logits).id == 0);
+      logits[at] = wrong;
+      CHECK_THROWS_AS(best_byte(logits), value_error);
+    }
+  spoken model{{'a', 'b'}, {5.0f, NAN}};
+  std::vector<int> ids{m, m};
+  CHECK_THROWS_AS(low_confidence(model, ids, 1, {.first = 0, .length = 2, .block = 2, .steps = 2}), value_error);
+}
 
 TEST_CASE("the surest bytes are written first, block after block, of equals the leftmost", "[unit][samplers]") {
   spoken model{{'a', 'b', 'c', 'd', 'e', 'f'}, {9, 9, 5, 7, 5, 8}};

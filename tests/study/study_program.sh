@@ -46,12 +46,87 @@ head -c 20000 /dev/urandom | base64 -w 60 >text
 "$study" --ar text_ar --mdlm text_mdlm --text text --count 4 --draws 1 --out text_out >/dev/null
 grep -q nats_per_byte text_out/masking.csv || fail "a text is judged by nats"
 
-refuses "No such file" "$study" --ar nowhere --mdlm mdlm
-refuses "objective 'mdlm'" "$study" --ar mdlm --mdlm mdlm
-refuses "--count is 1" "$study" "${models[@]}" --count 1
-refuses "--device is 'gpu'; it must be 'cpu' or 'cuda'" "$study" "${models[@]}" --device gpu
-refuses "must divide" "$study" "${models[@]}" --block 7
-refuses "epsilon" "$study" "${models[@]}" --epsilon nan
-refuses "--text" "$study" --ar text_ar --mdlm text_mdlm
+# Input that a model was not trained on is named before the work and in the report, once for each model.
+warned() {  # COUNT WORDS ARGUMENT...: so many warnings with these words, on stderr and in the report?
+  local count=$1 words=$2
+  shift 2
+  "$study" "$@" --count 4 --draws 1 --out warned >said 2>errors
+  [[ $(grep -c "^study: The model in .*$words" errors || true) == "$count" && $(wc -l <errors) == "$count" ]] ||
+    fail "stderr of $*: $(cat errors)"
+  [[ $(grep -c "^The model in .*$words" said || true) == "$count" ]] || fail "not $count warnings in the findings of $*"
+  [[ $(grep -o "The model in '[^']*' was trained on" warned/report.html | wc -l) == "$count" ]] ||
+    fail "not $count warnings in the report of $*"
+}
+head -c 20000 /dev/urandom | base64 -w 60 >other
+"$train" --objective ar --text text --length 64 --out text_64 "${size[@]}" >/dev/null
+warned 0 "was trained on" --ar text_ar --mdlm text_mdlm --text text
+warned 2 "was trained on word problems and here reads the text 'text'" --ar ar --mdlm mdlm --text text
+warned 1 "was trained on the text 'text' and here reads word problems" --ar text_64 --mdlm mdlm
+warned 2 "was trained on the text 'text' and here reads the text 'other'" --ar text_ar --mdlm text_mdlm --text other
+
+# What is undefined is left out of sentences: no head has a sink, one step, a rising weight.
+for epsilon in 0 1000; do
+  "$study" "${models[@]}" --steps 1 --block 24 --epsilon $epsilon --out one | sed -n '/^In the/,/^report:/p' >said
+  ! grep 'undefined\|nan\|\.\.$' said || fail "words at --epsilon $epsilon"
+done
+grep -q 'no head has a sink' said || fail "no sinks: $(grep 'not sinks' said)"
+
+# Weights that are not finite are refused by name, and finite ones whose logits are not, by the first pass; no report is
+# left. So is another attention.
+refuses_spoiled() {  # WORDS MODEL ARGUMENTS: with this checkpoint edited so, for edit_checkpoint?
+  rm -rf spoiled && cp -r "$2" spoiled && edit_checkpoint spoiled "${@:3}"
+  refuses "$1" "$study" "${models[@]}" "--$2" spoiled --out broken
+}
+mkdir broken
+for model in ar mdlm; do
+  refuses_spoiled "spoiled/model.safetensors: tensor 'layers.0.attention.query.weight' is nan" $model \
+    weight layers.0.attention.query.weight 1 nan
+  refuses_spoiled "spoiled/model.safetensors: layer 1 was trained with the normalizer 'entmax15" $model \
+    config attention.1.normalizer.name '"entmax15"'
+  refuses_spoiled "--$model 'spoiled': the model computed" $model weight head.weight 16 3e38
+done
+
+"$train" --objective ar --text text --length 12 --out tiny "${size[@]}" >/dev/null
 : >empty
-refuses "empty" "$study" --ar text_ar --mdlm text_mdlm --text empty
+head -c 500 text >short
+refuses_each "$study" "${models[@]}" --out refused <<'TABLE'
+--count -1 | --count is '-1'; it must be a whole number from 2 to 100000
+--count 1 | --count is '1'
+--count 1e3 | --count is '1e3'
+--draws 0 | --draws is '0'
+--draws 1001 | --draws is '1001'; it must be a whole number from 1 to 1000
+--epsilon -1 | --epsilon is '-1'; it must be a finite number of at least 0
+--epsilon nan | --epsilon is 'nan'
+--epsilon 1e400 | --epsilon is '1e400'
+--scale mean --epsilon 3 | --epsilon is 3 with --scale mean; it must be below 1
+--scale percent --epsilon 100 | it must be below 100
+--scale sum | --scale is 'sum'; it must be 'column_sum', 'percent' or 'mean'
+--block 7 | --block is 7; it must divide 24
+--block -8 | --block is '-8'
+--steps -5 | --steps is '-5'
+--steps 5 | --steps is 5; with 24 bytes in blocks of 8 it must be a multiple of 3
+--steps 25 | from 3 to 24
+--seed -1 | --seed is '-1'
+--problems -1 | --problems is '-1'; it must be a whole number from 0 to 18446744073709551615
+--threads -1 | --threads is '-1'
+--threads 4097 | from 0 to 4096
+--device gpu | --device is 'gpu'; it must be 'cpu' or 'cuda'
+--text text --problems 3 | excludes
+--text nowhere | cannot read nowhere: No such file
+--text empty | which has 0 bytes; it must have at least 1280
+--text short | which has 500 bytes; it must have at least 1280
+--text . | not a regular file
+--ar nowhere | nowhere/model.safetensors: No such file
+--ar mdlm | --ar is 'mdlm', which holds a model of the objective 'mdlm'; it must be 'ar'
+--mdlm ar | --mdlm is 'ar', which holds a model of the objective 'ar'; it must be 'mdlm'
+--ar text_ar | --ar is 'text_ar', whose model has a context of 32; word problems need 64
+--mdlm text_mdlm | --mdlm is 'text_mdlm', whose model
+--ar tiny --text text | --ar is 'tiny', whose model has a context of 12; windows of a text need 20
+--out text | cannot make the folder text
+--unknown | --unknown
+stray | stray
+TABLE
+
+needs_output "$study" "${models[@]}" --out one
+needs_output "$study" --help
+for columns in 40 100; do lines_fit $columns "$study" "${models[@]}" --retrain --out one; done

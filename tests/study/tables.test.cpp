@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/report/statistics.hpp, csv.hpp and words.hpp, examples/study/findings.hpp and tables.hpp
+// Covers examples/report/statistics.hpp, csv.hpp, stage.hpp and words.hpp, examples/study/findings.hpp and tables.hpp,
+// examples/models/suitability.hpp and unmasking_options.hpp
 #include <cmath>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "models/suitability.hpp"
+#include "models/unmasking_options.hpp"
+#include "report/stage.hpp"
 #include "study/findings.hpp"
 #include "study/tables.hpp"
 #include "support/catch.hpp"
@@ -58,6 +64,43 @@ TEST_CASE("figures in words are never minus zero", "[unit][study]") {
   CHECK(text_of({-0.0004, 0.01, 5}, 1, 100) == "0.0 ± 1.0");
   CHECK(text_of({0.8125, NAN, 1}, 1, 100) == "81.2");
   CHECK(text_of({}, 1) == "undefined");
+}
+
+TEST_CASE("the line of a stage is shorter than the terminal, and keeps its share where the bar does not fit",
+          "[unit][study]") {
+  CHECK(report::stage_line("hiding sinks", 1, 2, 80) ==
+        "hiding sinks" + std::string(32, ' ') + " [##########----------]  50 %");
+  CHECK(report::stage_line("hiding sinks", 1, 2, 40) == " 50 %  hiding sinks");
+  CHECK(report::stage_line("hiding sinks", 0, 0, 80).ends_with("[--------------------]   0 %"));
+  for (int columns = 1; columns < 100; ++columns)
+    CHECK(static_cast<int>(report::stage_line("layers x normalizers", 7, 7, columns).size()) < columns);
+}
+
+TEST_CASE("a change is said by its direction", "[unit][study]") {
+  CHECK(detail::change_words(0.5, 0.25) == "falls by a factor of 2.0");
+  CHECK(detail::change_words(0.25, 0.5) == "rises by a factor of 2.0");
+  CHECK(detail::change_words(0.5, 0.49) == "stays as it is");
+}
+
+TEST_CASE("blocks fit the bytes where --block is not given, and what is given must", "[unit][study]") {
+  CHECK(models::unmasking_of({}, 40, 24).block == 8);
+  CHECK(models::unmasking_of({}, 15, 15).block == 5);
+  CHECK(models::unmasking_of({}, 0, 7).block == 7);
+  CHECK(models::unmasking_of({}, 0, 11).block == 1);
+  CHECK(models::unmasking_of({}, 40, 24).steps == 24);
+  CHECK(models::unmasking_of({.block = 12, .steps = 4}, 40, 24).steps == 4);
+  CHECK_THROWS_AS(models::unmasking_of({.block = 7, .steps = 0}, 40, 24), value_error);
+  CHECK_THROWS_AS(models::unmasking_of({.block = 8, .steps = 4}, 40, 24), value_error);
+  CHECK_THROWS_AS(models::unmasking_of({.block = 8, .steps = 27}, 40, 24), value_error);
+  CHECK_THROWS_AS(models::unmasking_of({.block = 48, .steps = 0}, 40, 24), value_error);
+}
+
+TEST_CASE("a model's input is compared by its kind and its bytes, not by the name of its file", "[unit][study]") {
+  models::input_kind const problems, text{"a.txt", 7}, same{"copy.txt", 7}, other{"a.txt", 8};
+  CHECK_FALSE(models::unlike_training(problems, problems, "m"));
+  CHECK_FALSE(models::unlike_training(text, same, "m"));
+  for (auto const& [learned, given] : {std::pair{problems, text}, {text, problems}, {text, other}})
+    CHECK(models::unlike_training(learned, given, "m"));
 }
 
 TEST_CASE("tokens have names that can be told apart", "[unit][study]") {

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# Builds the program generate and runs it. Without arguments it answers one word problem with the shipped autoregressive
+# model.
+#
+#   examples/generate.sh [GENERATE_ARGUMENT...]
+#
+#   GENERATE_ARGUMENT   passed to the program: --prompt TEXT, --model FOLDER, --show-steps; --help lists
+#                       them
+#
+# Time: TIME_GENERATE. cmake/setup.sh installs what is missing first; that is not in the time.
+# Environment: CXX names the compiler (default g++); JOBS the number of parallel jobs (default: all processors).
+set -euo pipefail
+
+exec "$(dirname "${BASH_SOURCE[0]}")/run.sh" generate "$@"

@@ -6,6 +6,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "basin/config.hpp"
 #include "basin/core/error.hpp"
 #include "basin/nn/detail/lanes.hpp"
 #include "basin/nn/parameter.hpp"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "basin/config.hpp"
 #include "basin/nn/detail/lanes.hpp"
 #include "basin/nn/rows.hpp"
 

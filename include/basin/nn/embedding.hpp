@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "basin/config.hpp"
 #include "basin/nn/rows.hpp"
 
 // A table lookup: y_i = table[token_i].

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "basin/config.hpp"
 #include "basin/core/threads.hpp"
 #include "basin/nn/detail/blas_layout.hpp"
 #include "basin/nn/rows.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include "basin/config.hpp"
 #include "basin/nn/detail/lanes.hpp"
 #include "basin/nn/rows.hpp"
 

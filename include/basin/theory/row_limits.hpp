@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "basin/config.hpp"
 #include "basin/theory/distinguish.hpp"
 #include "basin/theory/expectation.hpp"
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 
+#include "basin/config.hpp"
 #include "basin/cpu/tuning.hpp"
 
 namespace basin::cpu::detail {

@@ -5,6 +5,7 @@
 
 #include "basin/mask/sliding_window.hpp"
 #include "basin/observe/log_sum_exp.hpp"
+#include "basin/prune/window_with_sinks.hpp"
 #include "parity/compare.hpp"
 
 namespace basin_test {
@@ -130,6 +131,21 @@ TEST_CASE("gradients that many queries add to are as exact as those of few", "[p
   c.q.each([](float& x, auto...) { x = 0.3f; });
   c.dout.each([](float& x, index_t, index_t, index_t, index_t d) { x = d == 0 ? 0.7f : 0.3f; });
   compare_gradients(basin::attention<>{}, c, 1);
+}
+
+TEST_CASE("gradients under masks that show few keys agree with the reference", "[parity][cpu]") {
+  auto const use = basin::attention<>{};
+  auto const window = use.with(basin::sliding_window{20, 3});
+  auto const sinks = use.with(basin::causal{}).with(basin::window_with_sinks{4, 30});
+  for (shape const s : {shape{2, 4, 2, 130, 150, 5, 3}, shape{1, 2, 1, 90, 400, 5, 3}, shape{1, 1, 1, 400, 90, 5, 3}}) {
+    compare_backward<float>(window, s, numbers::normal, 1, cpu_backward_in_small_cuts);
+    compare_backward<float>(sinks, s, numbers::normal, 1, cpu_backward_in_small_cuts);
+  }
+  shape const of_many_pieces{2, 2, 1, 4200, 4200, 3, 3};         // four stretches a head; slots serve one block after another
+  auto const in_few_slots = [](auto const& used, auto& c) {
+    basin::cpu::backward(used, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v, {.tasks = 1});
+  };
+  compare_backward<float>(window, of_many_pieces, numbers::normal, 1, in_few_slots);
 }
 
 TEST_CASE("long rows have the same bits for any number of threads", "[parity][cpu]") {

@@ -183,9 +183,9 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
 inline void require_room(std::span<key_block const> blocks, index_t visible) {
   index_t const seen = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
   if (seen > visible)
-    throw error(message(
-        "basin::cpu::backward: a panel of queries sees ", seen, " keys, but at most ", visible,
-        " when they were counted; covers(tile) of a mask or a pruner must give the same answer whenever it is called"));
+    throw error(message("basin::cpu::backward: ", seen, " keys are visible to a panel of queries, but at most ", visible,
+                        " when they were counted; covers(tile) of a mask or a pruner must give the same answer at every "
+                        "call"));
 }
 
 /// Adds what one panel of queries gives to the gradients of its keys and values, writes its own, and shows its rows and its weights.

@@ -107,6 +107,10 @@ class transformer {
     return norm;
   }
   normalizers_type const& normalizers_of_layers() const { return normalizers; }
+  Attention const& attention_of_layers() const { return use; }
+  /// Another model with the same policies, and weights of its own.
+  transformer twin() const { return twin(sizes); }
+  transformer twin(transformer_config const& c) const { return transformer(c, 0, use, normalizers); }
 
   /// Logits of tokens that follow those in the cache, of one sequence; joins them to the cache.
   template <class Adapt = unchanged>

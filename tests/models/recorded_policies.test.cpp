@@ -121,7 +121,7 @@ TEST_CASE("numbers of policies are those of the run, and others are refused", "[
   scratch const folder;
   auto const options = basin_test::tiny_run();
   train::run_data const data{options};
-  auto const eight = chosen{}.with(causal{}).with(basin::top_k{.k = 8});
+  auto const eight = attention<>{}.with(causal{}).with(basin::top_k{.k = 8});
   train_into<chosen>(folder / "c", options, data, eight);
   auto const saved = models::load_training(folder / "c", models::layer_record(eight));
   REQUIRE(saved.config["attention"][0]["normalizer"]["k"] == 8);

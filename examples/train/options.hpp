@@ -117,15 +117,19 @@ inline nlohmann::ordered_json to_json(run_options const& o) {
 /// A text that parse_assignments() reads back: the normalizer of most heads, then those of others.
 inline std::string spelled_normalizers(std::vector<std::vector<lm::spelled_normalizer>> const& of) {
   auto const& usual = of.front().front();
-  std::string text = lm::to_text(usual);
+  auto const text_of = [](lm::spelled_normalizer const& one) {
+    bool const plain = one == lm::spelled_normalizer{{"softmax", {{"temperature", 1}}, false}, {}};
+    return plain ? std::string("softmax") : lm::to_text(one);
+  };
+  std::string text = text_of(usual);
   for (std::size_t l = 0; l < of.size(); ++l) {
     auto const is_alike = [&](auto const& one) { return one == of[l].front(); };
     if (std::ranges::all_of(of[l], is_alike)) {
-      if (of[l].front() != usual) text += message("; layer ", l, ": ", lm::to_text(of[l].front()));
+      if (of[l].front() != usual) text += message("; layer ", l, ": ", text_of(of[l].front()));
       continue;
     }
     for (std::size_t h = 0; h < of[l].size(); ++h)
-      if (of[l][h] != usual) text += message("; layer ", l, " head ", h, ": ", lm::to_text(of[l][h]));
+      if (of[l][h] != usual) text += message("; layer ", l, " head ", h, ": ", text_of(of[l][h]));
   }
   return text;
 }

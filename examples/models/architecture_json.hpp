@@ -27,8 +27,7 @@ inline nlohmann::ordered_json architecture_json(transformer_config const& c) {
           {"head", c.head == output_head::tied ? "tied" : "untied"}};
 }
 
-/// The sizes that a configuration gives, each within the bounds of a model that can be allocated; `file` is for
-/// messages.
+/// Reads the sizes from a configuration, each within the bounds of a model that can be allocated. Messages name `file`.
 ///
 /// Throws    file_error: an entry that is missing or breaks its rule, or sizes that make no transformer
 inline transformer_config architecture_of(nlohmann::ordered_json const& config,

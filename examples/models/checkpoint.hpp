@@ -53,8 +53,8 @@ struct training_state {
   nn::adamw_state<float> moments;
 };
 
-/// The policies of each layer of a model that trains as `objective` says, where nothing else is known: those of every
-/// checkpoint that records none.
+/// The policies of each layer that a checkpoint of this objective was trained with if it records none: softmax, causal
+/// for ar.
 inline nlohmann::ordered_json usual_attention(std::string_view objective) {
   return objective == "ar" ? layer_record(attention<>{}.with(causal{})) : layer_record(attention<>{});
 }
@@ -199,13 +199,12 @@ void put(std::span<float const> all, Parameters const& parameters) {
 
 }  // namespace detail
 
-/// The weights of a checkpoint and its configuration, checked against each other. The tensors stay in the file until
-/// they are read.
+/// Opens a checkpoint to run its model, and checks the configuration and the shapes of the tensors against each other.
+/// Tensors are read later, by restore() or read_weights().
 ///
 /// Running   the policies that each layer will be run with, as layer_record() gives them; without it, usual_attention()
-/// Throws    file_error: a file that is missing, damaged or hostile, shapes that are not those of the configuration, or
-///           a model that
-///           was trained with another attention
+/// Throws    file_error: a file that is missing, damaged or hostile, shapes that do not fit the configuration, or a
+///           model that was trained with other policies than those it would be run with
 inline checkpoint load_model(std::filesystem::path const& folder, nlohmann::ordered_json const& running = {}) {
   constexpr std::array<std::string_view, 1> prefixes{""};
   return detail::checked(open_checkpoint(folder / model_file), prefixes, 0, running);
@@ -218,8 +217,7 @@ inline checkpoint load_training(std::filesystem::path const& folder, nlohmann::o
 
 inline constexpr std::array<std::string_view, 3> checkpoint_files{model_file, training_file, config_file};
 
-/// What files of a checkpoint a folder has, in words: "a run of the objective ar, at step 1112 of 4000"; empty where it
-/// has none.
+/// Describes the checkpoint in a folder: "a run of the objective ar, at step 1112 of 4000"; empty where there is none.
 inline std::string run_in(std::filesystem::path const& folder) {
   std::string said;
   for (auto const name : {training_file, model_file}) {
@@ -248,8 +246,8 @@ void read_weights(tensor_file const& file, Parameters const& parameters) {
   detail::put(detail::finite_values(file, "", parameters), parameters);
 }
 
-/// The model of load_model(), with the weights where its engine has them. It is run with `use`, and has room for
-/// `sizes`: those of the checkpoint, but for the context, which may be longer.
+/// Builds the model of load_model() with its weights, on its engine, to be run with `use`. `sizes` are those of the
+/// checkpoint, but the context may be longer.
 ///
 /// Throws    as load_model and read_weights, also where the model was trained with another attention than `use`
 template <class Model>

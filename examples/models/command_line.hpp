@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Options of a command line whose values are checked as they are read: numbers in an interval, and names out of a list.
-// CLI11's own conversion accepts -1 for an unsigned number, 1e400 for a float and 010 for 8; these accept what can be
-// represented, and only that.
+// Options whose values are checked as they are parsed: numbers in an interval, and names of a list. The conversion of
+// CLI11 itself accepts -1 for an unsigned number, infinity for 1e400 and 8 for 010.
 
 #include <charconv>
 #include <cstddef>

@@ -110,9 +110,9 @@ inline std::vector<std::byte> read_file(std::filesystem::path const& path,
 
 /// A file in the making: nothing is seen at `target` before publish(), and nothing is left behind without it.
 ///
-/// Throws    from every step, which file, how many bytes, the reason, the remedy: file_error where it cannot be begun,
-///           write_error later Edges     a target that exists and is no regular file (a device, a folder) is refused Example
-/// write_atomically below; several files: append and settle each, then publish each
+/// Throws    file_error where writing cannot begin, write_error later; both name the file, the reason and the remedy
+/// Edges     a target that exists and is no regular file (a device, a folder) is refused
+/// Example   write_atomically below; several files: append and settle each, then publish each
 class staged_file {
  public:
   explicit staged_file(std::filesystem::path wanted)
@@ -185,8 +185,8 @@ class staged_file {
   std::uint64_t written = 0;
 };
 
-/// Removes what staged_file left in a folder where a process was killed: the unfinished forms of the named files, and
-/// nothing else. No other process may write them meanwhile (models/folder_lock.hpp).
+/// Removes the temporary files that killed processes left of the named files, and nothing else. The caller holds the
+/// folder_lock of the folder, so that no other process is writing them.
 inline void remove_unfinished(std::filesystem::path const& folder, std::span<std::string_view const> names) {
   std::error_code ignored;
   for (auto const& entry : std::filesystem::directory_iterator(folder, ignored)) {

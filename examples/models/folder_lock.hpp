@@ -18,12 +18,11 @@
 
 namespace basin::models {
 
-/// The right to write to a folder, of one process at a time. Reading needs none.
+/// The exclusive right of one process to write to a folder. Reading needs no lock.
 ///
-/// State     a file `.lock` in the folder, locked while this lives and then removed; the kernel releases the lock of a
-///           process that
-///           dies, and the file it leaves is used again
-/// Throws    file_error: another process has the folder, or the folder allows no new file
+/// State     a file `.lock` in the folder, locked with flock() while this object lives and then removed. When a process
+///           dies, the kernel releases its lock, and the next process uses the file that it left
+/// Throws    file_error: another process holds the lock, or the folder allows no new file
 class folder_lock {
  public:
   explicit folder_lock(std::filesystem::path const& folder) : path(folder / ".lock"), file(locked(folder, path)) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Text of unknown origin (names in files, arguments, file names) as it may be printed on a terminal: no control
-// characters, and no longer than a reader needs.
+// Makes text of unknown origin (names in files, arguments, file names) safe to print on a terminal: without control
+// characters, and cut to a readable length.
 
 #include <array>
 #include <cstddef>
@@ -71,8 +71,7 @@ inline std::string printable(std::string_view text) {
   return out;
 }
 
-/// A text from a file as a message shows it; of a long one the beginning, between the given quotes, and how much more
-/// there is.
+/// The beginning of a text from a file, between the given quotes, and how many bytes are left out.
 inline std::string excerpt(std::string_view text, std::string_view quote = "") {
   std::size_t const cut = detail::cut_between_characters(text, longest_quotation);
   if (cut == text.size()) return message(quote, printable(text), quote);
@@ -91,8 +90,7 @@ std::string alternatives(Names const& names) {
   return text;
 }
 
-/// A message as a terminal gets it: one line, no control characters; of a long one the beginning and the end, which has
-/// the remedy.
+/// A message in one line without control characters. A long one is cut in the middle: its end has the remedy.
 inline std::string terminal_message(std::string_view text) {
   if (text.size() <= longest_message) return printable(text);
   std::size_t const head = detail::cut_between_characters(text, longest_message * 3 / 4);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The outside of a program: its command line is parsed, its body runs, and what goes wrong becomes one line on stderr
-// and an exit code, the same ones in every program:
+// The frame of a program: it parses the command line, runs the body, and turns an error into one line on stderr and an
+// exit code. All programs use the same exit codes:
 //
 //   0          done, and all output is written
 //   1          failed at work: out of memory, an output that cannot be written, a device that fails
@@ -41,8 +41,8 @@ inline void complain(std::string_view program, std::string_view text) {
   std::fprintf(stderr, "%s\n", terminal_message(message(program, ": ", text)).c_str());
 }
 
-/// Opens those of the three standard streams that are closed, so that no file of the program gets their number. Each is
-/// opened for the opposite of its use: reading and writing fail as they do on a closed one.
+/// Opens the standard streams that are closed, so that no file of the program gets their descriptor. Each is opened for
+/// the opposite of its use: reading and writing fail as they do on a closed stream.
 inline void reserve_standard_streams() {
   for (int const stream : {0, 1, 2})
     if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
@@ -94,8 +94,7 @@ inline int guarded(std::string_view program, CLI::App const& app, std::function<
 
 }  // namespace detail
 
-/// The whole of a main(): parses the command line into what `app` declares, then runs the body, whose result is the
-/// exit code.
+/// The body of a main(): parses the command line as `app` declares, then runs `body`, whose result is the exit code.
 ///
 /// Example   int main(int argc, char** argv) {
 ///             options o;

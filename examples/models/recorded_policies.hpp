@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How a checkpoint says which attention its model was trained with: a list with one entry a layer, each with a name and
-// the numbers of every policy that decides the output,
+// How a checkpoint records the attention that its model was trained with: a list with one entry a layer, which has the
+// name and the numbers of every policy that decides the output,
 //   {"normalizer": {"name": "top_k", "k": 16}, "mask": {"name": "causal"}, "pruner": {"name": "keep_all"},
 //    "scorer": {"name": "scaled", "scale": 0.0}}
 // Observers change no output and are not recorded. A policy of your own gets a name by a specialisation of `recorded`:

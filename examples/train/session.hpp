@@ -91,7 +91,7 @@ inline void require_free(session const& use) {
                               "; go on with it by --resume, replace it by --overwrite, or choose another folder")};
 }
 
-/// A folder that is there while this lives, and goes again if it was made for this and nothing came into it.
+/// Creates a folder where there is none; the destructor removes it again if it is still empty.
 class made_folder {
  public:
   explicit made_folder(std::filesystem::path wanted) : path(std::move(wanted)), found(std::filesystem::exists(path)) {
@@ -109,8 +109,7 @@ class made_folder {
   bool found;
 };
 
-/// The folder of a run, taken before any work is done: what would keep a checkpoint from being written later is
-/// refused.
+/// Creates and locks the folder of a run before any work is done, and checks that checkpoints can be written to it.
 class run_folder {
  public:
   explicit run_folder(session const& use) : folder(use.out), lock(use.out) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers load_model, load_training and restore of models/checkpoint.hpp: what no program may run is refused by name, at
-// once
+// Covers load_model, load_training and restore of models/checkpoint.hpp with damaged and hostile files
 
 #include <sys/resource.h>
 #include <sys/stat.h>

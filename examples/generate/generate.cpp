@@ -19,6 +19,7 @@
 #include "basin/mask/causal.hpp"
 #include "models/checkpoint.hpp"
 #include "models/command_line.hpp"
+#include "models/normalizers_by_name.hpp"
 #include "models/plain_text.hpp"
 #include "models/problems.hpp"
 #include "models/program.hpp"
@@ -27,6 +28,7 @@
 #include "models/text.hpp"
 #include "models/transformer.hpp"
 #include "models/unmasking_options.hpp"
+#include "train/trainer.hpp"
 
 namespace basin::generate {
 namespace {
@@ -90,7 +92,7 @@ std::string shown(std::string_view text) {
 }
 
 std::string append(models::checkpoint const& saved, request const& r) {
-  auto model = models::restore<models::transformer<decltype(attention<>{}.with(causal{}))>>(saved);
+  auto model = models::restore<train::autoregressive_model>(saved, models::normalizers_by_name());
   models::writing<decltype(model)> text(model, r.prompt);
   return models::text_of_ids(models::greedy(text, r.length));
 }
@@ -109,7 +111,7 @@ struct step_printer {
 };
 
 std::string fill_in(models::checkpoint const& saved, request const& r, models::unmasking const& how, steps_shown show) {
-  auto model = models::restore<models::transformer<attention<>>>(saved);
+  auto model = models::restore<train::diffusion_model>(saved, models::normalizers_by_name());
   auto ids = r.prompt;
   ids.resize(r.prompt.size() + static_cast<std::size_t>(r.length), models::mask_id);
   models::low_confidence(model, ids, 1, how, step_printer{show, r.prompt.size()});
@@ -126,7 +128,7 @@ void require_no_unmasking(options const& o, CLI::App const& app) {
 }
 
 void run(options const& o, CLI::App const& app) {
-  auto const saved = models::load_model(o.model);
+  auto const saved = models::load_model(o.model, models::normalizers_by_name());
   std::string const objective = models::objective_of(saved);
   models::require_bytes(saved);
   if (objective == "ar") require_no_unmasking(o, app);

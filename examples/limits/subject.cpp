@@ -10,6 +10,7 @@
 #include "basin/core/error.hpp"
 #include "models/checkpoint.hpp"
 #include "models/finite.hpp"
+#include "models/normalizers_by_name.hpp"
 #include "models/text.hpp"
 
 namespace basin::limits {
@@ -17,14 +18,14 @@ namespace basin::limits {
 namespace {
 
 subject load_subject(std::filesystem::path const& folder, index_t longest) {
-  auto const saved = models::load_model(folder);
+  auto const saved = models::load_model(folder, models::normalizers_by_name());
   models::require_objective(saved, "ar", "--model", folder);
   models::require_bytes(saved);
   auto sizes = models::architecture_of(saved.config, saved.tensors.origin());
   index_t const trained = sizes.context;
   sizes.context = std::max(sizes.context, static_cast<int>(longest));
   std::string const name = (folder / "").parent_path().filename().string();
-  return {models::restore<causal_model>(saved, sizes), name, trained, folder, models::trained_on(saved)};
+  return {models::restore<causal_model>(saved, sizes, models::normalizers_by_name()), name, trained, folder, models::trained_on(saved)};
 }
 
 /// How much larger random query and key weights are than usual at the start of training: so that scores spread as trained ones.
@@ -33,7 +34,7 @@ inline constexpr float random_sharpness = 3;
 subject random_subject(std::vector<int> const& sizes, index_t longest, std::uint64_t seed) {
   models::transformer_config const c{.vocabulary = models::vocabulary_size, .dim = sizes[2], .layers = sizes[0], .heads = sizes[1], .kv_heads = sizes[1],
                                      .hidden = 4 * sizes[2], .context = static_cast<int>(longest)};
-  subject s{causal_model(c, seed), message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]), longest, {}, {}};
+  subject s{causal_model(c, seed, {}, {models::normalizers_by_name(), "softmax", c.layers, c.heads}), message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]), longest, {}, {}};
   for (auto& p : s.model.parameters())
     if (p.name.ends_with("query.weight") || p.name.ends_with("key.weight"))
       for (float& x : p.values) x *= random_sharpness;

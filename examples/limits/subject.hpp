@@ -16,7 +16,7 @@
 
 namespace basin::limits {
 
-using causal_model = models::transformer<decltype(attention<>{}.with(causal{}))>;
+using causal_model = models::transformer<attention<cpu::any_normalizer, causal>>;
 
 /// A model with room for the longest length, and what is known of it.
 struct subject {

@@ -114,8 +114,9 @@ inline void refuse_others(tensor_file const& file, std::size_t known) {
 
 /// Checks the configuration of a transformer, and the shapes of all tensors against it, before anything of their size
 /// is allocated; `others` tensors stand beside those of the transformer.
-inline void require_transformer(checkpoint const& saved, std::span<std::string_view const> prefixes,
-                                std::size_t others) {
+template <class Normalizers>
+void require_transformer(checkpoint const& saved, std::span<std::string_view const> prefixes, std::size_t others,
+                         Normalizers const& normalizers) {
   config_entries const entries{saved.config, saved.tensors.origin()};
   entries.choice("objective", {"ar", "mdlm"});
   if (entries.has("training")) entries.section("training").text("text");
@@ -127,7 +128,7 @@ inline void require_transformer(checkpoint const& saved, std::span<std::string_v
         .refuse("vocabulary", message("at least ", vocabulary_size, ": the bytes, a mask and a begin token"));
   std::size_t known = others;
   for (auto const prefix : prefixes)
-    for_each_tensor(sizes, [&](std::string const& name, std::vector<index_t> const& shape, initial) {
+    for_each_tensor(sizes, normalizers, [&](std::string const& name, std::vector<index_t> const& shape, initial) {
       saved.tensors.expect<float>(std::string(prefix) + name, shape);
       ++known;
     });
@@ -152,11 +153,37 @@ inline constexpr std::array<std::string_view, 3> training_prefixes{"weight.", "f
 /// A checkpoint that is whole, with `others` tensors beside those of the model, and that will be run as it was trained.
 inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others,
                           nlohmann::ordered_json const& running) {
-  require_transformer(saved, prefixes, others);
+  require_transformer(saved, prefixes, others, no_normalizers{});
   auto const& file = saved.tensors.origin();
   int const layers = architecture_of(saved.config, file).layers;
   auto const layer = running.is_null() ? usual_attention(saved.config["objective"].get<std::string>()) : running;
   require_attention(trained_attention(saved.config, file), attention_record(layer, layers), file);
+  return saved;
+}
+
+/// The normalizers that a checkpoint was trained with.
+inline lm::model_normalizers trained_normalizers(checkpoint const& saved, lm::registry const& known) {
+  auto const& file = saved.tensors.origin();
+  auto const sizes = architecture_of(saved.config, file);
+  try {
+    return {known, normalizers_from(trained_attention(saved.config, file), sizes.heads, file)};
+  } catch (value_error const& why) {
+    throw file_error{message("basin: ", file, ": its 'attention' cannot be run (", why.what(), ")")};
+  }
+}
+
+/// A checkpoint that is whole and will be run with the normalizers it was trained with.
+inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others, lm::registry const& known) {
+  auto const& file = saved.tensors.origin();
+  config_entries const entries{saved.config, file};
+  auto running = trained_attention(saved.config, file);
+  for (auto& layer : running) {
+    auto const normalizer = layer["normalizer"];
+    layer = usual_attention(entries.choice("objective", {"ar", "mdlm"}));
+    layer["normalizer"] = normalizer;
+  }
+  require_attention(trained_attention(saved.config, file), running, file);
+  require_transformer(saved, prefixes, others, trained_normalizers(saved, known));
   return saved;
 }
 
@@ -235,6 +262,18 @@ inline std::string run_in(std::filesystem::path const& folder) {
   return said.empty() && std::filesystem::exists(folder / config_file) ? std::string(config_file) : said;
 }
 
+/// Opens a checkpoint to run it with the normalizers that it was trained with, which `known` has by name. Its other policies must be those of
+/// usual_attention().
+///
+/// Throws    as load_model; file_error: a normalizer that `known` does not have
+inline checkpoint load_model(std::filesystem::path const& folder, lm::registry const& known) {
+  constexpr std::array<std::string_view, 1> prefixes{""};
+  return detail::checked(open_checkpoint(folder / model_file), prefixes, 0, known);
+}
+inline checkpoint load_training(std::filesystem::path const& folder, lm::registry const& known) {
+  return detail::checked(open_checkpoint(folder / training_file), detail::training_prefixes, 1, known);
+}
+
 /// Copies the weights of load_model into the parameters of a model: all of them, or none and an error.
 ///
 /// Throws    file_error: a tensor that is missing, of another shape or type, or that the model does not have; a number
@@ -258,6 +297,20 @@ Model restore(checkpoint const& saved, transformer_config const& sizes, typename
   read_weights(saved.tensors, model.parameters());
   model.send();
   return model;
+}
+
+/// The same with the normalizers that it was trained with.
+template <class Model>
+Model restore(checkpoint const& saved, transformer_config const& sizes, lm::registry const& known) {
+  static_assert(Model::by_name);
+  Model model(sizes, 0, {}, detail::trained_normalizers(saved, known));
+  read_weights(saved.tensors, model.parameters());
+  model.send();
+  return model;
+}
+template <class Model>
+Model restore(checkpoint const& saved, lm::registry const& known) {
+  return restore<Model>(saved, architecture_of(saved.config, saved.tensors.origin()), known);
 }
 
 template <class Model>

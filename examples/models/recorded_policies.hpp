@@ -1,71 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How a checkpoint records the attention that its model was trained with: a list with one entry a layer, which has the
-// name and the numbers of every policy that decides the output,
+// How a checkpoint says which attention its model was trained with: a list with one entry a layer, each with a name and the
+// numbers of every policy that decides the output,
 //   {"normalizer": {"name": "top_k", "k": 16}, "mask": {"name": "causal"}, "pruner": {"name": "keep_all"},
 //    "scorer": {"name": "scaled", "scale": 0.0}}
-// Observers change no output and are not recorded. A policy of your own gets a name by a specialisation of `recorded`:
-//   template <>
-//   struct basin::models::recorded<my_normalizer> {
-//     static constexpr std::string_view name = "my_normalizer";
-//     static nlohmann::ordered_json numbers(my_normalizer const& p) { return {{"sharpness", p.sharpness}}; }
-//   };
+// A normalizer whose scores are scaled by their number is {"name": "length_scaled", "normalizer": ..., "law": ...}; where heads
+// differ, {"name": "by_head", "heads": [...]}; "learned": true says that numbers are tensors of the checkpoint. Observers change
+// no output and are not recorded. The names are those of basin/lm/policies/described.hpp, where yours is added.
 
 #include <array>
 #include <charconv>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "basin/attention.hpp"
 #include "basin/core/error.hpp"
+#include "basin/lm/policies/described.hpp"
+#include "basin/lm/policies/model_normalizers.hpp"
 #include "models/config_entries.hpp"
-
-namespace basin {
-
-// Names are enough here: the numbers of a policy are read where its header is included.
-struct softmax;
-struct softmax_n;
-struct sparsemax;
-struct entmax;
-struct entmax15;
-struct top_k;
-struct top_p;
-struct relu;
-struct squared_relu;
-struct sigmoid;
-struct softpick;
-struct self_adjusted;
-struct self_adjusted_plain;
-struct adaptive_temperature;
-struct sink_logit;
-struct ssmax;
-struct log_n;
-template <normalizer Normalizer, class Law>
-struct length_scaled;
-struct causal;
-struct unmasked;
-struct sliding_window;
-struct block_causal;
-struct keep_all;
-struct window_with_sinks;
-struct score_floor;
-struct scaled;
-struct soft_cap;
-
-}  // namespace basin
 
 namespace basin::models {
 
-/// The name of a policy in checkpoints, and its numbers as a JSON object. A policy without one cannot be saved.
-template <class Policy>
-struct recorded;
-
-template <class Policy>
-concept has_record = requires { recorded<Policy>::name; };
+using json = nlohmann::ordered_json;
 
 /// The double that is written as shortly as the float: 1e-5, not 9.99999974e-6; it rounds to the same float.
 inline double short_double(float value) {
@@ -76,196 +39,67 @@ inline double short_double(float value) {
 
 namespace detail {
 
-struct no_numbers {
-  template <class P>
-  static nlohmann::ordered_json numbers(P const&) { return nlohmann::ordered_json::object(); }
-};
-
-/// A number that all heads share; one a head lies in memory that a checkpoint does not have.
-template <class PerHead>
-double shared_number(std::string_view policy, std::string_view name, PerHead const& number) {
-  if (!number.is_one())
-    throw unsupported_error{message("basin: ", policy, " has one ", name,
-                                    " a head; a checkpoint records one for all heads: give ", name, " one value")};
-  return number.value;
+/// A number as it is recorded. One that heads do not share lies in memory that a checkpoint does not have.
+template <class Number>
+json recorded_number(std::string_view policy, std::string_view name, Number const& number) {
+  if constexpr (std::is_same_v<Number, per_head>) {
+    if (!number.is_one())
+      throw unsupported_error{message("basin: ", policy, " has one ", name, " a head in memory of its own; learn it (", policy, ":learned), or give ", name,
+                                      " one value")};
+    return number.value;
+  } else if constexpr (std::is_same_v<Number, float>) {
+    return short_double(number);
+  } else {
+    return number;
+  }
 }
 
 }  // namespace detail
 
-template <>
-struct recorded<softmax> {
-  static constexpr std::string_view name = "softmax";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"temperature", p.temperature}}; }
-};
-template <>
-struct recorded<softmax_n> {
-  static constexpr std::string_view name = "softmax_n";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"n", p.n}}; }
-};
-template <>
-struct recorded<sparsemax> : detail::no_numbers {
-  static constexpr std::string_view name = "sparsemax";
-};
-template <>
-struct recorded<entmax> {
-  static constexpr std::string_view name = "entmax";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) {
-    return {{"alpha", detail::shared_number(name, "alpha", p.alpha)}};
-  }
-};
-template <>
-struct recorded<entmax15> : detail::no_numbers {
-  static constexpr std::string_view name = "entmax15";
-};
-template <>
-struct recorded<top_k> {
-  static constexpr std::string_view name = "top_k";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"k", p.k}}; }
-};
-template <>
-struct recorded<top_p> {
-  static constexpr std::string_view name = "top_p";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"p", p.p}}; }
-};
-template <>
-struct recorded<relu> {
-  static constexpr std::string_view name = "relu";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"power", p.power}}; }
-};
-template <>
-struct recorded<squared_relu> : detail::no_numbers {
-  static constexpr std::string_view name = "squared_relu";
-};
-template <>
-struct recorded<sigmoid> {
-  static constexpr std::string_view name = "sigmoid";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"bias", p.bias}}; }
-};
-template <>
-struct recorded<softpick> {
-  static constexpr std::string_view name = "softpick";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"epsilon", p.epsilon}}; }
-};
-template <>
-struct recorded<self_adjusted> : detail::no_numbers {
-  static constexpr std::string_view name = "self_adjusted";
-};
-template <>
-struct recorded<self_adjusted_plain> : detail::no_numbers {
-  static constexpr std::string_view name = "self_adjusted_plain";
-};
-template <>
-struct recorded<adaptive_temperature> : detail::no_numbers {
-  static constexpr std::string_view name = "adaptive_temperature";
-};
-template <>
-struct recorded<sink_logit> {
-  static constexpr std::string_view name = "sink_logit";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) {
-    return {{"logit", detail::shared_number(name, "logit", p.logit)}};
-  }
-};
-template <>
-struct recorded<ssmax> {
-  static constexpr std::string_view name = "ssmax";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"s", p.s}}; }
-};
-template <>
-struct recorded<log_n> {
-  static constexpr std::string_view name = "log_n";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"trained", p.trained}}; }
-};
-template <>
-struct recorded<causal> : detail::no_numbers {
-  static constexpr std::string_view name = "causal";
-};
-template <>
-struct recorded<unmasked> : detail::no_numbers {
-  static constexpr std::string_view name = "unmasked";
-};
-template <>
-struct recorded<sliding_window> {
-  static constexpr std::string_view name = "sliding_window";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"left", p.left}, {"right", p.right}}; }
-};
-template <>
-struct recorded<block_causal> {
-  static constexpr std::string_view name = "block_causal";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"block", p.block}}; }
-};
-template <>
-struct recorded<keep_all> : detail::no_numbers {
-  static constexpr std::string_view name = "keep_all";
-};
-template <>
-struct recorded<window_with_sinks> {
-  static constexpr std::string_view name = "window_with_sinks";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) {
-    return {{"sinks", p.sinks}, {"recent", p.recent}, {"ahead", p.ahead}};
-  }
-};
-template <>
-struct recorded<score_floor> {
-  static constexpr std::string_view name = "score_floor";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"least", short_double(p.least)}}; }
-};
-template <>
-struct recorded<scaled> {
-  static constexpr std::string_view name = "scaled";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) { return {{"scale", short_double(p.scale)}}; }
-};
-template <>
-struct recorded<soft_cap> {
-  static constexpr std::string_view name = "soft_cap";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) {
-    return {{"cap", short_double(p.cap)}, {"scale", short_double(p.scale)}};
-  }
-};
-
 /// The name and the numbers of a policy.
 template <class Policy>
-nlohmann::ordered_json record_of(Policy const& p) {
-  static_assert(has_record<Policy>,
-                "basin: a checkpoint records every policy of its attention by a name, and this policy has none; "
-                "specialise basin::models::recorded for it with `name` and `numbers(policy)`, as "
-                "models/recorded_policies.hpp does");
-  nlohmann::ordered_json record{{"name", recorded<Policy>::name}};
-  record.update(recorded<Policy>::numbers(p));
+json record_of(Policy const& p) {
+  static_assert(lm::has_description<Policy>,
+                "basin: a checkpoint records every policy of its attention by a name, and this policy has none; specialise basin::lm::described for it "
+                "with `name` and `numbers(policy, f)`, as lm/policies/described.hpp does");
+  std::string_view const name = lm::described<Policy>::name;
+  json record{{"name", name}};
+  lm::described<Policy>::numbers(p, [&](char const* number, auto const& value, auto const&...) {
+    record[number] = detail::recorded_number(name, number, value);
+  });
   return record;
 }
-
 template <normalizer Normalizer, class Law>
-struct recorded<length_scaled<Normalizer, Law>> {
-  static constexpr std::string_view name = "length_scaled";
-  template <class P>
-  static nlohmann::ordered_json numbers(P const& p) {
-    return {{"normalizer", record_of(p.normalize)}, {"law", record_of(p.law)}};
-  }
-};
+json record_of(length_scaled<Normalizer, Law> const& p) {
+  return {{"name", "length_scaled"}, {"normalizer", record_of(p.normalize)}, {"law", record_of(p.law)}};
+}
+
+/// A policy by name, as it is recorded.
+inline json record_of(lm::spelled_policy const& p) {
+  json record{{"name", p.name}};
+  for (auto const& [name, value] : p.numbers)
+    record[name] = value == static_cast<double>(static_cast<index_t>(value)) && name == "k" ? json(static_cast<index_t>(value)) : json(value);
+  if (p.learned) record["learned"] = true;
+  return record;
+}
+inline json record_of(lm::spelled_normalizer const& n) {
+  if (!n.law) return record_of(n.normalizer);
+  return {{"name", "length_scaled"}, {"normalizer", record_of(n.normalizer)}, {"law", record_of(*n.law)}};
+}
+inline json record_of(lm::layer_normalizers const& layer) {
+  json heads = json::array();
+  for (std::size_t h = 0; h < layer.heads(); ++h) heads.push_back(record_of(layer.spelled(h)));
+  for (auto const& one : heads)
+    if (one != heads.front()) return {{"name", "by_head"}, {"heads", heads}};
+  return heads.front();
+}
 
 /// The kinds of policies that decide what attention computes, as a record names them.
 inline constexpr std::array<std::string_view, 4> recorded_slots{"normalizer", "mask", "pruner", "scorer"};
 
 /// The policies of one layer.
 template <class Attention>
-nlohmann::ordered_json layer_record(Attention const& use) {
+json layer_record(Attention const& use) {
   return {{"normalizer", record_of(use.normalize)},
           {"mask", record_of(use.visible)},
           {"pruner", record_of(use.prune)},
@@ -273,14 +107,72 @@ nlohmann::ordered_json layer_record(Attention const& use) {
 }
 
 /// The policies of a model all of whose layers use the same attention.
-inline nlohmann::ordered_json attention_record(nlohmann::ordered_json const& layer, int layers) {
-  auto record = nlohmann::ordered_json::array();
+inline json attention_record(json const& layer, int layers) {
+  auto record = json::array();
   for (int l = 0; l < layers; ++l) record.push_back(layer);
   return record;
 }
 
+/// The policies of a model whose normalizers are chosen by name; `use` has the others.
+template <class Attention>
+json attention_record(Attention const& use, lm::model_normalizers const& normalizers) {
+  auto record = json::array();
+  for (int l = 0; l < normalizers.count(); ++l)
+    record.push_back({{"normalizer", record_of(normalizers.layer(l))},
+                      {"mask", record_of(use.visible)},
+                      {"pruner", record_of(use.prune)},
+                      {"scorer", record_of(use.score)}});
+  return record;
+}
+
+namespace detail {
+
+/// Reads what record_of() wrote; `refuse` throws.
+template <class Refuse>
+lm::spelled_policy policy_from(json const& record, Refuse const& refuse) {
+  if (!record.is_object() || !record.contains("name") || !record["name"].is_string()) refuse("a policy without a name");
+  lm::spelled_policy read{record["name"].template get<std::string>(), {}, false};
+  for (auto const& [key, value] : record.items()) {
+    if (key == "name") continue;
+    if (key == "learned" && value.is_boolean()) read.learned = value.template get<bool>();
+    else if (value.is_number()) read.numbers.emplace_back(key, value.template get<double>());
+    else refuse(message("'", key, "' of the policy '", read.name, "' is no number"));
+  }
+  return read;
+}
+template <class Refuse>
+lm::spelled_normalizer normalizer_from(json const& record, Refuse const& refuse) {
+  if (!record.is_object() || record.value("name", json{}) != "length_scaled") return {policy_from(record, refuse), {}};
+  if (!record.contains("normalizer") || !record.contains("law")) refuse("a length_scaled without a normalizer or a law");
+  return {policy_from(record["normalizer"], refuse), policy_from(record["law"], refuse)};
+}
+
+}  // namespace detail
+
+/// The normalizers of a record, [layer][head]; whether their names exist is for a registry to say.
+///
+/// Throws    file_error: an entry that is no normalizer
+inline std::vector<std::vector<lm::spelled_normalizer>> normalizers_from(json const& attention, int heads, std::string const& file) {
+  auto const refuse = [&](std::string const& why) {
+    throw file_error{message("basin: ", file, ": its 'attention' has ", why, "; it may be damaged: make the checkpoint again with train")};
+  };
+  std::vector<std::vector<lm::spelled_normalizer>> all;
+  for (auto const& layer : attention) {
+    auto const& record = layer.at("normalizer");
+    auto& row = all.emplace_back();
+    if (record.value("name", json{}) != "by_head") {
+      row.assign(static_cast<std::size_t>(heads), detail::normalizer_from(record, refuse));
+      continue;
+    }
+    if (!record.contains("heads") || !record["heads"].is_array() || std::ssize(record["heads"]) != heads)
+      refuse(message("a by_head that does not list ", heads, " heads"));
+    for (auto const& one : record["heads"]) row.push_back(detail::normalizer_from(one, refuse));
+  }
+  return all;
+}
+
 /// A policy of a record in words: top_k(k=16).
-inline std::string spelled_policy(nlohmann::ordered_json const& record) {
+inline std::string spelled_policy(json const& record) {
   std::string text;
   for (auto const& [name, value] : record.items())
     if (name != "name")
@@ -292,8 +184,7 @@ inline std::string spelled_policy(nlohmann::ordered_json const& record) {
 /// Refuses a record that says another attention than the one that will run.
 ///
 /// Throws    file_error: the file, the layer, what it was trained with and what would run
-inline void require_attention(nlohmann::ordered_json const& trained, nlohmann::ordered_json const& running,
-                              std::string const& file) {
+inline void require_attention(json const& trained, json const& running, std::string const& file) {
   for (std::size_t l = 0; l < trained.size() && l < running.size(); ++l)
     for (auto const slot : recorded_slots) {
       auto const &was = trained[l].at(std::string(slot)), &is = running[l].at(std::string(slot));

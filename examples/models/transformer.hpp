@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "basin/attention.hpp"
+#include "basin/cpu/any_normalizer.hpp"
+#include "basin/lm/policies/model_normalizers.hpp"
 #include "models/detail/transformer_activations.hpp"
 #include "models/detail/transformer_tensors.hpp"
 #include "models/engine.hpp"
@@ -54,7 +56,14 @@ class transformer {
   using cache_type = basic_key_value_cache<T, Engine>;
   using moments = typename Engine::moments;
 
-  explicit transformer(transformer_config const& c, std::uint64_t seed = 0, Attention use = {});
+  /// Whether normalizers are chosen by name, for every layer and head.
+  static constexpr bool by_name = std::is_same_v<decltype(Attention::normalize), cpu::any_normalizer>;
+  using normalizers_type = std::conditional_t<by_name, lm::model_normalizers, detail::no_normalizers>;
+
+  explicit transformer(transformer_config const& c, std::uint64_t seed = 0, Attention use = {})
+    requires(!by_name)
+      : transformer(c, seed, use, detail::no_normalizers{}) {}
+  transformer(transformer_config const& c, std::uint64_t seed, Attention use, normalizers_type of_layers);
   transformer(transformer&&) = default;
   transformer& operator=(transformer&&) = default;
 
@@ -91,7 +100,17 @@ class transformer {
 
   void clear_gradients() { on.zero(gradients.here()); }
   /// One step of AdamW where the engine has parameters and moments; the norm of the gradient.
-  double step(moments& m, double rate, nn::adamw_options const& options) { return on.adamw(resident, m, rate, options); }
+  double step(moments& m, double rate, nn::adamw_options const& options) {
+    double const norm = on.adamw(resident, m, rate, options);
+    if constexpr (by_name)
+      for (int l = 0; l < sizes.layers; ++l) normalizers.layer(l).clamp(weight.layers[static_cast<std::size_t>(l)].learned.data());
+    return norm;
+  }
+  normalizers_type const& normalizers_of_layers() const { return normalizers; }
+  Attention const& attention_of_layers() const { return use; }
+  /// Another model with the same policies, and weights of its own.
+  transformer twin() const { return twin(sizes); }
+  transformer twin(transformer_config const& c) const { return transformer(c, 0, use, normalizers); }
 
   /// Logits of tokens that follow those in the cache, of one sequence; joins them to the cache.
   template <class Adapt = unchanged>
@@ -123,8 +142,15 @@ class transformer {
   }
   view<T, 2> gradient_rows(gradient_of which, index_t rows, index_t columns) { return gradient_memory[which].take(rows, columns); }
 
+  /// The attention of a layer, before it is adapted.
+  Attention attention_of(int l) {
+    if constexpr (by_name) return use.replace(normalizers.layer(l).bind(weight.layers[static_cast<std::size_t>(l)].learned.data()));
+    else return use;
+  }
+
   transformer_config sizes;
   Attention use;
+  normalizers_type normalizers;
   Engine on;
   typename Engine::tensors values, gradients;
   detail::transformer_tensors<T> weight, dweight;
@@ -140,17 +166,23 @@ class transformer {
 };
 
 template <class Attention, class T, class Engine>
-transformer<Attention, T, Engine>::transformer(transformer_config const& c, std::uint64_t seed, Attention attend_with)
+transformer<Attention, T, Engine>::transformer(transformer_config const& c, std::uint64_t seed, Attention attend_with, normalizers_type of_layers)
     : sizes((validate(c), c)),
       use(attend_with),
-      values(static_cast<std::size_t>(detail::value_count(c))),
+      normalizers(std::move(of_layers)),
+      values(static_cast<std::size_t>(detail::value_count(c, normalizers))),
       gradients(values.here().size()),
-      weight(c, values.here().data()),
-      dweight(c, gradients.here().data()),
-      named(detail::named_parameters<T>(c, values.on_host(), gradients.on_host())),
-      resident(detail::named_parameters<T>(c, values.here(), gradients.here())),
+      weight(c, normalizers, values.here().data()),
+      dweight(c, normalizers, gradients.here().data()),
+      named(detail::named_parameters<T>(c, normalizers, values.on_host(), gradients.on_host())),
+      resident(detail::named_parameters<T>(c, normalizers, values.here(), gradients.here())),
       rope(on.make_rope(c.context, c.head_dim(), c.rope_base)) {
-  detail::initialise<T>(c, seed, values.on_host());
+  detail::initialise<T>(c, normalizers, seed, values.on_host());
+  if constexpr (by_name)
+    for (int l = 0; l < sizes.layers; ++l) {
+      T* to = weight.layers[static_cast<std::size_t>(l)].learned.data();
+      for (auto const& tensor : normalizers.layer(l).learned()) to = std::ranges::copy(tensor.initial, to).out;
+    }
   send();
 }
 
@@ -238,7 +270,7 @@ void transformer<Attention, T, Engine>::attend(layer const& a, int l, index_t ba
   view<T const, 4> const v = heads(a.qkv, batch, sizes.heads + sizes.kv_heads, sizes.kv_heads);
   if constexpr (requires { adapt.reads(l, view<T const, 2>(a.input)); }) on.show([&](auto stream) { adapt.reads(l, stream); }, view<T const, 2>(a.input));
   show_projected(adapt, l, q, k, v);
-  on.attention_forward(adapt(l, use), q, k, v, heads(a.attended, batch, 0, sizes.heads));
+  on.attention_forward(adapt(l, attention_of(l)), q, k, v, heads(a.attended, batch, 0, sizes.heads));
   add_to_stream(a.input, a.middle, a.attended, weight.layers[l].output);
 }
 
@@ -249,7 +281,7 @@ void transformer<Attention, T, Engine>::attend_cached(layer const& a, int l, cac
   index_t const length = cache.length() + a.qkv.extent(0);
   view<T const, 4> const q = heads(a.qkv, 1, 0, sizes.heads), k = cache.keys(l, length), v = cache.values(l, length);
   show_projected(adapt, l, q, k, v);
-  on.attention_decode(adapt(l, use), q, k, v, heads(a.attended, 1, 0, sizes.heads));
+  on.attention_decode(adapt(l, attention_of(l)), q, k, v, heads(a.attended, 1, 0, sizes.heads));
   add_to_stream(a.input, a.middle, a.attended, weight.layers[l].output);
 }
 
@@ -338,7 +370,16 @@ void transformer<Attention, T, Engine>::backward_attention(layer const& a, int l
   on.linear_backward_input(dstream, w.output, dattended);
   view<T const, 4> const q = heads(a.qkv, batch, 0, h), k = heads(a.qkv, batch, h, hk), v = heads(a.qkv, batch, h + hk, hk);
   view<T const, 4> const dout = heads(dattended, batch, 0, h);
-  on.attention_backward(adapt(l, use), q, k, v, dout, heads(dqkv, batch, 0, h), heads(dqkv, batch, h, hk), heads(dqkv, batch, h + hk, hk));
+  auto const through = [&](Attention const& base) {
+    on.attention_backward(adapt(l, base), q, k, v, dout, heads(dqkv, batch, 0, h), heads(dqkv, batch, h, hk), heads(dqkv, batch, h + hk, hk));
+  };
+  if constexpr (by_name) {
+    auto& mine = normalizers.layer(l);
+    through(use.replace(mine.bind(w.learned.data(), batch, rows / batch)));
+    mine.add_gradients(dw.learned.data(), batch, rows / batch);
+  } else {
+    through(use);
+  }
   on.rope_backward(heads(dqkv, batch, 0, h + hk), rope);
   on.linear_backward_weight(a.attention_normed, dqkv, dw.qkv);
   on.linear_backward_input(dqkv, w.qkv, dnormed);

@@ -100,7 +100,7 @@ std::vector<length_figure> context_lengths(Model& model, material const& m, read
   run(model, within, reach::trained, 64);
   auto sizes = model.config();
   sizes.context *= beyond_factor;                                // the rotary positions just go on
-  Model longer(sizes);
+  Model longer = model.twin(sizes);
   nn::copy_values(model.parameters(), longer.parameters());
   longer.send();
   run(longer, beyond, reach::beyond, 8);

@@ -22,7 +22,7 @@ template <class Model>
 class crew {
  public:
   explicit crew(Model& first) : lead(&first) {
-    for (int n = 1; n < omp_get_max_threads(); ++n) copies.emplace_back(first.config());
+    for (int n = 1; n < omp_get_max_threads(); ++n) copies.push_back(first.twin());
     for (auto& copy : copies) nn::copy_values(first.parameters(), copy.parameters()), copy.send();
   }
 

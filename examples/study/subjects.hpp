@@ -36,15 +36,27 @@ struct subject {
   index_t parameter_count() { return nn::parameter_count(model.parameters()); }
 };
 
+/// A checkpoint for a model of this kind, and its model.
+template <class Model>
+models::checkpoint opened(std::filesystem::path const& folder) {
+  if constexpr (Model::by_name) return models::load_model(folder, models::normalizers_by_name());
+  else return models::load_model(folder);
+}
+template <class Model>
+Model restored(models::checkpoint const& saved) {
+  if constexpr (Model::by_name) return models::restore<Model>(saved, models::normalizers_by_name());
+  else return models::restore<Model>(saved);
+}
+
 /// The model of a checkpoint.
 ///
 /// Throws    file_error: no checkpoint, a damaged one, one of the other objective, or one that does not read bytes
 template <class Model>
 subject<Model> load_subject(std::filesystem::path const& folder, std::string const& objective) {
-  auto saved = models::load_model(folder);
+  auto saved = opened<Model>(folder);
   models::require_objective(saved, objective, "--" + objective, folder);
   models::require_bytes(saved);
-  auto model = models::restore<Model>(saved);
+  auto model = restored<Model>(saved);
   auto learned = models::trained_on(saved);
   return {std::move(model), std::move(saved.config), folder, std::move(learned)};
 }
@@ -55,7 +67,7 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
   usual.objective = objective;
   usual.text = o.text;
   if (!std::filesystem::exists(folder / models::model_file)) return usual;
-  auto const saved = models::load_model(folder);
+  auto const saved = models::load_model(folder, models::normalizers_by_name());
   auto found = train::options_of(saved.config, saved.tensors.origin());
   if (found.text.empty() == o.is_text() || found.objective != objective) return usual;
   found.text = o.text;

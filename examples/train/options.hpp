@@ -34,6 +34,7 @@ struct run_options {
   float rope_base = 100;
   double learning_rate = 1e-3, weight_decay = 0.1;
   std::string schedule = "cosine";  // "cosine" | "wsd"
+  std::string normalizer = "softmax";  // by layer and head: lm/policies/spelling.hpp
   std::optional<std::int64_t> warmup = {};  // nothing: a tenth of the steps, at most 100
   std::uint64_t seed = 1;
 
@@ -113,6 +114,26 @@ inline nlohmann::ordered_json to_json(run_options const& o) {
           {"seed", o.seed}};
 }
 
+/// A text that parse_assignments() reads back: the normalizer of most heads, then those of others.
+inline std::string spelled_normalizers(std::vector<std::vector<lm::spelled_normalizer>> const& of) {
+  auto const& usual = of.front().front();
+  auto const text_of = [](lm::spelled_normalizer const& one) {
+    bool const plain = one == lm::spelled_normalizer{{"softmax", {{"temperature", 1}}, false}, {}};
+    return plain ? std::string("softmax") : lm::to_text(one);
+  };
+  std::string text = text_of(usual);
+  for (std::size_t l = 0; l < of.size(); ++l) {
+    auto const is_alike = [&](auto const& one) { return one == of[l].front(); };
+    if (std::ranges::all_of(of[l], is_alike)) {
+      if (of[l].front() != usual) text += message("; layer ", l, ": ", text_of(of[l].front()));
+      continue;
+    }
+    for (std::size_t h = 0; h < of[l].size(); ++h)
+      if (of[l][h] != usual) text += message("; layer ", l, " head ", h, ": ", text_of(of[l][h]));
+  }
+  return text;
+}
+
 /// The options of the run that wrote a checkpoint; `file` is for messages.
 ///
 /// Throws    file_error: an entry that is missing or breaks its rule, or entries that make no run
@@ -129,6 +150,7 @@ inline run_options options_of(nlohmann::ordered_json const& config, std::string 
                 .hidden = c.hidden,
                 .rope_base = c.rope_base,
                 .schedule = training.choice("schedule", {"cosine", "wsd"})};
+  o.normalizer = spelled_normalizers(models::normalizers_from(models::trained_attention(config, file), c.heads, file));
   auto const sizes = models::architecture_json(c);
   for_each_number(o, [&](char const* name, auto& value, auto const& allowed, char const*) {
     if (!sizes.contains(name)) value = training.number(name, allowed);

@@ -123,9 +123,20 @@ class run_folder {
   models::folder_lock lock;
 };
 
+/// Refuses normalizers that the engine of a trainer cannot run, or that do not exist.
+template <class Trainer>
+void require_normalizers(run_options const& o) {
+  if constexpr (Trainer::model_type::by_name)
+    lm::model_normalizers(models::normalizers_by_name(), o.normalizer, o.layers, o.heads);
+  else if (o.normalizer != "softmax")
+    throw unsupported_error{message("basin: --normalizer is ", models::quotation(o.normalizer),
+                                    ", and on a GPU models are trained with softmax; leave it out, or use --device cpu")};
+}
+
 template <class Trainer>
 int start(run_options const& options, session const& use) {
   validate(options);
+  require_normalizers<Trainer>(options);
   run_data const data{options};
   run_folder const taken{use};
   Trainer trainer{options, data};
@@ -146,11 +157,18 @@ inline run_options resumed_options(models::checkpoint const& saved, session cons
   return options;
 }
 
+/// The run to be resumed, by a trainer of this kind.
+template <class Trainer>
+models::checkpoint opened(std::filesystem::path const& folder) {
+  if constexpr (Trainer::model_type::by_name) return models::load_training(folder, models::normalizers_by_name());
+  else return models::load_training(folder);
+}
+
 template <class Trainer>
 int resume(run_options const& options, session const& use) {
   run_data const data{options};
   run_folder const taken{use};
-  auto const saved = models::load_training(use.resume);          // again: from here on no other process replaces it
+  auto const saved = opened<Trainer>(use.resume);                // again: from here on no other process replaces it
   if (resumed_options(saved, use) != options)
     throw value_error{
         message("basin: ", use.resume.string(), " was replaced by another run just now; give the command again")};
@@ -168,7 +186,7 @@ int run(run_options options, session use) {
   using autoregressive = typename trainers<Engine>::autoregressive;
   using diffusion = typename trainers<Engine>::diffusion;
   if (use.resume.empty()) return options.objective == "ar" ? detail::start<autoregressive>(options, use) : detail::start<diffusion>(options, use);
-  auto const saved = models::load_training(use.resume);
+  auto const saved = detail::opened<autoregressive>(use.resume);
   options = detail::resumed_options(saved, use);
   if (!use.steps)
     use.command = models::config_entries{saved.config, saved.tensors.origin()}.text(

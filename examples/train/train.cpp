@@ -13,6 +13,7 @@
 
 #include "models/command_line.hpp"
 #include "models/engine.hpp"
+#include "models/normalizers_by_name.hpp"
 #include "models/interrupt.hpp"
 #include "models/program.hpp"
 #include "train/options.hpp"
@@ -34,6 +35,12 @@ std::string command_of(int argc, char const* const* argv) {
   return command;
 }
 
+std::string names_of_normalizers() {
+  std::string all;
+  for (auto const& name : models::normalizers_by_name().names()) all += (all.empty() ? "" : ", ") + name;
+  return all + "; scaled by length: ssmax, log_n, su_log_n, yarn, position_steps, asentmax, alone or after '*'";
+}
+
 /// The program's command line; the names of the options that belong to the run are kept, to know which were given.
 class command_line {
  public:
@@ -48,6 +55,10 @@ class command_line {
     });
     keep(models::add_choice(app, "--schedule", run.schedule, {"cosine", "wsd"},
                             "cosine, or wsd: level, and straight down in the last fifth"));
+    keep(app.add_option("--normalizer,--attention", run.normalizer,
+                        "how scores become weights, by name, for some layers and heads if wanted: "
+                        "'softmax; layers 2-3: entmax15; layer 0 heads 0-1: top_k:k=8'; sink_logit:learned learns its number. "
+                        "Names: " + names_of_normalizers()));
     keep(models::add_number<std::int64_t>(app, "--warmup", models::at_least<std::int64_t>(0), "steps of linear warm-up",
                                           "a tenth of --steps, at most 100",
                                           [this](std::int64_t steps) { run.warmup = steps; }));

@@ -25,6 +25,7 @@
 #include "models/checkpoint.hpp"
 #include "models/config_entries.hpp"
 #include "models/likelihood.hpp"
+#include "models/normalizers_by_name.hpp"
 #include "models/objectives.hpp"
 #include "models/recorded_policies.hpp"
 #include "models/transformer.hpp"
@@ -45,7 +46,7 @@ inline constexpr evaluation_size short_look{100, 256, 2}, long_look{500, 1 << 20
 /// step would take several times as long.
 inline void flush_subnormals() {
 #if defined(__SSE2__)
-#pragma omp parallel
+  BASIN_OMP(parallel)
   _mm_setcsr(_mm_getcsr() | 0x8040);  // flush to zero, denormals are zero
 #endif
 }
@@ -76,14 +77,11 @@ inline double learning_rate(run_options const& o, std::int64_t step) {
 template <class Model, class Objective>
 class trainer {
  public:
+  using model_type = Model;
   using attention_type = typename Model::attention_type;
 
   trainer(run_options options, run_data const& from, attention_type use = {})
-      : o(std::move(options)),
-        data(from),
-        policies(models::layer_record(use)),
-        net(architecture(o), o.seed, use),
-        objective{objective_id<Objective>} {
+      : o(std::move(options)), data(from), net(model_of(o, use)), objective{objective_id<Objective>} {
     flush_subnormals();
     auto const words = philox::words(o.seed, o.problems);
     state.data = philox{(std::uint64_t{words[0]} << 32) | words[1]};
@@ -95,8 +93,7 @@ class trainer {
       : trainer(std::move(options), from, use) {
     auto const& file = saved.tensors.origin();
     models::config_entries const entries{saved.config, file};
-    models::require_attention(models::trained_attention(saved.config, file),
-                              models::attention_record(policies, o.layers), file);
+    models::require_attention(models::trained_attention(saved.config, file), attention(), file);
     if (entries.number("fingerprint", models::any_number<std::uint64_t>()) != data.fingerprint())
       throw value_error{message("basin: the text ", o.text, " is not the one that the run of ", file,
                                 " began with; resume with the same text")};
@@ -145,7 +142,7 @@ class trainer {
                                         {"objective", o.objective},
                                         {"tokenizer", "bytes"},
                                         {"architecture", models::architecture_json(architecture(o))},
-                                        {"attention", models::attention_record(policies, o.layers)},
+                                        {"attention", attention()},
                                         {"training", to_json(o)},
                                         {"fingerprint", data.fingerprint()},
                                         {"step", state.step},
@@ -161,9 +158,19 @@ class trainer {
   Model& model() { return net; }
 
  private:
+  static Model model_of(run_options const& o, attention_type const& use) {
+    if constexpr (Model::by_name)
+      return Model(architecture(o), o.seed, use, {models::normalizers_by_name(), o.normalizer, o.layers, o.heads});
+    else return Model(architecture(o), o.seed, use);
+  }
+  /// The policies of all layers, as a checkpoint records them.
+  nlohmann::ordered_json attention() const {
+    if constexpr (Model::by_name) return models::attention_record(net.attention_of_layers(), net.normalizers_of_layers());
+    else return models::attention_record(models::layer_record(net.attention_of_layers()), o.layers);
+  }
+
   run_options o;
   run_data const& data;
-  nlohmann::ordered_json policies;  // of every layer
   Model net;
   models::training_state state;  // its moments as of the last load or save
   typename Model::moments moments;
@@ -173,10 +180,20 @@ class trainer {
   std::vector<int> tokens;
 };
 
+/// The attention of a model on an engine: on the host with normalizers by name, elsewhere with softmax.
+template <class Engine, mask Mask>
+struct attention_on {
+  using type = basin::attention<softmax, Mask>;
+};
+template <mask Mask>
+struct attention_on<models::host_engine<float>, Mask> {
+  using type = basin::attention<cpu::any_normalizer, Mask>;
+};
+
 template <class Engine>
-using autoregressive_model_on = models::transformer<decltype(attention<>{}.with(causal{})), float, Engine>;
+using autoregressive_model_on = models::transformer<typename attention_on<Engine, causal>::type, float, Engine>;
 template <class Engine>
-using diffusion_model_on = models::transformer<attention<>, float, Engine>;
+using diffusion_model_on = models::transformer<typename attention_on<Engine, unmasked>::type, float, Engine>;
 
 /// The trainers of both objectives on an engine.
 template <class Engine>

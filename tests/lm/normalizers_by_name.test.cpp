@@ -109,7 +109,8 @@ TEST_CASE("gradients of learned numbers, one a head, are finite differences of t
         values[static_cast<std::size_t>(n * s.heads + h)] = static_cast<float>(recipe->learned()[static_cast<std::size_t>(n)].initial + 0.0625 * static_cast<double>(h));
     std::vector<double> rows(static_cast<std::size_t>(basin::cpu::any_normalizer::parameters * s.batch * s.heads * s.queries));
     auto const gradients = basin::contiguous(rows.data(), basin::cpu::any_normalizer::parameters, s.batch, s.heads, s.queries);
-    lm::learned_memory const memory{basin::contiguous(std::as_const(values).data(), count, s.heads), gradients};
+    lm::learned_memory memory{{}, gradients};
+    for (index_t n = 0; n < count; ++n) memory.values.push_back(basin::contiguous(std::as_const(values).data() + n * s.heads, s.heads));
     call<double> c(s, numbers::normal, 3);
     auto const held = recipe->make(memory);
     pointers const heads{held.get()};

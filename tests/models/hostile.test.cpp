@@ -30,7 +30,7 @@ namespace {
 /// What loading a model and making it ready to run says; "accepted" if nothing.
 std::string said_of(std::filesystem::path const& folder) {
   try {
-    models::restore<train::autoregressive_model>(models::load_model(folder));
+    models::restore<train::autoregressive_model>(models::load_model(folder), models::normalizers_by_name());
   } catch (basin::file_error const& why) {
     return why.what();
   }
@@ -195,7 +195,7 @@ TEST_CASE("a file that is cut while it is open is refused", "[unit][safetensors]
   auto const saved = models::load_model(folder.path);
   std::filesystem::resize_file(folder / "model.safetensors",
                                std::filesystem::file_size(folder / "model.safetensors") - 4);
-  REQUIRE_THROWS_WITH(models::restore<train::autoregressive_model>(saved),
+  REQUIRE_THROWS_WITH(models::restore<train::autoregressive_model>(saved, models::normalizers_by_name()),
                       ContainsSubstring("model.safetensors") && ContainsSubstring("is it being written?"));
 }
 

@@ -29,6 +29,7 @@ namespace {
 /// A normalizer of a user's: softmax, sharper.
 struct sharp_softmax : basin::softmax {};
 
+using softmax_model = models::transformer<decltype(attention<>{}.with(causal{}))>;
 using sparse = decltype(attention<>{}.with(causal{}).with(basin::entmax15{}));
 using chosen = decltype(attention<>{}.with(causal{}).with(basin::top_k{}));
 template <class Attention>
@@ -46,9 +47,9 @@ void train_into(std::filesystem::path const& folder, train::run_options const& o
 }  // namespace
 
 template <>
-struct basin::models::recorded<sharp_softmax> {
+struct basin::lm::described<sharp_softmax> {
   static constexpr std::string_view name = "sharp_softmax";
-  static nlohmann::ordered_json numbers(sharp_softmax const& p) { return {{"temperature", p.temperature}}; }
+  static void numbers(auto& p, auto const& f) { f("temperature", p.temperature); }
 };
 
 TEST_CASE("a record names every policy that decides the output, with its numbers", "[unit][checkpoint]") {
@@ -72,8 +73,8 @@ TEST_CASE("a record names every policy that decides the output, with its numbers
 TEST_CASE("a policy without a name, or with numbers that a checkpoint does not have, is refused when a run begins",
           "[unit][checkpoint]") {
   struct nameless : basin::softmax {};
-  STATIC_REQUIRE_FALSE(models::has_record<nameless>);
-  STATIC_REQUIRE(models::has_record<basin::softmax>);
+  STATIC_REQUIRE_FALSE(basin::lm::has_description<nameless>);
+  STATIC_REQUIRE(basin::lm::has_description<basin::softmax>);
   float const alphas[] = {1.5f};
   auto const use = attention<>{}.with(causal{}).with(basin::entmax{.alpha = {.values = basin::contiguous(alphas, 1)}});
   auto const options = basin_test::tiny_run();
@@ -100,10 +101,10 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   REQUIRE_THROWS_WITH(models::load_training(folder / "c"),
                       ContainsSubstring("c/training.safetensors") && words_of_refusal);
   auto const layer = models::layer_record(sparse{});
-  REQUIRE_THROWS_WITH(models::restore<train::autoregressive_model>(models::load_model(folder / "c", layer)),
+  REQUIRE_THROWS_WITH(models::restore<softmax_model>(models::load_model(folder / "c", layer)),
                       words_of_refusal);
   auto const saved = models::load_training(folder / "c", layer);
-  REQUIRE_THROWS_WITH((train::autoregressive_trainer{options, data, saved}), words_of_refusal);
+  REQUIRE_THROWS_WITH((train::trainer<softmax_model, models::next_token>{options, data, saved}), words_of_refusal);
   auto const figures = trainer_of<sparse>{options, data, saved}.evaluate(train::short_look);
   auto model = models::restore<models::transformer<sparse>>(models::load_model(folder / "c", layer));
   auto const windows = data.validation_windows(train::short_look.windows);
@@ -112,9 +113,9 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
     return models::next_token_nll(judged, windows, count, options.length, models::begin_id).mean;
   };
   REQUIRE(nll(model) == figures["nll_per_byte"].get<double>());
-  train::autoregressive_model softmax_model(model.config());
-  models::read_weights(models::load_model(folder / "c", layer).tensors, softmax_model.parameters());
-  REQUIRE(nll(softmax_model) != nll(model));                     // the same weights give another loss with softmax
+  softmax_model softmaxed(model.config());
+  models::read_weights(models::load_model(folder / "c", layer).tensors, softmaxed.parameters());
+  REQUIRE(nll(softmaxed) != nll(model));                     // the same weights give another loss with softmax
 }
 
 TEST_CASE("numbers of policies are those of the run, and others are refused", "[unit][checkpoint]") {
@@ -140,9 +141,9 @@ TEST_CASE("checkpoints that record no attention are softmax: causal for ar, unma
           models::attention_record(models::layer_record(attention<>{}.with(causal{})), 1));
   REQUIRE(models::trained_attention(mdlm.config, "x") ==
           models::attention_record(models::layer_record(attention<>{}), 1));
-  REQUIRE_NOTHROW(models::restore<train::autoregressive_model>(ar));
-  REQUIRE_NOTHROW(models::restore<train::diffusion_model>(mdlm));
-  REQUIRE_THROWS_WITH(models::restore<train::autoregressive_model>(mdlm),
+  REQUIRE_NOTHROW(models::restore<softmax_model>(ar));
+  REQUIRE_NOTHROW(models::restore<models::transformer<attention<>>>(mdlm));
+  REQUIRE_THROWS_WITH(models::restore<softmax_model>(mdlm),
                       ContainsSubstring("the mask 'unmasked', and would be run with 'causal'"));
 }
 

@@ -19,9 +19,8 @@ std::filesystem::path const shipped{BASIN_TEST_CHECKPOINTS};
 /// The share of 60 test problems that a shipped model answers rightly.
 template <class Model>
 double share_right(std::string const& objective) {
-  auto const saved = models::load_model(shipped / objective);
-  Model model{models::architecture_of(saved.config)};
-  models::read_weights(saved.tensors, model.parameters());
+  auto const& known = models::normalizers_by_name();
+  auto model = models::restore<Model>(models::load_model(shipped / objective, known), known);
   auto const problems = train::run_data::test_problems(60);
   if constexpr (std::is_same_v<Model, train::autoregressive_model>) return train::accuracy(problems, train::answers_left_to_right(model, problems)).mean;
   else return train::accuracy(problems, train::answers_by_unmasking(model, problems)).mean;

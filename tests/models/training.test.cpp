@@ -60,7 +60,7 @@ TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[
   advance(whole, 12);
   advance(first, cut);
   first.save(folder / "c", "train");
-  auto const saved = models::load_training(folder / "c");
+  auto const saved = models::load_training(folder / "c", models::normalizers_by_name());
   REQUIRE(train::options_of(saved.config) == options);
   TestType second{train::options_of(saved.config), data, saved};
   REQUIRE(second.steps_done() == cut);
@@ -70,6 +70,36 @@ TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[
   second.save(folder / "second", "train");
   for (char const* const name : {"model.safetensors", "training.safetensors", "config.json"})
     REQUIRE(basin_test::text_of(folder / "whole" / name) == basin_test::text_of(folder / "second" / name));
+}
+
+TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same bits and its learned numbers", "[unit][train]") {
+  auto const& known = models::normalizers_by_name();
+  auto names = known.names();
+  for (char const* const more : {"sink_logit:learned", "entmax:learned,alpha=1.4", "ssmax:learned", "asentmax:learned", "top_k:k=3*log_n:trained=8",
+                                 "softmax; layer 1: entmax15; layer 0 head 1: sink_logit:learned"})
+    names.push_back(more);
+  for (auto const& name : names) {
+    CAPTURE(name);
+    scratch const folder;
+    auto options = small_run("ar");
+    options.layers = 2;
+    options.normalizer = name;
+    train::run_data const data{options};
+    train::autoregressive_trainer whole{options, data}, first{options, data};
+    advance(whole, 6), advance(first, 3);
+    first.save(folder / "c", "train");
+    auto const saved = models::load_training(folder / "c", known);
+    train::autoregressive_trainer second{train::options_of(saved.config), data, saved};
+    advance(second, 3);
+    REQUIRE(same_bits(weights(whole), weights(second)));
+    auto const fresh = train::autoregressive_trainer{options, data}.model().parameters();
+    auto const trained = whole.model().parameters();
+    for (std::size_t p = 0; p < trained.size(); ++p)               // what is learned moves
+      if (trained[p].name.find(".attention.") != std::string::npos && trained[p].shape.size() == 1)
+        REQUIRE(!same_bits({trained[p].values.begin(), trained[p].values.end()}, {fresh[p].values.begin(), fresh[p].values.end()}));
+    if (name != "softmax")
+      REQUIRE_THROWS_WITH(models::load_training(folder / "c"), ContainsSubstring("was trained with the normalizer"));
+  }
 }
 
 TEST_CASE("training lowers the loss, and seeds differ", "[unit][train]") {

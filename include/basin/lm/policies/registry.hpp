@@ -24,16 +24,16 @@ namespace basin::lm {
 
 /// A number of a normalizer that is learned, one value a head.
 struct learned_number {
-  std::string name;                                              // logit, alpha, beta, ...
+  std::string policy, name;                                      // sink_logit, logit
   double initial;
   per_head::range allowed;
   int row = 0;                                                   // of learned_memory::gradients
 };
 
-/// Where the learned numbers of a normalizer lie: values(number, head), and what the rows of a backward pass add to their gradients.
+/// Where the learned numbers of a normalizer lie, and where rows of a backward pass leave what they add to the gradients.
 struct learned_memory {
-  view<float const, 2> values{};                                 // [numbers, heads]
-  view<double, 4> gradients{};                                   // [most_parameters, batch, heads, queries]; may be empty
+  std::vector<view<float const, 1>> values{};                    // one a number, each [heads]
+  view<double, 4> gradients{};                                   // [any_normalizer::parameters, batch, heads, queries]; may be empty
 };
 
 /// A normalizer with its numbers, ready to be made.
@@ -97,7 +97,7 @@ P policy_of(spelled_policy const& from, std::vector<learned_number>& learned, in
       if (key == number) set_number(name, number, value, given);
     if constexpr (sizeof...(range) > 0) {
       can_learn = true;
-      if (from.learned) (learned.push_back({number, value.value, range, row}), ...);
+      if (from.learned) (learned.push_back({std::string(name), number, value.value, range, row}), ...);
       ++row;
     }
   });
@@ -120,12 +120,11 @@ spelled_policy spelling_of(P const& p, spelled_policy const& from) {
 
 /// Points the learned numbers of a policy to memory, from number `next` on.
 template <class P>
-void bind(P& p, bool is_learned, learned_memory const& memory, index_t& next) {
+void bind(P& p, bool is_learned, learned_memory const& memory, std::size_t& next) {
   if (!is_learned) return;
   described<P>::numbers(p, [&](char const*, auto& value, auto const&... range) {
     if constexpr (sizeof...(range) > 0) {
-      value.values = strided(&memory.values(next, 0), std::array<index_t, 1>{memory.values.extent(1)}, std::array<index_t, 1>{memory.values.stride(1)});
-      ++next;
+      value.values = memory.values.at(next++);
     }
   });
 }
@@ -170,7 +169,7 @@ class recipe_of final : public recipe {
   std::vector<learned_number> const& learned() const override { return numbers; }
   cpu::held_normalizer make(learned_memory const& memory) const override {
     N n = plain;
-    index_t next = 0;
+    std::size_t next = 0;
     bind(n, text.normalizer.learned, memory, next);
     if (text.normalizer.learned) bind_gradients(n, memory.gradients, 0);
     if (!text.law) return cpu::hold<Ts...>(n);

@@ -53,8 +53,9 @@ int main(int argc, char** argv) {
   };
   suite.expect("the backward agrees with the reference, L = 512",
                [&] { return bench::gradient_case(512, 64).agrees(plain); });
-  suite.expect("the backward with a window agrees with the reference, L = 64",  // all rows are sampled: masks read positions
-               [&] { return bench::gradient_case(64, 64).agrees(plain.with(basin::sliding_window{15})); });
+  suite.expect(
+      "the backward with a window agrees with the reference, L = 64",  // all rows are sampled: masks read positions
+      [&] { return bench::gradient_case(64, 64).agrees(plain.with(basin::sliding_window{15})); });
   suite.claim("cpu_workspace_mib_per_thread_l32k", "forward, MiB for each of two threads", {forward(plain)});
   suite.note("cpu_workspace_mib_per_thread_l32k_received_attention", "forward with received attention",
              {forward(observed)});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Continues a prompt with a checkpoint: an autoregressive model appends byte after byte; a diffusion model fills in what
-// follows the prompt, the surest bytes first, and every step can be printed.
+// Continues a prompt with a checkpoint: an autoregressive model appends byte after byte; a diffusion model fills in
+// what follows the prompt, the surest bytes first, and every step can be printed.
 
 #include <unistd.h>
 

@@ -27,8 +27,9 @@ void candidates::add(std::string name, N normalize) {
     cpu::forward(attention<>{}.with(normalize).with(causal{}).with(shown_to{&reader}), q, k, v,
                  contiguous(ignored.data(), q.extent(0), q.extent(1), q.extent(2), 1));
   };
-  auto gains = [normalize](std::span<double const> scores, std::span<double const> direction, std::span<double const> temperatures,
-                           std::span<double const> steps, row_context<double> at, view<double, 2> out) {
+  auto gains = [normalize](std::span<double const> scores, std::span<double const> direction,
+                           std::span<double const> temperatures, std::span<double const> steps, row_context<double> at,
+                           view<double, 2> out) {
     theory::gains(normalize, scores, direction, temperatures, steps, at, out);
   };
   list.push_back({std::move(name), std::move(attend), std::move(gains)});

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A normalizer as the program sees it: a name, and two functions behind which its type is hidden. So each normalizer meets the
-// engine once, in the unit that lists it, and everything that is measured is compiled once for all of them.
+// A normalizer as the program sees it: a name, and two functions behind which its type is hidden. So each normalizer
+// meets the engine once, in the unit that lists it, and everything that is measured is compiled once for all of them.
 
 #include <algorithm>
 #include <functional>
@@ -38,13 +38,15 @@ struct shown_to {
 static_assert(whole_row_observer<shown_to>);
 
 /// theory::gains of a normalizer: gains [temperatures, steps].
-using gains_function = std::function<void(std::span<double const> scores, std::span<double const> direction, std::span<double const> temperatures,
-                                          std::span<double const> steps, row_context<double> at, view<double, 2> gains)>;
+using gains_function = std::function<void(std::span<double const> scores, std::span<double const> direction,
+                                          std::span<double const> temperatures, std::span<double const> steps,
+                                          row_context<double> at, view<double, 2> gains)>;
 
 /// A normalizer with its name.
 struct candidate {
   std::string name;
-  std::function<void(view<float const, 4> q, view<float const, 4> k, row_reader const& reader)> attend;         // causal, on the CPU engine
+  std::function<void(view<float const, 4> q, view<float const, 4> k, row_reader const& reader)>
+      attend;                                                    // causal, on the CPU engine
   gains_function gains;                                          // how fast the weights of one row follow its scores
 };
 
@@ -94,7 +96,8 @@ inline std::vector<candidate> chosen_of(std::vector<candidate> all, std::vector<
   std::vector<candidate> chosen;
   for (auto const& name : names) {
     auto const same = [&](candidate const& c) { return c.name == name; };
-    if (std::ranges::any_of(chosen, same)) throw value_error{message("basin: --normalizers has '", name, "' twice; name each once")};
+    if (std::ranges::any_of(chosen, same))
+      throw value_error{message("basin: --normalizers has '", name, "' twice; name each once")};
     auto const found = std::ranges::find_if(all, same);
     if (found == all.end()) {
       std::string known;

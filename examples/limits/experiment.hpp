@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One pass of the model with its own attention; the rotated queries and keys of every layer then go to every normalizer.
+// One pass of the model with its own attention; the rotated queries and keys of every layer then go to every
+// normalizer.
 
 #include <algorithm>
 #include <array>
@@ -25,7 +26,8 @@ namespace detail {
 
 /// The geometry of vectors, one set [length, dim] a group; they are moved onto the unit sphere first.
 inline embeddings_seen seen_from(std::vector<std::vector<float>> groups, index_t length, index_t dim) {
-  embeddings_seen seen{.gram = {}, .groups = std::ssize(groups), .length = length, .dim = dim, .least_distance = {}, .mean_cosine = {}};
+  embeddings_seen seen{
+      .gram = {}, .groups = std::ssize(groups), .length = length, .dim = dim, .least_distance = {}, .mean_cosine = {}};
   seen.gram.resize(groups.size() * static_cast<std::size_t>(length * length));
   for (std::size_t g = 0; g < groups.size(); ++g) {
     auto const x = contiguous(groups[g].data(), length, dim);
@@ -63,7 +65,8 @@ inline embeddings_seen token_embeddings(causal_model& model, std::span<int const
 inline std::vector<std::vector<float>> values_of(view<float const, 4> v) {
   std::vector<std::vector<float>> groups;
   for (index_t h = 0; h < v.extent(1); ++h)
-    groups.push_back(rows_of(strided(&v(0, h, 0, 0), std::array<index_t, 2>{v.extent(2), v.extent(3)}, std::array<index_t, 2>{v.stride(2), v.stride(3)})));
+    groups.push_back(rows_of(strided(&v(0, h, 0, 0), std::array<index_t, 2>{v.extent(2), v.extent(3)},
+                                     std::array<index_t, 2>{v.stride(2), v.stride(3)})));
   return groups;
 }
 
@@ -97,27 +100,34 @@ inline void find_critical(figures& f, std::vector<index_t> const& lengths, int n
       index_t const rows = std::ssize(table.counts), heads = std::ssize(table.measured) / rows;
       auto const as_view = [&](std::vector<double> const& v) { return contiguous(v.data(), rows, heads); };
       for (double const level : critical_levels) {
-        f.criticals.push_back({normalizer, length, "E", level, theory::critical_count(table.counts, as_view(table.measured), as_view(table.formula), level)});
-        f.criticals.push_back({normalizer, length, "E'", level, theory::critical_count(table.counts, as_view(table.measured), as_view(table.printed), level)});
+        f.criticals.push_back(
+            {normalizer, length, "E", level,
+             theory::critical_count(table.counts, as_view(table.measured), as_view(table.formula), level)});
+        f.criticals.push_back(
+            {normalizer, length, "E'", level,
+             theory::critical_count(table.counts, as_view(table.measured), as_view(table.printed), level)});
       }
     }
 }
 
 /// All figures. `tick` is called once for every layer and normalizer.
 ///
-/// Cost          rows L^2 for every normalizer and head (the expectation of theorem 1); memory: the Gram matrices of a layer, and
-///               the numbers of all its rows
+/// Cost          rows L^2 for every normalizer and head (the expectation of theorem 1); memory: the Gram matrices of a
+///               layer, and the numbers of all its rows
 /// Determinism   run_to_run, for any number of threads
-inline figures measure(subject& s, std::vector<int> const& tokens, std::vector<candidate> const& list, limits_options const& o, std::function<void()> const& tick) {
+inline figures measure(subject& s, std::vector<int> const& tokens, std::vector<candidate> const& list,
+                       limits_options const& o, std::function<void()> const& tick) {
   figures f;
   row_plan const plan(o);
   embeddings_seen seen;
   if (o.of == embedding::token) seen = detail::token_embeddings(s.model, tokens);
   read_text(s, tokens, [&](layer_shown const& at) {
-    if (o.of == embedding::hidden) seen = detail::seen_from({detail::rows_of(at.stream)}, at.stream.extent(0), at.stream.extent(1));
+    if (o.of == embedding::hidden)
+      seen = detail::seen_from({detail::rows_of(at.stream)}, at.stream.extent(0), at.stream.extent(1));
     if (o.of == embedding::value) seen = detail::seen_from(detail::values_of(at.v), at.v.extent(2), at.v.extent(3));
     if (o.of != embedding::token || at.layer == 0)
-      for (std::size_t g = 0; g < seen.least_distance.size(); ++g) f.geometries.push_back({at.layer, static_cast<int>(g), seen.least_distance[g], seen.mean_cosine[g]});
+      for (std::size_t g = 0; g < seen.least_distance.size(); ++g)
+        f.geometries.push_back({at.layer, static_cast<int>(g), seen.least_distance[g], seen.mean_cosine[g]});
     for (std::size_t n = 0; n < list.size(); ++n) {
       row_measures(o, plan, seen, list[n], at.layer, at.q.extent(1)).measure(at.q, at.k, static_cast<int>(n), f);
       tick();

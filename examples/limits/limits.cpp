@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Holds the theorems of "Limitations of Normalization in Attention Mechanism" (arXiv 2508.17821) against a model: its figures 2a,
-// 2b, 2c, 3 and 4 for every normalizer, side by side, and in words where a bound holds, is loose, or is broken.
+// Holds the theorems of "Limitations of Normalization in Attention Mechanism" (arXiv 2508.17821) against a model: its
+// figures 2a, 2b, 2c, 3 and 4 for every normalizer, side by side, and in words where a bound holds, is loose, or is
+// broken.
 
 #include <omp.h>
 

@@ -40,7 +40,7 @@ struct limits_options {
   std::vector<double> epsilons{1e-3, 1e-1, 10};
   embedding of = embedding::token;
   index_t every = 2;                                             // every n-th row is measured
-  index_t exact_rows = 8, exact_draws = 32;                      // rows of a head with exact expectations, and their draws
+  index_t exact_rows = 8, exact_draws = 32;  // rows of a head with exact expectations, and their draws
   index_t sensitivity_rows = 32;                                 // rows of a head in figure 4
   critical_search critical = critical_search::off;
   index_t critical_rows = 32;                                    // rows of a head in the search

@@ -26,25 +26,32 @@ struct named_distance {
   double distance_figure::*which;
 };
 inline constexpr named_distance distance_names[] = {
-    {"a", &distance_figure::true_a}, {"b", &distance_figure::true_b}, {"c", &distance_figure::true_c}, {"E", &distance_figure::formula},
-    {"printed", &distance_figure::printed}, {"proved", &distance_figure::proved}, {"bound", &distance_figure::bound}, {"broken", &distance_figure::broken},
-    {"exact", &distance_figure::exact}, {"E_there", &distance_figure::formula_there}};
+    {"a", &distance_figure::true_a},        {"b", &distance_figure::true_b},
+    {"c", &distance_figure::true_c},        {"E", &distance_figure::formula},
+    {"printed", &distance_figure::printed}, {"proved", &distance_figure::proved},
+    {"bound", &distance_figure::bound},     {"broken", &distance_figure::broken},
+    {"exact", &distance_figure::exact},     {"E_there", &distance_figure::formula_there}};
 
 struct named_separation {
   char const* name;
   double separation_figure::*which;
 };
-inline constexpr named_separation separation_names[] = {
-    {"mean", &separation_figure::ratio}, {"lower", &separation_figure::lower}, {"lower_count", &separation_figure::lower_count}, {"upper", &separation_figure::upper},
-    {"upper_range", &separation_figure::upper_range}, {"upper_tight", &separation_figure::upper_tight}, {"over", &separation_figure::over_upper}};
+inline constexpr named_separation separation_names[] = {{"mean", &separation_figure::ratio},
+                                                        {"lower", &separation_figure::lower},
+                                                        {"lower_count", &separation_figure::lower_count},
+                                                        {"upper", &separation_figure::upper},
+                                                        {"upper_range", &separation_figure::upper_range},
+                                                        {"upper_tight", &separation_figure::upper_tight},
+                                                        {"over", &separation_figure::over_upper}};
 
 struct named_monitor {
   char const* name;
   double monitor_figure::*which;
 };
-inline constexpr named_monitor monitor_names[] = {{"entropy", &monitor_figure::entropy},     {"saturation", &monitor_figure::saturation},
-                                                  {"most", &monitor_figure::max_weight},     {"n_most", &monitor_figure::n_max_weight},
-                                                  {"active", &monitor_figure::active},       {"mass", &monitor_figure::mass}};
+inline constexpr named_monitor monitor_names[] = {
+    {"entropy", &monitor_figure::entropy}, {"saturation", &monitor_figure::saturation},
+    {"most", &monitor_figure::max_weight}, {"n_most", &monitor_figure::n_max_weight},
+    {"active", &monitor_figure::active},   {"mass", &monitor_figure::mass}};
 
 inline json distance_json(findings const& f, int who, index_t length, index_t n) {
   json out{{"length", length}, {"n", n}};
@@ -57,7 +64,8 @@ inline json separation_json(findings const& f, int who, index_t n) {
   json out{{"n", n}, {"ratios", json::array()}, {"uppers", json::array()}, {"lowers", json::array()}};
   for (auto const& s : f.found.separations)
     if (s.at.normalizer == who && s.n == n)
-      out["ratios"].push_back(number(s.ratio)), out["uppers"].push_back(number(s.upper)), out["lowers"].push_back(number(s.lower));
+      out["ratios"].push_back(number(s.ratio)), out["uppers"].push_back(number(s.upper)),
+          out["lowers"].push_back(number(s.lower));
   for (auto const& s : separation_names) out[s.name] = pair_json(separation_at(f, who, n, s.which));
   return out;
 }
@@ -78,8 +86,13 @@ inline json sensitivity_json(findings const& f, int who, double epsilon) {
 }
 
 inline json normalizer_json(findings const& f, int who) {
-  json out{{"name", f.normalizers[static_cast<std::size_t>(who)]}, {"monitors", json::array()}, {"by_length", json::array()}, {"by_n", json::array()},
-           {"separation", json::array()}, {"sensitivity", json::array()}, {"critical", json::array()}};
+  json out{{"name", f.normalizers[static_cast<std::size_t>(who)]},
+           {"monitors", json::array()},
+           {"by_length", json::array()},
+           {"by_n", json::array()},
+           {"separation", json::array()},
+           {"sensitivity", json::array()},
+           {"critical", json::array()}};
   for (index_t const length : f.options.lengths) {
     out["monitors"].push_back(monitor_json(f, who, length));
     if (length > f.options.fixed_top) out["by_length"].push_back(distance_json(f, who, length, f.options.fixed_top));
@@ -88,7 +101,9 @@ inline json normalizer_json(findings const& f, int who) {
   for (index_t const n : counts_selected(f)) out["separation"].push_back(separation_json(f, who, n));
   for (double const e : f.options.epsilons) out["sensitivity"].push_back(sensitivity_json(f, who, e));
   for (auto const& c : f.found.criticals)
-    if (c.normalizer == who) out["critical"].push_back({{"length", c.length}, {"expected", c.expected}, {"level", c.level}, {"n", c.n ? json(*c.n) : json()}});
+    if (c.normalizer == who)
+      out["critical"].push_back(
+          {{"length", c.length}, {"expected", c.expected}, {"level", c.level}, {"n", c.n ? json(*c.n) : json()}});
   return out;
 }
 
@@ -97,11 +112,26 @@ inline json findings_json(findings const& f) {
   char const* const kinds[] = {"token embeddings", "hidden states that the layer reads", "values of the head"};
   gathering delta, cosine;
   for (auto const& g : f.found.geometries) delta.add(g.least_distance), cosine.add(g.mean_cosine);
-  json out{{"command", f.command}, {"model", f.model}, {"trained", f.trained}, {"layers", f.layers}, {"heads", f.heads}, {"dim", f.dim},
-           {"text", o.text.empty() ? "" : std::filesystem::path(o.text).filename().string()}, {"embeddings", kinds[static_cast<int>(o.of)]},
-           {"delta", number(delta.result().mean)}, {"cosine", number(cosine.result().mean)}, {"every", o.every}, {"exact_rows", o.exact_rows},
-           {"exact_draws", o.exact_draws}, {"sensitivity_rows", o.sensitivity_rows}, {"fixed_top", o.fixed_top}, {"longest", o.longest()},
-           {"temperatures", o.temperatures}, {"searched", o.critical == critical_search::on}, {"words", json::array()}, {"normalizers", json::array()}};
+  json out{{"command", f.command},
+           {"model", f.model},
+           {"trained", f.trained},
+           {"layers", f.layers},
+           {"heads", f.heads},
+           {"dim", f.dim},
+           {"text", o.text.empty() ? "" : std::filesystem::path(o.text).filename().string()},
+           {"embeddings", kinds[static_cast<int>(o.of)]},
+           {"delta", number(delta.result().mean)},
+           {"cosine", number(cosine.result().mean)},
+           {"every", o.every},
+           {"exact_rows", o.exact_rows},
+           {"exact_draws", o.exact_draws},
+           {"sensitivity_rows", o.sensitivity_rows},
+           {"fixed_top", o.fixed_top},
+           {"longest", o.longest()},
+           {"temperatures", o.temperatures},
+           {"searched", o.critical == critical_search::on},
+           {"words", json::array()},
+           {"normalizers", json::array()}};
   for (auto const& w : f.in_words) out["words"].push_back({{"headline", w.headline}, {"detail", w.detail}});
   for (int n = 0; n < static_cast<int>(f.normalizers.size()); ++n) out["normalizers"].push_back(normalizer_json(f, n));
   return out;

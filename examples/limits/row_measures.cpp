@@ -23,8 +23,10 @@ struct row_measures::seen_row {
   index_t keys() const { return std::ssize(weights); }
 };
 
-row_measures::row_measures(limits_options const& options, row_plan const& rows, embeddings_seen const& of, candidate const& who, index_t in_layer, index_t head_count)
-    : o(options), plan(rows), seen(of), normalizer(who), layer(in_layer), heads(head_count), values(static_cast<std::size_t>(heads) * plan.rows.size() * plan.columns(), NAN) {}
+row_measures::row_measures(limits_options const& options, row_plan const& rows, embeddings_seen const& of,
+                           candidate const& who, index_t in_layer, index_t head_count)
+    : o(options), plan(rows), seen(of), normalizer(who), layer(in_layer), heads(head_count),
+      values(static_cast<std::size_t>(heads) * plan.rows.size() * plan.columns(), NAN) {}
 
 std::span<double> row_measures::numbers(index_t head, index_t slot) const {
   std::size_t const line = static_cast<std::size_t>(head) * plan.rows.size() + static_cast<std::size_t>(slot);
@@ -45,7 +47,12 @@ void row_measures::measure_row(row_at at, whole_row const& row) const {
   auto const keys = static_cast<std::size_t>(at.query) + 1;      // causal, with as many queries as keys
   index_t const group = at.head / (heads / seen.groups), slot = plan.slot_of(at.query);
   auto const weights = row.weights.first(keys);
-  seen_row const r{at, weights, row.scores.first(keys), theory::seen_gram<float>{seen.of_group(group), {}}, seen.least_distance[static_cast<std::size_t>(group)], slot};
+  seen_row const r{at,
+                   weights,
+                   row.scores.first(keys),
+                   theory::seen_gram<float>{seen.of_group(group), {}},
+                   seen.least_distance[static_cast<std::size_t>(group)],
+                   slot};
   auto const out = numbers(at.head, slot);
   monitor(r, out);
   measure_distances(r, out);
@@ -94,7 +101,8 @@ void row_measures::measure_distances(seen_row const& r, std::span<double> out) c
     at(distance_column::broken) = above(d.a, d.bound);
     if (!plan.exact[static_cast<std::size_t>(r.slot)]) continue;
     auto const seed = o.seed * 1000003 + row_number(r.at);
-    at(distance_column::exact) = theory::drawn_distance(theory::reading::a, r.weights, r.gram, plan.counts[i], o.exact_draws, seed).mean;
+    at(distance_column::exact) =
+        theory::drawn_distance(theory::reading::a, r.weights, r.gram, plan.counts[i], o.exact_draws, seed).mean;
     at(distance_column::formula_there) = d.expected.formula;
     at(distance_column::proved_there) = d.expected.upper;
   }
@@ -133,7 +141,8 @@ void row_measures::measure_gains(seen_row const& r, std::span<double> out) const
   double const n = static_cast<double>(r.keys());
   row_context<double> const context{r.at.batch, r.at.head, n - 1, n};
   normalizer.gains(r.scores, direction, o.temperatures, o.epsilons, context,
-                   contiguous(&out[plan.gain_column(0, 0)], static_cast<index_t>(plan.temperatures), static_cast<index_t>(plan.epsilons)));
+                   contiguous(&out[plan.gain_column(0, 0)], static_cast<index_t>(plan.temperatures),
+                              static_cast<index_t>(plan.epsilons)));
 }
 
 void row_measures::measure(view<float const, 4> q, view<float const, 4> k, int place, figures& to) {

@@ -21,7 +21,9 @@ struct embeddings_seen {
   index_t groups = 1, length = 0, dim = 0;
   std::vector<double> least_distance, mean_cosine;               // [groups]
 
-  view<float const, 2> of_group(index_t g) const { return contiguous(gram.data() + g * length * length, length, length); }
+  view<float const, 2> of_group(index_t g) const {
+    return contiguous(gram.data() + g * length * length, length, length);
+  }
 };
 
 /// Reads the rows of one call.
@@ -29,14 +31,15 @@ struct embeddings_seen {
 /// State     a row writes its own numbers alone, so the figures do not depend on the number of threads
 class row_measures final : public row_reader {
  public:
-  row_measures(limits_options const& options, row_plan const& plan, embeddings_seen const& seen, candidate const& normalizer, index_t layer, index_t heads);
+   row_measures(limits_options const& options, row_plan const& plan, embeddings_seen const& seen,
+                candidate const& normalizer, index_t layer, index_t heads);
 
-  void read(row_at at, whole_row const& row) const override;
+   void read(row_at at, whole_row const& row) const override;
 
-  /// Attends, and adds what was found.
-  ///
-  /// Throws    what a row threw
-  void measure(view<float const, 4> q, view<float const, 4> k, int place, figures& to);
+   /// Attends, and adds what was found.
+   ///
+   /// Throws    what a row threw
+   void measure(view<float const, 4> q, view<float const, 4> k, int place, figures& to);
 
  private:
   struct seen_row;
@@ -50,7 +53,9 @@ class row_measures final : public row_reader {
   void gather_critical(head_at at, figures& to) const;
   std::span<double> numbers(index_t head, index_t slot) const;
   /// One number for every row of the model.
-  std::uint64_t row_number(row_at at) const { return static_cast<std::uint64_t>((layer * heads + at.head) * seen.length + at.query); }
+  std::uint64_t row_number(row_at at) const {
+    return static_cast<std::uint64_t>((layer * heads + at.head) * seen.length + at.query);
+  }
 
   limits_options const& o;
   row_plan const& plan;

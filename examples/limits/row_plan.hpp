@@ -11,8 +11,31 @@
 
 namespace basin::limits {
 
-enum class distance_column { true_a, true_b, true_c, formula, printed, proved, bound, broken, exact, formula_there, proved_there, count };
-enum class separation_column { ratio, lower, lower_count, upper, upper_range, upper_tight, over_upper, under_lower, count };
+enum class distance_column {
+  true_a,
+  true_b,
+  true_c,
+  formula,
+  printed,
+  proved,
+  bound,
+  broken,
+  exact,
+  formula_there,
+  proved_there,
+  count
+};
+enum class separation_column {
+  ratio,
+  lower,
+  lower_count,
+  upper,
+  upper_range,
+  upper_tight,
+  over_upper,
+  under_lower,
+  count
+};
 enum class monitor_column { entropy, saturation, max_weight, n_max_weight, active, mass, count };
 enum class critical_column { true_a, formula, printed, count };
 
@@ -41,7 +64,9 @@ class row_plan {
 
   std::size_t columns() const { return gain_column(temperatures, 0); }
   std::size_t column(monitor_column c) const { return static_cast<std::size_t>(c); }
-  std::size_t column(std::size_t n, distance_column c) const { return size_of<monitor_column>() + n * size_of<distance_column>() + static_cast<std::size_t>(c); }
+  std::size_t column(std::size_t n, distance_column c) const {
+    return size_of<monitor_column>() + n * size_of<distance_column>() + static_cast<std::size_t>(c);
+  }
   std::size_t column(std::size_t n, separation_column c) const {
     return column(counts.size(), distance_column{}) + n * size_of<separation_column>() + static_cast<std::size_t>(c);
   }
@@ -61,13 +86,16 @@ class row_plan {
 };
 
 inline row_plan::row_plan(limits_options const& o)
-    : temperatures(o.temperatures.size()), epsilons(o.epsilons.size()), slot(static_cast<std::size_t>(o.longest()), -1) {
-  for (index_t t = o.every - 1; t < o.longest(); t += o.every) slot[static_cast<std::size_t>(t)] = std::ssize(rows), rows.push_back(t);
+    : temperatures(o.temperatures.size()), epsilons(o.epsilons.size()),
+      slot(static_cast<std::size_t>(o.longest()), -1) {
+  for (index_t t = o.every - 1; t < o.longest(); t += o.every)
+    slot[static_cast<std::size_t>(t)] = std::ssize(rows), rows.push_back(t);
   if (rows.empty()) slot.back() = 0, rows.push_back(o.longest() - 1);
   exact.resize(rows.size());
   sensitive.resize(rows.size());
   for (index_t const s : spread_evenly(std::ssize(rows), o.exact_rows)) exact[static_cast<std::size_t>(s)] = 1;
-  for (index_t const s : spread_evenly(std::ssize(rows), o.sensitivity_rows)) sensitive[static_cast<std::size_t>(s)] = 1;
+  for (index_t const s : spread_evenly(std::ssize(rows), o.sensitivity_rows))
+    sensitive[static_cast<std::size_t>(s)] = 1;
   std::set<index_t> all(o.top.begin(), o.top.end());
   all.insert(o.fixed_top);
   std::ranges::copy_if(all, std::back_inserter(counts), [&](index_t n) { return n < o.longest(); });

@@ -25,16 +25,27 @@ subject load_subject(std::filesystem::path const& folder, index_t longest) {
   index_t const trained = sizes.context;
   sizes.context = std::max(sizes.context, static_cast<int>(longest));
   std::string const name = (folder / "").parent_path().filename().string();
-  return {models::restore<causal_model>(saved, sizes, models::normalizers_by_name()), name, trained, folder, models::trained_on(saved)};
+  return {models::restore<causal_model>(saved, sizes, models::normalizers_by_name()), name, trained, folder,
+          models::trained_on(saved)};
 }
 
-/// How much larger random query and key weights are than usual at the start of training: so that scores spread as trained ones.
+/// How much larger random query and key weights are than usual at the start of training: so that scores spread as
+/// trained ones.
 inline constexpr float random_sharpness = 3;
 
 subject random_subject(std::vector<int> const& sizes, index_t longest, std::uint64_t seed) {
-  models::transformer_config const c{.vocabulary = models::vocabulary_size, .dim = sizes[2], .layers = sizes[0], .heads = sizes[1], .kv_heads = sizes[1],
-                                     .hidden = 4 * sizes[2], .context = static_cast<int>(longest)};
-  subject s{causal_model(c, seed, {}, {models::normalizers_by_name(), "softmax", c.layers, c.heads}), message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]), longest, {}, {}};
+  models::transformer_config const c{.vocabulary = models::vocabulary_size,
+                                     .dim = sizes[2],
+                                     .layers = sizes[0],
+                                     .heads = sizes[1],
+                                     .kv_heads = sizes[1],
+                                     .hidden = 4 * sizes[2],
+                                     .context = static_cast<int>(longest)};
+  subject s{causal_model(c, seed, {}, {models::normalizers_by_name(), "softmax", c.layers, c.heads}),
+            message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]),
+            longest,
+            {},
+            {}};
   for (auto& p : s.model.parameters())
     if (p.name.ends_with("query.weight") || p.name.ends_with("key.weight"))
       for (float& x : p.values) x *= random_sharpness;
@@ -68,7 +79,8 @@ struct layer_window {
 }  // namespace
 
 subject subject_of(limits_options const& o) {
-  return o.random_model.empty() ? load_subject(o.model, o.longest()) : random_subject(o.random_model, o.longest(), o.seed);
+  return o.random_model.empty() ? load_subject(o.model, o.longest())
+                                : random_subject(o.random_model, o.longest(), o.seed);
 }
 
 void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show) {

@@ -27,8 +27,8 @@ struct subject {
   models::input_kind learned;
 };
 
-/// The model of a checkpoint, whose rotary positions go on beyond what it was trained with; or, where sizes are given, one with
-/// seeded random weights: for its shape and its time, not for what it says.
+/// The model of a checkpoint, whose rotary positions go on beyond what it was trained with; or, where sizes are given,
+/// one with seeded random weights: for its shape and its time, not for what it says.
 ///
 /// Throws    file_error: no checkpoint, a damaged one, or one that is not autoregressive or does not read bytes;
 ///           value_error: sizes that make no transformer

@@ -47,19 +47,26 @@ double most_of_heads(std::vector<Figure> const& all, double Figure::*which, Hold
 }
 
 /// Mean over heads of a distance, at one length and N.
-inline estimate distance_at(findings const& f, int normalizer, index_t length, index_t n, double distance_figure::*which) {
-  return over_heads(f.found.distances, which, [&](distance_figure const& d) { return d.at.normalizer == normalizer && d.length == length && d.n == n; });
+inline estimate distance_at(findings const& f, int normalizer, index_t length, index_t n,
+                            double distance_figure::*which) {
+  return over_heads(f.found.distances, which, [&](distance_figure const& d) {
+    return d.at.normalizer == normalizer && d.length == length && d.n == n;
+  });
 }
 inline estimate separation_at(findings const& f, int normalizer, index_t n, double separation_figure::*which) {
-  return over_heads(f.found.separations, which, [&](separation_figure const& d) { return d.at.normalizer == normalizer && d.n == n; });
+  return over_heads(f.found.separations, which,
+                    [&](separation_figure const& d) { return d.at.normalizer == normalizer && d.n == n; });
 }
 inline estimate monitor_at(findings const& f, int normalizer, index_t length, double monitor_figure::*which) {
-  return over_heads(f.found.monitors, which, [&](monitor_figure const& d) { return d.at.normalizer == normalizer && d.length == length; });
+  return over_heads(f.found.monitors, which,
+                    [&](monitor_figure const& d) { return d.at.normalizer == normalizer && d.length == length; });
 }
 /// The largest over heads: of means over rows, or of single rows.
-inline double sensitivity_at(findings const& f, int normalizer, double temperature, double epsilon, double sensitivity_figure::*which) {
-  return most_of_heads(f.found.sensitivities, which,
-                       [&](sensitivity_figure const& d) { return d.at.normalizer == normalizer && d.temperature == temperature && d.epsilon == epsilon; });
+inline double sensitivity_at(findings const& f, int normalizer, double temperature, double epsilon,
+                             double sensitivity_figure::*which) {
+  return most_of_heads(f.found.sensitivities, which, [&](sensitivity_figure const& d) {
+    return d.at.normalizer == normalizer && d.temperature == temperature && d.epsilon == epsilon;
+  });
 }
 
 /// The exponent b of L^b that a mean over heads follows as L grows.

@@ -24,7 +24,8 @@ template <class Number>
 std::string for_each_normalizer(findings const& f, int digits, Number const& number) {
   std::string out;
   for (int who = 0; who < static_cast<int>(f.normalizers.size()); ++who)
-    if (double const x = number(who); !std::isnan(x)) out += message(out.empty() ? "" : ", ", f.normalizers[static_cast<std::size_t>(who)], " ", plain(x, digits));
+    if (double const x = number(who); !std::isnan(x))
+      out += message(out.empty() ? "" : ", ", f.normalizers[static_cast<std::size_t>(who)], " ", plain(x, digits));
   return out.empty() ? "none" : out;
 }
 
@@ -43,65 +44,109 @@ std::pair<std::string, int> names_where(findings const& f, Holds const& holds) {
   return {others <= 3 && count > 4 ? "all but " + without : with, count};
 }
 
-inline std::string of_all(findings const& f, int count) { return message(count, " of ", f.normalizers.size(), " normalizers"); }
+inline std::string of_all(findings const& f, int count) {
+  return message(count, " of ", f.normalizers.size(), " normalizers");
+}
 
 inline report::finding decay_words(findings const& f) {
-  auto const exponent = [&](int who) { return growth(f.options.lengths, [&](index_t l) { return monitor_at(f, who, l, &monitor_figure::max_weight); }).slope; };
+  auto const exponent = [&](int who) {
+    return growth(f.options.lengths, [&](index_t l) { return monitor_at(f, who, l, &monitor_figure::max_weight); })
+        .slope;
+  };
   auto const level = names_where(f, [&](int who) { return exponent(who) < -0.9; });
   auto const kept = names_where(f, [&](int who) { return exponent(who) > -0.1; });
-  return {message("Lemma 1: from ", f.options.lengths.front(), " to ", f.options.longest(), " tokens the largest weight falls about as 1/n under ", level.first, ", and hardly or not at all under ", kept.first, "."),
-          message("Exponent b of n^b for the mean largest weight (1/n is -1; the lemma says -1 in the end for every F that does not know n, and strong scores delay it): ",
-                  for_each_normalizer(f, 2, exponent), ". Entropy over log n at ", f.options.longest(), " tokens (weights that do not sum to 1 can leave [0, 1]): ",
-                  for_each_normalizer(f, 2, [&](int who) { return monitor_at(f, who, f.options.longest(), &monitor_figure::saturation).mean; }), ".")};
+  return {
+      message("Lemma 1: from ", f.options.lengths.front(), " to ", f.options.longest(),
+              " tokens the largest weight falls about as 1/n under ", level.first, ", and hardly or not at all under ",
+              kept.first, "."),
+      message(
+          "Exponent b of n^b for the mean largest weight (1/n is -1; the lemma says -1 in the end for every F that "
+          "does not know n, and strong scores delay it): ",
+          for_each_normalizer(f, 2, exponent), ". Entropy over log n at ", f.options.longest(),
+          " tokens (weights that do not sum to 1 can leave [0, 1]): ",
+          for_each_normalizer(
+              f, 2, [&](int who) { return monitor_at(f, who, f.options.longest(), &monitor_figure::saturation).mean; }),
+          ".")};
 }
 
 /// The largest share, over lengths and N, of rows whose distance lies above the bound.
 inline double broken_share(findings const& f, int who) {
-  return most_of_heads(f.found.distances, &distance_figure::broken, [&](distance_figure const& d) { return d.at.normalizer == who; });
+  return most_of_heads(f.found.distances, &distance_figure::broken,
+                       [&](distance_figure const& d) { return d.at.normalizer == who; });
 }
 
 inline report::finding bound_words(findings const& f) {
   auto const broken = names_where(f, [&](int who) { return broken_share(f, who) > 0; });
   auto const ratio = [&](index_t n) {
     return [&f, n](int who) {
-      auto const at = [&](double distance_figure::*which) { return distance_at(f, who, f.options.longest(), n, which).mean; };
+      auto const at = [&](double distance_figure::*which) {
+        return distance_at(f, who, f.options.longest(), n, which).mean;
+      };
       return at(&distance_figure::bound) / at(&distance_figure::true_a);
     };
   };
   auto const counts = counts_at_longest(f);
-  std::string detail = broken.second ? message("Largest share of rows of a head above it, %: ", for_each_normalizer(f, 1, [&](int who) { return broken_share(f, who) > 0 ? 100 * broken_share(f, who) : NAN; }),
-                                               " (the proof needs weights of at least 0). ")
-                                     : "";
+  std::string detail =
+      broken.second
+          ? message("Largest share of rows of a head above it, %: ",
+                    for_each_normalizer(
+                        f, 1, [&](int who) { return broken_share(f, who) > 0 ? 100 * broken_share(f, who) : NAN; }),
+                    " (the proof needs weights of at least 0). ")
+          : "";
   if (!counts.empty())
-    detail += message("Bound over true distance at ", f.options.longest(), " tokens, N = ", counts.front(), ": ", for_each_normalizer(f, 2, ratio(counts.front())), "; N = ", counts.back(), ": ",
+    detail += message("Bound over true distance at ", f.options.longest(), " tokens, N = ", counts.front(), ": ",
+                      for_each_normalizer(f, 2, ratio(counts.front())), "; N = ", counts.back(), ": ",
                       for_each_normalizer(f, 2, ratio(counts.back())), ".");
-  return {message("Theorem 1, upper bound: holds in every row for ", of_all(f, static_cast<int>(f.normalizers.size()) - broken.second), "; broken for ", broken.first, "."), detail};
+  return {message("Theorem 1, upper bound: holds in every row for ",
+                  of_all(f, static_cast<int>(f.normalizers.size()) - broken.second), "; broken for ", broken.first,
+                  "."),
+          detail};
 }
 
 inline report::finding growth_words(findings const& f) {
   auto const exponent = [&](double distance_figure::*which) {
-    return [&f, which](int who) { return growth(f.options.lengths, [&](index_t l) { return distance_at(f, who, l, f.options.fixed_top, which); }).slope; };
+    return [&f, which](int who) {
+      return growth(f.options.lengths, [&](index_t l) { return distance_at(f, who, l, f.options.fixed_top, which); })
+          .slope;
+    };
   };
-  auto const a = exponent(&distance_figure::true_a), e = exponent(&distance_figure::formula), printed = exponent(&distance_figure::printed);
+  auto const a = exponent(&distance_figure::true_a), e = exponent(&distance_figure::formula),
+             printed = exponent(&distance_figure::printed);
   auto const linear = names_where(f, [&](int who) { return a(who) > 0.85 && a(who) < 1.15; });
   auto const expected = names_where(f, [&](int who) { return e(who) > 0.85 && e(who) < 1.15; });
-  return {message("Figure 2a: at N = ", f.options.fixed_top, " the true distance grows about linearly (n^0.85 to n^1.15) for ", of_all(f, linear.second), "; the expectation E does for ", expected.first, "."),
-          message("The paper says that both do. Exponents of the true distance: ", for_each_normalizer(f, 2, a), "; of E: ", for_each_normalizer(f, 2, e), "; of E' (without the share N/(L-1)): ",
-                  for_each_normalizer(f, 2, printed), ".")};
+  return {message("Figure 2a: at N = ", f.options.fixed_top,
+                  " the true distance grows about linearly (n^0.85 to n^1.15) for ", of_all(f, linear.second),
+                  "; the expectation E does for ", expected.first, "."),
+          message("The paper says that both do. Exponents of the true distance: ", for_each_normalizer(f, 2, a),
+                  "; of E: ", for_each_normalizer(f, 2, e),
+                  "; of E' (without the share N/(L-1)): ", for_each_normalizer(f, 2, printed), ".")};
 }
 
 inline report::finding expectation_words(findings const& f) {
-  auto const at = [&](int who, double distance_figure::*which) { return distance_at(f, who, f.options.longest(), f.options.fixed_top, which).mean; };
-  auto const gap = [&](int who) { return 100 * (at(who, &distance_figure::exact) / at(who, &distance_figure::formula_there) - 1); };
+  auto const at = [&](int who, double distance_figure::*which) {
+    return distance_at(f, who, f.options.longest(), f.options.fixed_top, which).mean;
+  };
+  auto const gap = [&](int who) {
+    return 100 * (at(who, &distance_figure::exact) / at(who, &distance_figure::formula_there) - 1);
+  };
   auto const outside = names_where(f, [&](int who) {
     double const exact = at(who, &distance_figure::exact);
-    return exact < 0.98 * at(who, &distance_figure::formula_there) || exact > 1.02 * at(who, &distance_figure::proved_there);
+    return exact < 0.98 * at(who, &distance_figure::formula_there) ||
+           exact > 1.02 * at(who, &distance_figure::proved_there);
   });
-  std::string detail = message("By drawing, the expectation at N = ", f.options.fixed_top, " lies above E by, %: ", for_each_normalizer(f, 0, gap), ". Outside [E, proved bound] by over 2 %: ", outside.first, ".");
+  std::string detail = message("By drawing, the expectation at N = ", f.options.fixed_top,
+                               " lies above E by, %: ", for_each_normalizer(f, 0, gap),
+                               ". Outside [E, proved bound] by over 2 %: ", outside.first, ".");
   if (auto const counts = counts_at_longest(f); !counts.empty())
-    detail += message(" True distance over E' at N = ", counts.back(), " (the paper: they meet): ", for_each_normalizer(f, 2, [&](int who) {
-                        return distance_at(f, who, f.options.longest(), counts.back(), &distance_figure::true_a).mean / distance_at(f, who, f.options.longest(), counts.back(), &distance_figure::printed).mean;
-                      }), ".");
+    detail +=
+        message(" True distance over E' at N = ", counts.back(), " (the paper: they meet): ",
+                for_each_normalizer(
+                    f, 2,
+                    [&](int who) {
+                      return distance_at(f, who, f.options.longest(), counts.back(), &distance_figure::true_a).mean /
+                             distance_at(f, who, f.options.longest(), counts.back(), &distance_figure::printed).mean;
+                    }),
+                ".");
   auto const times = [&](int who) { return at(who, &distance_figure::true_a) / at(who, &distance_figure::formula); };
   std::string const first =
       std::isfinite(times(0))
@@ -117,7 +162,9 @@ inline report::finding critical_words(findings const& f) {
   auto const share = [&](char const* expected) {
     return [&f, expected](int who) {
       for (auto const& c : f.found.criticals)
-        if (c.normalizer == who && c.length == f.options.longest() && c.expected == expected && c.level == critical_levels[0]) return c.n ? 100.0 * static_cast<double>(*c.n) / static_cast<double>(c.length) : NAN;
+        if (c.normalizer == who && c.length == f.options.longest() && c.expected == expected &&
+            c.level == critical_levels[0])
+          return c.n ? 100.0 * static_cast<double>(*c.n) / static_cast<double>(c.length) : NAN;
       return static_cast<double>(NAN);
     };
   };
@@ -139,34 +186,54 @@ inline report::finding separation_words(findings const& f) {
   auto const ratio = [&](int who) { return separation_at(f, who, n, &separation_figure::ratio).mean; };
   auto const plateau = names_where(f, [&](int who) { return ratio(who) >= 0.7 && ratio(who) <= 0.85; });
   auto const rows = [&](double separation_figure::*which) {
-    return [&f, which](int who) { return 100 * most_of_heads(f.found.separations, which, [&](separation_figure const& s) { return s.at.normalizer == who; }); };
+    return [&f, which](int who) {
+      return 100 * most_of_heads(f.found.separations, which,
+                                 [&](separation_figure const& s) { return s.at.normalizer == who; });
+    };
   };
   auto const over = rows(&separation_figure::over_upper), under = rows(&separation_figure::under_lower);
   auto const over_names = names_where(f, [&](int who) { return over(who) > 0; });
   auto const under_names = names_where(f, [&](int who) { return under(who) > 0; });
-  return {message("Theorem 2: of N = ", n, " selected tokens ", f.normalizers.front(), " keeps ", plain(100 * ratio(0), 0), " % apart (the paper, on GPT-2: 70 to 85 %; in that range here: ", plateau.first,
-                  "). Rows lie above the paper's upper bound for ", over_names.first, "; below its lower bound for ", under_names.first, "."),
-          message("Share told apart at N = ", n, ": ", for_each_normalizer(f, 2, ratio), "; at N = ", counts.back(), ": ",
-                  for_each_normalizer(f, 2, [&](int who) { return separation_at(f, who, counts.back(), &separation_figure::ratio).mean; }),
-                  " (a normalizer with weights of 0 keeps all tokens beyond its support: they lie as far as the ball reaches). Most rows of one head above the upper bound at one N, %: ",
-                  for_each_normalizer(f, 0, over), ".")};
+  return {
+      message("Theorem 2: of N = ", n, " selected tokens ", f.normalizers.front(), " keeps ", plain(100 * ratio(0), 0),
+              " % apart (the paper, on GPT-2: 70 to 85 %; in that range here: ", plateau.first,
+              "). Rows lie above the paper's upper bound for ", over_names.first, "; below its lower bound for ",
+              under_names.first, "."),
+      message("Share told apart at N = ", n, ": ", for_each_normalizer(f, 2, ratio), "; at N = ", counts.back(), ": ",
+              for_each_normalizer(
+                  f, 2, [&](int who) { return separation_at(f, who, counts.back(), &separation_figure::ratio).mean; }),
+              " (a normalizer with weights of 0 keeps all tokens beyond its support: they lie as far as the ball "
+              "reaches). Most rows of one head above the upper bound at one N, %: ",
+              for_each_normalizer(f, 0, over), ".")};
 }
 
 /// Whether a row's g exceeds a bound anywhere.
 template <class Bound>
 bool exceeds(findings const& f, int who, Bound const& bound) {
-  return std::ranges::any_of(f.found.sensitivities, [&](sensitivity_figure const& s) { return s.at.normalizer == who && s.most > bound(s.temperature, s.epsilon) * (1 + 1e-9); });
+  return std::ranges::any_of(f.found.sensitivities, [&](sensitivity_figure const& s) {
+    return s.at.normalizer == who && s.most > bound(s.temperature, s.epsilon) * (1 + 1e-9);
+  });
 }
 
 inline report::finding sensitivity_words(findings const& f) {
-  auto const printed = names_where(f, [&](int who) { return exceeds(f, who, [](double t, double) { return theory::printed_gain_bound(t); }); });
-  auto const tight = names_where(f, [&](int who) { return exceeds(f, who, [](double t, double e) { return theory::gain_bound(t, e); }); });
-  double const cold = f.options.temperatures.front(), hot = f.options.temperatures.back(), step = f.options.epsilons.front();
-  auto const drop = [&](int who) { return sensitivity_at(f, who, cold, step, &sensitivity_figure::mean) / sensitivity_at(f, who, hot, step, &sensitivity_figure::mean); };
-  return {message("Corollary 3: rows exceed the paper's min(1/4T, sqrt 2) under ", printed.first, "; min(1/2T, sqrt(2)/eps), which is proved for softmax, under ", tight.first, "."),
-          message("Along random directions; the worst direction is steeper. Largest mean g of a head at eps = ", step, ", T = ", cold, ": ",
-                  for_each_normalizer(f, 2, [&](int who) { return sensitivity_at(f, who, cold, step, &sensitivity_figure::mean); }), "; times as much as at T = ", hot, ": ",
-                  for_each_normalizer(f, 1, drop), " (below 1: T makes scores so equal that the choice of keys jumps).")};
+  auto const printed = names_where(
+      f, [&](int who) { return exceeds(f, who, [](double t, double) { return theory::printed_gain_bound(t); }); });
+  auto const tight = names_where(
+      f, [&](int who) { return exceeds(f, who, [](double t, double e) { return theory::gain_bound(t, e); }); });
+  double const cold = f.options.temperatures.front(), hot = f.options.temperatures.back(),
+               step = f.options.epsilons.front();
+  auto const drop = [&](int who) {
+    return sensitivity_at(f, who, cold, step, &sensitivity_figure::mean) /
+           sensitivity_at(f, who, hot, step, &sensitivity_figure::mean);
+  };
+  return {message("Corollary 3: rows exceed the paper's min(1/4T, sqrt 2) under ", printed.first,
+                  "; min(1/2T, sqrt(2)/eps), which is proved for softmax, under ", tight.first, "."),
+          message("Along random directions; the worst direction is steeper. Largest mean g of a head at eps = ", step,
+                  ", T = ", cold, ": ",
+                  for_each_normalizer(
+                      f, 2, [&](int who) { return sensitivity_at(f, who, cold, step, &sensitivity_figure::mean); }),
+                  "; times as much as at T = ", hot, ": ", for_each_normalizer(f, 1, drop),
+                  " (below 1: T makes scores so equal that the choice of keys jumps).")};
 }
 
 }  // namespace detail

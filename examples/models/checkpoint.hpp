@@ -3,10 +3,10 @@
 
 // A trained model as a folder:
 //   model.safetensors     the weights, with the configuration in its metadata: all that is needed to run the model
-//   training.safetensors  the weights again, both moments of AdamW and the state of the run: all that is needed to resume
-//   config.json           the same configuration, for people and other programs; it is never read back
-// Each of the first two is complete in itself and replaced by one rename, so whatever moment a crash or a full disk chooses,
-// what is loaded comes from one step of one run. All files are on the disk before the first is renamed.
+//   training.safetensors  the weights again, both moments of AdamW and the state of the run: all that is needed to
+//   resume config.json           the same configuration, for people and other programs; it is never read back
+// Each of the first two is complete in itself and replaced by one rename, so whatever moment a crash or a full disk
+// chooses, what is loaded comes from one step of one run. All files are on the disk before the first is renamed.
 
 #include <array>
 #include <cmath>
@@ -173,7 +173,8 @@ inline lm::model_normalizers trained_normalizers(checkpoint const& saved, lm::re
 }
 
 /// A checkpoint that is whole and will be run with the normalizers it was trained with.
-inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others, lm::registry const& known) {
+inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others,
+                          lm::registry const& known) {
   auto const& file = saved.tensors.origin();
   config_entries const entries{saved.config, file};
   auto running = trained_attention(saved.config, file);
@@ -197,7 +198,8 @@ std::vector<tensor> named(std::string const& prefix, Parameters const& parameter
 
 /// The moments, shaped and named as their parameters.
 template <class Parameters>
-void add_moments(std::vector<tensor>& out, std::string const& prefix, Parameters const& parameters, std::span<float const> moments) {
+void add_moments(std::vector<tensor>& out, std::string const& prefix, Parameters const& parameters,
+                 std::span<float const> moments) {
   for (auto const& p : parameters) {
     out.push_back(tensor_of<float>(prefix + p.name, p.shape, moments.first(p.values.size())));
     moments = moments.subspan(p.values.size());
@@ -262,8 +264,8 @@ inline std::string run_in(std::filesystem::path const& folder) {
   return said.empty() && std::filesystem::exists(folder / config_file) ? std::string(config_file) : said;
 }
 
-/// Opens a checkpoint to run it with the normalizers that it was trained with, which `known` has by name. Its other policies must be those of
-/// usual_attention().
+/// Opens a checkpoint to run it with the normalizers that it was trained with, which `known` has by name. Its other
+/// policies must be those of usual_attention().
 ///
 /// Throws    as load_model; file_error: a normalizer that `known` does not have
 inline checkpoint load_model(std::filesystem::path const& folder, lm::registry const& known) {
@@ -329,7 +331,8 @@ training_state read_training(tensor_file const& file, Parameters const& paramete
   detail::refuse_others(file, 3 * parameters.size() + 1);
   auto const numbers = file.values<std::uint64_t>("state", five);
   if (numbers[0] == 0 || numbers[0] > std::uint64_t{1} << 62)
-    throw file_error{message("basin: ", file.origin(), " stands at step ", numbers[0], "; a run that can be resumed has done one or more")};
+    throw file_error{message("basin: ", file.origin(), " stands at step ", numbers[0],
+                             "; a run that can be resumed has done one or more")};
   training_state state;
   state.step = static_cast<std::int64_t>(numbers[0]);
   state.data = philox{numbers[1], numbers[2]};
@@ -340,19 +343,21 @@ training_state read_training(tensor_file const& file, Parameters const& paramete
   return state;
 }
 
-/// Writes all files of a checkpoint. On an error the folder holds what it held before; after a crash, each file is whole.
+/// Writes all files of a checkpoint. On an error the folder holds what it held before; after a crash, each file is
+/// whole.
 ///
 /// Throws    file_error; shape_error when the moments belong to another model
 template <class Parameters>
 void save_checkpoint(std::filesystem::path const& folder, nlohmann::ordered_json config, Parameters const& parameters,
                      training_state const& state) {
-  if (std::ssize(state.moments.first) != nn::parameter_count(parameters) || state.moments.first.size() != state.moments.second.size())
-    throw shape_error{message("basin: the optimizer holds ", state.moments.first.size(), " moments for ", nn::parameter_count(parameters),
-                              " weights; save the state that trained them")};
+  if (std::ssize(state.moments.first) != nn::parameter_count(parameters) ||
+      state.moments.first.size() != state.moments.second.size())
+    throw shape_error{message("basin: the optimizer holds ", state.moments.first.size(), " moments for ",
+                              nn::parameter_count(parameters), " weights; save the state that trained them")};
   config["format"] = checkpoint_format;
   std::string const text = config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  std::vector<std::uint64_t> const numbers{static_cast<std::uint64_t>(state.step), state.data.seed(), state.data.position(),
-                                           state.masks.seed(), state.masks.position()};
+  std::vector<std::uint64_t> const numbers{static_cast<std::uint64_t>(state.step), state.data.seed(),
+                                           state.data.position(), state.masks.seed(), state.masks.position()};
   std::vector<tensor> all = detail::named("weight.", parameters);
   detail::add_moments(all, "first.", parameters, state.moments.first);
   detail::add_moments(all, "second.", parameters, state.moments.second);

@@ -15,8 +15,8 @@ void require(char const* what, cudaError_t status) { gpu::detail::require("basin
 
 constexpr std::size_t cublas_room = std::size_t{32} << 20;
 
-/// Kernels of one dim, with few columns: exact products of fp32 are long when they are unrolled, and ptxas takes minutes for the
-/// library's default.
+/// Kernels of one dim, with few columns: exact products of fp32 are long when they are unrolled, and ptxas takes
+/// minutes for the library's default.
 struct one_dim {
   static constexpr int dims[] = {64};
   static constexpr gpu::tuning of(int, int) { return {.warps = 4, .columns = 16, .stages = 2}; }
@@ -43,12 +43,15 @@ cudaStream_t make_stream() {
 
 void require_gpu() {
   auto const refuse = [](std::string const& why) {
-    throw unsupported_error(message("basin: --device is 'cuda', but ", why, "; leave --device out, or run on a machine with an NVIDIA GPU of compute capability 8.0 or later "
-                                    "and its driver"));
+    throw unsupported_error(
+        message("basin: --device is 'cuda', but ", why,
+                "; leave --device out, or run on a machine with an NVIDIA GPU of compute capability 8.0 or later "
+                "and its driver"));
   };
   int count = 0, major = 0;
   cudaError_t const status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess || count == 0) refuse(message("no GPU answers: ", cudaGetErrorString(status != cudaSuccess ? status : cudaErrorNoDevice)));
+  if (status != cudaSuccess || count == 0)
+    refuse(message("no GPU answers: ", cudaGetErrorString(status != cudaSuccess ? status : cudaErrorNoDevice)));
   require("cudaDeviceGetAttribute", cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
   if (major < 8) refuse(message("the GPU has compute capability ", major, ".x"));
 }
@@ -83,7 +86,9 @@ template <class Grid>
 void cuda_side::launch(char const* who, Grid const& grid) {
   at->device.launch(who, grid);
 }
-void cuda_side::multiply(view<float const, 2> a, view<float const, 2> b, view<float, 2> c, nn::update how) { at->device.multiply(a, b, c, how); }
+void cuda_side::multiply(view<float const, 2> a, view<float const, 2> b, view<float, 2> c, nn::update how) {
+  at->device.multiply(a, b, c, how);
+}
 double cuda_side::read(double const* number) { return at->device.read(number); }
 void cuda_side::put_bytes(void const* from, void* to, std::size_t bytes) {
   if (bytes > 0) require("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, at->stream.get()));
@@ -104,13 +109,14 @@ std::pmr::memory_resource* cuda_side::reach() {
 }
 
 template <class Attention>
-void cuda_side::forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v, view<float, 4> out) {
+void cuda_side::forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
+                        view<float, 4> out) {
   auto const room = room_for(forward_workspace(use, check_forward("basin::forward", q, k, v, out)));
   basin::forward<one_dim>(use, q, k, v, out, at->stream.get(), room);
 }
 template <class Attention>
-void cuda_side::backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v, view<float const, 4> dout, view<float, 4> dq,
-                         view<float, 4> dk, view<float, 4> dv) {
+void cuda_side::backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
+                         view<float const, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv) {
   auto const room = room_for(backward_workspace(use, check_backward("basin::backward", q, k, v, dout, dq, dk, dv)));
   basin::backward<one_dim>(use, q, k, v, dout, dq, dk, dv, at->stream.get(), room);
 }

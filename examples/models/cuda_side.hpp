@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The GPU as the device of models/device_engine.hpp, for units that a plain C++ compiler compiles. Its members, and the engine's, are
-// made in cuda_engine.cu, which nvcc compiles once for all programs.
+// The GPU as the device of models/device_engine.hpp, for units that a plain C++ compiler compiles. Its members, and the
+// engine's, are made in cuda_engine.cu, which nvcc compiles once for all programs.
 
 #include <algorithm>
 #include <cstddef>
@@ -32,8 +32,11 @@ class cuda_memory {
   using value_type = T;
 
   cuda_memory() = default;
-  explicit cuda_memory(std::size_t n) : begin(n > 0 ? static_cast<T*>(detail::allocate_on_gpu(n * sizeof(T))) : nullptr), count(n) {}
-  cuda_memory(cuda_memory const& from) : cuda_memory(from.count) { detail::copy_on_gpu(begin, from.begin, count * sizeof(T)); }
+  explicit cuda_memory(std::size_t n)
+      : begin(n > 0 ? static_cast<T*>(detail::allocate_on_gpu(n * sizeof(T))) : nullptr), count(n) {}
+  cuda_memory(cuda_memory const& from) : cuda_memory(from.count) {
+    detail::copy_on_gpu(begin, from.begin, count * sizeof(T));
+  }
   cuda_memory(cuda_memory&& from) noexcept { swap(from); }
   cuda_memory& operator=(cuda_memory from) noexcept { return swap(from), *this; }
   ~cuda_memory() { detail::free_on_gpu(begin); }
@@ -81,12 +84,13 @@ class cuda_side {
   static std::pmr::memory_resource* reach();
 
   template <class Attention>
-  void forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v, view<float, 4> out);
+  void forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
+               view<float, 4> out);
   template <class Attention>
-  void backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v, view<float const, 4> dout, view<float, 4> dq,
-                view<float, 4> dk, view<float, 4> dv);
+  void backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
+                view<float const, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv);
 
- private:
+private:
   void put_bytes(void const* from, void* to, std::size_t bytes);
   void get_bytes(void const* from, void* to, std::size_t bytes);
   std::span<std::byte> room_for(std::size_t bytes);

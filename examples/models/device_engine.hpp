@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A device as an engine of a transformer (models/engine.hpp), in fp32: numbers stay in its memory, tokens go there and logits come
-// back. What the members do stands in detail/device_engine_calls.hpp, which only the unit that knows the device's kernels includes.
+// A device as an engine of a transformer (models/engine.hpp), in fp32: numbers stay in its memory, tokens go there and
+// logits come back. What the members do stands in detail/device_engine_calls.hpp, which only the unit that knows the
+// device's kernels includes.
 
 #include <cstdint>
 #include <memory_resource>
@@ -18,11 +19,12 @@ namespace basin::models {
 
 /// An engine on a device.
 ///
-/// Device    models nn::device and has: memory<T>, a vector of its memory whose new elements are zeros; put(from, to), get(from, to)
-///           to and from the host, where get waits; reach(), memory of both; forward(use, q, k, v, out) and backward(use, q, k, v,
-///           dout, dq, dk, dv). One is models/cuda_side.hpp, another runs on the host in tests
-/// State     memory is taken where a call is larger than any before, and used again; a step of training waits for the loss and for the
-///           norm of the gradient, and where put() waits
+/// Device    models nn::device and has: memory<T>, a vector of its memory whose new elements are zeros; put(from, to),
+///           get(from, to) to and from the host, where get waits; reach(), memory of both; forward(use, q, k, v, out)
+///           and backward(use, q, k, v, dout, dq, dk, dv). One is models/cuda_side.hpp, another runs on the host in
+///           tests
+/// State     memory is taken where a call is larger than any before, and used again; a step of training waits for the
+///           loss and for the norm of the gradient, and where put() waits
 /// Determinism  run_to_run, as the device
 template <class Device>
 class device_engine {
@@ -52,7 +54,9 @@ class device_engine {
     storage cosine, sine;
     index_t positions, half;
 
-    nn::device_rope_table<float> on_device() const { return {contiguous(cosine.data(), positions, half), contiguous(sine.data(), positions, half)}; }
+    nn::device_rope_table<float> on_device() const {
+      return {contiguous(cosine.data(), positions, half), contiguous(sine.data(), positions, half)};
+    }
   };
   struct moments {
     std::int64_t steps = 0;
@@ -82,7 +86,8 @@ class device_engine {
   void linear_backward_input(in<2> dy, in<2> weight, out<2> dx);
   void linear_backward_weight(in<2> x, in<2> dy, out<2> dweight);
   void rms_norm_forward(in<2> x, std::span<float const> weight, double epsilon, out<2> y, std::span<float> inverse_rms);
-  void rms_norm_backward(in<2> x, std::span<float const> weight, std::span<float const> inverse_rms, in<2> dy, out<2> dx, std::span<float> dweight);
+  void rms_norm_backward(in<2> x, std::span<float const> weight, std::span<float const> inverse_rms, in<2> dy,
+                         out<2> dx, std::span<float> dweight);
   void rope_forward(out<4> x, rope_table const& table, index_t first = 0);
   void rope_backward(out<4> dx, rope_table const& table);
   void swiglu_forward(in<2> gate, in<2> up, out<2> y);
@@ -92,7 +97,8 @@ class device_engine {
     on.forward(use, q, k, v, o);
   }
   template <class Attention>
-  void attention_backward(Attention const& use, in<4> q, in<4> k, in<4> v, in<4> dout, out<4> dq, out<4> dk, out<4> dv) {
+  void attention_backward(Attention const& use, in<4> q, in<4> k, in<4> v, in<4> dout, out<4> dq, out<4> dk,
+                          out<4> dv) {
     on.backward(use, q, k, v, dout, dq, dk, dv);
   }
   /// As attention_forward: the contexts of these models are short.
@@ -102,9 +108,10 @@ class device_engine {
   }
   void cross_entropy(out<2> logits, std::span<int const> targets, std::span<float const> weights);
   double loss();
-  double adamw(std::span<nn::parameter<float> const> parameters, moments& m, double rate, nn::adamw_options const& options);
+  double adamw(std::span<nn::parameter<float> const> parameters, moments& m, double rate,
+               nn::adamw_options const& options);
 
- private:
+private:
   /// A view of the device's memory as the host sees it: the memory between its first and its last element, copied.
   template <class View>
   struct copied_view {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Where a transformer computes. An engine has memory, the layers, attention and an optimizer, all by the names of nn/; this one is
-// the host. models/device_engine.hpp is the same on a device, whose memory the host cannot read: hence tensors that can be fetched.
+// Where a transformer computes. An engine has memory, the layers, attention and an optimizer, all by the names of nn/;
+// this one is the host. models/device_engine.hpp is the same on a device, whose memory the host cannot read: hence
+// tensors that can be fetched.
 
 #include <algorithm>
 #include <memory_resource>
@@ -43,7 +44,9 @@ class host_engine {
   };
   void send(tensors&) {}
   void fetch(tensors&) {}
-  std::span<T const> to_host(view<T, 2> rows) { return {rows.data_handle(), static_cast<std::size_t>(rows.extent(0) * rows.extent(1))}; }
+  std::span<T const> to_host(view<T, 2> rows) {
+    return {rows.data_handle(), static_cast<std::size_t>(rows.extent(0) * rows.extent(1))};
+  }
   std::span<T const> from_host(std::span<T const> numbers) { return numbers; }
   /// f(views...), which the host may read.
   template <class F, class... Views>
@@ -65,35 +68,51 @@ class host_engine {
         for (index_t i = 0; i < from.extent(2); ++i) std::copy_n(&from(b, h, i, 0), from.extent(3), &to(b, h, i, 0));
   }
 
-  void embedding_forward(std::span<int const> tokens, view<T const, 2> table, view<T, 2> y) { nn::embedding_forward(tokens, table, y); }
-  void embedding_backward(std::span<int const> tokens, view<T const, 2> dy, view<T, 2> dtable) { nn::embedding_backward(tokens, dy, dtable); }
-  void linear_forward(view<T const, 2> x, view<T const, 2> weight, view<T, 2> y, nn::update how = nn::update::replace) { nn::linear_forward(x, weight, y, how); }
-  void linear_backward_input(view<T const, 2> dy, view<T const, 2> weight, view<T, 2> dx) { nn::linear_backward_input(dy, weight, dx); }
-  void linear_backward_weight(view<T const, 2> x, view<T const, 2> dy, view<T, 2> dweight) { nn::linear_backward_weight(x, dy, dweight); }
-  void rms_norm_forward(view<T const, 2> x, std::span<T const> weight, double epsilon, view<T, 2> y, std::span<T> inverse_rms) {
+  void embedding_forward(std::span<int const> tokens, view<T const, 2> table, view<T, 2> y) {
+    nn::embedding_forward(tokens, table, y);
+  }
+  void embedding_backward(std::span<int const> tokens, view<T const, 2> dy, view<T, 2> dtable) {
+    nn::embedding_backward(tokens, dy, dtable);
+  }
+  void linear_forward(view<T const, 2> x, view<T const, 2> weight, view<T, 2> y, nn::update how = nn::update::replace) {
+    nn::linear_forward(x, weight, y, how);
+  }
+  void linear_backward_input(view<T const, 2> dy, view<T const, 2> weight, view<T, 2> dx) {
+    nn::linear_backward_input(dy, weight, dx);
+  }
+  void linear_backward_weight(view<T const, 2> x, view<T const, 2> dy, view<T, 2> dweight) {
+    nn::linear_backward_weight(x, dy, dweight);
+  }
+  void rms_norm_forward(view<T const, 2> x, std::span<T const> weight, double epsilon, view<T, 2> y,
+                        std::span<T> inverse_rms) {
     nn::rms_norm_forward(x, weight, epsilon, y, inverse_rms);
   }
-  void rms_norm_backward(view<T const, 2> x, std::span<T const> weight, std::span<T const> inverse_rms, view<T const, 2> dy, view<T, 2> dx, std::span<T> dweight) {
+  void rms_norm_backward(view<T const, 2> x, std::span<T const> weight, std::span<T const> inverse_rms,
+                         view<T const, 2> dy, view<T, 2> dx, std::span<T> dweight) {
     nn::rms_norm_backward(x, weight, inverse_rms, dy, dx, dweight);
   }
   void rope_forward(view<T, 4> x, rope_table const& table, index_t first = 0) { nn::rope_forward(x, table, first); }
   void rope_backward(view<T, 4> dx, rope_table const& table) { nn::rope_backward(dx, table); }
   void swiglu_forward(view<T const, 2> gate, view<T const, 2> up, view<T, 2> y) { nn::swiglu_forward(gate, up, y); }
-  void swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T const, 2> dy, view<T, 2> dgate, view<T, 2> dup) {
+  void swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T const, 2> dy, view<T, 2> dgate,
+                       view<T, 2> dup) {
     nn::swiglu_backward(gate, up, dy, dgate, dup);
   }
 
   template <class Attention>
-  void attention_forward(Attention const& use, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v, view<T, 4> out) {
+  void attention_forward(Attention const& use, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v,
+                         view<T, 4> out) {
     cpu::forward(use, q, k, v, out);
   }
   template <class Attention>
-  void attention_backward(Attention const& use, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v, view<T const, 4> dout, view<T, 4> dq, view<T, 4> dk, view<T, 4> dv) {
+  void attention_backward(Attention const& use, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v,
+                          view<T const, 4> dout, view<T, 4> dq, view<T, 4> dk, view<T, 4> dv) {
     cpu::backward(use, q, k, v, dout, dq, dk, dv);
   }
   /// attention_forward for the last few queries of a sequence.
   template <class Attention>
-  void attention_decode(Attention const& use, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v, view<T, 4> out) {
+  void attention_decode(Attention const& use, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v,
+                        view<T, 4> out) {
     cpu::decode(use, q, k, v, out);
   }
 
@@ -105,7 +124,8 @@ class host_engine {
   }
   double loss() { return last_loss; }
 
-  double adamw(std::span<nn::parameter<T> const> parameters, moments& m, double rate, nn::adamw_options const& options) {
+  double adamw(std::span<nn::parameter<T> const> parameters, moments& m, double rate,
+               nn::adamw_options const& options) {
     return nn::adamw<T>(parameters, m, rate, options);
   }
 

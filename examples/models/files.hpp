@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Files as a whole: read at once, replaced at once. A new content is written beside the old one, forced to the disk and only
-// then renamed over it, so that a reader, a crash or a full disk meets the old file or the new one, never a mixture.
+// Files as a whole: read at once, replaced at once. A new content is written beside the old one, forced to the disk and
+// only then renamed over it, so that a reader, a crash or a full disk meets the old file or the new one, never a
+// mixture.
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -145,7 +146,8 @@ class staged_file {
     if (::rename(temporary.c_str(), target.c_str()) != 0) fail(errno, 0);
     temporary.clear();
     descriptor const folder{::open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (folder.get() >= 0) ::fsync(folder.get());  // some file systems refuse to sync a folder; the rename stands all the same
+    if (folder.get() >= 0)
+      ::fsync(folder.get());  // some file systems refuse to sync a folder; the rename stands all the same
   }
 
  private:
@@ -160,7 +162,8 @@ class staged_file {
   static int create(std::filesystem::path const& target, std::filesystem::path const& temporary) {
     struct stat about {};
     if (::stat(target.c_str(), &about) == 0 && !S_ISREG(about.st_mode))
-      throw file_error{message("basin: cannot write ", target.string(), ": it exists and is not a regular file; choose another name")};
+      throw file_error{message("basin: cannot write ", target.string(),
+                               ": it exists and is not a regular file; choose another name")};
     int const opened = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (opened < 0)
       throw file_error{message("basin: cannot write ", target.string(), ": ", std::strerror(errno),

@@ -31,12 +31,13 @@ inline sigset_t interrupting_signals() {
 
 }  // namespace detail
 
-/// Holds SIGINT and SIGTERM back while it lives, in this thread and in those that start later: they wait until interrupted() asks.
-/// So no signal arrives in the middle of a step: oneDNN's kernels use the stack register for other things, and the frame of a
-/// handler would be written over the heap.
+/// Holds SIGINT and SIGTERM back while it lives, in this thread and in those that start later: they wait until
+/// interrupted() asks. So no signal arrives in the middle of a step: oneDNN's kernels use the stack register for other
+/// things, and the frame of a handler would be written over the heap.
 ///
-/// Edges     one at a time in a program, made before the first OpenMP region; a thread that was there before notes the signal in a
-///           handler; SIGXFSZ is ignored meanwhile, so that a file size limit is an error of write(); SIGKILL and SIGQUIT end at once
+/// Edges     one at a time in a program, made before the first OpenMP region; a thread that was there before notes the
+///           signal in a handler; SIGXFSZ is ignored meanwhile, so that a file size limit is an error of write();
+///           SIGKILL and SIGQUIT end at once
 class interrupt_guard {
  public:
   interrupt_guard() {

@@ -24,7 +24,8 @@ class basic_key_value_cache {
   /// Forgets every token from `length` on; what stays is as it was.
   void truncate(index_t length) {
     if (length < 0 || length > filled)
-      throw value_error(message("basin::models::key_value_cache: cannot cut ", filled, " tokens to ", length, "; choose 0 to ", filled));
+      throw value_error(message("basin::models::key_value_cache: cannot cut ", filled, " tokens to ", length,
+                                "; choose 0 to ", filled));
     filled = length;
   }
   void clear() { filled = 0; }

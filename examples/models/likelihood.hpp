@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How well a model predicts held-out sequences, in nats per learned token: exactly for an autoregressive model, and for a masked
-// diffusion model either as the bound it was trained on or exactly, in one order.
+// How well a model predicts held-out sequences, in nats per learned token: exactly for an autoregressive model, and for
+// a masked diffusion model either as the bound it was trained on or exactly, in one order.
 
 #include <cmath>
 #include <cstdint>
@@ -31,9 +31,11 @@ namespace detail {
 template <class Model, class Adapt>
 class row_scorer {
  public:
-  row_scorer(Model& m, int row_length, int rows_at_once, Adapt& a) : model(m), adapt(a), length(row_length), rows(rows_at_once) {
-    if (rows < 1) throw value_error(message("basin::models::likelihood_options: rows is ", rows, "; it must be at least 1"));
-  }
+   row_scorer(Model& m, int row_length, int rows_at_once, Adapt& a)
+       : model(m), adapt(a), length(row_length), rows(rows_at_once) {
+     if (rows < 1)
+       throw value_error(message("basin::models::likelihood_options: rows is ", rows, "; it must be at least 1"));
+   }
 
   void add(std::span<int const> row_inputs, std::span<int const> row_targets, std::span<float const> row_judged) {
     inputs.insert(inputs.end(), row_inputs.begin(), row_inputs.end());
@@ -55,7 +57,8 @@ class row_scorer {
     int const count = static_cast<int>(inputs.size()) / length;
     auto const logits = model.forward(inputs, count, length, adapt);
     losses.resize(inputs.size());
-    nn::cross_entropy_forward(contiguous(logits.data(), std::ssize(inputs), model.config().vocabulary), targets, judged, std::span(losses));
+    nn::cross_entropy_forward(contiguous(logits.data(), std::ssize(inputs), model.config().vocabulary), targets, judged,
+                              std::span(losses));
     for (int r = 0; r < count; ++r) {
       double sum = 0;
       for (int i = 0; i < length; ++i) sum += static_cast<double>(losses[static_cast<std::size_t>(r) * length + i]);
@@ -87,7 +90,8 @@ inline estimate per_token(std::span<double const> sums, std::span<double const> 
 }
 
 /// Averages the scaled sums of every sequence over its draws; sequences without learned tokens have none.
-inline estimate average_draws(std::span<double const> sums, std::span<double const> scales, std::span<double const> counts, int draws) {
+inline estimate average_draws(std::span<double const> sums, std::span<double const> scales,
+                              std::span<double const> counts, int draws) {
   std::vector<double> means, one(static_cast<std::size_t>(draws), 1.0), scaled(sums.size());
   for (std::size_t i = 0; i < sums.size(); ++i) scaled[i] = sums[i] * scales[i];
   std::span<double const> rest(scaled);
@@ -113,8 +117,8 @@ inline std::vector<float> judged_tokens(std::span<int const> positions, int leng
 /// Shapes    tokens, learned [sequences, length]
 /// Errors    shape_error, value_error
 template <class Model, class Adapt = unchanged>
-estimate next_token_nll(Model& model, std::span<int const> tokens, int sequences, int length, int begin, learned_tokens learned = {},
-                        likelihood_options const& options = {}, Adapt adapt = {}) {
+estimate next_token_nll(Model& model, std::span<int const> tokens, int sequences, int length, int begin,
+                        learned_tokens learned = {}, likelihood_options const& options = {}, Adapt adapt = {}) {
   detail::require_sequences("next_token_nll", tokens, sequences, length, learned);
   detail::row_scorer<Model, Adapt> scorer(model, length, options.rows, adapt);
   std::vector<double> counts;
@@ -132,15 +136,17 @@ estimate next_token_nll(Model& model, std::span<int const> tokens, int sequences
 
 /// An upper bound on -ln p(learned tokens | the rest) per learned token, by masks with exact counts.
 ///
-/// Source    E over k uniform on 1..n and over sets of k hidden tokens of n/k sum CE; Nie et al. 2025, eq. 6. The counts of one
-///           sequence are stratified: draw d of D hides 1 + (u + d n / D mod n) tokens, u uniform
+/// Source    E over k uniform on 1..n and over sets of k hidden tokens of n/k sum CE; Nie et al. 2025, eq. 6. The
+///           counts of one sequence are stratified: draw d of D hides 1 + (u + d n / D mod n) tokens, u uniform
 /// Shapes    tokens, learned [sequences, length]
 /// Errors    shape_error, value_error
 template <class Model, class Adapt = unchanged>
-estimate diffusion_bound(Model& model, std::span<int const> tokens, int sequences, int length, int mask, learned_tokens learned = {},
-                         likelihood_options const& options = {}, Adapt adapt = {}) {
+estimate diffusion_bound(Model& model, std::span<int const> tokens, int sequences, int length, int mask,
+                         learned_tokens learned = {}, likelihood_options const& options = {}, Adapt adapt = {}) {
   detail::require_sequences("diffusion_bound", tokens, sequences, length, learned);
-  if (options.draws < 1) throw value_error(message("basin::models::likelihood_options: draws is ", options.draws, "; it must be at least 1"));
+  if (options.draws < 1)
+    throw value_error(
+        message("basin::models::likelihood_options: draws is ", options.draws, "; it must be at least 1"));
   detail::row_scorer<Model, Adapt> scorer(model, length, options.rows, adapt);
   philox rng(options.seed);
   std::vector<double> scales, counts;
@@ -169,8 +175,8 @@ estimate diffusion_bound(Model& model, std::span<int const> tokens, int sequence
 /// Shapes    tokens, learned [sequences, length]
 /// Errors    shape_error, value_error
 template <class Model, class Adapt = unchanged>
-estimate left_to_right_nll(Model& model, std::span<int const> tokens, int sequences, int length, int mask, learned_tokens learned = {},
-                           likelihood_options const& options = {}, Adapt adapt = {}) {
+estimate left_to_right_nll(Model& model, std::span<int const> tokens, int sequences, int length, int mask,
+                           learned_tokens learned = {}, likelihood_options const& options = {}, Adapt adapt = {}) {
   detail::require_sequences("left_to_right_nll", tokens, sequences, length, learned);
   detail::row_scorer<Model, Adapt> scorer(model, length, options.rows, adapt);
   std::vector<double> counts, sums;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What a language model learns from: an objective turns sequences into inputs, targets and weights of one weighted cross entropy.
-// Both objectives here are called alike, so that a trainer is written once:
+// What a language model learns from: an objective turns sequences into inputs, targets and weights of one weighted
+// cross entropy. Both objectives here are called alike, so that a trainer is written once:
 //
 //   next_token        input i is token i - 1, target i is token i; every token counts the same
 //   masked_diffusion  input i is token i or a mask, target i is token i; only masked tokens count, by 1 / probability
@@ -32,11 +32,13 @@ using learned_tokens = std::span<unsigned char const>;
 
 namespace detail {
 
-inline void require_sequences(char const* where, std::span<int const> tokens, int batch, int length, learned_tokens learned) {
-  std::size_t const count = static_cast<std::size_t>(std::max(batch, 0)) * static_cast<std::size_t>(std::max(length, 0));
+inline void require_sequences(char const* where, std::span<int const> tokens, int batch, int length,
+                              learned_tokens learned) {
+  std::size_t const count =
+      static_cast<std::size_t>(std::max(batch, 0)) * static_cast<std::size_t>(std::max(length, 0));
   if (batch < 1 || length < 1 || tokens.size() != count)
-    throw shape_error(message("basin::models::", where, ": ", tokens.size(), " tokens for ", batch, " sequences of ", length,
-                              "; give their product, at least one"));
+    throw shape_error(message("basin::models::", where, ": ", tokens.size(), " tokens for ", batch, " sequences of ",
+                              length, "; give their product, at least one"));
   if (!learned.empty() && learned.size() != count)
     throw shape_error(message("basin::models::", where, ": ", learned.size(), " marks of learned tokens for ", count,
                               " tokens; give one for each, or none at all"));
@@ -56,7 +58,8 @@ inline std::vector<int> learned_positions(learned_tokens learned, int b, int len
 template <class Rng>
 void choose_first(std::span<int> positions, int k, Rng& rng) {
   for (int i = 0; i < k; ++i)
-    std::swap(positions[i], positions[i + static_cast<int>(below(rng, static_cast<std::uint32_t>(std::ssize(positions) - i)))]);
+    std::swap(positions[i],
+              positions[i + static_cast<int>(below(rng, static_cast<std::uint32_t>(std::ssize(positions) - i)))]);
 }
 
 }  // namespace detail
@@ -73,8 +76,10 @@ struct next_token {
     detail::require_sequences("next_token", tokens, batch, length, learned);
     training_batch out{batch, length, std::vector<int>(tokens.size()), {tokens.begin(), tokens.end()}, {}};
     for (std::size_t i = 0; i < tokens.size(); ++i) out.inputs[i] = i % length == 0 ? begin : tokens[i - 1];
-    double const count = learned.empty() ? static_cast<double>(tokens.size())
-                                         : static_cast<double>(std::count_if(learned.begin(), learned.end(), [](auto m) { return m != 0; }));
+    double const count =
+        learned.empty()
+            ? static_cast<double>(tokens.size())
+            : static_cast<double>(std::count_if(learned.begin(), learned.end(), [](auto m) { return m != 0; }));
     out.weights.assign(tokens.size(), static_cast<float>(1 / count));
     for (std::size_t i = 0; i < learned.size(); ++i)
       if (learned[i] == 0) out.weights[i] = 0;
@@ -85,12 +90,13 @@ struct next_token {
 /// How many tokens a noise level hides: each on its own with probability p, or a fixed count of them.
 enum class masking { independent, exact };
 
-/// Predict hidden tokens from all that are left. One noise level t a sequence, spread evenly over the batch (t_b = u + b / batch
-/// mod 1); what is not to be learned stays visible.
+/// Predict hidden tokens from all that are left. One noise level t a sequence, spread evenly over the batch (t_b = u +
+/// b / batch mod 1); what is not to be learned stays visible.
 ///
 /// Source    Nie et al. 2025 (LLaDA), eq. 3 and section 2.3 (answers only): loss = mean over sequences of
 ///           1/n sum over masked i of -ln p(x_i | masked x) / p,  n learned tokens,  p = (1 - floor) t + floor
-///           exact: k = 1 + [t n] hidden tokens, so that k is uniform on 1..n, and p = k / n; same expectation, less variance
+///           exact: k = 1 + [t n] hidden tokens, so that k is uniform on 1..n, and p = k / n; same expectation, less
+///           variance
 /// Edges     sequences without a learned token have weight 0
 /// Errors    shape_error, value_error for a floor outside (0, 1] or when nothing is to be learned
 struct masked_diffusion {
@@ -99,11 +105,16 @@ struct masked_diffusion {
   double floor = 1e-3;  // the least probability of the independent form
 
   template <class Rng>
-  training_batch operator()(std::span<int const> tokens, int batch, int length, learned_tokens learned, Rng& rng) const {
+  training_batch operator()(std::span<int const> tokens, int batch, int length, learned_tokens learned,
+                            Rng& rng) const {
     detail::require_sequences("masked_diffusion", tokens, batch, length, learned);
     if (!(floor > 0 && floor <= 1))
       throw value_error(message("basin::models::masked_diffusion: floor is ", floor, "; it must be in (0, 1]"));
-    training_batch out{batch, length, {tokens.begin(), tokens.end()}, {tokens.begin(), tokens.end()}, std::vector<float>(tokens.size())};
+    training_batch out{batch,
+                       length,
+                       {tokens.begin(), tokens.end()},
+                       {tokens.begin(), tokens.end()},
+                       std::vector<float>(tokens.size())};
     double const start = uniform(rng);
     for (int b = 0; b < batch; ++b) {
       double const shifted = start + static_cast<double>(b) / batch, t = shifted - std::floor(shifted);

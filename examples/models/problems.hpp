@@ -6,11 +6,12 @@
 //     Ann had 13 figs,got 4,ate 2. Left?      |13 +4=17 -2=#15.........
 //     prompt, 40 bytes, padded with ' '       |answer, 24 bytes: the running total, '#' before the result, padded with '.'
 //
-// What happens takes six bytes in both, and totals have two digits: a step of the answer stands at one distance from the words
-// it comes from. So what is hard is the arithmetic, not the counting of bytes, and rotary positions alone (which tell distances,
-// and nothing else to a token that is masked) learn it in minutes, with 0.8 million weights.
+// What happens takes six bytes in both, and totals have two digits: a step of the answer stands at one distance from
+// the words it comes from. So what is hard is the arithmetic, not the counting of bytes, and rotary positions alone
+// (which tell distances, and nothing else to a token that is masked) learn it in minutes, with 0.8 million weights.
 //
-// A problem belongs to training or to test by a hash of its prompt, so no test problem is ever trained on, whatever the seeds.
+// A problem belongs to training or to test by a hash of its prompt, so no test problem is ever trained on, whatever the
+// seeds.
 
 #include <algorithm>
 #include <array>
@@ -128,8 +129,9 @@ inline problem make_problem(philox& rng, split part) {
 /// Throws    value_error: a text longer than its room
 inline std::vector<int> encode(problem const& p) {
   if (p.prompt.size() > prompt_length || p.answer.size() > answer_length)
-    throw value_error{message("basin: the problem '", p.prompt, "' with the answer '", p.answer, "' is too long; a prompt has room for ",
-                              prompt_length, " bytes, an answer for ", answer_length)};
+    throw value_error{message("basin: the problem '", p.prompt, "' with the answer '", p.answer,
+                              "' is too long; a prompt has room for ", prompt_length, " bytes, an answer for ",
+                              answer_length)};
   std::vector<int> ids(problem_length, answer_padding);
   std::fill_n(ids.begin(), prompt_length, static_cast<int>(prompt_padding));
   std::copy(p.prompt.begin(), p.prompt.end(), ids.begin());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One line on the terminal that tells how far a long job is. It writes to stderr, so results stay clean, and writes nothing
-// where stderr is not a terminal.
+// One line on the terminal that tells how far a long job is. It writes to stderr, so results stay clean, and writes
+// nothing where stderr is not a terminal.
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -39,14 +39,17 @@ inline std::string fitted(std::string line, int columns) {
 }
 
 /// The line itself: "train  [######------]  50 %  step 100/200  loss 1.2345  16.0k tokens/s  left 00:10".
-inline std::string progress_line(std::string const& name, std::int64_t done, std::int64_t total, double loss, double rate, double left) {
+inline std::string progress_line(std::string const& name, std::int64_t done, std::int64_t total, double loss,
+                                 double rate, double left) {
   int const width = 20;
   double const share = total > 0 ? std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0) : 0.0;
   int const full = static_cast<int>(share * width);
-  std::string const bar = std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '-');
+  std::string const bar =
+      std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '-');
   char text[256];
-  std::snprintf(text, sizeof text, "%.60s  [%s] %3.0f %%  step %lld/%lld  loss %.4f  %.1fk tokens/s  left %s", name.c_str(), bar.c_str(),
-                100 * share, static_cast<long long>(done), static_cast<long long>(total), loss, rate / 1000, clock_text(left).c_str());
+  std::snprintf(text, sizeof text, "%.60s  [%s] %3.0f %%  step %lld/%lld  loss %.4f  %.1fk tokens/s  left %s",
+                name.c_str(), bar.c_str(), 100 * share, static_cast<long long>(done), static_cast<long long>(total),
+                loss, rate / 1000, clock_text(left).c_str());
   return text;
 }
 
@@ -70,7 +73,8 @@ class progress {
     if (!shown || (done < total && now - last < std::chrono::milliseconds{100})) return;
     last = now;
     double const seconds = seconds_since_start();
-    double const left = done > start ? seconds * static_cast<double>(total - done) / static_cast<double>(done - start) : -1;
+    double const left =
+        done > start ? seconds * static_cast<double>(total - done) / static_cast<double>(done - start) : -1;
     double const rate = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
     std::fprintf(stderr, "\r\033[K%s",
                  fitted(progress_line(name, done, total, loss, rate, left), terminal_columns()).c_str());

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How a checkpoint says which attention its model was trained with: a list with one entry a layer, each with a name and the
-// numbers of every policy that decides the output,
+// How a checkpoint says which attention its model was trained with: a list with one entry a layer, each with a name and
+// the numbers of every policy that decides the output,
 //   {"normalizer": {"name": "top_k", "k": 16}, "mask": {"name": "causal"}, "pruner": {"name": "keep_all"},
 //    "scorer": {"name": "scaled", "scale": 0.0}}
-// A normalizer whose scores are scaled by their number is {"name": "length_scaled", "normalizer": ..., "law": ...}; where heads
-// differ, {"name": "by_head", "heads": [...]}; "learned": true says that numbers are tensors of the checkpoint. Observers change
-// no output and are not recorded. The names are those of basin/lm/policies/described.hpp, where yours is added.
+// A normalizer whose scores are scaled by their number is {"name": "length_scaled", "normalizer": ..., "law": ...};
+// where heads differ, {"name": "by_head", "heads": [...]}; "learned": true says that numbers are tensors of the
+// checkpoint. Observers change no output and are not recorded. The names are those of basin/lm/policies/described.hpp,
+// where yours is added.
 
 #include <array>
 #include <charconv>
@@ -44,8 +45,8 @@ template <class Number>
 json recorded_number(std::string_view policy, std::string_view name, Number const& number) {
   if constexpr (std::is_same_v<Number, per_head>) {
     if (!number.is_one())
-      throw unsupported_error{message("basin: ", policy, " has one ", name, " a head in memory of its own; learn it (", policy, ":learned), or give ", name,
-                                      " one value")};
+      throw unsupported_error{message("basin: ", policy, " has one ", name, " a head in memory of its own; learn it (",
+                                      policy, ":learned), or give ", name, " one value")};
     return number.value;
   } else if constexpr (std::is_same_v<Number, float>) {
     return short_double(number);
@@ -59,9 +60,9 @@ json recorded_number(std::string_view policy, std::string_view name, Number cons
 /// The name and the numbers of a policy.
 template <class Policy>
 json record_of(Policy const& p) {
-  static_assert(lm::has_description<Policy>,
-                "basin: a checkpoint records every policy of its attention by a name, and this policy has none; specialise basin::lm::described for it "
-                "with `name` and `numbers(policy, f)`, as lm/policies/described.hpp does");
+  static_assert(lm::has_description<Policy>, "basin: a checkpoint records every policy of its attention by a name, and "
+                                             "this policy has none; specialise basin::lm::described for it "
+                                             "with `name` and `numbers(policy, f)`, as lm/policies/described.hpp does");
   std::string_view const name = lm::described<Policy>::name;
   json record{{"name", name}};
   lm::described<Policy>::numbers(p, [&](char const* number, auto const& value, auto const&...) {
@@ -78,7 +79,9 @@ json record_of(length_scaled<Normalizer, Law> const& p) {
 inline json record_of(lm::spelled_policy const& p) {
   json record{{"name", p.name}};
   for (auto const& [name, value] : p.numbers)
-    record[name] = value == static_cast<double>(static_cast<index_t>(value)) && name == "k" ? json(static_cast<index_t>(value)) : json(value);
+    record[name] = value == static_cast<double>(static_cast<index_t>(value)) && name == "k"
+                       ? json(static_cast<index_t>(value))
+                       : json(value);
   if (p.learned) record["learned"] = true;
   return record;
 }
@@ -143,7 +146,8 @@ lm::spelled_policy policy_from(json const& record, Refuse const& refuse) {
 template <class Refuse>
 lm::spelled_normalizer normalizer_from(json const& record, Refuse const& refuse) {
   if (!record.is_object() || record.value("name", json{}) != "length_scaled") return {policy_from(record, refuse), {}};
-  if (!record.contains("normalizer") || !record.contains("law")) refuse("a length_scaled without a normalizer or a law");
+  if (!record.contains("normalizer") || !record.contains("law"))
+    refuse("a length_scaled without a normalizer or a law");
   return {policy_from(record["normalizer"], refuse), policy_from(record["law"], refuse)};
 }
 
@@ -152,9 +156,11 @@ lm::spelled_normalizer normalizer_from(json const& record, Refuse const& refuse)
 /// The normalizers of a record, [layer][head]; whether their names exist is for a registry to say.
 ///
 /// Throws    file_error: an entry that is no normalizer
-inline std::vector<std::vector<lm::spelled_normalizer>> normalizers_from(json const& attention, int heads, std::string const& file) {
+inline std::vector<std::vector<lm::spelled_normalizer>> normalizers_from(json const& attention, int heads,
+                                                                         std::string const& file) {
   auto const refuse = [&](std::string const& why) {
-    throw file_error{message("basin: ", file, ": its 'attention' has ", why, "; it may be damaged: make the checkpoint again with train")};
+    throw file_error{message("basin: ", file, ": its 'attention' has ", why,
+                             "; it may be damaged: make the checkpoint again with train")};
   };
   std::vector<std::vector<lm::spelled_normalizer>> all;
   for (auto const& layer : attention) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The safetensors format: a little-endian u64 N, N bytes of JSON {name: {dtype, shape, data_offsets}, "__metadata__": {..}},
-// then the tensors, one after another with no gap and no overlap. A file comes from anywhere, so everything it claims is
-// checked against its size before a single tensor is handed out.
-// Source: the format section of the README of huggingface/safetensors.
+// The safetensors format: a little-endian u64 N, N bytes of JSON {name: {dtype, shape, data_offsets}, "__metadata__":
+// {..}}, then the tensors, one after another with no gap and no overlap. A file comes from anywhere, so everything it
+// claims is checked against its size before a single tensor is handed out. Source: the format section of the README of
+// huggingface/safetensors.
 
 #include <algorithm>
 #include <bit>
@@ -28,7 +28,8 @@
 #include "models/files.hpp"
 #include "models/plain_text.hpp"
 
-static_assert(std::endian::native == std::endian::little, "basin: safetensors files are little-endian, and so must the host be");
+static_assert(std::endian::native == std::endian::little,
+              "basin: safetensors files are little-endian, and so must the host be");
 
 namespace basin::models {
 
@@ -181,9 +182,11 @@ inline std::string header_text(nlohmann::ordered_json const& header) {
 
 /// Writes the tensors into a staged file, widest elements first so that each is aligned.
 ///
-/// Throws    value_error for a name that is used twice, is reserved or is not UTF-8, or bytes that do not fit the shape; file_error
+/// Throws    value_error for a name that is used twice, is reserved or is not UTF-8, or bytes that do not fit the
+///           shape; file_error
 inline void stage_safetensors(staged_file& file, std::vector<tensor> tensors, text_map const& metadata) {
-  std::stable_sort(tensors.begin(), tensors.end(), [](auto const& a, auto const& b) { return facts(a.type).size > facts(b.type).size; });
+  std::stable_sort(tensors.begin(), tensors.end(),
+                   [](auto const& a, auto const& b) { return facts(a.type).size > facts(b.type).size; });
   auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t end = 0;
@@ -207,7 +210,8 @@ inline void stage_safetensors(staged_file& file, std::vector<tensor> tensors, te
 }
 
 /// Writes a safetensors file, wholly or not at all.
-inline void write_safetensors(std::filesystem::path const& path, std::vector<tensor> tensors, text_map const& metadata = {}) {
+inline void write_safetensors(std::filesystem::path const& path, std::vector<tensor> tensors,
+                              text_map const& metadata = {}) {
   staged_file file{path};
   stage_safetensors(file, std::move(tensors), metadata);
   file.settle();

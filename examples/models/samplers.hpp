@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How the two kinds of model write. An autoregressive model appends the likeliest byte (greedy); a masked diffusion model fills
-// in the masked bytes that it is surest of, block after block (low confidence stays masked). A watch may change the attention
-// of every pass and look at what it did: study/key_masking.hpp is one.
+// How the two kinds of model write. An autoregressive model appends the likeliest byte (greedy); a masked diffusion
+// model fills in the masked bytes that it is surest of, block after block (low confidence stays masked). A watch may
+// change the attention of every pass and look at what it did: study/key_masking.hpp is one.
 
 #include <algorithm>
 #include <cmath>
@@ -25,8 +25,8 @@ struct pass {
   std::span<int const> tokens;  // [batch, keys]: what the keys are made of
 };
 
-/// The watch that changes and records nothing. Any other has the same two members: adapt(pass) gives the Adapt of the pass
-/// (models/transformer.hpp), seen(pass) is called after it.
+/// The watch that changes and records nothing. Any other has the same two members: adapt(pass) gives the Adapt of the
+/// pass (models/transformer.hpp), seen(pass) is called after it.
 struct unwatched {
   unchanged adapt(pass const&) const { return {}; }
   void seen(pass const&) const {}
@@ -92,7 +92,8 @@ class writing {
   index_t step = 0;
 };
 
-/// Appends the likeliest byte until `length` are written; after `stop` (an id, or -1 for none) the rest is `stop` unread.
+/// Appends the likeliest byte until `length` are written; after `stop` (an id, or -1 for none) the rest is `stop`
+/// unread.
 ///
 /// Edges     the last byte is chosen but not read, as nothing follows it
 template <class Model, class Watch = unwatched>
@@ -108,8 +109,8 @@ std::vector<int> greedy(writing<Model>& text, int length, int stop = -1, Watch&&
   return answer;
 }
 
-/// Semi-autoregressive unmasking: the places [first, first + length) are filled in blocks, left to right, each in its share of
-/// the steps.
+/// Semi-autoregressive unmasking: the places [first, first + length) are filled in blocks, left to right, each in its
+/// share of the steps.
 struct unmasking {
   int first = 0, length = 0;
   int block = 8, steps = 0;
@@ -121,13 +122,13 @@ struct unmasking {
 
   void validate(index_t sequence) const {
     if (first < 0 || length < 1 || first + length > sequence)
-      throw shape_error{message("basin::models::unmasking: the places [", first, ", ", first + length, ") of a sequence of ", sequence,
-                                "; they must lie within it, and be at least one")};
+      throw shape_error{message("basin::models::unmasking: the places [", first, ", ", first + length,
+                                ") of a sequence of ", sequence, "; they must lie within it, and be at least one")};
     if (block < 1 || length % block != 0)
       throw value_error{message("basin::models::unmasking: block is ", block, "; it must divide the length ", length)};
     if (steps < blocks() || steps % blocks() != 0 || steps > length)
-      throw value_error{message("basin::models::unmasking: steps is ", steps, "; it must be a multiple of the ", blocks(),
-                                " blocks, from ", blocks(), " to ", length)};
+      throw value_error{message("basin::models::unmasking: steps is ", steps, "; it must be a multiple of the ",
+                                blocks(), " blocks, from ", blocks(), " to ", length)};
   }
 };
 
@@ -140,7 +141,8 @@ inline void commit_surest(std::span<int> tokens, std::span<float const> logits, 
   for (int at = low; at < high; ++at)
     if (tokens[static_cast<std::size_t>(at)] == mask_id)
       open.push_back({at, best_byte(logits.subspan(static_cast<std::size_t>(at) * vocabulary, vocabulary))});
-  std::stable_sort(open.begin(), open.end(), [](auto const& a, auto const& b) { return a.second.probability > b.second.probability; });
+  std::stable_sort(open.begin(), open.end(),
+                   [](auto const& a, auto const& b) { return a.second.probability > b.second.probability; });
   open.resize(std::min(open.size(), static_cast<std::size_t>(count)));
   for (auto const& [at, what] : open) tokens[static_cast<std::size_t>(at)] = what.id;
 }
@@ -149,7 +151,8 @@ inline void commit_surest(std::span<int> tokens, std::span<float const> logits, 
 
 /// Fills the places of `how` in sequences [batch, length]; what stood there is masked first.
 ///
-/// Source    LLaDA, Nie et al. 2025, arXiv 2502.09992, algorithm 5 and generate.py at temperature 0; confidence in double
+/// Source    LLaDA, Nie et al. 2025, arXiv 2502.09992, algorithm 5 and generate.py at temperature 0; confidence in
+///           double
 /// Cost      how.steps passes over the whole sequences
 /// Errors    value_error, shape_error from how.validate(); nothing is changed then
 /// Determinism  run_to_run; one sequence never depends on the others of its batch
@@ -157,8 +160,12 @@ template <class Model, class Watch = unwatched>
 void low_confidence(Model& model, std::span<int> tokens, int batch, unmasking how, Watch&& watch = {}) {
   int const length = batch > 0 ? static_cast<int>(std::ssize(tokens) / batch) : 0;
   how.validate(length);
-  auto const sequence = [&](int b) { return tokens.subspan(static_cast<std::size_t>(b * length), static_cast<std::size_t>(length)); };
-  for (int b = 0; b < batch; ++b) std::ranges::fill(sequence(b).subspan(static_cast<std::size_t>(how.first), static_cast<std::size_t>(how.length)), mask_id);
+  auto const sequence = [&](int b) {
+    return tokens.subspan(static_cast<std::size_t>(b * length), static_cast<std::size_t>(length));
+  };
+  for (int b = 0; b < batch; ++b)
+    std::ranges::fill(sequence(b).subspan(static_cast<std::size_t>(how.first), static_cast<std::size_t>(how.length)),
+                      mask_id);
   pass now{0, batch, length, length, tokens};
   for (int low = how.first; low < how.first + how.length; low += how.block)
     for (int s = 0; s < how.steps_per_block(); ++s, ++now.step) {
@@ -166,7 +173,8 @@ void low_confidence(Model& model, std::span<int> tokens, int batch, unmasking ho
       watch.seen(now);
       std::size_t const row = logits.size() / static_cast<std::size_t>(batch);
       for (int b = 0; b < batch; ++b)
-        detail::commit_surest(sequence(b), logits.subspan(static_cast<std::size_t>(b) * row, row), low, low + how.block, how.written_at(s));
+        detail::commit_surest(sequence(b), logits.subspan(static_cast<std::size_t>(b) * row, row), low, low + how.block,
+                              how.written_at(s));
     }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Text as bytes: a vocabulary that needs no tokenizer file, and a file cut into a part to learn from and a part to judge by.
+// Text as bytes: a vocabulary that needs no tokenizer file, and a file cut into a part to learn from and a part to
+// judge by.
 
 #include <algorithm>
 #include <cstddef>
@@ -39,14 +40,16 @@ inline constexpr int vocabulary_size = 258;
 /// The ids of a text.
 inline std::vector<int> ids_of(std::string_view text) {
   std::vector<int> ids(text.size());
-  std::transform(text.begin(), text.end(), ids.begin(), [](char c) { return static_cast<int>(static_cast<unsigned char>(c)); });
+  std::transform(text.begin(), text.end(), ids.begin(),
+                 [](char c) { return static_cast<int>(static_cast<unsigned char>(c)); });
   return ids;
 }
 
 /// The text of ids; what is no byte is shown as '_'.
 inline std::string text_of_ids(std::span<int const> ids) {
   std::string text(ids.size(), '_');
-  std::transform(ids.begin(), ids.end(), text.begin(), [](int id) { return id >= 0 && id < 256 ? static_cast<char>(id) : '_'; });
+  std::transform(ids.begin(), ids.end(), text.begin(),
+                 [](int id) { return id >= 0 && id < 256 ? static_cast<char>(id) : '_'; });
   return text;
 }
 
@@ -58,12 +61,14 @@ class text_corpus {
   /// Throws    file_error: not readable, empty or larger than 4 GiB; value_error: a part is shorter than one window of
   ///           `length` bytes
   text_corpus(std::filesystem::path const& path, index_t length) : bytes(read_file(path, largest)) {
-    if (bytes.empty()) throw file_error{message("basin: ", path.string(), " is empty; give a text of at least ", 10 * length, " bytes")};
+    if (bytes.empty())
+      throw file_error{message("basin: ", path.string(), " is empty; give a text of at least ", 10 * length, " bytes")};
     cut = bytes.size() / 10 * 9 + bytes.size() % 10 * 9 / 10;
     auto const shorter = static_cast<index_t>(std::min(cut, bytes.size() - cut));
     if (shorter < length)
-      throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes, so its last tenth has ", bytes.size() - cut,
-                                "; one window needs ", length, ": give a longer text or a smaller --length")};
+      throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes, so its last tenth has ",
+                                bytes.size() - cut, "; one window needs ", length,
+                                ": give a longer text or a smaller --length")};
   }
 
   std::size_t size() const { return bytes.size(); }
@@ -77,8 +82,9 @@ class text_corpus {
 
 /// The ids of `window.size()` bytes from `first` on.
 inline void copy_window(std::span<std::byte const> part, std::size_t first, std::span<int> window) {
-  std::transform(part.begin() + static_cast<std::ptrdiff_t>(first), part.begin() + static_cast<std::ptrdiff_t>(first + window.size()),
-                 window.begin(), [](std::byte b) { return std::to_integer<int>(b); });
+  std::transform(part.begin() + static_cast<std::ptrdiff_t>(first),
+                 part.begin() + static_cast<std::ptrdiff_t>(first + window.size()), window.begin(),
+                 [](std::byte b) { return std::to_integer<int>(b); });
 }
 
 /// A window at a random place of one part; every place is as likely.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One transformer for autoregressive and diffusion language models: pre-norm RMSNorm, rotary positions, SwiGLU, no biases. What
-// makes it one or the other is its attention type (causal or not) and the objective it is trained with (models/objectives.hpp).
+// One transformer for autoregressive and diffusion language models: pre-norm RMSNorm, rotary positions, SwiGLU, no
+// biases. What makes it one or the other is its attention type (causal or not) and the objective it is trained with
+// (models/objectives.hpp).
 
 #include <algorithm>
 #include <cstdint>
@@ -33,19 +34,20 @@ using parameter = nn::parameter<float>;
 
 /// A language model: tokens in, logits out.
 ///
-///   h = embedding[token];  h += output(attention(rope(q), rope(k), v)), q k v from norm(h);  h += down(silu(gate) up), both
-///   from norm(h), in every layer;  logits = head(norm(h))
+///   h = embedding[token];  h += output(attention(rope(q), rope(k), v)), q k v from norm(h);  h += down(silu(gate) up),
+///   both from norm(h), in every layer;  logits = head(norm(h))
 ///
-/// Adapt     a callable (int layer, Attention use) that returns the attention of that layer, with another pruner or observer
-///           for instance. If it has a member projected(int layer, view<T const, 4> q, view<T const, 4> k), that is shown the
-///           rotated queries and keys, [batch, heads, length, head_dim]; with a fourth argument, the values as well. A member
-///           reads(int layer, view<T const, 2> stream) is shown what the layer reads, [batch * length, dim], before that.
-/// Engine    where it computes (models/engine.hpp). What the host gives and gets is on the host whatever the engine: tokens, logits,
-///           gradients of logits, what an Adapt is shown, and parameters() as of the last send() or fetch(). Policies point to memory
-///           of reach()
+/// Adapt     a callable (int layer, Attention use) that returns the attention of that layer, with another pruner or
+///           observer for instance. If it has a member projected(int layer, view<T const, 4> q, view<T const, 4> k),
+///           that is shown the rotated queries and keys, [batch, heads, length, head_dim]; with a fourth argument, the
+///           values as well. A member reads(int layer, view<T const, 2> stream) is shown what the layer reads, [batch *
+///           length, dim], before that.
+/// Engine    where it computes (models/engine.hpp). What the host gives and gets is on the host whatever the engine:
+///           tokens, logits, gradients of logits, what an Adapt is shown, and parameters() as of the last send() or
+///           fetch(). Policies point to memory of reach()
 /// Shapes    tokens [batch, length]; logits [batch * length, vocabulary], valid until the next call of a member
-/// Errors    value_error for a configuration that makes no transformer and for tokens outside the vocabulary, shape_error for
-///           lengths that do not fit; nothing is changed then
+/// Errors    value_error for a configuration that makes no transformer and for tokens outside the vocabulary,
+///           shape_error for lengths that do not fit; nothing is changed then
 /// Determinism  run_to_run, for any number of threads
 template <class Attention, class T = float, class Engine = host_engine<T>>
 class transformer {
@@ -86,9 +88,11 @@ class transformer {
   }
   /// The same where the engine has them. // [batch * length, vocabulary]
   template <class Adapt = unchanged>
-  view<T, 2> logits(std::span<int const> tokens, int batch, int length, Adapt adapt = {}, activations keep = activations::discard);
+  view<T, 2> logits(std::span<int const> tokens, int batch, int length, Adapt adapt = {},
+                    activations keep = activations::discard);
 
-  /// Adds the gradients of the last forward, which must have kept its activations and is used up by this; with the same adapt.
+  /// Adds the gradients of the last forward, which must have kept its activations and is used up by this; with the same
+  /// adapt.
   template <class Adapt = unchanged>
   void backward(std::span<T const> dlogits, Adapt adapt = {}) {
     require_gradients(std::ssize(dlogits));
@@ -103,7 +107,8 @@ class transformer {
   double step(moments& m, double rate, nn::adamw_options const& options) {
     double const norm = on.adamw(resident, m, rate, options);
     if constexpr (by_name)
-      for (int l = 0; l < sizes.layers; ++l) normalizers.layer(l).clamp(weight.layers[static_cast<std::size_t>(l)].learned.data());
+      for (int l = 0; l < sizes.layers; ++l)
+        normalizers.layer(l).clamp(weight.layers[static_cast<std::size_t>(l)].learned.data());
     return norm;
   }
   normalizers_type const& normalizers_of_layers() const { return normalizers; }
@@ -140,11 +145,14 @@ class transformer {
   view<T, 4> heads(view<T, 2> rows, index_t batch, index_t first, index_t count) const {
     return detail::heads_of(rows, batch, first, count, sizes.head_dim());
   }
-  view<T, 2> gradient_rows(gradient_of which, index_t rows, index_t columns) { return gradient_memory[which].take(rows, columns); }
+  view<T, 2> gradient_rows(gradient_of which, index_t rows, index_t columns) {
+    return gradient_memory[which].take(rows, columns);
+  }
 
   /// The attention of a layer, before it is adapted.
   Attention attention_of(int l) {
-    if constexpr (by_name) return use.replace(normalizers.layer(l).bind(weight.layers[static_cast<std::size_t>(l)].learned.data()));
+    if constexpr (by_name)
+      return use.replace(normalizers.layer(l).bind(weight.layers[static_cast<std::size_t>(l)].learned.data()));
     else return use;
   }
 
@@ -166,14 +174,11 @@ class transformer {
 };
 
 template <class Attention, class T, class Engine>
-transformer<Attention, T, Engine>::transformer(transformer_config const& c, std::uint64_t seed, Attention attend_with, normalizers_type of_layers)
-    : sizes((validate(c), c)),
-      use(attend_with),
-      normalizers(std::move(of_layers)),
-      values(static_cast<std::size_t>(detail::value_count(c, normalizers))),
-      gradients(values.here().size()),
-      weight(c, normalizers, values.here().data()),
-      dweight(c, normalizers, gradients.here().data()),
+transformer<Attention, T, Engine>::transformer(transformer_config const& c, std::uint64_t seed, Attention attend_with,
+                                               normalizers_type of_layers)
+    : sizes((validate(c), c)), use(attend_with), normalizers(std::move(of_layers)),
+      values(static_cast<std::size_t>(detail::value_count(c, normalizers))), gradients(values.here().size()),
+      weight(c, normalizers, values.here().data()), dweight(c, normalizers, gradients.here().data()),
       named(detail::named_parameters<T>(c, normalizers, values.on_host(), gradients.on_host())),
       resident(detail::named_parameters<T>(c, normalizers, values.here(), gradients.here())),
       rope(on.make_rope(c.context, c.head_dim(), c.rope_base)) {
@@ -189,8 +194,8 @@ transformer<Attention, T, Engine>::transformer(transformer_config const& c, std:
 template <class Attention, class T, class Engine>
 void transformer<Attention, T, Engine>::require_input(std::span<int const> tokens, int batch, int length) const {
   if (batch < 1 || length < 1 || std::ssize(tokens) != index_t{batch} * length)
-    throw shape_error(message("basin::models::transformer: ", tokens.size(), " tokens for a batch of ", batch, " x ", length,
-                              "; give batch * length of them, at least one"));
+    throw shape_error(message("basin::models::transformer: ", tokens.size(), " tokens for a batch of ", batch, " x ",
+                              length, "; give batch * length of them, at least one"));
   if (length > sizes.context)
     throw shape_error(message("basin::models::transformer: length is ", length, ", the context is ", sizes.context,
                               "; shorten the sequence or build a model with a longer context"));
@@ -199,7 +204,8 @@ void transformer<Attention, T, Engine>::require_input(std::span<int const> token
 
 template <class Attention, class T, class Engine>
 template <class Adapt>
-view<T, 2> transformer<Attention, T, Engine>::logits(std::span<int const> tokens, int batch, int length, Adapt adapt, activations keep) {
+view<T, 2> transformer<Attention, T, Engine>::logits(std::span<int const> tokens, int batch, int length, Adapt adapt,
+                                                     activations keep) {
   require_input(tokens, batch, length);
   kept.clear();
   auto layers = store.take(sizes, std::ssize(tokens), keep);
@@ -220,12 +226,15 @@ view<T, 2> transformer<Attention, T, Engine>::logits(std::span<int const> tokens
 
 template <class Attention, class T, class Engine>
 template <class Adapt>
-std::span<T const> transformer<Attention, T, Engine>::extend(cache_type& cache, std::span<int const> tokens, Adapt adapt) {
+std::span<T const> transformer<Attention, T, Engine>::extend(cache_type& cache, std::span<int const> tokens,
+                                                             Adapt adapt) {
   require_input(tokens, 1, static_cast<int>(tokens.size()));
-  if (cache.config() != sizes) throw shape_error("basin::models::transformer: the cache was made for another configuration");
+  if (cache.config() != sizes)
+    throw shape_error("basin::models::transformer: the cache was made for another configuration");
   if (cache.length() + std::ssize(tokens) > cache.capacity())
     throw shape_error(message("basin::models::transformer: the cache holds ", cache.length(), " of ", cache.capacity(),
-                              " tokens, ", tokens.size(), " more do not fit; truncate it or build a model with a longer context"));
+                              " tokens, ", tokens.size(),
+                              " more do not fit; truncate it or build a model with a longer context"));
   kept.clear();
   auto const layers = store.take(sizes, std::ssize(tokens), activations::discard);
   on.embedding_forward(tokens, weight.embedding, layers.front().input);
@@ -249,17 +258,23 @@ void transformer<Attention, T, Engine>::project(layer const& a, int l, index_t b
 
 /// Adds the output of a block to the stream: in place, or on a copy where the input must survive.
 template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::add_to_stream(view<T, 2> before, view<T, 2> after, view<T, 2> block, view<T, 2> with) {
-  auto const all = [](view<T, 2> rows) { return std::span<T>(rows.data_handle(), static_cast<std::size_t>(rows.extent(0) * rows.extent(1))); };
+void transformer<Attention, T, Engine>::add_to_stream(view<T, 2> before, view<T, 2> after, view<T, 2> block,
+                                                      view<T, 2> with) {
+  auto const all = [](view<T, 2> rows) {
+    return std::span<T>(rows.data_handle(), static_cast<std::size_t>(rows.extent(0) * rows.extent(1)));
+  };
   if (after.data_handle() != before.data_handle()) on.copy(std::span<T const>(all(before)), all(after));
   on.linear_forward(block, with, after, nn::update::add);
 }
 
 template <class Attention, class T, class Engine>
 template <class Adapt>
-void transformer<Attention, T, Engine>::show_projected(Adapt& adapt, int l, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v) {
-  if constexpr (requires { adapt.projected(l, q, k, v); }) on.show([&](auto... seen) { adapt.projected(l, seen...); }, q, k, v);
-  else if constexpr (requires { adapt.projected(l, q, k); }) on.show([&](auto... seen) { adapt.projected(l, seen...); }, q, k);
+void transformer<Attention, T, Engine>::show_projected(Adapt& adapt, int l, view<T const, 4> q, view<T const, 4> k,
+                                                       view<T const, 4> v) {
+  if constexpr (requires { adapt.projected(l, q, k, v); })
+    on.show([&](auto... seen) { adapt.projected(l, seen...); }, q, k, v);
+  else if constexpr (requires { adapt.projected(l, q, k); })
+    on.show([&](auto... seen) { adapt.projected(l, seen...); }, q, k);
 }
 
 template <class Attention, class T, class Engine>
@@ -268,7 +283,8 @@ void transformer<Attention, T, Engine>::attend(layer const& a, int l, index_t ba
   view<T const, 4> const q = heads(a.qkv, batch, 0, sizes.heads);
   view<T const, 4> const k = heads(a.qkv, batch, sizes.heads, sizes.kv_heads);
   view<T const, 4> const v = heads(a.qkv, batch, sizes.heads + sizes.kv_heads, sizes.kv_heads);
-  if constexpr (requires { adapt.reads(l, view<T const, 2>(a.input)); }) on.show([&](auto stream) { adapt.reads(l, stream); }, view<T const, 2>(a.input));
+  if constexpr (requires { adapt.reads(l, view<T const, 2>(a.input)); })
+    on.show([&](auto stream) { adapt.reads(l, stream); }, view<T const, 2>(a.input));
   show_projected(adapt, l, q, k, v);
   on.attention_forward(adapt(l, attention_of(l)), q, k, v, heads(a.attended, batch, 0, sizes.heads));
   add_to_stream(a.input, a.middle, a.attended, weight.layers[l].output);
@@ -277,7 +293,8 @@ void transformer<Attention, T, Engine>::attend(layer const& a, int l, index_t ba
 template <class Attention, class T, class Engine>
 template <class Adapt>
 void transformer<Attention, T, Engine>::attend_cached(layer const& a, int l, cache_type& cache, Adapt& adapt) {
-  cache.append(on, l, heads(a.qkv, 1, sizes.heads, sizes.kv_heads), heads(a.qkv, 1, sizes.heads + sizes.kv_heads, sizes.kv_heads));
+  cache.append(on, l, heads(a.qkv, 1, sizes.heads, sizes.kv_heads),
+               heads(a.qkv, 1, sizes.heads + sizes.kv_heads, sizes.kv_heads));
   index_t const length = cache.length() + a.qkv.extent(0);
   view<T const, 4> const q = heads(a.qkv, 1, 0, sizes.heads), k = cache.keys(l, length), v = cache.values(l, length);
   show_projected(adapt, l, q, k, v);
@@ -290,7 +307,8 @@ void transformer<Attention, T, Engine>::mix_down(layer const& a, int l) {
   auto const& w = weight.layers[l];
   on.rms_norm_forward(a.middle, w.mlp_norm, sizes.norm_epsilon, a.mlp_normed, a.mlp_inverse_rms);
   on.linear_forward(a.mlp_normed, w.gate_up, a.gate_up);
-  on.swiglu_forward(detail::columns_of(a.gate_up, 0, sizes.hidden), detail::columns_of(a.gate_up, sizes.hidden, sizes.hidden), a.hidden);
+  on.swiglu_forward(detail::columns_of(a.gate_up, 0, sizes.hidden),
+                    detail::columns_of(a.gate_up, sizes.hidden, sizes.hidden), a.hidden);
   add_to_stream(a.middle, a.output, a.hidden, w.down);
 }
 
@@ -307,10 +325,12 @@ view<T, 2> transformer<Attention, T, Engine>::make_logits(view<T, 2> stream) {
 template <class Attention, class T, class Engine>
 void transformer<Attention, T, Engine>::require_gradients(index_t count) const {
   if (kept.empty())
-    throw value_error("basin::models::transformer: backward has no activations; call forward with activations::keep before each backward");
+    throw value_error("basin::models::transformer: backward has no activations; call forward with activations::keep "
+                      "before each backward");
   index_t const expected = std::ssize(kept_tokens) * sizes.vocabulary;
   if (count != expected)
-    throw shape_error(message("basin::models::transformer: ", count, " gradients of ", expected, " logits; there must be one for each"));
+    throw shape_error(message("basin::models::transformer: ", count, " gradients of ", expected,
+                              " logits; there must be one for each"));
 }
 
 template <class Attention, class T, class Engine>
@@ -347,7 +367,8 @@ void transformer<Attention, T, Engine>::backward_mlp(layer const& a, int l) {
   index_t const rows = a.hidden.extent(0);
   auto const dstream = gradient_rows(d_stream, rows, sizes.dim), dnormed = gradient_rows(d_normed, rows, sizes.dim);
   auto const dhidden = gradient_rows(d_hidden, rows, sizes.hidden);
-  auto const gate = detail::columns_of(a.gate_up, 0, sizes.hidden), up = detail::columns_of(a.gate_up, sizes.hidden, sizes.hidden);
+  auto const gate = detail::columns_of(a.gate_up, 0, sizes.hidden),
+             up = detail::columns_of(a.gate_up, sizes.hidden, sizes.hidden);
   on.linear_backward_weight(a.hidden, dstream, dw.down);
   on.linear_backward_input(dstream, w.down, dhidden);
   on.swiglu_backward(gate, up, dhidden, gate, up);  // the activations make room for their gradients
@@ -365,13 +386,16 @@ void transformer<Attention, T, Engine>::backward_attention(layer const& a, int l
   index_t const rows = a.qkv.extent(0), batch = kept_batch;
   int const h = sizes.heads, hk = sizes.kv_heads;
   auto const dstream = gradient_rows(d_stream, rows, sizes.dim), dnormed = gradient_rows(d_normed, rows, sizes.dim);
-  auto const dattended = gradient_rows(d_attended, rows, h * sizes.head_dim()), dqkv = gradient_rows(d_qkv, rows, sizes.qkv_dim());
+  auto const dattended = gradient_rows(d_attended, rows, h * sizes.head_dim()),
+             dqkv = gradient_rows(d_qkv, rows, sizes.qkv_dim());
   on.linear_backward_weight(a.attended, dstream, dw.output);
   on.linear_backward_input(dstream, w.output, dattended);
-  view<T const, 4> const q = heads(a.qkv, batch, 0, h), k = heads(a.qkv, batch, h, hk), v = heads(a.qkv, batch, h + hk, hk);
+  view<T const, 4> const q = heads(a.qkv, batch, 0, h), k = heads(a.qkv, batch, h, hk),
+                         v = heads(a.qkv, batch, h + hk, hk);
   view<T const, 4> const dout = heads(dattended, batch, 0, h);
   auto const through = [&](Attention const& base) {
-    on.attention_backward(adapt(l, base), q, k, v, dout, heads(dqkv, batch, 0, h), heads(dqkv, batch, h, hk), heads(dqkv, batch, h + hk, hk));
+    on.attention_backward(adapt(l, base), q, k, v, dout, heads(dqkv, batch, 0, h), heads(dqkv, batch, h, hk),
+                          heads(dqkv, batch, h + hk, hk));
   };
   if constexpr (by_name) {
     auto& mine = normalizers.layer(l);

@@ -9,7 +9,8 @@ namespace basin::models {
 ///
 /// Throws    unsupported_error
 [[noreturn]] inline void refuse_cuda() {
-  throw unsupported_error("basin: --device is 'cuda', but this program was built without CUDA; leave --device out, or build it where nvcc and cuBLASLt are found");
+  throw unsupported_error("basin: --device is 'cuda', but this program was built without CUDA; leave --device out, or "
+                          "build it where nvcc and cuBLASLt are found");
 }
 
 }  // namespace basin::models

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Your normalizers: include the file that has one, with its basin::lm::described (lm/policies/described.hpp), and add a line below. Every program
-// then takes it by name: train --normalizer my_normalizer.
+// Your normalizers: include the file that has one, with its basin::lm::described (lm/policies/described.hpp), and add a
+// line below. Every program then takes it by name: train --normalizer my_normalizer.
 
 #include "models/normalizers_by_name.hpp"
 

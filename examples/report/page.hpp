@@ -45,11 +45,12 @@ inline void put(std::string& page, std::string_view mark, std::string const& wha
 /// Whether the report has plots.
 enum class plots { shown, missing };
 
-/// Puts the figures where the template has `mark`, and the plotting library where it has @PLOTLY@, if there is one at `plotly`.
+/// Puts the figures where the template has `mark`, and the plotting library where it has @PLOTLY@, if there is one at
+/// `plotly`.
 ///
 /// Throws    value_error: a template without a mark; file_error: a page that cannot be written
-inline plots write_page(std::string_view page_template, std::string_view mark, nlohmann::ordered_json const& figures, std::filesystem::path const& plotly,
-                        std::filesystem::path const& file) {
+inline plots write_page(std::string_view page_template, std::string_view mark, nlohmann::ordered_json const& figures,
+                        std::filesystem::path const& plotly, std::filesystem::path const& file) {
   std::string page(page_template), library;
   bool const found = std::filesystem::is_regular_file(plotly);
   if (found) {
@@ -57,7 +58,8 @@ inline plots write_page(std::string_view page_template, std::string_view mark, n
     library.assign(reinterpret_cast<char const*>(bytes.data()), bytes.size());
   }
   // The figures are put in first: the library may contain anything, also what looks like a mark.
-  detail::put(page, mark, detail::inside_script(figures.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)));
+  detail::put(page, mark,
+              detail::inside_script(figures.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)));
   detail::put(page, "@PLOTLY@", detail::inside_script(std::move(library)));
   models::write_atomically(file, models::bytes_of(page));
   return found ? plots::shown : plots::missing;

@@ -32,7 +32,9 @@ inline std::string stage_line(std::string const& name, index_t done, index_t tot
 /// A line that says how far a part is; on a terminal only.
 class stage {
  public:
-  stage(std::string what, index_t steps) : name(std::move(what)), total(steps), shown(isatty(STDERR_FILENO) == 1) { show(); }
+   stage(std::string what, index_t steps) : name(std::move(what)), total(steps), shown(isatty(STDERR_FILENO) == 1) {
+     show();
+   }
   stage(stage const&) = delete;
   stage& operator=(stage const&) = delete;
   ~stage() {

@@ -47,7 +47,8 @@ inline estimate mean_of(std::span<double const> values) {
 
 /// Mean and error of a - b, item by item: what the items share cancels.
 inline estimate paired_difference(std::span<double const> a, std::span<double const> b) {
-  if (a.size() != b.size()) throw shape_error{message("basin::report: ", a.size(), " values against ", b.size(), "; a pair needs one of each")};
+  if (a.size() != b.size())
+    throw shape_error{message("basin::report: ", a.size(), " values against ", b.size(), "; a pair needs one of each")};
   gathering all;
   for (std::size_t i = 0; i < a.size(); ++i) all.add(a[i] - b[i]);
   return all.result();

@@ -20,7 +20,8 @@ struct finding {
 inline std::string text_of(estimate const& e, int digits, double factor = 1) {
   if (std::isnan(e.mean)) return "undefined";
   char text[64];
-  double const half = 0.5 * std::pow(10.0, -digits), mean = std::abs(factor * e.mean) < half ? 0.0 : factor * e.mean;  // never -0.0
+  double const half = 0.5 * std::pow(10.0, -digits),
+               mean = std::abs(factor * e.mean) < half ? 0.0 : factor * e.mean;  // never -0.0
   if (std::isnan(e.error)) std::snprintf(text, sizeof text, "%.*f", digits, mean);
   else std::snprintf(text, sizeof text, "%.*f ± %.*f", digits, mean, digits, factor * e.error);
   return text;

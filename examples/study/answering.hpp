@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The first and third question: how well do the models answer, and how well with their sinks hidden, or as many random keys?
-// Scores are per item: 1 or 0 for a problem answered right or wrong; nats per byte for a window of text, where the second half
-// is judged given the first (autoregressive: exactly; diffusion: the bound, one random mask a window, the same for every condition).
+// The first and third question: how well do the models answer, and how well with their sinks hidden, or as many random
+// keys? Scores are per item: 1 or 0 for a problem answered right or wrong; nats per byte for a window of text, where
+// the second half is judged given the first (autoregressive: exactly; diffusion: the bound, one random mask a window,
+// the same for every condition).
 
 #include <algorithm>
 #include <cmath>
@@ -48,10 +49,13 @@ inline std::vector<condition> conditions(study_options const& o, evidence usual)
   std::vector<condition> all{{"nothing", {drop::nothing, 0, usual, 0}, 0}};
   for (index_t const count : masked_counts) all.push_back({"sinks", {drop::strongest, count, usual, 0}, 0});
   if (usual == evidence::all_passes)
-    for (index_t const count : masked_counts) all.push_back({"sinks of the last row", {drop::strongest, count, evidence::last_pass, 0}, 0});
+    for (index_t const count : masked_counts)
+      all.push_back({"sinks of the last row", {drop::strongest, count, evidence::last_pass, 0}, 0});
   for (index_t draw = 0; draw < o.draws; ++draw)
     for (index_t const count : masked_counts)
-      all.push_back({"random keys", {drop::random, count, usual, o.seed + 0x9e3779b97f4a7c15 * static_cast<std::uint64_t>(draw + 1)}, draw});
+      all.push_back({"random keys",
+                     {drop::random, count, usual, o.seed + 0x9e3779b97f4a7c15 * static_cast<std::uint64_t>(draw + 1)},
+                     draw});
   return all;
 }
 
@@ -88,7 +92,8 @@ void in_turn(Call const& call, Arguments const&... arguments) {
 /// Writes, or is made to write, what follows the prompt.
 template <class Model>
 double continue_text(models::writing<Model>& text, key_masking& mask, material const& m, index_t i) {
-  if (!m.is_text()) return score_of_answer(m, i, models::greedy(text, m.length - m.given, models::answer_padding, mask));
+  if (!m.is_text())
+    return score_of_answer(m, i, models::greedy(text, m.length - m.given, models::answer_padding, mask));
   double sum = 0;
   for (int at = m.given; at < m.length; ++at) {
     int const id = m.sequence(i)[static_cast<std::size_t>(at)];
@@ -100,10 +105,11 @@ double continue_text(models::writing<Model>& text, key_masking& mask, material c
 
 }  // namespace detail
 
-/// The autoregressive model on every item under every condition. The prompt is read once, with nothing hidden; its last token
-/// apart, so that there is a last row to judge by.
+/// The autoregressive model on every item under every condition. The prompt is read once, with nothing hidden; its last
+/// token apart, so that there is a last row to judge by.
 template <class Model>
-std::vector<scores> answer_left_to_right(Model& model, material const& m, std::vector<condition> const& all, pass_look const& see, tick const& done) {
+std::vector<scores> answer_left_to_right(Model& model, material const& m, std::vector<condition> const& all,
+                                         pass_look const& see, tick const& done) {
   std::vector<scores> out = detail::no_scores(all, m.count);
   crew<Model>(model).each(m.count, [&](Model& mine, index_t i) {
     key_masking reader(mine.config(), 1, m.length, i, Model::reach());
@@ -136,14 +142,16 @@ inline std::vector<int> mask_windows(material const& m, index_t first, index_t b
     std::ranges::copy(m.sequence(i), std::back_inserter(ids));
     int const open = m.length - m.given, hidden = 1 + static_cast<int>((i * open + open / 2) / m.count) % open;
     philox rng(seed, static_cast<std::uint64_t>(i) << 16);
-    for (index_t const at : sinks::random_keys(rng, open, hidden)) ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
+    for (index_t const at : sinks::random_keys(rng, open, hidden))
+      ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
   }
   return ids;
 }
 
 /// -ln p per hidden byte of every window, on the second of two equal passes: the first is what the sinks are found in.
 template <class Model>
-void score_masked(Model& model, material const& m, std::span<int const> ids, index_t first, index_t batch, key_masking& mask, std::span<double> items) {
+void score_masked(Model& model, material const& m, std::span<int const> ids, index_t first, index_t batch,
+                  key_masking& mask, std::span<double> items) {
   std::span<float const> logits;
   for (index_t step = 0; step < 2; ++step) {
     models::pass const now{step, batch, m.length, m.length, ids};
@@ -155,7 +163,9 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
     gathering all;
     for (int at = m.given; at < m.length; ++at) {
       auto const row = static_cast<std::size_t>(b * m.length + at);
-      if (ids[row] == models::mask_id) all.add(surprise(logits.subspan(row * vocabulary, vocabulary), m.sequence(first + b)[static_cast<std::size_t>(at)]));
+      if (ids[row] == models::mask_id)
+        all.add(surprise(logits.subspan(row * vocabulary, vocabulary),
+                         m.sequence(first + b)[static_cast<std::size_t>(at)]));
     }
     items[static_cast<std::size_t>(b)] = all.result().mean;
   }
@@ -172,7 +182,8 @@ namespace detail {
 
 /// Items [first, first + batch) under one condition: what each scores. // items [batch]
 template <class Model>
-void answer_batch(Model& model, material const& m, study_options const& o, condition const& under, index_t first, pass_look const& see, std::span<double> items) {
+void answer_batch(Model& model, material const& m, study_options const& o, condition const& under, index_t first,
+                  pass_look const& see, std::span<double> items) {
   auto const batch = std::ssize(items);
   auto ids = std::vector<int>(m.ids.begin() + first * m.length, m.ids.begin() + (first + batch) * m.length);
   bool const watched = under.plan.what == drop::nothing && see;
@@ -189,21 +200,24 @@ void answer_batch(Model& model, material const& m, study_options const& o, condi
   }
   for (index_t b = 0; b < batch; ++b)
     items[static_cast<std::size_t>(b)] =
-        score_of_answer(m, first + b, std::span<int const>(ids).subspan(static_cast<std::size_t>(b * m.length + m.given), static_cast<std::size_t>(m.length - m.given)));
+        score_of_answer(m, first + b,
+                        std::span<int const>(ids).subspan(static_cast<std::size_t>(b * m.length + m.given),
+                                                          static_cast<std::size_t>(m.length - m.given)));
 }
 
 }  // namespace detail
 
 /// The masked diffusion model on every item under every condition.
 template <class Model>
-std::vector<scores> answer_by_unmasking(Model& model, material const& m, study_options const& o, std::vector<condition> const& all,
-                                        pass_look const& see, tick const& done) {
+std::vector<scores> answer_by_unmasking(Model& model, material const& m, study_options const& o,
+                                        std::vector<condition> const& all, pass_look const& see, tick const& done) {
   std::vector<scores> out = detail::no_scores(all, m.count);
   index_t const batches = (m.count + detail::batch_size - 1) / detail::batch_size;
   crew<Model>(model).each(batches * std::ssize(all), [&](Model& mine, index_t task) {
     auto& s = out[static_cast<std::size_t>(task / batches)];
     index_t const first = task % batches * detail::batch_size, batch = std::min(detail::batch_size, m.count - first);
-    detail::answer_batch(mine, m, o, s.under, first, see, std::span(s.items).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch)));
+    detail::answer_batch(mine, m, o, s.under, first, see,
+                         std::span(s.items).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch)));
     detail::in_turn(done);
   });
   return out;

@@ -26,17 +26,21 @@ struct scored_rows {
 };
 
 scored_rows rows_at(view<float const, 4> q, view<float const, 4> k, index_t n) {
-  return {strided(&q(0, 0, n - 1, 0), std::array<index_t, 4>{q.extent(0), q.extent(1), 1, q.extent(3)}, std::array<index_t, 4>{q.stride(0), q.stride(1), q.stride(2), q.stride(3)}),
-          strided(&k(0, 0, 0, 0), std::array<index_t, 4>{k.extent(0), k.extent(1), n, k.extent(3)}, std::array<index_t, 4>{k.stride(0), k.stride(1), k.stride(2), k.stride(3)})};
+  return {strided(&q(0, 0, n - 1, 0), std::array<index_t, 4>{q.extent(0), q.extent(1), 1, q.extent(3)},
+                  std::array<index_t, 4>{q.stride(0), q.stride(1), q.stride(2), q.stride(3)}),
+          strided(&k(0, 0, 0, 0), std::array<index_t, 4>{k.extent(0), k.extent(1), n, k.extent(3)},
+                  std::array<index_t, 4>{k.stride(0), k.stride(1), k.stride(2), k.stride(3)})};
 }
 
 /// All heads of these rows under one normalizer; `about` says what rows they are.
 template <class Normalizer>
-void measure(Normalizer normalize, scored_rows const& rows, length_figure about, char const* name, std::vector<length_figure>& out) {
+void measure(Normalizer normalize, scored_rows const& rows, length_figure about, char const* name,
+             std::vector<length_figure>& out) {
   index_t const batch = rows.q.extent(0), heads = rows.q.extent(1), dim = rows.q.extent(3);
   std::vector<double> most(static_cast<std::size_t>(batch * heads)), nats(most.size());
   std::vector<float> ignored(most.size() * static_cast<std::size_t>(dim));
-  auto const use = attention<>{}.with(normalize).with(together(max_weight{contiguous(most.data(), batch, heads, 1)}, entropy{contiguous(nats.data(), batch, heads, 1)}));
+  auto const use = attention<>{}.with(normalize).with(together(max_weight{contiguous(most.data(), batch, heads, 1)},
+                                                               entropy{contiguous(nats.data(), batch, heads, 1)}));
   cpu::forward(use, rows.q, rows.k, rows.k, contiguous(ignored.data(), batch, heads, 1, dim));
   about.normalizer = name;
   for (index_t h = 0; h < heads; ++h) {
@@ -55,7 +59,8 @@ void measure(Normalizer normalize, scored_rows const& rows, length_figure about,
 void length_probe::projected(int layer, view<float const, 4> q, view<float const, 4> k) const {
   for (index_t const n : lengths) {
     auto const rows = rows_at(q, k, n);
-    length_figure const about{.normalizer = {}, .length = n, .how_far = how_far, .layer = layer, .head = 0, .max_weight = {}, .entropy = {}};
+    length_figure const about{
+        .normalizer = {}, .length = n, .how_far = how_far, .layer = layer, .head = 0, .max_weight = {}, .entropy = {}};
     measure(softmax{}, rows, about, "softmax", *out);
     measure(length_scaled<softmax, ssmax>{}, rows, about, "length_scaled<softmax, ssmax>", *out);
     measure(length_scaled<softmax, log_n>{{}, {trained_length}}, rows, about, "length_scaled<softmax, log_n>", *out);

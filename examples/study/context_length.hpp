@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The fourth question: what does each normalizer do with the same scores as the context grows? The queries and keys of every
-// head are taken from the model; for each length n the query at place n - 1 looks at the first n keys.
+// The fourth question: what does each normalizer do with the same scores as the context grows? The queries and keys of
+// every head are taken from the model; for each length n the query at place n - 1 looks at the first n keys.
 
 #include <cstdint>
 #include <span>
@@ -53,10 +53,12 @@ class length_probe {
   std::vector<length_figure>* out;
 };
 
-/// Items one after another until `length` places are full, for as many sequences as the items make, at most `most`. What follows
-/// a prompt is half masked, at random, for a model that fills in; a begin token leads for one that appends.
+/// Items one after another until `length` places are full, for as many sequences as the items make, at most `most`.
+/// What follows a prompt is half masked, at random, for a model that fills in; a begin token leads for one that
+/// appends.
 inline std::vector<int> joined_items(material const& m, reading how, index_t length, index_t most, std::uint64_t seed) {
-  index_t const each = (length + m.length - 1) / m.length, sequences = std::max<index_t>(1, std::min(most, m.count / each));
+  index_t const each = (length + m.length - 1) / m.length,
+                sequences = std::max<index_t>(1, std::min(most, m.count / each));
   std::vector<int> out;
   for (index_t s = 0; s < sequences; ++s) {
     std::vector<int> ids;
@@ -67,7 +69,8 @@ inline std::vector<int> joined_items(material const& m, reading how, index_t len
       if (how == reading::left_to_right) continue;
       philox rng(seed, static_cast<std::uint64_t>(i) << 16);
       index_t const open = m.length - m.given;
-      for (index_t const at : sinks::random_keys(rng, open, open / 2)) ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
+      for (index_t const at : sinks::random_keys(rng, open, open / 2))
+        ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
     }
     out.insert(out.end(), ids.begin(), ids.begin() + length);
   }
@@ -78,8 +81,8 @@ inline std::vector<int> joined_items(material const& m, reading how, index_t len
 
 inline constexpr index_t beyond_factor = 8;  // the longest context measured, in trained lengths
 
-/// Every head under every normalizer: at lengths 8, 16, ... up to the trained one on single items, and up to eight times that on
-/// items joined end to end, which the model has never seen.
+/// Every head under every normalizer: at lengths 8, 16, ... up to the trained one on single items, and up to eight
+/// times that on items joined end to end, which the model has never seen.
 ///
 /// Cost      one pass of up to 64 sequences, and one of up to 8 of eight times the length
 template <class Model>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Items of a study do not depend on each other, and one small model cannot keep several threads busy: every thread gets a copy
-// of the model and works on items of its own.
+// Items of a study do not depend on each other, and one small model cannot keep several threads busy: every thread gets
+// a copy of the model and works on items of its own.
 
 #include <omp.h>
 
@@ -17,7 +17,8 @@ namespace basin::study {
 /// A model for every thread, all alike.
 ///
 /// Cost      memory: the parameters once more, and their gradients, for every thread but the first
-/// Determinism  what `work` does for one item must depend on that item alone; then it is run_to_run, for any number of threads
+/// Determinism  what `work` does for one item must depend on that item alone; then it is run_to_run, for any number of
+///              threads
 template <class Model>
 class crew {
  public:

@@ -70,8 +70,9 @@ template <class Model>
 estimate whole_text_loss(Model& model, reading how, material const& m, std::uint64_t seed) {
   models::likelihood_options const options{.rows = 32, .draws = 8, .seed = seed};
   int const count = static_cast<int>(m.count);
-  auto const e = how == reading::left_to_right ? models::next_token_nll(model, m.ids, count, m.length, models::begin_id, {}, options)
-                                                      : models::diffusion_bound(model, m.ids, count, m.length, models::mask_id, {}, options);
+  auto const e = how == reading::left_to_right
+                     ? models::next_token_nll(model, m.ids, count, m.length, models::begin_id, {}, options)
+                     : models::diffusion_bound(model, m.ids, count, m.length, models::mask_id, {}, options);
   models::require_finite(std::span(&e.mean, 1), "the loss");
   return {e.mean, e.standard_error, m.count};
 }
@@ -91,13 +92,17 @@ chapter examine(subject<Model> s, reading how, material const& m, study_options 
             {}};
   auto const usual = appends ? evidence::all_passes : evidence::last_pass;
   auto const all = conditions(o, usual);
-  sink_watch watch(s.model.config(), m, appends ? 1 : 0, appends ? sinks::sight::causal : sinks::sight::bidirectional, o.rule);
-  auto const see = [&](key_masking const& mask, models::pass const& now, index_t first) { watch.see(mask, now, first); };
+  sink_watch watch(s.model.config(), m, appends ? 1 : 0, appends ? sinks::sight::causal : sinks::sight::bidirectional,
+                   o.rule);
+  auto const see = [&](key_masking const& mask, models::pass const& now, index_t first) {
+    watch.see(mask, now, first);
+  };
   {
     index_t const batches = (m.count + batch_size - 1) / batch_size;
     stage part(c.name + " model: hiding sinks", appends ? m.count : batches * std::ssize(all));
     auto const done = [&] { part.tick(); };
-    if constexpr (std::is_same_v<decltype(Model::attention_type::visible), causal>) c.answers = answer_left_to_right(s.model, m, all, see, done);
+    if constexpr (std::is_same_v<decltype(Model::attention_type::visible), causal>)
+      c.answers = answer_left_to_right(s.model, m, all, see, done);
     else c.answers = answer_by_unmasking(s.model, m, o, all, see, done);
   }
   c.outcomes = summarise(c.answers);
@@ -131,8 +136,10 @@ chapter examine_by_name(subject<Model> s, reading how, material const& m, study_
 template <class Engine>
 findings run(study_options const& o, std::string command) {
   if (o.models == training::anew) report::require_writable(o.out);
-  auto ar = prepare<train::autoregressive_model_on<Engine>, typename train::trainers<Engine>::autoregressive>(o.ar, "ar", o);
-  auto mdlm = prepare<train::diffusion_model_on<Engine>, typename train::trainers<Engine>::diffusion>(o.mdlm, "mdlm", o);
+  auto ar =
+      prepare<train::autoregressive_model_on<Engine>, typename train::trainers<Engine>::autoregressive>(o.ar, "ar", o);
+  auto mdlm =
+      prepare<train::diffusion_model_on<Engine>, typename train::trainers<Engine>::diffusion>(o.mdlm, "mdlm", o);
   auto const m = detail::material_for(o, ar, mdlm);
   auto const unmask = unmasking_of(o, m);
   report::require_writable(o.out);

@@ -71,7 +71,8 @@ inline std::vector<outcome> summarise(std::vector<scores> const& all) {
     auto const& [items, draws] = sums.at(key);
     outcome o{key.first, key.second, draws, mean_of(items), {}, {}};
     if (key.second > 0) o.against_nothing = paired_difference(items, sums.at({"nothing", 0}).first);
-    if (key.first.starts_with("sinks")) o.against_random = paired_difference(items, sums.at({"random keys", key.second}).first);
+    if (key.first.starts_with("sinks"))
+      o.against_random = paired_difference(items, sums.at({"random keys", key.second}).first);
     out.push_back(std::move(o));
   }
   return out;
@@ -86,7 +87,8 @@ inline estimate over_heads(sink_report const& r, std::string const& measure) {
 }
 
 /// The mean over heads of a figure of one normalizer at one length.
-inline estimate at_length(chapter const& c, std::string const& normalizer, index_t length, estimate length_figure::*which) {
+inline estimate at_length(chapter const& c, std::string const& normalizer, index_t length,
+                          estimate length_figure::*which) {
   gathering all;
   for (auto const& f : c.lengths)
     if (f.normalizer == normalizer && f.length == length) all.add((f.*which).mean);
@@ -108,7 +110,8 @@ inline outcome const& find(chapter const& c, std::string const& hidden, index_t 
   throw value_error{message("basin::study: no condition '", hidden, "' with ", keys, " keys")};
 }
 
-/// +1 where hiding sinks hurts more than hiding random keys by over two standard errors, -1 where it hurts less, else 0.
+/// +1 where hiding sinks hurts more than hiding random keys by over two standard errors, -1 where it hurts less, else
+/// 0.
 inline int verdict(estimate const& minus_random, bool text) {
   if (!(std::abs(minus_random.mean) > 2 * minus_random.error)) return 0;
   return (minus_random.mean < 0) != text ? 1 : -1;
@@ -120,7 +123,8 @@ inline std::string counts_with(chapter const& c, std::string const& selection, b
   for (index_t const keys : masked_counts)
     if (verdict(find(c, selection, keys).against_random, text) == wanted) found.push_back(std::to_string(keys));
   std::string out;
-  for (std::size_t i = 0; i < found.size(); ++i) out += (i == 0 ? "" : i + 1 == found.size() ? " and " : ", ") + found[i];
+  for (std::size_t i = 0; i < found.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == found.size() ? " and " : ", ") + found[i];
   return out;
 }
 
@@ -128,16 +132,22 @@ inline finding masking_words(chapter const& c, findings const& f, std::string co
   bool const text = f.options.is_text();
   double const factor = text ? 1 : 100;
   int const digits = text ? 3 : 1;
-  std::string const more = counts_with(c, selection, text, 1), less = counts_with(c, selection, text, -1), same = counts_with(c, selection, text, 0);
+  std::string const more = counts_with(c, selection, text, 1), less = counts_with(c, selection, text, -1),
+                    same = counts_with(c, selection, text, 0);
   std::string headline = message("In the ", c.name, " model, hiding ", which);
   char const* separator = " ";
-  for (auto const& [counts, words] : {std::pair{more, "hurts more than hiding random keys"}, {less, "hurts less than hiding random keys"}, {same, "cannot be told from hiding random keys"}})
+  for (auto const& [counts, words] : {std::pair{more, "hurts more than hiding random keys"},
+                                      {less, "hurts less than hiding random keys"},
+                                      {same, "cannot be told from hiding random keys"}})
     if (!counts.empty()) headline += message(separator, words, " (", counts, " a head)"), separator = ", ";
-  std::string detail = message(text ? "Nats per byte" : "Right", " with nothing hidden: ", text_of(find(c, "nothing", 0).score, digits, factor), text ? "." : " %.");
+  std::string detail =
+      message(text ? "Nats per byte" : "Right",
+              " with nothing hidden: ", text_of(find(c, "nothing", 0).score, digits, factor), text ? "." : " %.");
   for (index_t const keys : masked_counts) {
     auto const& sinks = find(c, selection, keys);
-    detail += message(" ", keys, keys == 1 ? " sink: " : " sinks: ", text_of(sinks.score, digits, factor), ", as many random keys: ",
-                      text_of(find(c, "random keys", keys).score, digits, factor), ", difference ", text_of(sinks.against_random, digits, factor), ".");
+    detail += message(" ", keys, keys == 1 ? " sink: " : " sinks: ", text_of(sinks.score, digits, factor),
+                      ", as many random keys: ", text_of(find(c, "random keys", keys).score, digits, factor),
+                      ", difference ", text_of(sinks.against_random, digits, factor), ".");
   }
   bool const too_few = !text && find(c, "nothing", 0).score.mean < 0.1;
   return {headline + (too_few ? "; but it answers too few problems for a loss to show." : "."), detail};
@@ -180,20 +190,27 @@ inline finding sink_words(chapter const& c) {
   for (std::size_t n = 0; n < std::min<std::size_t>(4, r.tokens.size()); ++n) {
     auto const& t = r.tokens[n];
     if (t.sinks == 0) break;
-    out.detail += message(separator, token_name(t.id), " (", kind_names[static_cast<std::size_t>(t.kind)], ") ", std::lround(100.0 * static_cast<double>(t.sinks) / static_cast<double>(all)), " %");
+    out.detail += message(separator, token_name(t.id), " (", kind_names[static_cast<std::size_t>(t.kind)], ") ",
+                          std::lround(100.0 * static_cast<double>(t.sinks) / static_cast<double>(all)), " %");
     separator = ", ";
   }
   if (!none) out.detail += ".";
   return out;
 }
 
-/// Whether the rule is as selective as it should be: its source filters out at least 96 % of the keys at a length of 64.
+/// Whether the rule is as selective as it should be: its source filters out at least 96 % of the keys at a length of
+/// 64.
 inline finding rule_words(findings const& f) {
   gathering both;
   for (auto const& c : f.chapters) both.add(c.sinks.non_sinks_at_length.mean);
-  finding out{message("At the full length of ", f.length, " the rule leaves ", text_of({both.result().mean, NAN, 1}, 1, 100), " % of the keys as non-sinks, mean of both models."), ""};
+  finding out{message("At the full length of ", f.length, " the rule leaves ",
+                      text_of({both.result().mean, NAN, 1}, 1, 100),
+                      " % of the keys as non-sinks, mean of both models."),
+              ""};
   for (auto const& c : f.chapters)
-    out.detail += message(out.detail.empty() ? "" : " ", "The ", c.name, " model, ", c.key == "ar" ? "reading whole items: " : "over its denoising steps: ", text_of(c.sinks.non_sinks_at_length, 1, 100), " %.");
+    out.detail += message(out.detail.empty() ? "" : " ", "The ", c.name, " model, ",
+                          c.key == "ar" ? "reading whole items: " : "over its denoising steps: ",
+                          text_of(c.sinks.non_sinks_at_length, 1, 100), " %.");
   out.detail += " The rule's source reports at least 96 % at a length of 64.";
   return out;
 }
@@ -201,20 +218,28 @@ inline finding rule_words(findings const& f) {
 inline finding length_words(chapter const& c) {
   index_t const first = lengths_of(c, reach::trained).back(), last = lengths_of(c, reach::beyond).back();
   auto const from_to = [&](char const* name, estimate length_figure::*which, int digits) {
-    return message(text_of({at_length(c, name, first, which).mean, NAN, 1}, digits), " to ", text_of({at_length(c, name, last, which).mean, NAN, 1}, digits));
+    return message(text_of({at_length(c, name, first, which).mean, NAN, 1}, digits), " to ",
+                   text_of({at_length(c, name, last, which).mean, NAN, 1}, digits));
   };
-  double const before = at_length(c, "softmax", first, &length_figure::max_weight).mean, after = at_length(c, "softmax", last, &length_figure::max_weight).mean;
+  double const before = at_length(c, "softmax", first, &length_figure::max_weight).mean,
+               after = at_length(c, "softmax", last, &length_figure::max_weight).mean;
   finding out{message("From ", first, " keys (trained) to ", last, " (beyond), the largest softmax weight of the ",
                       c.name, " model ", change_words(before, after),
                       "; in a uniform row it would fall by a factor of ", last / first, "."),
               "Largest weight, and entropy in nats, means over heads:"};
   char const* separator = " ";
-  for (auto const& [name, words] : {std::pair{"softmax", "softmax"}, {"length_scaled<softmax, ssmax>", "SSMax"}, {"length_scaled<softmax, log_n>", "log-n"}, {"top_k(8)", "top-8"}}) {
-    out.detail += message(separator, words, " ", from_to(name, &length_figure::max_weight, 3), ", ", from_to(name, &length_figure::entropy, 2));
+  for (auto const& [name, words] : {std::pair{"softmax", "softmax"},
+                                    {"length_scaled<softmax, ssmax>", "SSMax"},
+                                    {"length_scaled<softmax, log_n>", "log-n"},
+                                    {"top_k(8)", "top-8"}}) {
+    out.detail += message(separator, words, " ", from_to(name, &length_figure::max_weight, 3), ", ",
+                          from_to(name, &length_figure::entropy, 2));
     separator = "; ";
   }
-  out.detail += message("; uniform ", text_of({1.0 / static_cast<double>(first), NAN, 1}, 3), " to ", text_of({1.0 / static_cast<double>(last), NAN, 1}, 3), ", ",
-                        text_of({std::log(static_cast<double>(first)), NAN, 1}, 2), " to ", text_of({std::log(static_cast<double>(last)), NAN, 1}, 2), ".");
+  out.detail += message("; uniform ", text_of({1.0 / static_cast<double>(first), NAN, 1}, 3), " to ",
+                        text_of({1.0 / static_cast<double>(last), NAN, 1}, 3), ", ",
+                        text_of({std::log(static_cast<double>(first)), NAN, 1}, 2), " to ",
+                        text_of({std::log(static_cast<double>(last)), NAN, 1}, 2), ".");
   return out;
 }
 
@@ -225,7 +250,9 @@ inline std::vector<finding> put_in_words(findings const& f) {
   std::vector<finding> out = f.warnings;
   for (auto const& c : f.chapters) {
     out.push_back(detail::masking_words(c, f, "sinks", c.key == "ar" ? "the keys that received most so far" : "sinks"));
-    if (c.key == "ar") out.push_back(detail::masking_words(c, f, "sinks of the last row", "the keys that the last token looked at most"));
+    if (c.key == "ar")
+      out.push_back(
+          detail::masking_words(c, f, "sinks of the last row", "the keys that the last token looked at most"));
   }
   for (auto const& c : f.chapters) out.push_back(detail::sink_words(c));
   out.push_back(detail::rule_words(f));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The intervention of the study, as a watch for models/samplers.hpp: before every pass but the first, hide from each layer and
-// head the keys that received most in the passes before, or as many keys drawn at random.
+// The intervention of the study, as a watch for models/samplers.hpp: before every pass but the first, hide from each
+// layer and head the keys that received most in the passes before, or as many keys drawn at random.
 
 #include <algorithm>
 #include <cstdint>
@@ -50,7 +50,8 @@ class key_masking {
   /// For sequences numbered from `first_sequence`, of at most `capacity` keys each, and models with this reach().
   key_masking(models::transformer_config const& c, index_t batch, index_t capacity, index_t first_sequence = 0,
               std::pmr::memory_resource* reach = std::pmr::new_delete_resource())
-      : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence), fresh(models::reachable_allocator<double>(reach)), hidden(models::reachable_allocator<std::uint8_t>(reach)) {
+      : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence),
+        fresh(models::reachable_allocator<double>(reach)), hidden(models::reachable_allocator<std::uint8_t>(reach)) {
     index_t const rows = layers * sequences * heads;
     totals.resize(static_cast<std::size_t>(rows * room));
     hidden.resize(static_cast<std::size_t>(rows * room));
@@ -75,8 +76,10 @@ class key_masking {
     index_t keys;
     template <class Attention>
     auto operator()(int layer, Attention use) const {
-      auto const marks = contiguous(std::as_const(mask->hidden).data() + mask->offset(layer, 0, 0), mask->sequences, mask->heads, mask->room);
-      auto const sums = contiguous(mask->fresh.data() + layer * mask->sequences * mask->heads * keys, mask->sequences, mask->heads, keys);
+      auto const marks = contiguous(std::as_const(mask->hidden).data() + mask->offset(layer, 0, 0), mask->sequences,
+                                    mask->heads, mask->room);
+      auto const sums = contiguous(mask->fresh.data() + layer * mask->sequences * mask->heads * keys, mask->sequences,
+                                   mask->heads, keys);
       return use.with(drop_keys{marks}).with(received_attention{sums});
     }
   };
@@ -88,7 +91,8 @@ class key_masking {
 
   void seen(models::pass const& now) {
     for (index_t row = 0; row < layers * sequences * heads; ++row)
-      for (index_t j = 0; j < now.keys; ++j) totals[static_cast<std::size_t>(row * room + j)] += fresh[static_cast<std::size_t>(row * now.keys + j)];
+      for (index_t j = 0; j < now.keys; ++j)
+        totals[static_cast<std::size_t>(row * room + j)] += fresh[static_cast<std::size_t>(row * now.keys + j)];
     all_queries += now.queries;
     last_queries = now.queries;
     seen_keys = now.keys;
@@ -105,14 +109,17 @@ class key_masking {
   index_t queries() const { return plan.judged_by == evidence::all_passes ? all_queries : last_queries; }
 
  private:
-  index_t offset(index_t layer, index_t sequence, index_t head) const { return ((layer * sequences + sequence) * heads + head) * room; }
+   index_t offset(index_t layer, index_t sequence, index_t head) const {
+     return ((layer * sequences + sequence) * heads + head) * room;
+   }
 
   /// Marks the keys to hide, of those that were there in the pass before.
   void choose() {
     for (index_t l = 0; l < layers; ++l)
       for (index_t b = 0; b < sequences; ++b)
         for (index_t h = 0; h < heads; ++h) {
-          auto const marks = std::span(hidden).subspan(static_cast<std::size_t>(offset(l, b, h)), static_cast<std::size_t>(room));
+          auto const marks =
+              std::span(hidden).subspan(static_cast<std::size_t>(offset(l, b, h)), static_cast<std::size_t>(room));
           auto& stream = streams[static_cast<std::size_t>(b)];
           sinks::mark_keys(plan.what == drop::random ? sinks::random_keys(stream, seen_keys, plan.count)
                                                      : sinks::strongest_keys(received(l, b, h), plan.count), marks);

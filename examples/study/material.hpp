@@ -26,7 +26,8 @@ enum class reading { left_to_right, fills_in };
 /// What a token is to the model that reads it.
 enum class token_kind { begin, prompt, prompt_padding, masked, answer, answer_padding };
 
-inline constexpr std::string_view kind_names[] = {"begin", "prompt", "prompt padding", "masked", "answer", "answer padding"};
+inline constexpr std::string_view kind_names[] = {"begin",  "prompt", "prompt padding",
+                                                  "masked", "answer", "answer padding"};
 
 /// Sequences of one length that begin with something given.
 struct material {
@@ -37,14 +38,17 @@ struct material {
   models::input_kind input;
 
   bool is_text() const { return problems.empty(); }
-  std::span<int const> sequence(index_t i) const { return std::span(ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)); }
+  std::span<int const> sequence(index_t i) const {
+    return std::span(ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length));
+  }
   std::span<int const> prompt(index_t i) const { return sequence(i).first(static_cast<std::size_t>(given)); }
 
   /// The kind of token `id` at place `at` of sequence i; at = -1 is the begin token.
   token_kind kind_of(index_t i, int at, int id) const {
     if (at < 0) return token_kind::begin;
     if (id == models::mask_id) return token_kind::masked;
-    if (at >= given) return !is_text() && id == models::answer_padding ? token_kind::answer_padding : token_kind::answer;
+    if (at >= given)
+      return !is_text() && id == models::answer_padding ? token_kind::answer_padding : token_kind::answer;
     bool const padded = !is_text() && at >= static_cast<int>(problems[static_cast<std::size_t>(i)].prompt.size());
     return padded ? token_kind::prompt_padding : token_kind::prompt;
   }
@@ -87,7 +91,9 @@ inline material text_material(std::string const& path, int length, index_t count
              .input = {path, models::fingerprint(corpus.training(), corpus.validation())}};
   m.ids.resize(static_cast<std::size_t>(m.count * length));
   for (index_t i = 0; i < m.count; ++i)
-    models::copy_window(part, static_cast<std::size_t>(i * most / m.count * length), std::span(m.ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)));
+    models::copy_window(
+        part, static_cast<std::size_t>(i * most / m.count * length),
+        std::span(m.ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)));
   return m;
 }
 

@@ -4,4 +4,6 @@
 #include "models/cuda_side.hpp"
 #include "study/examine.hpp"
 
-basin::study::findings basin::study::run_on_cuda(study_options const& o, std::string command) { return run<models::cuda_engine>(o, std::move(command)); }
+basin::study::findings basin::study::run_on_cuda(study_options const& o, std::string command) {
+  return run<models::cuda_engine>(o, std::move(command));
+}

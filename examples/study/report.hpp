@@ -24,12 +24,18 @@ using json = nlohmann::ordered_json;
 using report::number, report::pair_json;
 
 inline json sinks_json(sink_report const& r) {
-  json heads = json::array(), steps = json::array(), kinds_of_steps = json::array(), tokens = json::array(), examples = json::array();
-  for (auto const& f : r.by_head) heads.push_back({{"layer", f.layer}, {"head", f.head}, {"measure", f.measure}, {"value", pair_json(f.value)}});
-  for (auto const& f : r.by_step) steps.push_back({{"step", f.step}, {"layer", f.layer}, {"measure", f.measure}, {"value", pair_json(f.value)}});
+  json heads = json::array(), steps = json::array(), kinds_of_steps = json::array(), tokens = json::array(),
+       examples = json::array();
+  for (auto const& f : r.by_head)
+    heads.push_back({{"layer", f.layer}, {"head", f.head}, {"measure", f.measure}, {"value", pair_json(f.value)}});
+  for (auto const& f : r.by_step)
+    steps.push_back({{"step", f.step}, {"layer", f.layer}, {"measure", f.measure}, {"value", pair_json(f.value)}});
   for (auto const& counts : r.strongest_kind) kinds_of_steps.push_back(counts);
   for (auto const& t : std::span(r.tokens).first(std::min<std::size_t>(12, r.tokens.size())))
-    tokens.push_back({{"kind", kind_names[static_cast<std::size_t>(t.kind)]}, {"token", token_name(t.id)}, {"sinks", t.sinks}, {"keys", t.keys}});
+    tokens.push_back({{"kind", kind_names[static_cast<std::size_t>(t.kind)]},
+                      {"token", token_name(t.id)},
+                      {"sinks", t.sinks},
+                      {"keys", t.keys}});
   index_t all = 0;
   for (auto const& t : r.tokens) all += t.sinks;
   for (auto const& e : r.example) {
@@ -47,20 +53,38 @@ inline json sinks_json(sink_report const& r) {
     for (int const id : step) names.push_back(token_name(id));
     read.push_back(std::move(names));
   }
-  return {{"non_sink_share", pair_json(r.non_sink_share)}, {"non_sinks_at_length", pair_json(r.non_sinks_at_length)}, {"first_key_rate", pair_json(r.first_key_rate)}, {"heads", heads}, {"steps", steps},
-          {"kinds", kinds_of_steps}, {"tokens", tokens}, {"all_sinks", all}, {"example", examples}, {"example_tokens", read}};
+  return {{"non_sink_share", pair_json(r.non_sink_share)},
+          {"non_sinks_at_length", pair_json(r.non_sinks_at_length)},
+          {"first_key_rate", pair_json(r.first_key_rate)},
+          {"heads", heads},
+          {"steps", steps},
+          {"kinds", kinds_of_steps},
+          {"tokens", tokens},
+          {"all_sinks", all},
+          {"example", examples},
+          {"example_tokens", read}};
 }
 
 inline json chapter_json(chapter const& c) {
   json outcomes = json::array(), draws = json::array(), lengths = json::array();
   for (auto const& o : c.outcomes)
-    outcomes.push_back({{"hidden", o.hidden}, {"keys", o.keys}, {"draws", o.draws}, {"score", pair_json(o.score)},
-                        {"against_nothing", pair_json(o.against_nothing)}, {"against_random", pair_json(o.against_random)}});
+    outcomes.push_back({{"hidden", o.hidden},
+                        {"keys", o.keys},
+                        {"draws", o.draws},
+                        {"score", pair_json(o.score)},
+                        {"against_nothing", pair_json(o.against_nothing)},
+                        {"against_random", pair_json(o.against_random)}});
   for (auto const& s : c.answers)
-    if (s.under.plan.what == drop::random) draws.push_back({{"keys", s.under.plan.count}, {"draw", s.under.draw}, {"score", number(mean_of(s.items).mean)}});
+    if (s.under.plan.what == drop::random)
+      draws.push_back({{"keys", s.under.plan.count}, {"draw", s.under.draw}, {"score", number(mean_of(s.items).mean)}});
   for (auto const& l : c.lengths)
-    lengths.push_back({{"normalizer", l.normalizer}, {"length", l.length}, {"beyond", l.how_far == reach::beyond}, {"layer", l.layer},
-                       {"head", l.head}, {"max_weight", number(l.max_weight.mean)}, {"entropy", number(l.entropy.mean)}});
+    lengths.push_back({{"normalizer", l.normalizer},
+                       {"length", l.length},
+                       {"beyond", l.how_far == reach::beyond},
+                       {"layer", l.layer},
+                       {"head", l.head},
+                       {"max_weight", number(l.max_weight.mean)},
+                       {"entropy", number(l.entropy.mean)}});
   json out{{"key", c.key}, {"name", c.name}, {"parameters", c.parameters}, {"config", c.config}, {"outcomes", outcomes},
            {"draws", draws}, {"sinks", sinks_json(c.sinks)}, {"lengths", lengths}};
   if (c.text_loss) out["text_loss"] = pair_json(*c.text_loss);
@@ -69,11 +93,21 @@ inline json chapter_json(chapter const& c) {
 
 inline json findings_json(findings const& f) {
   char const* const units[] = {"column sum", "percent", "mean"};
-  json out{{"command", f.command}, {"is_text", f.options.is_text()}, {"items", f.items}, {"length", f.length}, {"given", f.given},
-           {"steps", f.steps}, {"block", f.block}, {"draws", f.options.draws}, {"seed", f.options.seed}, {"problems", f.options.problems},
-           {"text", std::filesystem::path(f.options.text).filename().string()}, {"kinds", kind_names},
+  json out{{"command", f.command},
+           {"is_text", f.options.is_text()},
+           {"items", f.items},
+           {"length", f.length},
+           {"given", f.given},
+           {"steps", f.steps},
+           {"block", f.block},
+           {"draws", f.options.draws},
+           {"seed", f.options.seed},
+           {"problems", f.options.problems},
+           {"text", std::filesystem::path(f.options.text).filename().string()},
+           {"kinds", kind_names},
            {"rule", {{"unit", units[static_cast<int>(f.options.rule.unit)]}, {"epsilon", f.options.rule.epsilon}}},
-           {"words", json::array()}, {"chapters", json::array()}};
+           {"words", json::array()},
+           {"chapters", json::array()}};
   for (auto const& w : f.in_words) out["words"].push_back({{"headline", w.headline}, {"detail", w.detail}});
   for (auto const& c : f.chapters) out["chapters"].push_back(chapter_json(c));
   return out;

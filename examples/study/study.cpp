@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Puts the same questions to an autoregressive model and a masked diffusion model: how well do they answer, where does their
-// attention sink, what happens when the sinks are hidden, and what does a normalizer limit as the context grows?
+// Puts the same questions to an autoregressive model and a masked diffusion model: how well do they answer, where does
+// their attention sink, what happens when the sinks are hidden, and what does a normalizer limit as the context grows?
 
 #include <omp.h>
 

@@ -61,8 +61,10 @@ subject<Model> load_subject(std::filesystem::path const& folder, std::string con
   return {std::move(model), std::move(saved.config), folder, std::move(learned)};
 }
 
-/// The options to train a subject with: those of its checkpoint where there is one for the same kind of input, else the usual.
-inline train::run_options training_options(std::filesystem::path const& folder, std::string const& objective, study_options const& o) {
+/// The options to train a subject with: those of its checkpoint where there is one for the same kind of input, else the
+/// usual.
+inline train::run_options training_options(std::filesystem::path const& folder, std::string const& objective,
+                                           study_options const& o) {
   train::run_options usual;
   usual.objective = objective;
   usual.text = o.text;
@@ -83,7 +85,7 @@ nlohmann::ordered_json train_subject(train::run_options const& options, std::fil
   models::make_folder(to);
   models::folder_lock const lock(to);
   models::remove_unfinished(to, models::checkpoint_files);
-  models::interrupt_guard const guard;                           // before the first OpenMP region: its threads inherit it
+  models::interrupt_guard const guard;  // before the first OpenMP region: its threads inherit it
   Trainer run(options, data);
   models::progress bar("training " + options.objective, 0, options.steps);
   while (run.steps_done() < options.steps && !models::interrupted()) {

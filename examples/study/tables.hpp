@@ -28,17 +28,20 @@ inline std::string answers_csv(findings const& f) {
       auto const e = mean_of(s.items);
       table.row(c.key, s.under.name, s.under.plan.count, s.under.draw, measure_name(f), e.mean, e.error, e.count);
     }
-    if (c.text_loss) table.row(c.key, "nothing", index_t{0}, index_t{0}, "nats_per_byte_of_whole_windows", c.text_loss->mean, c.text_loss->error, c.text_loss->count);
+    if (c.text_loss)
+      table.row(c.key, "nothing", index_t{0}, index_t{0}, "nats_per_byte_of_whole_windows", c.text_loss->mean,
+                c.text_loss->error, c.text_loss->count);
   }
   return table.text();
 }
 
 inline std::string masking_csv(findings const& f) {
-  csv table("model,hidden,keys,draws,measure,mean,standard_error,minus_nothing,minus_nothing_error,minus_random,minus_random_error,items");
+  csv table("model,hidden,keys,draws,measure,mean,standard_error,minus_nothing,minus_nothing_error,minus_random,minus_"
+            "random_error,items");
   for (auto const& c : f.chapters)
     for (auto const& o : c.outcomes)
-      table.row(c.key, o.hidden, o.keys, o.draws, measure_name(f), o.score.mean, o.score.error, o.against_nothing.mean, o.against_nothing.error,
-                o.against_random.mean, o.against_random.error, o.score.count);
+      table.row(c.key, o.hidden, o.keys, o.draws, measure_name(f), o.score.mean, o.score.error, o.against_nothing.mean,
+                o.against_nothing.error, o.against_random.mean, o.against_random.error, o.score.count);
   return table.text();
 }
 
@@ -47,13 +50,16 @@ inline std::string sinks_csv(findings const& f) {
   for (auto const& c : f.chapters) {
     auto const& whole = c.sinks.non_sinks_at_length;
     table.row(c.key, "", "", "", "non_sink_share_at_full_length", whole.mean, whole.error, whole.count);
-    for (auto const& h : c.sinks.by_head) table.row(c.key, "", h.layer, h.head, h.measure, h.value.mean, h.value.error, h.value.count);
-    for (auto const& s : c.sinks.by_step) table.row(c.key, s.step, s.layer, "", s.measure, s.value.mean, s.value.error, s.value.count);
+    for (auto const& h : c.sinks.by_head)
+      table.row(c.key, "", h.layer, h.head, h.measure, h.value.mean, h.value.error, h.value.count);
+    for (auto const& s : c.sinks.by_step)
+      table.row(c.key, s.step, s.layer, "", s.measure, s.value.mean, s.value.error, s.value.count);
     for (std::size_t step = 0; step < c.sinks.strongest_kind.size(); ++step) {
       double all = 0;
       for (index_t const n : c.sinks.strongest_kind[step]) all += static_cast<double>(n);
       for (std::size_t k = 0; k < kinds; ++k)
-        table.row(c.key, static_cast<index_t>(step), "", "", message("strongest_is_", kind_names[k]), static_cast<double>(c.sinks.strongest_kind[step][k]) / all, NAN, static_cast<index_t>(all));
+        table.row(c.key, static_cast<index_t>(step), "", "", message("strongest_is_", kind_names[k]),
+                  static_cast<double>(c.sinks.strongest_kind[step][k]) / all, NAN, static_cast<index_t>(all));
     }
   }
   return table.text();
@@ -62,7 +68,8 @@ inline std::string sinks_csv(findings const& f) {
 inline std::string sink_tokens_csv(findings const& f) {
   csv table("model,kind,token,id,times_sink,times_key");
   for (auto const& c : f.chapters)
-    for (auto const& t : c.sinks.tokens) table.row(c.key, kind_names[static_cast<std::size_t>(t.kind)], token_name(t.id), t.id, t.sinks, t.keys);
+    for (auto const& t : c.sinks.tokens)
+      table.row(c.key, kind_names[static_cast<std::size_t>(t.kind)], token_name(t.id), t.id, t.sinks, t.keys);
   return table.text();
 }
 
@@ -71,14 +78,18 @@ inline std::string context_length_csv(findings const& f) {
   for (auto const& c : f.chapters)
     for (auto const& l : c.lengths) {
       char const* const far = l.how_far == reach::trained ? "trained" : "beyond";
-      table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "max_weight", l.max_weight.mean, l.max_weight.error, l.max_weight.count);
-      table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "entropy_nats", l.entropy.mean, l.entropy.error, l.entropy.count);
+      table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "max_weight", l.max_weight.mean,
+                l.max_weight.error, l.max_weight.count);
+      table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "entropy_nats", l.entropy.mean, l.entropy.error,
+                l.entropy.count);
     }
   return table.text();
 }
 
 inline void write_tables(findings const& f, std::filesystem::path const& folder) {
-  auto const write = [&](char const* name, std::string const& text) { models::write_atomically(folder / name, models::bytes_of(text)); };
+  auto const write = [&](char const* name, std::string const& text) {
+    models::write_atomically(folder / name, models::bytes_of(text));
+  };
   write("answers.csv", answers_csv(f));
   write("masking.csv", masking_csv(f));
   write("sinks.csv", sinks_csv(f));
@@ -91,31 +102,44 @@ inline void print_tables(findings const& f) {
   bool const text = f.options.is_text();
   double const factor = text ? 1 : 100;
   int const digits = text ? 3 : 1;
-  std::printf("\n%s over %lld %s\n", text ? "Nats per byte" : "Answers right, in per cent,", static_cast<long long>(f.items), text ? "windows" : "held-out problems");
-  std::printf("  %-16s %-22s %4s  %-16s %-18s %s\n", "model", "hidden from each head", "keys", text ? "nats" : "right", "minus nothing", "minus random");
+  std::printf("\n%s over %lld %s\n", text ? "Nats per byte" : "Answers right, in per cent,",
+              static_cast<long long>(f.items), text ? "windows" : "held-out problems");
+  std::printf("  %-16s %-22s %4s  %-16s %-18s %s\n", "model", "hidden from each head", "keys", text ? "nats" : "right",
+              "minus nothing", "minus random");
   for (auto const& c : f.chapters)
     for (auto const& o : c.outcomes)
-      std::printf("  %-16s %-22s %4lld  %-17s %-19s %s\n", c.name.c_str(), o.hidden.c_str(), static_cast<long long>(o.keys), text_of(o.score, digits, factor).c_str(),
-                  o.keys > 0 ? text_of(o.against_nothing, digits, factor).c_str() : "", o.hidden.starts_with("sinks") ? text_of(o.against_random, digits, factor).c_str() : "");
-  std::printf("\nSinks of a head, mean over heads and its error\n  %-16s %-18s %-15s %-15s %-15s %s\n", "model", "non-sinks, %", "sinks", "persistence", "Jaccard", "moves (variance of the centre)");
+      std::printf("  %-16s %-22s %4lld  %-17s %-19s %s\n", c.name.c_str(), o.hidden.c_str(),
+                  static_cast<long long>(o.keys), text_of(o.score, digits, factor).c_str(),
+                  o.keys > 0 ? text_of(o.against_nothing, digits, factor).c_str() : "",
+                  o.hidden.starts_with("sinks") ? text_of(o.against_random, digits, factor).c_str() : "");
+  std::printf("\nSinks of a head, mean over heads and its error\n  %-16s %-18s %-15s %-15s %-15s %s\n", "model",
+              "non-sinks, %", "sinks", "persistence", "Jaccard", "moves (variance of the centre)");
   for (auto const& c : f.chapters)
-    std::printf("  %-16s %-19s %-16s %-16s %-16s %s\n", c.name.c_str(), text_of(over_heads(c.sinks, "non_sink_share"), 1, 100).c_str(), text_of(over_heads(c.sinks, "sinks"), 2).c_str(),
-                text_of(over_heads(c.sinks, "persistence"), 2).c_str(), text_of(over_heads(c.sinks, "jaccard"), 2).c_str(), text_of(over_heads(c.sinks, "temporal_variance"), 1).c_str());
+    std::printf("  %-16s %-19s %-16s %-16s %-16s %s\n", c.name.c_str(),
+                text_of(over_heads(c.sinks, "non_sink_share"), 1, 100).c_str(),
+                text_of(over_heads(c.sinks, "sinks"), 2).c_str(),
+                text_of(over_heads(c.sinks, "persistence"), 2).c_str(),
+                text_of(over_heads(c.sinks, "jaccard"), 2).c_str(),
+                text_of(over_heads(c.sinks, "temporal_variance"), 1).c_str());
   std::printf("\nLargest weight / entropy in nats, mean over heads; lengths beyond the trained one are marked *\n");
   for (auto const& c : f.chapters) {
     auto lengths = lengths_of(c, reach::trained);
     std::size_t const within = lengths.size();
     for (index_t const n : lengths_of(c, reach::beyond)) lengths.push_back(n);
     std::printf("  %-30s", c.name.c_str());
-    for (std::size_t i = 0; i < lengths.size(); ++i) std::printf(" %10lld%s", static_cast<long long>(lengths[i]), i < within ? " " : "*");
+    for (std::size_t i = 0; i < lengths.size(); ++i)
+      std::printf(" %10lld%s", static_cast<long long>(lengths[i]), i < within ? " " : "*");
     std::printf("\n");
     for (char const* name : {"softmax", "length_scaled<softmax, ssmax>", "length_scaled<softmax, log_n>", "top_k(8)"}) {
       std::printf("  %-30s", name);
-      for (index_t const n : lengths) std::printf("  %.3f/%4.2f", at_length(c, name, n, &length_figure::max_weight).mean, at_length(c, name, n, &length_figure::entropy).mean);
+      for (index_t const n : lengths)
+        std::printf("  %.3f/%4.2f", at_length(c, name, n, &length_figure::max_weight).mean,
+                    at_length(c, name, n, &length_figure::entropy).mean);
       std::printf("\n");
     }
     std::printf("  %-30s", "uniform (1/n, log n)");
-    for (index_t const n : lengths) std::printf("  %.3f/%4.2f", 1.0 / static_cast<double>(n), std::log(static_cast<double>(n)));
+    for (index_t const n : lengths)
+      std::printf("  %.3f/%4.2f", 1.0 / static_cast<double>(n), std::log(static_cast<double>(n)));
     std::printf("\n");
   }
 }

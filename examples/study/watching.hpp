@@ -58,7 +58,7 @@ struct sink_report {
   std::vector<token_figure> tokens;                    // most sinks first
   std::vector<std::array<index_t, kinds>> strongest_kind;  // of the strongest key of every head, by step // [steps]
   estimate non_sink_share;                             // over all passes, heads and items
-  estimate non_sinks_at_length;                        // at the full length: of items as they truly are, or over denoising steps
+  estimate non_sinks_at_length;  // at the full length: of items as they truly are, or over denoising steps
   estimate first_key_rate;                             // heads whose first key gets more than 0.3 a query (items)
   std::vector<head_example> example;
   std::vector<std::vector<int>> example_tokens;        // what was read at each step // [steps][keys]
@@ -68,15 +68,17 @@ struct sink_report {
 class sink_watch {
  public:
   /// `shift` places lie before the first of an item: 1 where a begin token is read.
-  sink_watch(models::transformer_config const& c, material const& from, int shift, sinks::sight seen_by, sinks::epsilon_rule by)
-      : layers(c.layers), heads(c.heads), lead(shift), sight(seen_by), rule(by), m(from) {
-    for (index_t n = 0; n < m.count * layers * heads; ++n) paths.emplace_back(m.length, rule);
-    first_rate.resize(static_cast<std::size_t>(m.count));
-  }
+   sink_watch(models::transformer_config const& c, material const& from, int shift, sinks::sight seen_by,
+              sinks::epsilon_rule by)
+       : layers(c.layers), heads(c.heads), lead(shift), sight(seen_by), rule(by), m(from) {
+     for (index_t n = 0; n < m.count * layers * heads; ++n) paths.emplace_back(m.length, rule);
+     first_rate.resize(static_cast<std::size_t>(m.count));
+   }
 
   void see(key_masking const& mask, models::pass const& now, index_t first) {
     for (index_t b = 0; b < now.batch; ++b) {
-      auto const tokens = now.tokens.subspan(static_cast<std::size_t>(b * now.keys), static_cast<std::size_t>(now.keys));
+      auto const tokens =
+          now.tokens.subspan(static_cast<std::size_t>(b * now.keys), static_cast<std::size_t>(now.keys));
       for (int l = 0; l < layers; ++l)
         for (int h = 0; h < heads; ++h) see_head(mask.received(l, b, h), mask.queries(), tokens, first + b, l, h);
       first_rate[static_cast<std::size_t>(first + b)] = rate_of_first(mask, now, b);
@@ -98,27 +100,31 @@ class sink_watch {
   }
 
  private:
-  sinks::trajectory const& path(index_t item, int l, int h) const { return paths[static_cast<std::size_t>((item * layers + l) * heads + h)]; }
+   sinks::trajectory const& path(index_t item, int l, int h) const {
+     return paths[static_cast<std::size_t>((item * layers + l) * heads + h)];
+   }
 
-  void see_head(std::span<double const> received, index_t queries, std::span<int const> tokens, index_t item, int l, int h) {
-    auto& here = paths[static_cast<std::size_t>((item * layers + l) * heads + h)];
-    here.add_step(received, queries);
-    marks.resize(received.size());
-    sinks::mark_sinks(rule, received, queries, marks);
-    for (std::size_t j = 0; j < marks.size(); ++j) {
-      auto& counts = seen[{m.kind_of(item, static_cast<int>(j) - lead, tokens[j]), tokens[j]}];
-      counts.first += marks[j];
-      counts.second += 1;
-    }
-    std::size_t const step = here.steps().size() - 1;
-    auto const strongest = static_cast<std::size_t>(here.steps().back().strongest);
-    if (strongest_kind.size() <= step) strongest_kind.resize(step + 1);
-    ++strongest_kind[step][static_cast<std::size_t>(m.kind_of(item, static_cast<int>(strongest) - lead, tokens[strongest]))];
-    if (item != 0) return;
-    auto& rows = example[{l, h}];
-    rows.emplace_back(received.begin(), received.end());
-    for (double& c : rows.back()) c /= static_cast<double>(queries);
-  }
+   void see_head(std::span<double const> received, index_t queries, std::span<int const> tokens, index_t item, int l,
+                 int h) {
+     auto& here = paths[static_cast<std::size_t>((item * layers + l) * heads + h)];
+     here.add_step(received, queries);
+     marks.resize(received.size());
+     sinks::mark_sinks(rule, received, queries, marks);
+     for (std::size_t j = 0; j < marks.size(); ++j) {
+       auto& counts = seen[{m.kind_of(item, static_cast<int>(j) - lead, tokens[j]), tokens[j]}];
+       counts.first += marks[j];
+       counts.second += 1;
+     }
+     std::size_t const step = here.steps().size() - 1;
+     auto const strongest = static_cast<std::size_t>(here.steps().back().strongest);
+     if (strongest_kind.size() <= step) strongest_kind.resize(step + 1);
+     ++strongest_kind[step]
+                     [static_cast<std::size_t>(m.kind_of(item, static_cast<int>(strongest) - lead, tokens[strongest]))];
+     if (item != 0) return;
+     auto& rows = example[{l, h}];
+     rows.emplace_back(received.begin(), received.end());
+     for (double& c : rows.back()) c /= static_cast<double>(queries);
+   }
 
   double rate_of_first(key_masking const& mask, models::pass const& now, index_t b) const {
     std::vector<double> rows;
@@ -138,9 +144,11 @@ class sink_watch {
         for (index_t i = 0; i < m.count; ++i) {
           auto const d = path(i, l, h).summary();
           gathering sinks_now, strongest, any;
-          for (auto const& s : path(i, l, h).steps()) sinks_now.add(static_cast<double>(s.sinks)), strongest.add(s.strongest_share), any.add(s.sinks > 0);
-          double const values[] = {d.non_sink_share, sinks_now.result().mean, strongest.result().mean, d.persistence,
-                                   d.jaccard, d.strongest_moves, d.temporal_variance, d.spatial_variance, any.result().mean};
+          for (auto const& s : path(i, l, h).steps())
+            sinks_now.add(static_cast<double>(s.sinks)), strongest.add(s.strongest_share), any.add(s.sinks > 0);
+          double const values[] = {
+              d.non_sink_share,  sinks_now.result().mean, strongest.result().mean, d.persistence,    d.jaccard,
+              d.strongest_moves, d.temporal_variance,     d.spatial_variance,      any.result().mean};
           for (std::size_t n = 0; n < all.size(); ++n) all[n].add(values[n]);
           non_sinks.add(d.non_sink_share);
         }
@@ -185,8 +193,8 @@ class sink_watch {
   std::vector<std::uint8_t> marks;
 };
 
-/// The share of keys that are no sink when a causal model reads whole items: what its passes while writing, over shorter
-/// prefixes, do not show.
+/// The share of keys that are no sink when a causal model reads whole items: what its passes while writing, over
+/// shorter prefixes, do not show.
 template <class Model>
 estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilon_rule rule) {
   gathering all;
@@ -201,7 +209,8 @@ estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilo
     gathering heads;
     for (int l = 0; l < model.config().layers; ++l)
       for (int h = 0; h < model.config().heads; ++h)
-        heads.add(1 - static_cast<double>(sinks::mark_sinks(rule, watch.received(l, 0, h), m.length, marks)) / m.length);
+        heads.add(1 -
+                  static_cast<double>(sinks::mark_sinks(rule, watch.received(l, 0, h), m.length, marks)) / m.length);
     all.add(heads.result().mean);
   }
   return all.result();

@@ -33,7 +33,8 @@ class run_data {
   /// Which tokens of `batch` sequences are learned: all of a text, the answer of a problem.
   std::vector<unsigned char> learned(int batch) const {
     std::vector<unsigned char> marks(static_cast<std::size_t>(batch) * static_cast<std::size_t>(length));
-    for (std::size_t i = 0; i < marks.size(); ++i) marks[i] = is_text() || i % models::problem_length >= models::prompt_length;
+    for (std::size_t i = 0; i < marks.size(); ++i)
+      marks[i] = is_text() || i % models::problem_length >= models::prompt_length;
     return marks;
   }
 

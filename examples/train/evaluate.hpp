@@ -45,7 +45,9 @@ std::vector<int> answers_by_unmasking(Model& model, std::span<models::problem co
     for (auto const& p : now) std::ranges::copy(models::encode({p.prompt, "", 0}), std::back_inserter(ids));
     models::low_confidence(model, ids, static_cast<int>(now.size()), answer_unmasking);
     for (std::size_t j = 0; j < now.size(); ++j)
-      std::ranges::copy(std::span{ids}.subspan(j * models::problem_length + models::prompt_length, models::answer_length), std::back_inserter(answers));
+      std::ranges::copy(
+          std::span{ids}.subspan(j * models::problem_length + models::prompt_length, models::answer_length),
+          std::back_inserter(answers));
   }
   return answers;
 }
@@ -54,7 +56,8 @@ std::vector<int> answers_by_unmasking(Model& model, std::span<models::problem co
 inline models::estimate accuracy(std::span<models::problem const> problems, std::span<int const> answers) {
   int right = 0;
   for (std::size_t j = 0; j < problems.size(); ++j)
-    right += models::read_answer(answers.subspan(j * models::answer_length, models::answer_length)) == problems[j].result;
+    right +=
+        models::read_answer(answers.subspan(j * models::answer_length, models::answer_length)) == problems[j].result;
   double const n = static_cast<double>(problems.size()), share = right / n;
   return {share, std::sqrt(share * (1 - share) / n)};
 }

@@ -43,8 +43,14 @@ struct run_options {
 };
 
 inline models::transformer_config architecture(run_options const& o) {
-  return {.vocabulary = models::vocabulary_size, .dim = o.dim, .layers = o.layers, .heads = o.heads, .kv_heads = o.kv_heads,
-          .hidden = o.hidden, .context = o.length, .rope_base = o.rope_base};
+  return {.vocabulary = models::vocabulary_size,
+          .dim = o.dim,
+          .layers = o.layers,
+          .heads = o.heads,
+          .kv_heads = o.kv_heads,
+          .hidden = o.hidden,
+          .context = o.length,
+          .rope_base = o.rope_base};
 }
 
 /// The numbers of a run and their rules, one table for the command line, for checkpoints and for callers:
@@ -97,7 +103,8 @@ inline void validate(run_options const& o) {
     throw value_error{message("basin: --warmup is ", o.warmup_steps(),
                               "; it must be a whole number from 0 to the number of steps, ", o.steps)};
   if (o.text.empty() && o.length != models::problem_length)
-    throw value_error{message("basin: --length is ", o.length, "; word problems have ", models::problem_length, ": leave it out")};
+    throw value_error{
+        message("basin: --length is ", o.length, "; word problems have ", models::problem_length, ": leave it out")};
   models::validate(architecture(o));
 }
 

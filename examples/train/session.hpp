@@ -50,8 +50,8 @@ inline std::string spoken(nlohmann::ordered_json const& figures) {
     if (key == "problems" || key== "windows") counted = key;
   }
   char text[160];
-  std::snprintf(text, sizeof text, "%s %.4f +- %.4f (%lld %s)", name.c_str(), figures.value(name, 0.0), figures.value("standard_error", 0.0),
-                figures.value(counted, 0LL), counted.c_str());
+  std::snprintf(text, sizeof text, "%s %.4f +- %.4f (%lld %s)", name.c_str(), figures.value(name, 0.0),
+                figures.value("standard_error", 0.0), figures.value(counted, 0LL), counted.c_str());
   return text;
 }
 
@@ -70,8 +70,8 @@ int train(Trainer& trainer, session const& use) {
     auto const& figures = trainer.evaluate(done == steps ? long_look : short_look);
     trainer.save(use.out, use.command);
     bar.clear();
-    std::printf("step %lld/%lld  loss %.4f  %s  %.0f s\n", static_cast<long long>(done), static_cast<long long>(steps), loss,
-                spoken(figures).c_str(), bar.seconds_since_start());
+    std::printf("step %lld/%lld  loss %.4f  %s  %.0f s\n", static_cast<long long>(done), static_cast<long long>(steps),
+                loss, spoken(figures).c_str(), bar.seconds_since_start());
     std::fflush(stdout);
   }
   bar.clear();
@@ -129,8 +129,9 @@ void require_normalizers(run_options const& o) {
   if constexpr (Trainer::model_type::by_name)
     lm::model_normalizers(models::normalizers_by_name(), o.normalizer, o.layers, o.heads);
   else if (o.normalizer != "softmax")
-    throw unsupported_error{message("basin: --normalizer is ", models::quotation(o.normalizer),
-                                    ", and on a GPU models are trained with softmax; leave it out, or use --device cpu")};
+    throw unsupported_error{
+        message("basin: --normalizer is ", models::quotation(o.normalizer),
+                ", and on a GPU models are trained with softmax; leave it out, or use --device cpu")};
 }
 
 template <class Trainer>
@@ -185,7 +186,9 @@ template <class Engine>
 int run(run_options options, session use) {
   using autoregressive = typename trainers<Engine>::autoregressive;
   using diffusion = typename trainers<Engine>::diffusion;
-  if (use.resume.empty()) return options.objective == "ar" ? detail::start<autoregressive>(options, use) : detail::start<diffusion>(options, use);
+  if (use.resume.empty())
+    return options.objective == "ar" ? detail::start<autoregressive>(options, use)
+                                     : detail::start<diffusion>(options, use);
   auto const saved = detail::opened<autoregressive>(use.resume);
   options = detail::resumed_options(saved, use);
   if (!use.steps)

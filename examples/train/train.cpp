@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
-// Trains a small language model, autoregressive or masked diffusion, on a text or on word problems, and writes a checkpoint.
+// Trains a small language model, autoregressive or masked diffusion, on a text or on word problems, and writes a
+// checkpoint.
 
 #include <omp.h>
 
@@ -55,10 +56,12 @@ class command_line {
     });
     keep(models::add_choice(app, "--schedule", run.schedule, {"cosine", "wsd"},
                             "cosine, or wsd: level, and straight down in the last fifth"));
-    keep(app.add_option("--normalizer,--attention", run.normalizer,
-                        "how scores become weights, by name, for some layers and heads if wanted: "
-                        "'softmax; layers 2-3: entmax15; layer 0 heads 0-1: top_k:k=8'; sink_logit:learned learns its number. "
-                        "Names: " + names_of_normalizers()));
+    keep(app.add_option(
+        "--normalizer,--attention", run.normalizer,
+        "how scores become weights, by name, for some layers and heads if wanted: "
+        "'softmax; layers 2-3: entmax15; layer 0 heads 0-1: top_k:k=8'; sink_logit:learned learns its number. "
+        "Names: " +
+            names_of_normalizers()));
     keep(models::add_number<std::int64_t>(app, "--warmup", models::at_least<std::int64_t>(0), "steps of linear warm-up",
                                           "a tenth of --steps, at most 100",
                                           [this](std::int64_t steps) { run.warmup = steps; }));
@@ -81,7 +84,8 @@ class command_line {
     for (CLI::Option const* const option : of_run) {
       bool const relocates = option->get_name() == "--text" || option->get_name() == "--steps";
       if (!use.resume.empty() && option->count() > 0 && !relocates)
-        throw CLI::ValidationError(option->get_name(), "belongs to the checkpoint that --resume continues; leave it out");
+        throw CLI::ValidationError(option->get_name(),
+                                   "belongs to the checkpoint that --resume continues; leave it out");
     }
     if (app["--text"]->count() > 0) use.text = run.text;
     if (app["--steps"]->count() > 0) use.steps = run.steps;
@@ -89,9 +93,10 @@ class command_line {
       throw CLI::ValidationError("--problems", "excludes --text; give one of them");
   }
 
-  CLI::App app{"Trains a small language model on a text or on word problems and writes a checkpoint: model.safetensors,\n"
-               "config.json, and training.safetensors to resume from. Ctrl-C finishes the step and saves. Example:\n"
-               "  train --objective mdlm --problems 1 --out my_model"};
+  CLI::App app{
+      "Trains a small language model on a text or on word problems and writes a checkpoint: model.safetensors,\n"
+      "config.json, and training.safetensors to resume from. Ctrl-C finishes the step and saves. Example:\n"
+      "  train --objective mdlm --problems 1 --out my_model"};
   run_options run;
   session use;
 

@@ -42,8 +42,8 @@ struct evaluation_size {
 };
 inline constexpr evaluation_size short_look{100, 256, 2}, long_look{500, 1 << 20, 8};
 
-/// From here on all threads take numbers below 1e-38 for zero: where attention is sharp most weights are such numbers, and a
-/// step would take several times as long.
+/// From here on all threads take numbers below 1e-38 for zero: where attention is sharp most weights are such numbers,
+/// and a step would take several times as long.
 inline void flush_subnormals() {
 #if defined(__SSE2__)
   BASIN_OMP(parallel)
@@ -57,7 +57,8 @@ inline constexpr int objective_id = models::begin_id;
 template <>
 inline constexpr int objective_id<models::masked_diffusion> = models::mask_id;
 
-/// The learning rate of a step, counted from 0: to a twentieth of the peak, over the whole run or ("wsd") its last fifth.
+/// The learning rate of a step, counted from 0: to a twentieth of the peak, over the whole run or ("wsd") its last
+/// fifth.
 inline double learning_rate(run_options const& o, std::int64_t step) {
   double const last = o.learning_rate / 20;
   if (o.schedule == "cosine")
@@ -126,14 +127,19 @@ class trainer {
     };
     if (!data.is_text()) {
       auto const problems = run_data::test_problems(size.problems);
-      auto const answers = o.objective == "ar" ? answers_left_to_right(net, problems) : answers_by_unmasking(net, problems);
+      auto const answers =
+          o.objective == "ar" ? answers_left_to_right(net, problems) : answers_by_unmasking(net, problems);
       note("accuracy", accuracy(problems, answers), "problems", size.problems);
       return last_figures;
     }
     auto const windows = data.validation_windows(size.windows);
     int const count = static_cast<int>(windows.size()) / o.length;
-    if (o.objective == "ar") note("nll_per_byte", models::next_token_nll(net, windows, count, o.length, models::begin_id), "windows", count);
-    else note("elbo_per_byte", models::diffusion_bound(net, windows, count, o.length, models::mask_id, {}, {.draws = size.draws}), "windows", count);
+    if (o.objective == "ar")
+      note("nll_per_byte", models::next_token_nll(net, windows, count, o.length, models::begin_id), "windows", count);
+    else
+      note("elbo_per_byte",
+           models::diffusion_bound(net, windows, count, o.length, models::mask_id, {}, {.draws = size.draws}),
+           "windows", count);
     return last_figures;
   }
 
@@ -165,7 +171,8 @@ class trainer {
   }
   /// The policies of all layers, as a checkpoint records them.
   nlohmann::ordered_json attention() const {
-    if constexpr (Model::by_name) return models::attention_record(net.attention_of_layers(), net.normalizers_of_layers());
+    if constexpr (Model::by_name)
+      return models::attention_record(net.attention_of_layers(), net.normalizers_of_layers());
     else return models::attention_record(models::layer_record(net.attention_of_layers()), o.layers);
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers lm/policies/model_normalizers.hpp: normalizers by layer and head in a model, and the gradients of their learned numbers.
+// Covers lm/policies/model_normalizers.hpp: normalizers by layer and head in a model, and the gradients of their
+// learned numbers.
 #include "basin/lm/policies/model_normalizers.hpp"
 
 #include "basin/mask/causal.hpp"
@@ -16,7 +17,8 @@ namespace models = basin::models;
 template <class T>
 using model = models::transformer<basin::attention<basin::cpu::any_normalizer, basin::causal>, T>;
 
-models::transformer_config const small{.vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9};
+models::transformer_config const small{
+    .vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9};
 std::vector<int> const tokens{3, 1, 4, 1, 5, 2, 6, 5, 3, 5};
 
 template <class T>
@@ -33,27 +35,32 @@ template <class T>
 double loss_of(model<T>& of) {
   auto const logits = of.forward(tokens, 2, 5);
   double sum = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) sum += static_cast<double>(logits[i]) * static_cast<double>(i % 7) / 7;
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    sum += static_cast<double>(logits[i]) * static_cast<double>(i % 7) / 7;
   return sum;
 }
 
 }  // namespace
 
-TEST_CASE("learned numbers are tensors of the model, named by layer, policy and number, with a value a head", "[unit][policies]") {
-  auto const made = model_of<float>("softmax; layer 1: sink_logit:learned,logit=0.5; layer 1 head 1: entmax:learned,alpha=1.25*asentmax:learned");
+TEST_CASE("learned numbers are tensors of the model, named by layer, policy and number, with a value a head",
+          "[unit][policies]") {
+  auto const made = model_of<float>(
+      "softmax; layer 1: sink_logit:learned,logit=0.5; layer 1 head 1: entmax:learned,alpha=1.25*asentmax:learned");
   std::vector<std::string> found;
   auto copy = made.twin();
   for (auto const& p : copy.parameters())
     if (p.shape == std::vector<index_t>{2}) found.push_back(p.name);
-  CHECK(found == std::vector<std::string>{"layers.1.attention.sink_logit.logit", "layers.1.attention.entmax.alpha", "layers.1.attention.asentmax.beta",
-                                          "layers.1.attention.asentmax.gamma"});
+  CHECK(found == std::vector<std::string>{"layers.1.attention.sink_logit.logit", "layers.1.attention.entmax.alpha",
+                                          "layers.1.attention.asentmax.beta", "layers.1.attention.asentmax.gamma"});
   for (auto const& p : copy.parameters())
     if (p.name == "layers.1.attention.entmax.alpha") CHECK(p.values[1] == 1.25f);
 }
 
-TEST_CASE("gradients of a model with normalizers by layer and head are finite differences, learned numbers included", "[property][policies]") {
-  for (char const* const text : {"softmax; layer 1: sink_logit:learned,logit=0.5; layer 0 head 1: entmax:learned,alpha=1.25", "asentmax:learned", "ssmax:learned; layer 1: sigmoid",
-                                 "self_adjusted; layer 0: top_k:k=2"}) {
+TEST_CASE("gradients of a model with normalizers by layer and head are finite differences, learned numbers included",
+          "[property][policies]") {
+  for (char const* const text :
+       {"softmax; layer 1: sink_logit:learned,logit=0.5; layer 0 head 1: entmax:learned,alpha=1.25", "asentmax:learned",
+        "ssmax:learned; layer 1: sigmoid", "self_adjusted; layer 0: top_k:k=2"}) {
     auto of = model_of<double>(text);
     auto const logits = of.forward(tokens, 2, 5, models::unchanged{}, models::activations::keep);
     std::vector<double> dlogits(logits.size());
@@ -71,7 +78,8 @@ TEST_CASE("gradients of a model with normalizers by layer and head are finite di
         double const slope = (up - loss_of(of)) / (2 * step);
         p.values[i] = before;
         CAPTURE(text, p.name, i);
-        CHECK(std::fabs(p.gradient[i] - slope) <= 1e-4 * (1 + std::fabs(slope)));  // learned numbers are floats: 2^-24 / 2^-15 of the slope
+        CHECK(std::fabs(p.gradient[i] - slope) <=
+              1e-4 * (1 + std::fabs(slope)));  // learned numbers are floats: 2^-24 / 2^-15 of the slope
       }
     }
   }
@@ -82,7 +90,8 @@ TEST_CASE("a layer and a head of a model use the normalizer that they are given"
   CHECK(loss_of(all) != loss_of(none));
   struct first_layer {
     std::vector<std::string> said;
-    basin::attention<basin::cpu::any_normalizer, basin::causal> operator()(int layer, basin::attention<basin::cpu::any_normalizer, basin::causal> use) {
+    basin::attention<basin::cpu::any_normalizer, basin::causal>
+    operator()(int layer, basin::attention<basin::cpu::any_normalizer, basin::causal> use) {
       if (layer == 1) use.normalize.validate(basin::problem{1, 2, 1, 5, 5, 6, 6});
       return use;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/any_normalizer.hpp and lm/policies/any_law.hpp: a normalizer that is chosen at run time computes what it computes when it is
-// compiled in, for every head on its own, forward and backward.
+// Covers cpu/any_normalizer.hpp and lm/policies/any_law.hpp: a normalizer that is chosen at run time computes what it
+// computes when it is compiled in, for every head on its own, forward and backward.
 #include "basin/cpu/any_normalizer.hpp"
 #include "families.hpp"
 #include "support/calls.hpp"
@@ -31,8 +31,9 @@ auto with(any_normalizer n) { return basin::attention<>{}.with(basin::causal{}).
 
 template <class T, class Use>
 void run_forward(Use const& use, call<T>& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); }
-template <class T, class Use>
-void run_backward(Use const& use, call<T>& c) { basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v); }
+template <class T, class Use> void run_backward(Use const& use, call<T>& c) {
+  basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
+}
 
 /// Against the reference, which takes rows one by one in double.
 template <class T>
@@ -61,7 +62,8 @@ void compare_with_reference(std::string const& text) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("every normalizer by name agrees with the reference, alone and scaled by length", "[parity][policies]", float, double) {
+TEMPLATE_TEST_CASE("every normalizer by name agrees with the reference, alone and scaled by length",
+                   "[parity][policies]", float, double) {
   for (auto const& name : all_normalizers_by_name().names())
     for (char const* const law : {"", "*log_n:trained=8", "*asentmax"}) compare_with_reference<TestType>(name + law);
 }
@@ -74,7 +76,8 @@ TEST_CASE("a normalizer by name gives the bits of the same type compiled in", "[
     run_forward(use, typed), run_backward(use, typed);
     run_forward(with(one.normalizer()), named), run_backward(with(one.normalizer()), named);
     CAPTURE(text);
-    for (auto const t : {&call<float>::out, &call<float>::dq, &call<float>::dk, &call<float>::dv}) CHECK(same_elements(typed.*t, named.*t));
+    for (auto const t : {&call<float>::out, &call<float>::dq, &call<float>::dk, &call<float>::dv})
+      CHECK(same_elements(typed.*t, named.*t));
   };
   same(basin::entmax15{}, "entmax15");
   same(basin::top_k{5}, "top_k:k=5");
@@ -91,7 +94,8 @@ TEST_CASE("heads have normalizers of their own", "[parity][policies]") {
     run_forward(with(one.normalizer()), alone), run_backward(with(one.normalizer()), alone);
     for (index_t b = 0; b < some.batch; ++b)
       for (index_t i = 0; i < some.queries; ++i) {
-        for (index_t d = 0; d < some.value_dim; ++d) REQUIRE(same_bits(mixed.out.v(b, h, i, d), alone.out.v(b, h, i, d)));
+        for (index_t d = 0; d < some.value_dim; ++d)
+          REQUIRE(same_bits(mixed.out.v(b, h, i, d), alone.out.v(b, h, i, d)));
         for (index_t d = 0; d < some.dim; ++d) REQUIRE(same_bits(mixed.dq.v(b, h, i, d), alone.dq.v(b, h, i, d)));
       }
   }
@@ -99,18 +103,23 @@ TEST_CASE("heads have normalizers of their own", "[parity][policies]") {
 
 TEST_CASE("gradients of learned numbers, one a head, are finite differences of the loss", "[property][policies]") {
   shape const s{2, 4, 2, 5, 9, 6, 3};
-  for (char const* const text : {"sink_logit:learned,logit=0.5", "entmax:learned,alpha=1.4", "ssmax:learned,s=0.4", "asentmax:learned,beta=0.5,gamma=0.7",
-                                 "entmax:learned,alpha=1.4*asentmax:learned,beta=0.5,gamma=0.7"}) {
+  for (char const* const text :
+       {"sink_logit:learned,logit=0.5", "entmax:learned,alpha=1.4", "ssmax:learned,s=0.4",
+        "asentmax:learned,beta=0.5,gamma=0.7", "entmax:learned,alpha=1.4*asentmax:learned,beta=0.5,gamma=0.7"}) {
     auto const recipe = all_normalizers_by_name().find(text);
     auto const count = static_cast<index_t>(recipe->learned().size());
     std::vector<float> values(static_cast<std::size_t>(count * s.heads));
     for (index_t n = 0; n < count; ++n)
       for (index_t h = 0; h < s.heads; ++h)
-        values[static_cast<std::size_t>(n * s.heads + h)] = static_cast<float>(recipe->learned()[static_cast<std::size_t>(n)].initial + 0.0625 * static_cast<double>(h));
-    std::vector<double> rows(static_cast<std::size_t>(basin::cpu::any_normalizer::parameters * s.batch * s.heads * s.queries));
-    auto const gradients = basin::contiguous(rows.data(), basin::cpu::any_normalizer::parameters, s.batch, s.heads, s.queries);
+        values[static_cast<std::size_t>(n * s.heads + h)] = static_cast<float>(
+            recipe->learned()[static_cast<std::size_t>(n)].initial + 0.0625 * static_cast<double>(h));
+    std::vector<double> rows(
+        static_cast<std::size_t>(basin::cpu::any_normalizer::parameters * s.batch * s.heads * s.queries));
+    auto const gradients =
+        basin::contiguous(rows.data(), basin::cpu::any_normalizer::parameters, s.batch, s.heads, s.queries);
     lm::learned_memory memory{{}, gradients};
-    for (index_t n = 0; n < count; ++n) memory.values.push_back(basin::contiguous(std::as_const(values).data() + n * s.heads, s.heads));
+    for (index_t n = 0; n < count; ++n)
+      memory.values.push_back(basin::contiguous(std::as_const(values).data() + n * s.heads, s.heads));
     call<double> c(s, numbers::normal, 3);
     auto const held = recipe->make(memory);
     pointers const heads{held.get()};
@@ -131,14 +140,17 @@ TEST_CASE("gradients of learned numbers, one a head, are finite differences of t
         x = below;
         double const slope = (up - loss()) / (static_cast<double>(above) - static_cast<double>(below));
         x = before;
-        double const sum = basin::parameter_gradients{gradients}.sum(recipe->learned()[static_cast<std::size_t>(n)].row, static_cast<int>(h));
+        double const sum = basin::parameter_gradients{gradients}.sum(recipe->learned()[static_cast<std::size_t>(n)].row,
+                                                                     static_cast<int>(h));
         CAPTURE(text, n, h, slope);
-        CHECK(std::fabs(sum - slope) <= 1e-5 * (1 + std::fabs(slope)));  // steps of 3e-5: supports of entmax change by few keys
+        CHECK(std::fabs(sum - slope) <=
+              1e-5 * (1 + std::fabs(slope)));  // steps of 3e-5: supports of entmax change by few keys
       }
   }
 }
 
-TEST_CASE("observers are given what they are given when the normalizer is compiled in", "[parity][policies][observer]") {
+TEST_CASE("observers are given what they are given when the normalizer is compiled in",
+          "[parity][policies][observer]") {
   by_name const one({"entmax15"});
   auto const plain = basin::attention<>{}.with(basin::causal{});
   call<float> typed(some), named(some);
@@ -154,7 +166,8 @@ TEST_CASE("observers are given what they are given when the normalizer is compil
 TEST_CASE("a normalizer chosen at run time refuses calls that it cannot serve", "[unit][policies][errors]") {
   call<double> c(some);
   by_name const two({"softmax", "relu"});
-  CHECK_THROWS_WITH(run_forward(with(two.normalizer()), c), ContainsSubstring("there are 2 normalizers for 4 heads; give one, or one a head"));
+  CHECK_THROWS_WITH(run_forward(with(two.normalizer()), c),
+                    ContainsSubstring("there are 2 normalizers for 4 heads; give one, or one a head"));
   CHECK_THROWS_WITH(run_forward(with({}), c), ContainsSubstring("there are 0 normalizers for 4 heads"));
   pointers const none{nullptr};
   CHECK_THROWS_WITH(run_forward(with({none.data(), 1}), c), ContainsSubstring("head 0 has no normalizer"));

@@ -7,12 +7,15 @@ namespace basin_test {
 
 namespace lm = basin::lm;
 
-TEST_CASE("every normalizer of the library has a name, and its spelling with all numbers makes it again", "[unit][policies]") {
+TEST_CASE("every normalizer of the library has a name, and its spelling with all numbers makes it again",
+          "[unit][policies]") {
   auto const& all = all_normalizers_by_name();
-  CHECK(all.names() == std::vector<std::string>{"adaptive_temperature", "entmax", "entmax15", "relu", "self_adjusted", "self_adjusted_plain", "sigmoid", "sink_logit",
-                                                "softmax", "softmax_n", "softpick", "sparsemax", "squared_relu", "top_k", "top_p"});
+  CHECK(all.names() == std::vector<std::string>{"adaptive_temperature", "entmax", "entmax15", "relu", "self_adjusted",
+                                                "self_adjusted_plain", "sigmoid", "sink_logit", "softmax", "softmax_n",
+                                                "softpick", "sparsemax", "squared_relu", "top_k", "top_p"});
   for (auto const& name : all.names())
-    for (char const* const law : {"", "*ssmax", "*log_n:trained=64", "*su_log_n", "*yarn:factor=4", "*position_steps", "*learned_ssmax:learned", "*asentmax:learned"}) {
+    for (char const* const law : {"", "*ssmax", "*log_n:trained=64", "*su_log_n", "*yarn:factor=4", "*position_steps",
+                                  "*learned_ssmax:learned", "*asentmax:learned"}) {
       std::string const text = lm::to_text(all.find(name + law)->spelled());
       CAPTURE(name, law, text);
       CHECK(lm::to_text(all.find(text)->spelled()) == text);
@@ -46,7 +49,8 @@ TEST_CASE("wrong names and numbers are refused with those that exist", "[unit][p
     CHECK_THROWS_WITH(all_normalizers_by_name().find(text), ContainsSubstring(why));
   };
   refused("sofmax", "there is no normalizer 'sofmax'; there are: adaptive_temperature, entmax, ");
-  refused("softmax*sofmax", "there is no law 'sofmax' of length; there are: ssmax, log_n, su_log_n, yarn, position_steps, asentmax");
+  refused("softmax*sofmax",
+          "there is no law 'sofmax' of length; there are: ssmax, log_n, su_log_n, yarn, position_steps, asentmax");
   refused("top_k:n=3", "top_k has no number 'n'; it has: k");
   refused("sparsemax:k=3", "sparsemax has no number 'k'; it has none");
   refused("top_k:k=1.5", "top_k:k is 1.5; it must be a whole number");
@@ -55,7 +59,8 @@ TEST_CASE("wrong names and numbers are refused with those that exist", "[unit][p
   refused("softmax:learned", "softmax has nothing to learn; sink_logit, entmax, ssmax and asentmax have");
   lm::registry twice;
   twice.add<basin::sparsemax, float>();
-  CHECK_THROWS_WITH((twice.add<basin::sparsemax, float>()), ContainsSubstring("a normalizer 'sparsemax' is there already"));
+  CHECK_THROWS_WITH((twice.add<basin::sparsemax, float>()),
+                    ContainsSubstring("a normalizer 'sparsemax' is there already"));
 }
 
 }  // namespace basin_test

@@ -10,14 +10,17 @@ namespace lm = basin::lm;
 TEST_CASE("a normalizer is spelled as a name, numbers and a law", "[unit][policies]") {
   CHECK(lm::parse_normalizer("softmax") == lm::spelled_normalizer{{"softmax", {}, false}, {}});
   CHECK(lm::parse_normalizer(" top_k : k = 16 ") == lm::spelled_normalizer{{"top_k", {{"k", 16}}, false}, {}});
-  CHECK(lm::parse_normalizer("sink_logit:learned,logit=-1.5") == lm::spelled_normalizer{{"sink_logit", {{"logit", -1.5}}, true}, {}});
-  CHECK(lm::parse_normalizer("entmax15*asentmax:learned") == lm::spelled_normalizer{{"entmax15", {}, false}, lm::spelled_policy{"asentmax", {}, true}});
+  CHECK(lm::parse_normalizer("sink_logit:learned,logit=-1.5") ==
+        lm::spelled_normalizer{{"sink_logit", {{"logit", -1.5}}, true}, {}});
+  CHECK(lm::parse_normalizer("entmax15*asentmax:learned") ==
+        lm::spelled_normalizer{{"entmax15", {}, false}, lm::spelled_policy{"asentmax", {}, true}});
 }
 
 TEST_CASE("a text that spells no normalizer is refused where it stops making sense", "[unit][policies][errors]") {
   auto const refused = [](char const* text, char const* why) {
     CAPTURE(text);
-    CHECK_THROWS_WITH(lm::parse_normalizer(text), ContainsSubstring(std::string("'") + text + "' is no policy: " + why));
+    CHECK_THROWS_WITH(lm::parse_normalizer(text),
+                      ContainsSubstring(std::string("'") + text + "' is no policy: " + why));
   };
   refused("", "expected the name of a policy at its end");
   refused("top_k:", "expected the name of a number, or 'learned' at its end");
@@ -34,7 +37,8 @@ TEST_CASE("policies are assigned to layers and heads, and a closer assignment wi
   auto const chosen = [](char const* text) { return lm::resolve(lm::parse_assignments(text), 4, 3); };
   using rows = std::vector<std::vector<std::size_t>>;
   CHECK(chosen("softmax") == rows(4, {0, 0, 0}));
-  CHECK(chosen("softmax; layers 2-3: entmax15; layer 0 heads 0,2: top_k:k=8") == rows{{2, 0, 2}, {0, 0, 0}, {1, 1, 1}, {1, 1, 1}});
+  CHECK(chosen("softmax; layers 2-3: entmax15; layer 0 heads 0,2: top_k:k=8") ==
+        rows{{2, 0, 2}, {0, 0, 0}, {1, 1, 1}, {1, 1, 1}});
   CHECK(chosen("softmax; head 1: relu; layer 3 head 1: sigmoid") == rows{{0, 1, 0}, {0, 1, 0}, {0, 1, 0}, {0, 2, 0}});
   CHECK(chosen("layers 0-3: softmax;") == rows(4, {0, 0, 0}));
 }

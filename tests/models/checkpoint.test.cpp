@@ -88,7 +88,8 @@ TEST_CASE("a disk that fills at any file leaves the whole old checkpoint", "[uni
   scratch const folder;
   two_tensors first{5}, second{6}, loaded{0};
   save(folder / "c", first);
-  auto const before = text_of(folder / "c/training.safetensors") + text_of(folder / "c/model.safetensors") + text_of(folder / "c/config.json");
+  auto const before = text_of(folder / "c/training.safetensors") + text_of(folder / "c/model.safetensors") +
+                      text_of(folder / "c/config.json");
   auto const largest = std::filesystem::file_size(folder / "c/training.safetensors");
   for (std::size_t room = 0; room < largest; room += 16) {
     CAPTURE(room);
@@ -96,7 +97,8 @@ TEST_CASE("a disk that fills at any file leaves the whole old checkpoint", "[uni
       basin_test::small_disk const disk{room};
       REQUIRE_THROWS_AS(save(folder / "c", second), basin::file_error);
     }
-    REQUIRE(before == text_of(folder / "c/training.safetensors") + text_of(folder / "c/model.safetensors") + text_of(folder / "c/config.json"));
+    REQUIRE(before == text_of(folder / "c/training.safetensors") + text_of(folder / "c/model.safetensors") +
+                          text_of(folder / "c/config.json"));
     REQUIRE(basin_test::files_in(folder / "c") == 3);
   }
 }
@@ -129,10 +131,13 @@ TEST_CASE("a checkpoint of another model is refused and the weights stay", "[uni
   fewer.pop_back();
   other[1].shape = {1, 1};
   renamed[1].name = "layer.c";
-  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, fewer), ContainsSubstring("has 2 tensors; this model knows 1"));
-  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, other), ContainsSubstring("has shape [1]; this model needs [1, 1]"));
+  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, fewer),
+                      ContainsSubstring("has 2 tensors; this model knows 1"));
+  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, other),
+                      ContainsSubstring("has shape [1]; this model needs [1, 1]"));
   REQUIRE_THROWS_WITH(models::read_weights(model.tensors, renamed), ContainsSubstring("has no tensor 'layer.c'"));
-  REQUIRE_THROWS_WITH(models::read_training(training.tensors, fewer), ContainsSubstring("has 7 tensors; this model knows 4"));
+  REQUIRE_THROWS_WITH(models::read_training(training.tensors, fewer),
+                      ContainsSubstring("has 7 tensors; this model knows 4"));
   REQUIRE_THROWS_WITH(models::read_training(training.tensors, other), ContainsSubstring("this model needs [1, 1]"));
   REQUIRE_THROWS_AS(models::read_training(model.tensors, loaded.parameters()), basin::file_error);
   REQUIRE_THROWS_AS(models::read_weights(training.tensors, loaded.parameters()), basin::file_error);
@@ -195,8 +200,16 @@ TEST_CASE("an entry of a configuration is what its rule says, or refused with fi
 }
 
 TEST_CASE("an architecture survives its configuration, and a bad one is refused", "[unit][checkpoint]") {
-  models::transformer_config const c{.vocabulary = 258, .dim = 128, .layers = 4, .heads = 4, .kv_heads = 2, .hidden = 344, .context = 64,
-                                     .rope_base = 12345.5f, .norm_epsilon = 1e-6f, .head = models::output_head::tied};
+  models::transformer_config const c{.vocabulary = 258,
+                                     .dim = 128,
+                                     .layers = 4,
+                                     .heads = 4,
+                                     .kv_heads = 2,
+                                     .hidden = 344,
+                                     .context = 64,
+                                     .rope_base = 12345.5f,
+                                     .norm_epsilon = 1e-6f,
+                                     .head = models::output_head::tied};
   nlohmann::ordered_json config{{"architecture", models::architecture_json(c)}};
   REQUIRE(models::architecture_of(nlohmann::ordered_json::parse(config.dump())) == c);
   auto const with = [&](char const* name, nlohmann::ordered_json const& value) {

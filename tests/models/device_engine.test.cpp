@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/models/device_engine.hpp: a transformer on a device against that on the host. The device is the host with one fiber a
-// CUDA thread, or a GPU where tests/gpu.sh builds this: engine_under_test.hpp of either folder
+// Covers examples/models/device_engine.hpp: a transformer on a device against that on the host. The device is the host
+// with one fiber a CUDA thread, or a GPU where tests/gpu.sh builds this: engine_under_test.hpp of either folder
 #include <cmath>
 #include <vector>
 
@@ -32,7 +32,8 @@ using on_device = models::transformer<Attention, float, engine_under_test>;
 template <class Attention>
 using on_host = models::transformer<Attention, float>;
 
-/// Sums of at most a few dozen terms in another order, through two layers of either pass: a few hundred eps of the largest number.
+/// Sums of at most a few dozen terms in another order, through two layers of either pass: a few hundred eps of the
+/// largest number.
 void require_close(std::span<float const> a, std::span<float const> b) {
   REQUIRE(a.size() == b.size());
   float size = 0;
@@ -54,7 +55,8 @@ models::training_batch some_batch() {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a transformer on a device has the logits, the loss and the gradients of that on the host", "[parity][models][device]", attention<>, causal_attention) {
+TEMPLATE_TEST_CASE("a transformer on a device has the logits, the loss and the gradients of that on the host",
+                   "[parity][models][device]", attention<>, causal_attention) {
   auto const head = GENERATE(models::output_head::untied, models::output_head::tied);
   on_host<TestType> host(small(head));
   on_device<TestType> device(small(head));
@@ -95,7 +97,8 @@ TEST_CASE("gradients on a device come from the host too, add up, and are cleared
     for (float const g : p.gradient) REQUIRE(g == 0);
 }
 
-TEMPLATE_TEST_CASE("steps of training on a device are those of the host, and resume there", "[parity][models][device]", attention<>, causal_attention) {
+TEMPLATE_TEST_CASE("steps of training on a device are those of the host, and resume there", "[parity][models][device]",
+                   attention<>, causal_attention) {
   on_host<TestType> host(small());
   on_device<TestType> device(small()), resumed(small());
   stir(host), stir(device);
@@ -126,7 +129,8 @@ TEMPLATE_TEST_CASE("steps of training on a device are those of the host, and res
   }
 }
 
-TEST_CASE("a cache on a device gives the logits of whole sequences, and copies of it go their own ways", "[parity][models][device]") {
+TEST_CASE("a cache on a device gives the logits of whole sequences, and copies of it go their own ways",
+          "[parity][models][device]") {
   on_device<causal_attention> device(small());
   stir(device);
   auto const tokens = some_tokens(5, 9);
@@ -150,7 +154,8 @@ TEST_CASE("what an Adapt hides, records and is shown on a device is that on the 
     record* to;
     models::reachable<std::uint8_t> const* hidden;
     auto operator()(int l, attention<> use) const {
-      return use.with(drop_keys{contiguous(hidden->data(), 1, 2, 6)}).with(received_attention{contiguous(to->received.data() + l * 2 * 6, 1, 2, 6)});
+      return use.with(drop_keys{contiguous(hidden->data(), 1, 2, 6)})
+          .with(received_attention{contiguous(to->received.data() + l * 2 * 6, 1, 2, 6)});
     }
     void reads(int, view<float const, 2> stream) const {
       for (index_t i = 0; i < stream.extent(0); ++i) to->shown.push_back(stream(i, 3));
@@ -164,9 +169,11 @@ TEST_CASE("what an Adapt hides, records and is shown on a device is that on the 
   stir(host), stir(device);
   record of_host, of_device;
   auto const tokens = some_tokens(7, 6);
-  require_close(host.forward(tokens, 1, 6, watch{&of_host, &marks}), device.forward(tokens, 1, 6, watch{&of_device, &marks}));
+  require_close(host.forward(tokens, 1, 6, watch{&of_host, &marks}),
+                device.forward(tokens, 1, 6, watch{&of_device, &marks}));
   require_close(of_host.shown, of_device.shown);
-  for (std::size_t j = 0; j < of_host.received.size(); ++j) CHECK(std::abs(of_host.received[j] - of_device.received[j]) <= 500 * basin_test::eps_of<float> * 6);
+  for (std::size_t j = 0; j < of_host.received.size(); ++j)
+    CHECK(std::abs(of_host.received[j] - of_device.received[j]) <= 500 * basin_test::eps_of<float> * 6);
   CHECK(of_device.received[1] == 0);
 }
 

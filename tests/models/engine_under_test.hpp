@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The engine of device_engine.test.cpp: its device is the host, where layers and attention are the GPU's bodies, one fiber a thread.
-// tests/gpu/ has the same for a GPU.
+// The engine of device_engine.test.cpp: its device is the host, where layers and attention are the GPU's bodies, one
+// fiber a thread. tests/gpu/ has the same for a GPU.
 
 #include <algorithm>
 #include <memory_resource>
@@ -30,12 +30,14 @@ struct host_side : host_grids {
   static std::pmr::memory_resource* reach() { return std::pmr::new_delete_resource(); }
 
   template <class Attention>
-  void forward(Attention const& use, basin::view<float const, 4> q, basin::view<float const, 4> k, basin::view<float const, 4> v, basin::view<float, 4> out) {
+  void forward(Attention const& use, basin::view<float const, 4> q, basin::view<float const, 4> k,
+               basin::view<float const, 4> v, basin::view<float, 4> out) {
     host_forward<small_blocks, 32>(use, q, k, v, out);
   }
   template <class Attention>
-  void backward(Attention const& use, basin::view<float const, 4> q, basin::view<float const, 4> k, basin::view<float const, 4> v, basin::view<float const, 4> dout,
-                basin::view<float, 4> dq, basin::view<float, 4> dk, basin::view<float, 4> dv) {
+  void backward(Attention const& use, basin::view<float const, 4> q, basin::view<float const, 4> k,
+                basin::view<float const, 4> v, basin::view<float const, 4> dout, basin::view<float, 4> dq,
+                basin::view<float, 4> dk, basin::view<float, 4> dv) {
     host_backward<small_blocks, 32>(use, q, k, v, dout, dq, dk, dv);
   }
 };

@@ -35,7 +35,8 @@ TEST_CASE("a full disk leaves the old file as it was and says how far it came", 
   {
     small_disk const disk{4096};
     REQUIRE_THROWS_WITH(models::write_atomically(folder / "note", models::bytes_of(large)),
-                        ContainsSubstring((folder / "note").string()) && ContainsSubstring("after 4096 of 10000 bytes") && ContainsSubstring("File too large") &&
+                        ContainsSubstring((folder / "note").string()) &&
+                            ContainsSubstring("after 4096 of 10000 bytes") && ContainsSubstring("File too large") &&
                             ContainsSubstring("unchanged") && ContainsSubstring("free some room"));
     REQUIRE_THROWS_AS(models::write_atomically(folder / "other", models::bytes_of(large)), basin::file_error);
   }
@@ -56,10 +57,13 @@ TEST_CASE("an unfinished file is never seen and never stays", "[unit][files]") {
 
 TEST_CASE("a place that cannot hold a file is refused", "[unit][files]") {
   scratch const folder;
-  REQUIRE_THROWS_WITH(models::write_atomically("/dev/full", models::bytes_of("x")), ContainsSubstring("not a regular file"));
-  REQUIRE_THROWS_WITH(models::write_atomically(folder.path, models::bytes_of("x")), ContainsSubstring("not a regular file"));
+  REQUIRE_THROWS_WITH(models::write_atomically("/dev/full", models::bytes_of("x")),
+                      ContainsSubstring("not a regular file"));
+  REQUIRE_THROWS_WITH(models::write_atomically(folder.path, models::bytes_of("x")),
+                      ContainsSubstring("not a regular file"));
   REQUIRE_THROWS_WITH(models::write_atomically(folder / "missing/note", models::bytes_of("x")),
-                      ContainsSubstring("missing/note") && ContainsSubstring("No such file") && ContainsSubstring("folder must exist"));
+                      ContainsSubstring("missing/note") && ContainsSubstring("No such file") &&
+                          ContainsSubstring("folder must exist"));
   models::write_atomically(folder / "note", models::bytes_of("x"));
   REQUIRE_THROWS_WITH(models::make_folder(folder / "note"), ContainsSubstring("cannot make the folder"));
   REQUIRE(files_in(folder.path) == 1);
@@ -67,6 +71,7 @@ TEST_CASE("a place that cannot hold a file is refused", "[unit][files]") {
 
 TEST_CASE("what cannot be read is named", "[unit][files]") {
   scratch const folder;
-  REQUIRE_THROWS_WITH(models::read_file(folder / "missing"), ContainsSubstring("missing") && ContainsSubstring("No such file"));
+  REQUIRE_THROWS_WITH(models::read_file(folder / "missing"),
+                      ContainsSubstring("missing") && ContainsSubstring("No such file"));
   REQUIRE_THROWS_WITH(models::read_file(folder.path), ContainsSubstring("not a regular file"));
 }

@@ -28,8 +28,8 @@ std::vector<int> some_sequences(int count) {
   return tokens;
 }
 
-/// A model whose loss is known: with h masks in its input, every target but 0 has a loss of log(vocabulary - 1 + e^h), and 0 of
-/// that minus h.
+/// A model whose loss is known: with h masks in its input, every target but 0 has a loss of log(vocabulary - 1 + e^h),
+/// and 0 of that minus h.
 struct counting_model {
   using value_type = double;
   models::transformer_config sizes{.vocabulary = vocabulary};
@@ -45,7 +45,8 @@ struct counting_model {
     for (int b = 0; b < batch; ++b) {
       auto const row = tokens.subspan(static_cast<std::size_t>(b) * length, length);
       for (int i = 0; i < length; ++i)
-        logits[(static_cast<std::size_t>(b) * length + i) * vocabulary] = static_cast<double>(std::count(row.begin(), row.end(), hidden_id));
+        logits[(static_cast<std::size_t>(b) * length + i) * vocabulary] =
+            static_cast<double>(std::count(row.begin(), row.end(), hidden_id));
     }
     return logits;
   }
@@ -95,8 +96,8 @@ TEST_CASE("exact masking hides every count once in a batch as large as the seque
   CHECK(counts == std::multiset<int>{1, 2, 3, 4, 5, 6, 7, 8});
 }
 
-TEMPLATE_TEST_CASE_SIG("noise stays on the learned tokens and every one of them weighs the same on average", "[property][models]",
-                       ((masking How), How), masking::independent, masking::exact) {
+TEMPLATE_TEST_CASE_SIG("noise stays on the learned tokens and every one of them weighs the same on average",
+                       "[property][models]", ((masking How), How), masking::independent, masking::exact) {
   int const length = 6, batch = 4, rounds = 4000;
   auto const tokens = some_sequences(batch * length);
   std::vector<unsigned char> learned(tokens.size(), 0);
@@ -135,7 +136,8 @@ TEST_CASE("a sequence without learned tokens weighs nothing", "[unit][models]") 
 TEST_CASE("the same generator gives the same batch", "[property][models]") {
   auto const tokens = some_sequences(12);
   philox a(3, 100), b(3, 100);
-  auto const first = models::masked_diffusion{.mask = hidden_id}(tokens, 2, 6, {}, a), second = models::masked_diffusion{.mask = hidden_id}(tokens, 2, 6, {}, b);
+  auto const first = models::masked_diffusion{.mask = hidden_id}(tokens, 2, 6, {}, a),
+             second = models::masked_diffusion{.mask = hidden_id}(tokens, 2, 6, {}, b);
   CHECK(first.inputs == second.inputs);
   CHECK(first.weights == second.weights);
   CHECK(a.position() == b.position());
@@ -162,7 +164,8 @@ TEST_CASE("the bound weighs every count of masks the same", "[unit][models]") {
   std::vector<int> const zeros(3 * length, 0);
   double expected = 0;  // (n/k) (k loss(k)) / n, averaged over k = 1..n
   for (int k = 1; k <= length; ++k) expected += loss_of_zero(k) / length;
-  auto const found = models::diffusion_bound(model, zeros, 3, length, hidden_id, {}, {.rows = 4, .draws = length, .seed = 9});
+  auto const found =
+      models::diffusion_bound(model, zeros, 3, length, hidden_id, {}, {.rows = 4, .draws = length, .seed = 9});
   CHECK(found.mean == Approx(expected).epsilon(1e-12));
   CHECK(found.standard_error < 1e-12);  // as many draws as tokens: every count appears once
   CHECK(model.batches == std::vector<int>{4, 4, 4, 4, 2});
@@ -177,7 +180,8 @@ TEST_CASE("likelihoods count the learned tokens alone", "[unit][models]") {
   std::vector<unsigned char> const learned{0, 0, 1, 1, 1, 0, 0, 0, 0, 1};
   double const three = (loss_of_zero(1) + loss_of_zero(2) + loss_of_zero(3)) / 3, one = loss_of_zero(1);
   double const expected = (3 * three + 1 * one) / 4;
-  CHECK(models::diffusion_bound(model, zeros, 2, 5, hidden_id, learned, {.draws = 3}).mean == Approx(expected).epsilon(1e-12));
+  CHECK(models::diffusion_bound(model, zeros, 2, 5, hidden_id, learned, {.draws = 3}).mean ==
+        Approx(expected).epsilon(1e-12));
   // left to right, the first of n learned tokens sees n masks, the last one sees 1
   CHECK(models::left_to_right_nll(model, zeros, 2, 5, hidden_id, learned).mean == Approx(expected).epsilon(1e-12));
   CHECK(models::next_token_nll(model, zeros, 2, 5, begin_id, learned).mean == Approx(loss_of_zero(0)).epsilon(1e-12));
@@ -206,10 +210,12 @@ TEST_CASE("the bound of a real model agrees with the sum over all masks", "[prop
       if (set >> i & 1) inputs[i] = hidden_id, judged[i] = 1;
     auto const logits = model.forward(inputs, 1, n);
     int const k = static_cast<int>(std::count(judged.begin(), judged.end(), 1.0));
-    by_count[k].push_back(nn::cross_entropy_forward(contiguous(logits.data(), n, vocabulary), tokens, judged, std::span(losses)) / k);
+    by_count[k].push_back(
+        nn::cross_entropy_forward(contiguous(logits.data(), n, vocabulary), tokens, judged, std::span(losses)) / k);
   }
   double exact = 0;
-  for (auto const& [k, losses] : by_count) exact += std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size()) / n;
+  for (auto const& [k, losses] : by_count)
+    exact += std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size()) / n;
   std::vector<int> repeated;
   for (int r = 0; r < 400; ++r) repeated.insert(repeated.end(), tokens.begin(), tokens.end());
   auto const found = models::diffusion_bound(model, repeated, 400, n, hidden_id, {}, {.draws = 3, .seed = 2});
@@ -218,7 +224,8 @@ TEST_CASE("the bound of a real model agrees with the sum over all masks", "[prop
   CHECK(std::abs(found.mean - exact) <= 5 * found.standard_error);
 }
 
-TEMPLATE_TEST_CASE("training on either objective lowers its likelihood", "[property][models]", models::next_token, models::masked_diffusion) {
+TEMPLATE_TEST_CASE("training on either objective lowers its likelihood", "[property][models]", models::next_token,
+                   models::masked_diffusion) {
   constexpr bool autoregressive = std::is_same_v<TestType, models::next_token>;
   using attention_type = std::conditional_t<autoregressive, decltype(attention<>{}.with(causal{})), attention<>>;
   models::transformer<attention_type> model(small(), 1);

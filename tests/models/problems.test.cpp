@@ -32,7 +32,8 @@ int solve(std::string const& prompt) {
 
 /// "12 +4=16 -3=#13": each " op b=" carries the total on; "3*4=12" may begin.
 bool tape_is_true(std::string const& answer, int result) {
-  static std::regex const whole{"[0-9]+( ?[-+*][0-9]+=[0-9]+)* ?[-+*][0-9]+=#[0-9]+"}, step{"([-+*])([0-9]+)=#?([0-9]+)"};
+  static std::regex const whole{"[0-9]+( ?[-+*][0-9]+=[0-9]+)* ?[-+*][0-9]+=#[0-9]+"},
+      step{"([-+*])([0-9]+)=#?([0-9]+)"};
   if (!std::regex_match(answer, whole)) return false;
   int total = std::stoi(answer);
   for (std::sregex_iterator at{answer.begin(), answer.end(), step}, end; at != end; ++at) {
@@ -83,7 +84,8 @@ TEST_CASE("the same seed tells the same problems, and no test problem is trained
 
 TEST_CASE("about one prompt in ten is for test", "[unit][problems]") {
   int tests = 0;
-  for (int i = 0; i < 20000; ++i) tests += models::split_of("Ann has " + std::to_string(i) + " figs.") == models::split::test;
+  for (int i = 0; i < 20000; ++i)
+    tests += models::split_of("Ann has " + std::to_string(i) + " figs.") == models::split::test;
   REQUIRE(std::abs(tests - 2000) < 212);  // five standard deviations of a binomial of 20000 and 0.1
 }
 

@@ -35,7 +35,8 @@ std::string entry(std::string const& shape, std::string const& offsets, std::str
 }
 
 template <class T>
-std::vector<T> values(models::tensor_file const& file, std::string const& name, std::vector<basin::index_t> const& shape) {
+std::vector<T> values(models::tensor_file const& file, std::string const& name,
+                      std::vector<basin::index_t> const& shape) {
   std::vector<T> out(file.expect<T>(name, shape).size / sizeof(T));
   file.copy<T>(name, shape, out);
   return out;
@@ -60,16 +61,18 @@ TEST_CASE("a file of the format's own Python package is read to the bit", "[unit
   REQUIRE(values<float>(file, "scalar", {}) == std::vector<float>{7});
   REQUIRE(values<float>(file, "empty", {0, 4}).empty());
   REQUIRE(values<float>(file, "größe", {1}) == std::vector<float>{2});
-  REQUIRE(file.metadata() == models::text_map{{"made by", "safetensors for Python"}, {"note", "quotes \" and ümlauts"}});
+  REQUIRE(file.metadata() ==
+          models::text_map{{"made by", "safetensors for Python"}, {"note", "quotes \" and ümlauts"}});
 }
 
 TEST_CASE("what is written is laid out as the format says", "[unit][safetensors]") {
   scratch const folder;
   std::vector<std::uint8_t> const small{1, 2, 3};
   std::vector<float> const wide{1.5f, -2.0f};
-  models::write_safetensors(folder / "a.safetensors",
-                            {models::tensor_of<std::uint8_t>("small", {3}, small), models::tensor_of<float>("wide", {2, 1}, wide)},
-                            {{"step", "7"}});
+  models::write_safetensors(
+      folder / "a.safetensors",
+      {models::tensor_of<std::uint8_t>("small", {3}, small), models::tensor_of<float>("wide", {2, 1}, wide)},
+      {{"step", "7"}});
   std::string const text = basin_test::text_of(folder / "a.safetensors");
   std::string header = R"({"__metadata__":{"step":"7"},"wide":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
                        R"("small":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}})";
@@ -92,12 +95,16 @@ TEST_CASE("a file cut short anywhere is refused", "[unit][safetensors][hostile]"
   }
   auto longer = whole;
   longer.emplace_back();
-  REQUIRE_THROWS_WITH(models::tensor_file::parse(longer, "x"), ContainsSubstring("its tensors end at byte 75 but its data at 76"));
+  REQUIRE_THROWS_WITH(models::tensor_file::parse(longer, "x"),
+                      ContainsSubstring("its tensors end at byte 75 but its data at 76"));
 }
 
 TEST_CASE("a header length beyond the file or the limit is refused before it is used", "[unit][safetensors][hostile]") {
-  auto const with_length = [](std::uint64_t length) { return models::tensor_file::parse(file_with(length, "{}", 0), "x"); };
-  REQUIRE_THROWS_WITH(with_length(std::uint64_t{1} << 63), ContainsSubstring("9223372036854775808 bytes; the format allows 100000000"));
+  auto const with_length = [](std::uint64_t length) {
+    return models::tensor_file::parse(file_with(length, "{}", 0), "x");
+  };
+  REQUIRE_THROWS_WITH(with_length(std::uint64_t{1} << 63),
+                      ContainsSubstring("9223372036854775808 bytes; the format allows 100000000"));
   REQUIRE_THROWS_WITH(with_length(~std::uint64_t{0}), ContainsSubstring("the format allows 100000000"));
   REQUIRE_THROWS_WITH(with_length(100'000'001), ContainsSubstring("the format allows 100000000"));
   REQUIRE_THROWS_WITH(with_length(100'000'000), ContainsSubstring("the file has 2 after the length"));
@@ -107,7 +114,9 @@ TEST_CASE("a header length beyond the file or the limit is refused before it is 
 }
 
 TEST_CASE("offsets that lie are refused", "[unit][safetensors][hostile]") {
-  auto const one = [](std::string const& shape, std::string const& offsets) { return parse("{\"a\":" + entry(shape, offsets) + "}", 8); };
+  auto const one = [](std::string const& shape, std::string const& offsets) {
+    return parse("{\"a\":" + entry(shape, offsets) + "}", 8);
+  };
   REQUIRE(one("[2]", "[0,8]").tensors().size() == 1);
   REQUIRE_THROWS_WITH(one("[3]", "[0,12]"), ContainsSubstring("claims bytes 0 to 12 of 8"));
   REQUIRE_THROWS_WITH(one("[2]", "[8,0]"), ContainsSubstring("claims bytes 8 to 0"));
@@ -145,7 +154,8 @@ TEST_CASE("shapes that are negative, too large or no numbers are refused", "[uni
   REQUIRE_THROWS_WITH(one("{}"), ContainsSubstring("whole numbers"));
   REQUIRE_THROWS_WITH(one("null"), ContainsSubstring("whole numbers"));
   REQUIRE_THROWS_WITH(one("[9223372036854775808]"), ContainsSubstring("whole numbers"));
-  REQUIRE_THROWS_WITH(one("[4611686018427387906]"), ContainsSubstring("cannot fill"));         // times 4 bytes is 8, modulo 2^64
+  REQUIRE_THROWS_WITH(one("[4611686018427387906]"),
+                      ContainsSubstring("cannot fill"));  // times 4 bytes is 8, modulo 2^64
   REQUIRE_THROWS_WITH(one("[4294967296,4294967296]"), ContainsSubstring("cannot fill"));       // 2^64
   REQUIRE_THROWS_WITH(one("[9223372036854775807,3,2]"), ContainsSubstring("cannot fill"));
   REQUIRE_THROWS_WITH(one("[9223372036854775807,0]"), ContainsSubstring("cannot fill"));       // no values, 8 bytes
@@ -153,13 +163,17 @@ TEST_CASE("shapes that are negative, too large or no numbers are refused", "[uni
 
 TEST_CASE("entries that are not what the format describes are refused", "[unit][safetensors][hostile]") {
   std::string const good = entry("[2]", "[0,8]");
-  REQUIRE_THROWS_WITH(parse("{\"a\":" + entry("[2]", "[0,8]", "\"F31\"") + "}", 8), ContainsSubstring("unknown dtype \"F31\""));
+  REQUIRE_THROWS_WITH(parse("{\"a\":" + entry("[2]", "[0,8]", "\"F31\"") + "}", 8),
+                      ContainsSubstring("unknown dtype \"F31\""));
   REQUIRE_THROWS_WITH(parse("{\"a\":" + entry("[2]", "[0,8]", "7") + "}", 8), ContainsSubstring("unknown dtype 7"));
-  REQUIRE_THROWS_WITH(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8), ContainsSubstring("must have dtype, shape and data_offsets"));
+  REQUIRE_THROWS_WITH(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8),
+                      ContainsSubstring("must have dtype, shape and data_offsets"));
   REQUIRE_THROWS_WITH(parse("{\"a\":[1,2]}", 8), ContainsSubstring("must have dtype"));
   REQUIRE_THROWS_WITH(parse("{\"a\":" + good + ",\"a\":" + good + "}", 8), ContainsSubstring("names 'a' twice"));
-  REQUIRE_THROWS_WITH(parse("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8), ContainsSubstring("twice"));
-  REQUIRE_THROWS_WITH(parse("{\"__metadata__\":{\"n\":1},\"a\":" + good + "}", 8), ContainsSubstring("is not a string"));
+  REQUIRE_THROWS_WITH(parse("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8),
+                      ContainsSubstring("twice"));
+  REQUIRE_THROWS_WITH(parse("{\"__metadata__\":{\"n\":1},\"a\":" + good + "}", 8),
+                      ContainsSubstring("is not a string"));
   REQUIRE_THROWS_WITH(parse("{\"__metadata__\":[],\"a\":" + good + "}", 8), ContainsSubstring("not an object"));
 }
 

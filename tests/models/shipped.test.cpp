@@ -22,7 +22,8 @@ double share_right(std::string const& objective) {
   auto const& known = models::normalizers_by_name();
   auto model = models::restore<Model>(models::load_model(shipped / objective, known), known);
   auto const problems = train::run_data::test_problems(60);
-  if constexpr (std::is_same_v<Model, train::autoregressive_model>) return train::accuracy(problems, train::answers_left_to_right(model, problems)).mean;
+  if constexpr (std::is_same_v<Model, train::autoregressive_model>)
+    return train::accuracy(problems, train::answers_left_to_right(model, problems)).mean;
   else return train::accuracy(problems, train::answers_by_unmasking(model, problems)).mean;
 }
 
@@ -42,7 +43,8 @@ TEST_CASE("the shipped models are of one build and tell how they were made", "[u
     std::string const objective = config["objective"];
     CAPTURE(objective);
     REQUIRE(train::options_of(config).objective == objective);
-    REQUIRE(config["command"] == "train --objective " + objective + " --problems 1 --out examples/checkpoints/" + objective);
+    REQUIRE(config["command"] ==
+            "train --objective " + objective + " --problems 1 --out examples/checkpoints/" + objective);
     REQUIRE(config["step"] == config["training"]["steps"]);
     REQUIRE(config["figures"]["step"] == config["step"]);
     REQUIRE(config["figures"]["accuracy"] >= 0.97);

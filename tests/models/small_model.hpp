@@ -27,7 +27,8 @@ template <class Model>
 void stir(Model& model) {
   basin::philox rng(1);
   for (auto const& p : model.parameters())
-    for (auto& x : p.values) x = static_cast<typename Model::value_type>((p.shape.size() == 1 ? 1.0 : 0.0) + 0.3 * basin::normal(rng));
+    for (auto& x : p.values)
+      x = static_cast<typename Model::value_type>((p.shape.size() == 1 ? 1.0 : 0.0) + 0.3 * basin::normal(rng));
   model.send();
 }
 

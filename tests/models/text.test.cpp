@@ -60,8 +60,9 @@ TEST_CASE("a text that cannot be used is refused by name", "[unit][text]") {
   REQUIRE_THROWS_WITH(models::text_corpus(folder / "empty", 8), ContainsSubstring("empty is empty"));
   REQUIRE_THROWS_WITH(models::text_corpus(folder / "missing", 8), ContainsSubstring("No such file"));
   REQUIRE_THROWS_WITH(models::text_corpus(folder.path, 8), ContainsSubstring("not a regular file"));
-  REQUIRE_THROWS_WITH(models::text_corpus(folder / "short", 11),
-                      ContainsSubstring("has 100 bytes") && ContainsSubstring("needs 11") && ContainsSubstring("longer text"));
+  REQUIRE_THROWS_WITH(models::text_corpus(folder / "short", 11), ContainsSubstring("has 100 bytes") &&
+                                                                     ContainsSubstring("needs 11") &&
+                                                                     ContainsSubstring("longer text"));
   REQUIRE(models::text_corpus(folder / "short", 10).size() == 100);
 }
 

@@ -21,7 +21,15 @@ using basin_test::scratch;
 namespace {
 
 train::run_options small_run(std::string const& objective) {
-  return {.objective = objective, .steps = 12, .batch = 3, .dim = 16, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 24, .warmup = 2};
+  return {.objective = objective,
+          .steps = 12,
+          .batch = 3,
+          .dim = 16,
+          .layers = 2,
+          .heads = 2,
+          .kv_heads = 1,
+          .hidden = 24,
+          .warmup = 2};
 }
 
 template <class Trainer>
@@ -42,8 +50,8 @@ void advance(Trainer& run, int steps) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[unit][train]", train::autoregressive_trainer,
-                   train::diffusion_trainer) {
+TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[unit][train]",
+                   train::autoregressive_trainer, train::diffusion_trainer) {
   scratch const folder;
   auto options = small_run(std::is_same_v<TestType, train::diffusion_trainer> ? "mdlm" : "ar");
   bool const text = GENERATE(false, true);
@@ -72,11 +80,13 @@ TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[
     REQUIRE(basin_test::text_of(folder / "whole" / name) == basin_test::text_of(folder / "second" / name));
 }
 
-TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same bits and its learned numbers", "[unit][train]") {
+TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same bits and its learned numbers",
+          "[unit][train]") {
   auto const& known = models::normalizers_by_name();
   auto names = known.names();
-  for (char const* const more : {"sink_logit:learned", "entmax:learned,alpha=1.4", "ssmax:learned", "asentmax:learned", "top_k:k=3*log_n:trained=8",
-                                 "softmax; layer 1: entmax15; layer 0 head 1: sink_logit:learned"})
+  for (char const* const more :
+       {"sink_logit:learned", "entmax:learned,alpha=1.4", "ssmax:learned", "asentmax:learned",
+        "top_k:k=3*log_n:trained=8", "softmax; layer 1: entmax15; layer 0 head 1: sink_logit:learned"})
     names.push_back(more);
   for (auto const& name : names) {
     CAPTURE(name);
@@ -96,7 +106,8 @@ TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same
     auto const trained = whole.model().parameters();
     for (std::size_t p = 0; p < trained.size(); ++p)               // what is learned moves
       if (trained[p].name.find(".attention.") != std::string::npos && trained[p].shape.size() == 1)
-        REQUIRE(!same_bits({trained[p].values.begin(), trained[p].values.end()}, {fresh[p].values.begin(), fresh[p].values.end()}));
+        REQUIRE(!same_bits({trained[p].values.begin(), trained[p].values.end()},
+                           {fresh[p].values.begin(), fresh[p].values.end()}));
     if (name != "softmax")
       REQUIRE_THROWS_WITH(models::load_training(folder / "c"), ContainsSubstring("was trained with the normalizer"));
   }
@@ -156,7 +167,8 @@ TEST_CASE("the learning rate rises, and falls to a twentieth", "[unit][train]") 
   REQUIRE(train::learning_rate(options, 0) == basin_test::Approx(0.1));
   REQUIRE(train::learning_rate(options, 9) == basin_test::Approx(1));
   REQUIRE(train::learning_rate(options, 99) == basin_test::Approx(0.05));
-  REQUIRE(train::learning_rate(options, 79) == basin_test::Approx(options.schedule == "wsd" ? 1.0 : 0.05 + 0.95 * 0.5 * (1 + std::cos(M_PI * 69 / 89))));
+  REQUIRE(train::learning_rate(options, 79) ==
+          basin_test::Approx(options.schedule == "wsd" ? 1.0 : 0.05 + 0.95 * 0.5 * (1 + std::cos(M_PI * 69 / 89))));
 }
 
 TEST_CASE("warm-up takes a tenth of the steps and at most 100, unless it is given", "[unit][train]") {

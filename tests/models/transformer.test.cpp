@@ -39,11 +39,13 @@ double loss_of(Model& model, std::vector<int> const& tokens, std::vector<int> co
 
 template <class Model>
 void backward_of(Model& model, std::vector<int> const& tokens, std::vector<int> const& targets, int batch) {
-  auto const logits = model.forward(tokens, batch, static_cast<int>(tokens.size()) / batch, unchanged{}, activations::keep);
+  auto const logits =
+      model.forward(tokens, batch, static_cast<int>(tokens.size()) / batch, unchanged{}, activations::keep);
   std::vector<double> const weights(tokens.size(), 0.25);
   std::vector<double> dlogits(logits.size());
   index_t const rows = std::ssize(tokens), vocabulary = model.config().vocabulary;
-  nn::cross_entropy_backward(contiguous(logits.data(), rows, vocabulary), targets, weights, contiguous(dlogits.data(), rows, vocabulary));
+  nn::cross_entropy_backward(contiguous(logits.data(), rows, vocabulary), targets, weights,
+                             contiguous(dlogits.data(), rows, vocabulary));
   model.backward(dlogits);
 }
 
@@ -55,7 +57,8 @@ std::vector<float> run(Model& model, std::vector<int> const& tokens, int batch) 
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("the gradients of a transformer are its finite differences", "[property][models]", attention<>, causal_attention) {
+TEMPLATE_TEST_CASE("the gradients of a transformer are its finite differences", "[property][models]", attention<>,
+                   causal_attention) {
   auto const head = GENERATE(models::output_head::untied, models::output_head::tied);
   models::transformer<TestType, double> model(small(head));
   stir(model);
@@ -80,7 +83,8 @@ TEST_CASE("gradients accumulate until they are cleared", "[unit][models]") {
   backward_of(model, tokens, tokens, 1);
   std::vector<double> const once(model.parameters()[2].gradient.begin(), model.parameters()[2].gradient.end());
   backward_of(model, tokens, tokens, 1);
-  for (std::size_t i = 0; i < once.size(); ++i) CHECK(model.parameters()[2].gradient[i] == Approx(2 * once[i]).margin(1e-15));
+  for (std::size_t i = 0; i < once.size(); ++i)
+    CHECK(model.parameters()[2].gradient[i] == Approx(2 * once[i]).margin(1e-15));
   nn::clear_gradients(model.parameters());
   for (double const g : model.parameters()[2].gradient) CHECK(g == 0);
 }
@@ -121,7 +125,8 @@ TEST_CASE("extending a cache in any pieces gives the logits of the whole sequenc
   std::size_t at = 0;
   for (int const n : pieces) {
     auto const next = model.extend(cache, std::span(tokens).subspan(at, n));
-    for (std::size_t i = 0; i < next.size(); ++i) CHECK(next[i] == Approx(whole[at * 7 + i]).epsilon(1e-10).margin(1e-12));
+    for (std::size_t i = 0; i < next.size(); ++i)
+      CHECK(next[i] == Approx(whole[at * 7 + i]).epsilon(1e-10).margin(1e-12));
     at += n;
   }
   CHECK(cache.length() == 9);
@@ -167,7 +172,8 @@ TEST_CASE("a layer's attention can be exchanged, observed and looked at", "[unit
 }
 
 TEST_CASE("a transformer has the same bits for any number of threads", "[property][models]") {
-  models::transformer_config const c{.vocabulary = 70, .dim = 64, .layers = 2, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 64};
+  models::transformer_config const c{
+      .vocabulary = 70, .dim = 64, .layers = 2, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 64};
   auto const tokens = some_tokens(8, 256, 70);
   auto const gradients = [&](int threads) {
     omp_set_num_threads(threads);
@@ -187,7 +193,8 @@ TEST_CASE("a transformer has the same bits for any number of threads", "[propert
 }
 
 TEST_CASE("parameters have names, shapes and the promised first values", "[unit][models]") {
-  models::transformer<attention<>> model({.vocabulary = 50, .dim = 64, .layers = 8, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 16}, 1);
+  models::transformer<attention<>> model(
+      {.vocabulary = 50, .dim = 64, .layers = 8, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 16}, 1);
   auto const all = model.parameters();
   CHECK(all.size() == 1 + 8 * 9 + 2);
   CHECK(all[0].name == "embedding.weight");
@@ -203,7 +210,14 @@ TEST_CASE("parameters have names, shapes and the promised first values", "[unit]
     // the relative spread of a standard deviation from n normals is 1 / sqrt(2 n); n >= 2048: five of them are 8 %
     CHECK(spread == Approx(p.shape.size() == 1 ? 1.0 : residual ? 0.02 / 4 : 0.02).epsilon(0.08));
   }
-  models::transformer<attention<>> tied({.vocabulary = 50, .dim = 64, .layers = 1, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 16, .head = models::output_head::tied});
+  models::transformer<attention<>> tied({.vocabulary = 50,
+                                         .dim = 64,
+                                         .layers = 1,
+                                         .heads = 4,
+                                         .kv_heads = 2,
+                                         .hidden = 96,
+                                         .context = 16,
+                                         .head = models::output_head::tied});
   CHECK(tied.parameters().back().name == "norm.weight");
 }
 

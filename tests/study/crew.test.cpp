@@ -32,7 +32,8 @@ TEST_CASE("a crew does every item once, with a model like the first, on any numb
     number lead(0);
     lead.value[0] = 7;
     std::vector<float> seen(100);
-    crew<number>(lead).each(100, [&](number& mine, index_t item) { seen[static_cast<std::size_t>(item)] += mine.value[0]; });
+    crew<number>(lead).each(100,
+                            [&](number& mine, index_t item) { seen[static_cast<std::size_t>(item)] += mine.value[0]; });
     CAPTURE(threads);
     CHECK(seen == std::vector<float>(100, 7));
   }

@@ -12,7 +12,13 @@ namespace basin::study {
 
 namespace {
 
-models::transformer_config const tiny{.vocabulary = models::vocabulary_size, .dim = 16, .layers = 2, .heads = 4, .kv_heads = 2, .hidden = 24, .context = 16};
+models::transformer_config const tiny{.vocabulary = models::vocabulary_size,
+                                      .dim = 16,
+                                      .layers = 2,
+                                      .heads = 4,
+                                      .kv_heads = 2,
+                                      .hidden = 24,
+                                      .context = 16};
 using diffusion = models::transformer<attention<>>;
 using autoregressive = models::transformer<decltype(attention<>{}.with(causal{}))>;
 
@@ -71,7 +77,8 @@ TEST_CASE("the second pass hides exactly the keys that were strongest in the fir
   CHECK(passes(model, ids, 2, after, 2) != unhidden);
   for (index_t b = 0; b < 2; ++b)
     for (index_t h = 0; h < 4; ++h) {
-      auto expected = sinks::strongest_keys(before.received(0, b, h), count);  // the first layer sees the same inputs in both passes
+      auto expected = sinks::strongest_keys(before.received(0, b, h),
+                                            count);  // the first layer sees the same inputs in both passes
       std::sort(expected.begin(), expected.end());
       CHECK(without_attention(after.received(0, b, h)) == expected);
       CHECK(without_attention(after.received(1, b, h)).size() == static_cast<std::size_t>(count));

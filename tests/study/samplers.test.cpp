@@ -26,7 +26,8 @@ struct spoken {
     read.emplace_back(tokens.begin(), tokens.end());
     logits.assign(static_cast<std::size_t>(batch * length) * vocabulary_size, 0.0f);
     for (std::size_t row = 0; row < tokens.size(); ++row) {
-      logits[row * vocabulary_size + static_cast<std::size_t>(letters[row % letters.size()])] = certainty[row % letters.size()];
+      logits[row * vocabulary_size + static_cast<std::size_t>(letters[row % letters.size()])] =
+          certainty[row % letters.size()];
       logits[row * vocabulary_size + mask_id] = 100;  // a model may want the mask most; it is never written
       logits[row * vocabulary_size + begin_id] = 100;
     }
@@ -34,7 +35,8 @@ struct spoken {
   }
 };
 
-transformer_config const tiny{.vocabulary = vocabulary_size, .dim = 16, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 24, .context = 20};
+transformer_config const tiny{
+    .vocabulary = vocabulary_size, .dim = 16, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 24, .context = 20};
 int const m = mask_id;
 
 }  // namespace
@@ -57,10 +59,11 @@ TEST_CASE("the surest bytes are written first, block after block, of equals the 
   std::vector<int> tokens{'x', 'y', 'n', 'n', 'n', 'n'};
   low_confidence(model, tokens, 1, {.first = 2, .length = 4, .block = 2, .steps = 4});
   CHECK(tokens == std::vector<int>{'x', 'y', 'c', 'd', 'e', 'f'});
-  CHECK(model.read == std::vector<std::vector<int>>{{'x', 'y', m, m, m, m},        // place 5 is surer than all, but in the second block
-                                                    {'x', 'y', m, 'd', m, m},
-                                                    {'x', 'y', 'c', 'd', m, m},
-                                                    {'x', 'y', 'c', 'd', m, 'f'}});
+  CHECK(model.read ==
+        std::vector<std::vector<int>>{{'x', 'y', m, m, m, m},  // place 5 is surer than all, but in the second block
+                                      {'x', 'y', m, 'd', m, m},
+                                      {'x', 'y', 'c', 'd', m, m},
+                                      {'x', 'y', 'c', 'd', m, 'f'}});
   spoken even{{'a', 'b', 'c', 'd', 'e', 'f'}, {1, 1, 1, 1, 1, 1}};
   low_confidence(even, tokens, 1, {.first = 2, .length = 4, .block = 4, .steps = 4});
   CHECK(even.read[1] == std::vector<int>{'x', 'y', 'c', m, m, m});

@@ -31,7 +31,7 @@ TEST_CASE("the error of an accuracy is binomial", "[unit][study]") {
 }
 
 TEST_CASE("draws of random keys are averaged item by item, and differences are paired", "[unit][study]") {
-  std::vector<scores> all;                                       // g++ 12 at -O2 misreads the same as one nested initializer list
+  std::vector<scores> all;  // g++ 12 at -O2 misreads the same as one nested initializer list
   auto const add = [&](char const* name, masking_plan plan, index_t draw, double a, double b, double c, double d) {
     all.push_back({{name, plan, draw}, std::vector<double>(4)});
     all.back().items[0] = a, all.back().items[1] = b, all.back().items[2] = c, all.back().items[3] = d;

@@ -50,7 +50,8 @@ std::span<float const> device_engine<Device>::from_host(std::span<float const> n
 }
 
 template <class Device>
-typename device_engine<Device>::rope_table device_engine<Device>::make_rope(index_t positions, index_t dim, double base) {
+typename device_engine<Device>::rope_table device_engine<Device>::make_rope(index_t positions, index_t dim,
+                                                                            double base) {
   nn::rope_table<float> const table(positions, dim, base);
   auto const count = static_cast<std::size_t>(positions * dim / 2);
   rope_table made{storage(count), storage(count), positions, dim / 2};
@@ -109,11 +110,14 @@ void device_engine<Device>::linear_backward_weight(in<2> x, in<2> dy, out<2> dwe
   nn::linear_backward_weight(on, x, dy, dweight);
 }
 template <class Device>
-void device_engine<Device>::rms_norm_forward(in<2> x, std::span<float const> weight, double epsilon, out<2> y, std::span<float> inverse_rms) {
+void device_engine<Device>::rms_norm_forward(in<2> x, std::span<float const> weight, double epsilon, out<2> y,
+                                             std::span<float> inverse_rms) {
   nn::rms_norm_forward(on, x, weight, epsilon, y, inverse_rms);
 }
 template <class Device>
-void device_engine<Device>::rms_norm_backward(in<2> x, std::span<float const> weight, std::span<float const> inverse_rms, in<2> dy, out<2> dx, std::span<float> dweight) {
+void device_engine<Device>::rms_norm_backward(in<2> x, std::span<float const> weight,
+                                              std::span<float const> inverse_rms, in<2> dy, out<2> dx,
+                                              std::span<float> dweight) {
   nn::rms_norm_backward(on, x, weight, inverse_rms, dy, dx, dweight);
 }
 template <class Device>
@@ -137,14 +141,16 @@ template <class Device>
 void device_engine<Device>::cross_entropy(out<2> logits, std::span<int const> targets, std::span<float const> weights) {
   nn::detail::require_cross_entropy<float>("cross_entropy", logits, targets, weights);
   auto const of_rows = take(losses, targets.size());
-  nn::cross_entropy(on, logits, put(targets, tokens_there), put(weights, numbers_there), of_rows, logits, take(total, 1).data());
+  nn::cross_entropy(on, logits, put(targets, tokens_there), put(weights, numbers_there), of_rows, logits,
+                    take(total, 1).data());
 }
 template <class Device>
 double device_engine<Device>::loss() {
   return on.read(total.data());
 }
 template <class Device>
-double device_engine<Device>::adamw(std::span<nn::parameter<float> const> parameters, moments& m, double rate, nn::adamw_options const& options) {
+double device_engine<Device>::adamw(std::span<nn::parameter<float> const> parameters, moments& m, double rate,
+                                    nn::adamw_options const& options) {
   return nn::adamw(on, parameters, m, rate, options, take(work, nn::adamw_workspace(parameters)));
 }
 

@@ -33,7 +33,7 @@ class buffer {
 /// What one layer computes on the way; all of it is needed again by the backward pass.
 template <class T>
 struct layer_activations {
-  view<T, 2> input, middle, output;               // [rows, dim] the residual stream before attention, between, and after the MLP
+  view<T, 2> input, middle, output;  // [rows, dim] the residual stream before attention, between, and after the MLP
   view<T, 2> attention_normed, mlp_normed;        // [rows, dim]
   std::span<T> attention_inverse_rms, mlp_inverse_rms;  // [rows]
   view<T, 2> qkv;                                 // [rows, (heads + 2 kv_heads) head_dim], q and k rotated
@@ -48,7 +48,8 @@ class layer_buffers {
  public:
   using T = typename Engine::storage::value_type;
 
-  layer_activations<T> take(transformer_config const& c, index_t rows, view<T, 2> input, view<T, 2> middle, view<T, 2> output) {
+  layer_activations<T> take(transformer_config const& c, index_t rows, view<T, 2> input, view<T, 2> middle,
+                            view<T, 2> output) {
     return {.input = input,
             .middle = middle,
             .output = output,
@@ -66,8 +67,8 @@ class layer_buffers {
   buffer<Engine> attention_normed, mlp_normed, attention_inverse_rms, mlp_inverse_rms, qkv, attended, gate_up, hidden;
 };
 
-/// All activations of a pass. Kept, every layer has its own and the stream is copied at every step; discarded, all layers share
-/// one set and the stream is one buffer that they add to.
+/// All activations of a pass. Kept, every layer has its own and the stream is copied at every step; discarded, all
+/// layers share one set and the stream is one buffer that they add to.
 template <class Engine>
 class activation_store {
  public:
@@ -79,7 +80,9 @@ class activation_store {
     if (stream.size() < 2 * sets + 1) stream.resize(2 * sets + 1);
     std::vector<layer_activations<T>> taken;
     for (std::size_t l = 0; l < static_cast<std::size_t>(c.layers); ++l) {
-      auto const part = [&](std::size_t i) { return stream[keep == activations::keep ? 2 * l + i : 0].take(rows, c.dim); };
+      auto const part = [&](std::size_t i) {
+        return stream[keep == activations::keep ? 2 * l + i : 0].take(rows, c.dim);
+      };
       taken.push_back(layers[l % sets].take(c, rows, part(0), part(1), part(2)));
     }
     return taken;
@@ -90,7 +93,8 @@ class activation_store {
   std::vector<buffer<Engine>> stream;
 };
 
-/// A buffer of rows seen as attention sees it: heads [first, first + heads) of every row. // [batch, heads, length, head_dim]
+/// A buffer of rows seen as attention sees it: heads [first, first + heads) of every row. // [batch, heads, length,
+/// head_dim]
 template <class T>
 view<T, 4> heads_of(view<T, 2> rows, index_t batch, index_t first, index_t heads, index_t head_dim) {
   index_t const length = rows.extent(0) / batch, step = rows.stride(0);
@@ -101,7 +105,8 @@ view<T, 4> heads_of(view<T, 2> rows, index_t batch, index_t first, index_t heads
 /// Columns [first, first + count) of every row.
 template <class T>
 view<T, 2> columns_of(view<T, 2> rows, index_t first, index_t count) {
-  return strided(rows.data_handle() + first, std::array<index_t, 2>{rows.extent(0), count}, std::array<index_t, 2>{rows.stride(0), 1});
+  return strided(rows.data_handle() + first, std::array<index_t, 2>{rows.extent(0), count},
+                 std::array<index_t, 2>{rows.stride(0), 1});
 }
 
 }  // namespace detail

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Where the weights of a transformer lie: one allocation, in the order of `for_each_tensor`. Query, key and value weights are
-// neighbours, and so are gate and up: each group is one matrix to the layers and separate tensors to a checkpoint.
+// Where the weights of a transformer lie: one allocation, in the order of `for_each_tensor`. Query, key and value
+// weights are neighbours, and so are gate and up: each group is one matrix to the layers and separate tensors to a
+// checkpoint.
 
 #include <cmath>
 #include <span>
@@ -41,7 +42,9 @@ void for_each_tensor(transformer_config const& c, Normalizers const& normalizers
     see(layer + "attention.key.weight", {keys, dim}, initial::normal);
     see(layer + "attention.value.weight", {keys, dim}, initial::normal);
     see(layer + "attention.output.weight", {dim, queries}, initial::residual_output);
-    for_each_learned(normalizers, l, [&](std::string const& name, index_t heads) { see(layer + "attention." + name, {heads}, initial::own); });
+    for_each_learned(normalizers, l, [&](std::string const& name, index_t heads) {
+      see(layer + "attention." + name, {heads}, initial::own);
+    });
     see(layer + "mlp_norm.weight", {dim}, initial::one);
     see(layer + "mlp.gate.weight", {hidden, dim}, initial::normal);
     see(layer + "mlp.up.weight", {hidden, dim}, initial::normal);
@@ -60,12 +63,14 @@ inline index_t count_of(std::vector<index_t> const& shape) {
 template <class Normalizers>
 index_t value_count(transformer_config const& c, Normalizers const& normalizers) {
   index_t count = 0;
-  for_each_tensor(c, normalizers, [&](std::string const&, std::vector<index_t> const& shape, initial) { count += count_of(shape); });
+  for_each_tensor(c, normalizers,
+                  [&](std::string const&, std::vector<index_t> const& shape, initial) { count += count_of(shape); });
   return count;
 }
 
 template <class T, class Normalizers>
-std::vector<nn::parameter<T>> named_parameters(transformer_config const& c, Normalizers const& normalizers, std::span<T> values, std::span<T> gradient) {
+std::vector<nn::parameter<T>> named_parameters(transformer_config const& c, Normalizers const& normalizers,
+                                               std::span<T> values, std::span<T> gradient) {
   std::vector<nn::parameter<T>> parameters;
   std::size_t at = 0;
   for_each_tensor(c, normalizers, [&](std::string const& name, std::vector<index_t> const& shape, initial) {
@@ -76,8 +81,8 @@ std::vector<nn::parameter<T>> named_parameters(transformer_config const& c, Norm
   return parameters;
 }
 
-/// N(0, 0.02); what is added to the residual stream is smaller by sqrt(2 layers), so that the stream starts with the same
-/// variance at any depth. Source: Radford et al. 2019, section 2.3.
+/// N(0, 0.02); what is added to the residual stream is smaller by sqrt(2 layers), so that the stream starts with the
+/// same variance at any depth. Source: Radford et al. 2019, section 2.3.
 template <class T, class Normalizers>
 void initialise(transformer_config const& c, Normalizers const& normalizers, std::uint64_t seed, std::span<T> values) {
   philox rng(seed);
@@ -85,7 +90,8 @@ void initialise(transformer_config const& c, Normalizers const& normalizers, std
   for_each_tensor(c, normalizers, [&](std::string const&, std::vector<index_t> const& shape, initial kind) {
     if (kind == initial::own) return void(at += count_of(shape));
     double const scale = kind == initial::residual_output ? 0.02 / std::sqrt(2.0 * c.layers) : 0.02;
-    for (index_t i = 0; i < count_of(shape); ++i) *at++ = kind == initial::one ? T(1) : static_cast<T>(scale * normal(rng));
+    for (index_t i = 0; i < count_of(shape); ++i)
+      *at++ = kind == initial::one ? T(1) : static_cast<T>(scale * normal(rng));
   });
 }
 

@@ -54,12 +54,14 @@ struct per_head {
   };
   /// Errors    value_error: `value` is what all heads use, and is outside the range
   void require_one(char const* caller, char const* name, range allowed) const {
-    if (is_one() && !allowed.holds(value)) throw value_error(message(caller, ": ", name, " is ", value, "; ", allowed.said));
+    if (is_one() && !allowed.holds(value))
+      throw value_error(message(caller, ": ", name, " is ", value, "; ", allowed.said));
   }
   /// Errors    value_error: the number of some head is outside the range; on the host alone, where values can be read
   void require_each(char const* caller, char const* name, range allowed, problem const& call) const {
     for (int head = 0; head < call.heads; ++head)
-      if (!allowed.holds((*this)(head))) throw value_error(message(caller, ": ", name, " of head ", head, " is ", (*this)(head), "; ", allowed.said));
+      if (!allowed.holds((*this)(head)))
+        throw value_error(message(caller, ": ", name, " of head ", head, " is ", (*this)(head), "; ", allowed.said));
   }
 
   /// Errors    shape_error: fewer values than the call has heads

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A normalizer that is chosen at run time, for every head on its own if wanted. Engines are compiled once for all of them; each adds what
-// happens to the rows of a query tile, called through a pointer once a tile and step.
+// A normalizer that is chosen at run time, for every head on its own if wanted. Engines are compiled once for all of
+// them; each adds what happens to the rows of a query tile, called through a pointer once a tile and step.
 
 #include <algorithm>
 #include <cstddef>
@@ -53,13 +53,15 @@ struct row_memory {
   alignas(64) std::byte bytes[8 << 10];
 };
 
-/// What a normalizer does with the rows of a panel: scores -> unnormalised weights, and gradients of weights -> of scores.
+/// What a normalizer does with the rows of a panel: scores -> unnormalised weights, and gradients of weights -> of
+/// scores.
 template <class T>
 struct panel_steps {
   using contexts = row_context<simd<T>> const*;
-  void (*weigh)(void const* normalizer, panel_at at, contexts rows, panel_scores<T> const& of, row_memory& state, simd<T>* factor) = nullptr;
-  void (*through)(void const* normalizer, panel_at at, contexts rows, std::span<key_block const> blocks, pair_numbers<T> const& pairs, index_t part,
-                  row_memory const& state) = nullptr;
+  void (*weigh)(void const* normalizer, panel_at at, contexts rows, panel_scores<T> const& of, row_memory& state,
+                simd<T>* factor) = nullptr;
+  void (*through)(void const* normalizer, panel_at at, contexts rows, std::span<key_block const> blocks,
+                  pair_numbers<T> const& pairs, index_t part, row_memory const& state) = nullptr;
 };
 
 template <class T, int Vectors, class N>
@@ -67,9 +69,11 @@ constexpr panel_steps<T> make_panel_steps() {
   using panel_type = rows_alone<T, Vectors, N>;
   using fit_type = typename rows_of_panel<panel_type>::type;
   static_assert(sizeof(fit_type) <= sizeof(row_memory) && std::is_trivially_copyable_v<fit_type>,
-                "basin: the rows of a normalizer that is chosen at run time must be trivially copyable, and those of a query tile fit 8 KiB");
+                "basin: the rows of a normalizer that is chosen at run time must be trivially copyable, and those of a "
+                "query tile fit 8 KiB");
   panel_steps<T> steps;
-  steps.weigh = [](void const* n, panel_at at, row_context<simd<T>> const* rows, panel_scores<T> const& of, row_memory& state, simd<T>* factor) {
+  steps.weigh = [](void const* n, panel_at at, row_context<simd<T>> const* rows, panel_scores<T> const& of,
+                   row_memory& state, simd<T>* factor) {
     panel_type const who{{*static_cast<N const*>(n)}, at, rows};
     auto& fit = *new (state.bytes) fit_type;
     typename panel_type::states_type states{};
@@ -77,8 +81,8 @@ constexpr panel_steps<T> make_panel_steps() {
     std::copy_n(fit.factor, Vectors, factor);
   };
   if constexpr (has_jacobian<N>)
-    steps.through = [](void const* n, panel_at at, row_context<simd<T>> const* rows, std::span<key_block const> blocks, pair_numbers<T> const& pairs,
-                       index_t part, row_memory const& state) {
+    steps.through = [](void const* n, panel_at at, row_context<simd<T>> const* rows, std::span<key_block const> blocks,
+                       pair_numbers<T> const& pairs, index_t part, row_memory const& state) {
       panel_type const who{{*static_cast<N const*>(n)}, at, rows};
       through_rows(who, blocks, *std::launder(reinterpret_cast<fit_type const*>(state.bytes)), pairs, part);
     };
@@ -110,8 +114,9 @@ struct scalar_row {
 
   template <class Row>
   static scalar_row of(Row const& row) {
-    static_assert(sizeof(Row) <= sizeof(scalar_row) && std::is_trivially_copyable_v<Row>,
-                  "basin: a row of a normalizer that is chosen at run time must be trivially copyable and fit 512 bytes");
+    static_assert(
+        sizeof(Row) <= sizeof(scalar_row) && std::is_trivially_copyable_v<Row>,
+        "basin: a row of a normalizer that is chosen at run time must be trivially copyable and fit 512 bytes");
     scalar_row held;
     std::memcpy(held.bytes, &row, sizeof row);
     return held;
@@ -137,7 +142,8 @@ struct normalizer_base {
   virtual scalar_row fit(std::span<double const> scores, row_context<double> at) const = 0;
   virtual double weight(scalar_row const& row, double score) const = 0;
   virtual jacobian_type jacobian(scalar_row const& row, double score, double weight) const = 0;
-  virtual gradients_type parameter_gradient(scalar_row const& row, double score, double weight, double dweight, double dscore) const = 0;
+  virtual gradients_type parameter_gradient(scalar_row const& row, double score, double weight, double dweight,
+                                            double dscore) const = 0;
   virtual void sees_parameter_gradient(row_at at, int which, double gradient) const = 0;
   virtual void validate(problem const& call) const = 0;
   virtual void require_jacobian() const = 0;
@@ -154,23 +160,29 @@ struct normalizer_held final : normalizer_base {
   N n;
 
   explicit normalizer_held(N const& of) : n(of) { value = &n; }
-  scalar_row fit(std::span<double const> scores, row_context<double> at) const override { return scalar_row::of(fit_row(n, scores, at)); }
+  scalar_row fit(std::span<double const> scores, row_context<double> at) const override {
+    return scalar_row::of(fit_row(n, scores, at));
+  }
   double weight(scalar_row const& row, double score) const override { return weigh(n, row.as<row_of<N>>(), score); }
   jacobian_type jacobian(scalar_row const& row, double score, double weight) const override {
     jacobian_type all{};
     if constexpr (has_jacobian<N>) {
       auto const j = as_low_rank(n.jacobian(row.as<row_of<N>>(), score, weight));
-      static_assert(j.rank <= most_ranks, "basin: the Jacobian of a normalizer that is chosen at run time is a diagonal minus rank 2 at most");
+      static_assert(
+          j.rank <= most_ranks,
+          "basin: the Jacobian of a normalizer that is chosen at run time is a diagonal minus rank 2 at most");
       all.diag = j.diag;
       std::copy(j.outer.begin(), j.outer.end(), all.outer.begin());
       std::copy(j.carry.begin(), j.carry.end(), all.carry.begin());
     }
     return all;
   }
-  gradients_type parameter_gradient(scalar_row const& row, double score, double weight, double dweight, double dscore) const override {
+  gradients_type parameter_gradient(scalar_row const& row, double score, double weight, double dweight,
+                                    double dscore) const override {
     gradients_type all{};
     if constexpr (has_parameters<N>) {
-      static_assert(N::parameters <= most_parameters, "basin: a normalizer that is chosen at run time has 4 learned numbers at most");
+      static_assert(N::parameters <= most_parameters,
+                    "basin: a normalizer that is chosen at run time has 4 learned numbers at most");
       auto const given = n.parameter_gradient(row.as<row_of<N>>(), score, weight, dweight, dscore);
       std::copy(given.begin(), given.end(), all.begin());
     }
@@ -183,7 +195,8 @@ struct normalizer_held final : normalizer_base {
   void validate(problem const& call) const override { basin::validate_on_host(n, call); }
   void require_jacobian() const override {
     if constexpr (!has_jacobian<N>)
-      throw unsupported_error("basin::cpu::any_normalizer: gradients need a normalizer with jacobian(row, score, weight); this one has none");
+      throw unsupported_error("basin::cpu::any_normalizer: gradients need a normalizer with jacobian(row, score, "
+                              "weight); this one has none");
   }
 };
 
@@ -204,14 +217,15 @@ held_normalizer hold(N const& n) {
   return held;
 }
 
-/// A normalizer that is chosen at run time: one for all heads, or one a head. It refers to normalizers that hold() made, which must outlive it.
+/// A normalizer that is chosen at run time: one for all heads, or one a head. It refers to normalizers that hold()
+/// made, which must outlive it.
 ///
 /// Models    whole_row_normalizer, has_parameters; the CPU engine computes a query tile at a time, in SIMD lanes
 /// Precision that of the normalizer it refers to
-/// Cost      that of the normalizer it refers to, where scores are kept: an online one does not stream here, so a tile holds Nk scores a query.
-///           decode() is forward()
-/// Errors    value_error: no normalizer, or fewer than the call has heads; those of the normalizers; unsupported_error: a value type that hold()
-///           was not asked for
+/// Cost      that of the normalizer it refers to, where scores are kept: an online one does not stream here, so a tile
+///           holds Nk scores a query. decode() is forward()
+/// Errors    value_error: no normalizer, or fewer than the call has heads; those of the normalizers; unsupported_error:
+///           a value type that hold() was not asked for
 /// Example   examples/08_normalizers_by_name.cpp
 struct any_normalizer {
   static constexpr int parameters = detail::most_parameters;
@@ -228,19 +242,27 @@ struct any_normalizer {
 
   detail::normalizer_base const& at(index_t head) const { return *of_heads[count == 1 ? 0 : head]; }
 
-  row<double> fit(std::span<double const> scores, row_context<double> where) const { return {&at(where.head), at(where.head).fit(scores, where)}; }
+  row<double> fit(std::span<double const> scores, row_context<double> where) const {
+    return {&at(where.head), at(where.head).fit(scores, where)};
+  }
   double weight(row<double> const& r, double score) const { return r.of->weight(r.state, score); }
-  auto jacobian(row<double> const& r, double score, double weight) const { return r.of->jacobian(r.state, score, weight); }
+  auto jacobian(row<double> const& r, double score, double weight) const {
+    return r.of->jacobian(r.state, score, weight);
+  }
   auto parameter_gradient(row<double> const& r, double score, double weight, double dweight, double dscore) const {
     return r.of->parameter_gradient(r.state, score, weight, dweight, dscore);
   }
-  void sees_parameter_gradient(row_at where, int which, double gradient) const { at(where.head).sees_parameter_gradient(where, which, gradient); }
+  void sees_parameter_gradient(row_at where, int which, double gradient) const {
+    at(where.head).sees_parameter_gradient(where, which, gradient);
+  }
 
   void validate(problem const& call) const {
     if (count != 1 && count != call.heads)
-      throw value_error(message("basin::cpu::any_normalizer: there are ", count, " normalizers for ", call.heads, " heads; give one, or one a head"));
+      throw value_error(message("basin::cpu::any_normalizer: there are ", count, " normalizers for ", call.heads,
+                                " heads; give one, or one a head"));
     for (index_t n = 0; n < count; ++n)
-      if (of_heads[n] == nullptr) throw value_error(message("basin::cpu::any_normalizer: head ", n, " has no normalizer; give it one by hold()"));
+      if (of_heads[n] == nullptr)
+        throw value_error(message("basin::cpu::any_normalizer: head ", n, " has no normalizer; give it one by hold()"));
     for (index_t n = 0; n < count; ++n) of_heads[n]->validate(call);
   }
 };
@@ -268,13 +290,14 @@ struct rows_by_pointer {
     for (int v = 0; v < Vectors; ++v) contexts[v] = who.context(v);
     auto const& steps = of->template steps<T, Vectors>();
     if (steps.weigh == nullptr)
-      throw unsupported_error(message("basin::cpu::any_normalizer: a normalizer is not held for calls in ", sizeof(T) == 8 ? "double" : "float",
-                                      "; name the type in hold<float, double>()"));
+      throw unsupported_error(message("basin::cpu::any_normalizer: a normalizer is not held for calls in ",
+                                      sizeof(T) == 8 ? "double" : "float", "; name the type in hold<float, double>()"));
     steps.weigh(of->value, who.at, contexts, scores, state, factor);
     if constexpr (Panel::watch_type::row_values > 0) observe_rows(who, scores, states);
   }
   batch log_sum(Panel const&, int) const {
-    static_assert(!Panel::watch_type::needs_log_sum, "basin: the observer log_sum_exp needs a normalizer that is known when the program is compiled");
+    static_assert(!Panel::watch_type::needs_log_sum,
+                  "basin: the observer log_sum_exp needs a normalizer that is known when the program is compiled");
     return batch(T(0));
   }
   template <class State>
@@ -288,9 +311,11 @@ struct rows_of_panel<Panel> {
 };
 
 template <class Panel, class T>
-void through_rows(Panel const& who, std::span<key_block const> blocks, rows_by_pointer<Panel> const& fit, pair_numbers<T> const& pairs, index_t part) {
+void through_rows(Panel const& who, std::span<key_block const> blocks, rows_by_pointer<Panel> const& fit,
+                  pair_numbers<T> const& pairs, index_t part) {
   fit.of->require_jacobian();
-  fit.of->template steps<T, Panel::vectors>().through(fit.of->value, who.at, fit.contexts, blocks, pairs, part, fit.state);
+  fit.of->template steps<T, Panel::vectors>().through(fit.of->value, who.at, fit.contexts, blocks, pairs, part,
+                                                      fit.state);
 }
 
 }  // namespace detail

@@ -31,8 +31,8 @@ struct backward_call {
   DOut const &dout;
   DQ const &dq;
 
-  /// How many numbers a panel holds for each of its queries and each key: weights and their gradients; scores, and products where
-  /// the score is not linear, only for those who need them.
+  /// How many numbers a panel holds for each of its queries and each key: weights and their gradients; scores, and
+  /// products where the score is not linear, only for those who need them.
   static constexpr index_t numbers_a_pair = 2 + (keeps_scores ? 1 : 0) + (linear ? 0 : 1);
 };
 
@@ -104,7 +104,8 @@ void pack_rows(View const& from, panel_at at, index_t width, T* to) {
   index_t const dim = from.extent(3), columns = whole_vectors<T>(dim);
   for (index_t i = 0; i < width; ++i)
     for (index_t d = 0; d < columns; d += lanes<T>)
-      (i < at.count ? load_row<T>(from, at.batch, at.head, at.first + i, d, dim - d) : simd<T>(T(0))).store_aligned(to + i * columns + d);
+      (i < at.count ? load_row<T>(from, at.batch, at.head, at.first + i, d, dim - d) : simd<T>(T(0)))
+          .store_aligned(to + i * columns + d);
 }
 
 /// dweights of scores -> of products: times the slope of the score, in blocks whose scores are not linear.
@@ -114,7 +115,8 @@ void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, 
   for (int v = 0; v < Panel::vectors; ++v)
     for (index_t r = 0; r < block.count; ++r) {
       index_t const n = (block.row + r) * Panel::width + v * lanes<T>;
-      batch ds = batch::load_aligned(at.dweights + n) * who.use.score.slope(batch::load_aligned(dots + n), who.pair(v, block.first + r));
+      batch ds = batch::load_aligned(at.dweights + n) *
+                 who.use.score.slope(batch::load_aligned(dots + n), who.pair(v, block.first + r));
       if constexpr (Hides) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
       ds.store_aligned(at.dweights + n);
     }
@@ -122,7 +124,8 @@ void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, 
 
 /// Unnormalised weights and dweights of a panel -> its weights and the gradients of its products.
 template <class Call, class Panel, class Fit, class T>
-void through_panel(Panel const& who, std::span<key_block const> blocks, Fit const& fit, backward_buffers<Call> const& at, index_t part, pair_numbers<T> const& pairs) {
+void through_panel(Panel const& who, std::span<key_block const> blocks, Fit const& fit,
+                   backward_buffers<Call> const& at, index_t part, pair_numbers<T> const& pairs) {
   through_rows(who, blocks, fit, pairs, part);
   if constexpr (!Call::linear) {
     for (key_block const block : blocks)
@@ -133,7 +136,8 @@ void through_panel(Panel const& who, std::span<key_block const> blocks, Fit cons
 
 /// S = K Q^T and dW = V dO^T of a panel, a block of keys at a time.
 template <int Vectors, class T, class Attention, class Call>
-void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::span<key_block const> blocks, backward_buffers<Call> const& at) {
+void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::span<key_block const> blocks,
+                    backward_buffers<Call> const& at) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   index_t const kv = call.p.kv_head(who.at.head);
   for (key_block const block : blocks) {
@@ -143,8 +147,9 @@ void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::sp
     who.multiply(keys, block.count, at.queries, dots, next_rows<T>{}.during(block.count, keys));
     who.score(block, dots, scores);
     who.hide(block, scores);
-    product<Vectors, into::overwritten>(values.start, values.step, unit_step{}, block.count, all_terms{call.p.value_dim}, at.douts, width,
-                                        at.dweights + block.row * width, width, next_rows<T>{}.during(block.count, values));
+    product<Vectors, into::overwritten>(values.start, values.step, unit_step{}, block.count,
+                                        all_terms{call.p.value_dim}, at.douts, width, at.dweights + block.row * width,
+                                        width, next_rows<T>{}.during(block.count, values));
   }
 }
 
@@ -155,7 +160,8 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   auto const& p = call.p;
   index_t const columns = sums.key_columns, value_columns = sums.value_columns, count = who.at.count;
-  auto const finite = all_finite(at.query_rows, columns, count, p.dim) && all_finite(at.dout_rows, value_columns, count, p.value_dim);
+  auto const finite =
+      all_finite(at.query_rows, columns, count, p.dim) && all_finite(at.dout_rows, value_columns, count, p.value_dim);
   std::fill_n(at.dqueries, at.levels * p.dim * width, T(0));
   sum_tree<T*> dqueries(at.dqueries);
   for (int level = 1; level < at.levels; ++level) dqueries.level(level) = at.dqueries + level * p.dim * width;
@@ -171,8 +177,10 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
       zero_wins_product(keys.start, 1, keys.step, p.dim, block.count, ddots, width, dqueries.open());
       continue;
     }
-    wide_product<into::added>(weights, width, unit_step{}, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
-    wide_product<into::added>(ddots, width, unit_step{}, block.count, count, at.query_rows, columns, sums.key(block.first));
+    wide_product<into::added>(weights, width, unit_step{}, block.count, count, at.dout_rows, value_columns,
+                              sums.value(block.first));
+    wide_product<into::added>(ddots, width, unit_step{}, block.count, count, at.query_rows, columns,
+                              sums.key(block.first));
     product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width,
                                   dqueries.open(), width);
   }
@@ -183,18 +191,22 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
 inline void require_room(std::span<key_block const> blocks, index_t visible) {
   index_t const seen = blocks.empty() ? 0 : blocks.back().row + blocks.back().count;
   if (seen > visible)
-    throw error(message("basin::cpu::backward: ", seen, " keys are visible to a panel of queries, but at most ", visible,
-                        " when they were counted; covers(tile) of a mask or a pruner must give the same answer at every "
-                        "call"));
+    throw error(
+        message("basin::cpu::backward: ", seen, " keys are visible to a panel of queries, but at most ", visible,
+                " when they were counted; covers(tile) of a mask or a pruner must give the same answer at every "
+                "call"));
 }
 
-/// Adds what one panel of queries gives to the gradients of its keys and values, writes its own, and shows its rows and its weights.
+/// Adds what one panel of queries gives to the gradients of its keys and values, writes its own, and shows its rows and
+/// its weights.
 template <int Vectors, class Call, class T>
-void backward_panel(Call const& call, panel_at where, backward_buffers<Call> const& at, key_gradients<T> sums, double* totals) {
+void backward_panel(Call const& call, panel_at where, backward_buffers<Call> const& at, key_gradients<T> sums,
+                    double* totals) {
   using watch_type = typename Call::watch_type;
   auto const& p = call.p;
   panel<T, Vectors, std::remove_cvref_t<decltype(call.use)>> who(call.use, call.watch, p, where);
-  if constexpr (watch_type::counts_queries) who.count_from(totals + watch_type::key_values, static_cast<index_t>(numbers_per_key<watch_type>));
+  if constexpr (watch_type::counts_queries)
+    who.count_from(totals + watch_type::key_values, static_cast<index_t>(numbers_per_key<watch_type>));
   pack_lanes(call.q, where, who.width, who.packed_factor(), at.queries);
   pack_lanes(call.dout, where, who.width, T(1), at.douts);
   pack_rows(call.q, where, who.width, at.query_rows);
@@ -206,7 +218,8 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
   weighed_rows<T, Vectors, std::remove_cvref_t<decltype(call.use)>> fit;
   typename decltype(who)::states_type states{};
   fit.weigh(who, panel_scores<T>{blocks, at.scores, at.weights, at.gathered, part}, states);
-  for (key_block const block : blocks) give_keys(who, block, static_cast<T const*>(at.weights) + block.row * who.width, fit.factor, totals);
+  for (key_block const block : blocks)
+    give_keys(who, block, static_cast<T const*>(at.weights) + block.row * who.width, fit.factor, totals);
   report_rows(who, states, fit);
   through_panel(who, blocks, fit, at, part, pair_numbers<T>{at.weights, at.dweights, at.scores});
   T const* const dqueries = add_gradients(call, who, blocks, at, sums);
@@ -217,29 +230,33 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
 
 }  // namespace detail
 
-/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers of rows and of keys see what
-/// they see in forward(), to rounding, and cheaper where final weights are at hand anyway; observers of whole rows see nothing here.
+/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers of rows and of keys
+/// see what they see in forward(), to rounding, and cheaper where final weights are at hand anyway; observers of whole
+/// rows see nothing here.
 ///
-/// Source      dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k (concepts/normalizer.hpp)
+/// Source      dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k
+///             (concepts/normalizer.hpp)
 /// Shapes      dout as out of forward(); dq, dk, dv as q, k, v; overwritten
 /// Precision   as forward(); gradients of keys sum up to 2048 queries in one piece, longer ones by pieces
 /// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each of the 48 or 16 queries of a panel
 ///             (AVX-512) and each of its visible keys, in whole blocks: three where the normalizer's Jacobian reads the
-///             scores, one more where the score is not linear. It holds D + Dv numbers for each key that is visible to a
-///             piece of the queries: where at most half of the keys are visible to a panel, a piece is a stretch of about
-///             2048 queries. Keys of more than one piece take as much once more, for about tuning.tasks pieces at once.
-///             A window of 256 keys on either side takes 6 MiB for two threads, whatever the length; causal and full calls
-///             take 500 bytes a key and thread, and once more (fp32, d = 64). Observers of keys: 8 bytes for each key and
-///             query head, and in each thread for those of one key head. A normalizer with parameters is given what every
-///             row adds to their gradients, once, from any thread
+///             scores, one more where the score is not linear. It holds D + Dv numbers for each key that is visible to
+///             a piece of the queries: where at most half of the keys are visible to a panel, a piece is a stretch of
+///             about 2048 queries. Keys of more than one piece take as much once more, for about tuning.tasks pieces at
+///             once. A window of 256 keys on either side takes 6 MiB for two threads, whatever the length; causal and
+///             full calls take 500 bytes a key and thread, and once more (fp32, d = 64). Observers of keys: 8 bytes for
+///             each key and query head, and in each thread for those of one key head. A normalizer with parameters is
+///             given what every row adds to their gradients, once, from any thread
 /// Throws      as forward(), hooks included
 /// Errors      static_assert: the normalizer has no jacobian()
 /// Determinism run_to_run, for any number of threads
 template <class Attention, class Q, class K, class V, class DOut, class DQ, class DK, class DV>
-void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk, DV const& dv, tuning const& asked = {}) {
+void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut const& dout, DQ const& dq, DK const& dk,
+              DV const& dv, tuning const& asked = {}) {
   if constexpr (entry::takes(entry::reads<Q, K, V, DOut>{}, entry::writes<DQ, DK, DV>{})) {
     static_assert(has_jacobian<decltype(use.normalize)>,
-                  "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see concepts/normalizer.hpp");
+                  "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see "
+                  "concepts/normalizer.hpp");
     using T = compute_t<typename Q::value_type>;
     constexpr auto who = "basin::cpu::backward";
     problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
@@ -251,7 +268,8 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
     auto const panels = detail::backward_panels::of(call);
     auto const pieces = detail::dealt::of(p, panels.cuts, cut, panels.visible);
     auto const plan = detail::plan_blocks(use, p, pieces, cut, panels.visible);
-    detail::workspaces const memory([&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, panels); });
+    detail::workspaces const memory(
+        [&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, panels); });
     T const key_factor = detail::panel<T, 1, Attention>(use, call.watch, p, {}).packed_factor();
     auto const run = [&](detail::panel_at where, bool narrow, detail::key_gradients<T> sums, double* totals) {
       detail::backward_buffers<call_type> const at(memory.mine(), call, panels);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Attention on the host: panels of queries in SIMD lanes, runs of panels that share each block of keys, threads over runs.
+// Attention on the host: panels of queries in SIMD lanes, runs of panels that share each block of keys, threads over
+// runs.
 
 #include "basin/cpu/detail/stream.hpp"
 
@@ -10,7 +11,8 @@ namespace basin::cpu {
 namespace detail {
 
 template <int Vectors, class Call>
-void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at, double* totals) {
+void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at,
+                 double* totals) {
   if constexpr (one_sweep<typename Call::attention_type>) stream_run<Vectors>(call, run, cuts, at, totals);
   else whole_rows_run<Vectors>(call, run, cuts, at, totals);
 }
@@ -19,18 +21,20 @@ void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_b
 
 /// o_i = sum_j w_ij v_j on the host, and what the observers see.
 ///
-/// Shapes      q [B, H, Nq, D], k [B, Hk, Nk, D], v [B, Hk, Nk, Dv], out [B, H, Nq, Dv]; any strides; H a multiple of Hk
+/// Shapes      q [B, H, Nq, D], k [B, Hk, Nk, D], v [B, Hk, Nk, Dv], out [B, H, Nq, Dv]; any strides; H a multiple of
+///             Hk
 /// Precision   fp64 in fp64; fp32, bf16 and fp16 in fp32, outputs rounded once; against the reference |error| <=
-///             tolerance.hpp of the tests, about (D + n) eps: n = Nk up to 8 blocks of keys (1024, unless tuned otherwise),
-///             then 1024 + 32 + Nk/32768, as longer sums go by parts (detail/sum_tree.hpp); what observers of rows gather,
-///             too, if they have merge(). Where bf16 goes by matrix tiles (AMX), terms are rounded to bf16 before they meet
-///             the values: 2^-8 of max |v| more
-/// Edges       a query that sees nothing gives 0; a NaN or an infinity in q, k or v spoils the queries that see it, no other
-/// Cost        2 B H Nq Nk (D + Dv) flop. A thread works in 0.5 MiB (d = 64; 1 MiB at d = 256; its outputs once more from
-///             1025 keys on, and again from 32769) and 10 bytes a key where the normalizer streams; others hold Nk scores for
-///             each of 48 queries (AVX-512), and observers of keys terms of as many panels as fit tuning.kept_bytes, at
-///             least one, and 8 bytes a key for each of tuning.tasks pieces; observers of whole rows the scores of a panel
-///             twice more
+///             tolerance.hpp of the tests, about (D + n) eps: n = Nk up to 8 blocks of keys (1024, unless tuned
+///             otherwise), then 1024 + 32 + Nk/32768, as longer sums go by parts (detail/sum_tree.hpp); what observers
+///             of rows gather, too, if they have merge(). Where bf16 goes by matrix tiles (AMX), terms are rounded to
+///             bf16 before they meet the values: 2^-8 of max |v| more
+/// Edges       a query that sees nothing gives 0; a NaN or an infinity in q, k or v spoils the queries that see it, no
+///             other
+/// Cost        2 B H Nq Nk (D + Dv) flop. A thread works in 0.5 MiB (d = 64; 1 MiB at d = 256; its outputs once more
+///             from 1025 keys on, and again from 32769) and 10 bytes a key where the normalizer streams; others hold Nk
+///             scores for each of 48 queries (AVX-512), and observers of keys terms of as many panels as fit
+///             tuning.kept_bytes, at least one, and 8 bytes a key for each of tuning.tasks pieces; observers of whole
+///             rows the scores of a panel twice more
 /// Throws      shape_error, value_error; nothing is written before all checks have passed. bad_alloc, and the first
 ///             exception that a hook throws in any thread; what is written is unspecified then
 /// Determinism run_to_run, for any number of threads
@@ -55,7 +59,8 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
       else detail::forward_run<panel_vectors<T>>(call, part, cuts, at, totals);
     };
     index_t const together = call.plan().together;
-    if constexpr (call_type::watch_type::key_values > 0) detail::over_watched_runs(p, cuts, together, cut, call.watch, run);
+    if constexpr (call_type::watch_type::key_values > 0)
+      detail::over_watched_runs(p, cuts, together, cut, call.watch, run);
     else detail::over_runs(p, cuts, together, [&](detail::run_at part) { run(part, nullptr); });
   }
 }

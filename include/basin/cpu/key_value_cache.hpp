@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Memory for the keys and values of sequences that grow: pages of a pool, handed out as they are needed, shared where sequences
-// begin alike.
+// Memory for the keys and values of sequences that grow: pages of a pool, handed out as they are needed, shared where
+// sequences begin alike.
 
 #include <algorithm>
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace basin::cpu {
 /// The sizes of a cache of one layer. A page holds the keys (or values) of `page_size` positions, head after head.
 struct cache_shape {
   index_t kv_heads = 1, dim = 64, value_dim = 64;
-  index_t page_size = 64;                                        // 64 x 128 x 4 bytes = 32 KiB a head: long runs, little waste
+  index_t page_size = 64;  // 64 x 128 x 4 bytes = 32 KiB a head: long runs, little waste
 
   friend constexpr bool operator==(cache_shape const&, cache_shape const&) = default;
 };
@@ -27,8 +27,8 @@ struct cache_shape {
 /// Names a sequence of a cache.
 enum class sequence : std::int32_t {};
 
-/// Some sequences of a cache as decode() reads them, in the order they were asked for. It owns the table, not the pages: an
-/// append(), truncate() or close() of the cache ends its life.
+/// Some sequences of a cache as decode() reads them, in the order they were asked for. It owns the table, not the
+/// pages: an append(), truncate() or close() of the cache ends its life.
 template <class Storage>
 class cached_batch {
  public:
@@ -60,19 +60,24 @@ class cached_batch {
 /// Keys and values of one layer for any number of sequences, in pages of one pool.
 ///
 /// Source    Kwon et al. 2023, arXiv 2309.06180 (PagedAttention): block tables, pages copied when written while shared
-/// Shapes    appended keys [sequences, kv_heads, n, dim] and values [sequences, kv_heads, n, value_dim], any strides; rounded to Storage
-/// Edges     open() gives an empty sequence; fork() copies nothing until one of the two writes into a page that they share
-/// Cost      a page of the last page_size / 2 positions on average is spare; the pool doubles (one copy) when no page is free, unless
-///           it was made large enough
-/// Errors    value_error: a shape of nothing, a sequence that is not open or stands twice, a length beyond what is there;
-///           shape_error: keys or values of another shape, or inside the cache. Nothing has changed when one is thrown
+/// Shapes    appended keys [sequences, kv_heads, n, dim] and values [sequences, kv_heads, n, value_dim], any strides;
+///           rounded to Storage
+/// Edges     open() gives an empty sequence; fork() copies nothing until one of the two writes into a page that they
+///           share
+/// Cost      a page of the last page_size / 2 positions on average is spare; the pool doubles (one copy) when no page
+///           is free, unless it was made large enough
+/// Errors    value_error: a shape of nothing, a sequence that is not open or stands twice, a length beyond what is
+///           there; shape_error: keys or values of another shape, or inside the cache. Nothing has changed when one is
+///           thrown
 /// Example   examples/06_decode.cpp
 template <class Storage = float>
 class key_value_cache {
  public:
   explicit key_value_cache(cache_shape const& sizes, index_t pages = 0) : shape_(sizes) {
-    for (auto const& [what, size] :
-         {std::pair{"kv_heads", sizes.kv_heads}, {"dim", sizes.dim}, {"value_dim", sizes.value_dim}, {"page_size", sizes.page_size}})
+    for (auto const& [what, size] : {std::pair{"kv_heads", sizes.kv_heads},
+                                     {"dim", sizes.dim},
+                                     {"value_dim", sizes.value_dim},
+                                     {"page_size", sizes.page_size}})
       if (size < 1) throw value_error(message(name, ": ", what, " is ", size, "; it must be at least 1"));
     if (pages < 0) throw value_error(message(name, ": the pool is to have ", pages, " pages; ask for 0 or more"));
     grow_to(pages);
@@ -148,8 +153,10 @@ class key_value_cache {
   cached_batch<Storage> batch(std::span<sequence const> which) const {
     index_t most = 0;
     for (sequence const s : which) most = std::max(most, static_cast<index_t>(checked(s).pages.size()));
-    cached_batch<Storage> out(pool(keys.data(), shape_.dim), pool(values.data(), shape_.value_dim), static_cast<index_t>(which.size()), most);
-    for (std::size_t b = 0; b < which.size(); ++b) out.put(static_cast<index_t>(b), checked(which[b]).pages, checked(which[b]).length);
+    cached_batch<Storage> out(pool(keys.data(), shape_.dim), pool(values.data(), shape_.value_dim),
+                              static_cast<index_t>(which.size()), most);
+    for (std::size_t b = 0; b < which.size(); ++b)
+      out.put(static_cast<index_t>(b), checked(which[b]).pages, checked(which[b]).length);
     return out;
   }
 
@@ -160,8 +167,9 @@ class key_value_cache {
     std::vector<std::int32_t> pages;
   };
 
-  template <class T>
-  view<T, 4> pool(T* data, index_t dim) const { return contiguous(data, pages(), shape_.kv_heads, shape_.page_size, dim); }
+  template <class T> view<T, 4> pool(T* data, index_t dim) const {
+    return contiguous(data, pages(), shape_.kv_heads, shape_.page_size, dim);
+  }
   index_t size_of_page(index_t dim) const { return shape_.kv_heads * shape_.page_size * dim; }
   index_t pages_for(index_t length) const { return (length + shape_.page_size - 1) / shape_.page_size; }
   std::vector<std::int32_t> first_pages(std::vector<std::int32_t> const& all, index_t length) const {
@@ -172,40 +180,49 @@ class key_value_cache {
   record const& checked(sequence s) const {
     auto const at = static_cast<std::int32_t>(s);
     if (at < 0 || static_cast<std::size_t>(at) >= sequences.size() || !sequences[static_cast<std::size_t>(at)].is_open)
-      throw value_error(message(name, ": sequence ", at, " is not open; use what open() and fork() gave, until close()"));
+      throw value_error(
+          message(name, ": sequence ", at, " is not open; use what open() and fork() gave, until close()"));
     return sequences[static_cast<std::size_t>(at)];
   }
   void require_length(char const* what, sequence s, index_t length) const {
     if (length < 0 || length > checked(s).length)
-      throw value_error(message(name, ": cannot ", what, " sequence ", static_cast<std::int32_t>(s), ", which has ", checked(s).length,
-                                " keys, at ", length, "; choose 0 to ", checked(s).length));
+      throw value_error(message(name, ": cannot ", what, " sequence ", static_cast<std::int32_t>(s), ", which has ",
+                                checked(s).length, " keys, at ", length, "; choose 0 to ", checked(s).length));
   }
 
   template <class K, class V>
   void check_append(std::span<sequence const> which, K const& k, V const& v) const {
     for (std::size_t b = 0; b < which.size(); ++b) {
       checked(which[b]);
-      if (std::find(which.begin(), which.begin() + static_cast<std::ptrdiff_t>(b), which[b]) != which.begin() + static_cast<std::ptrdiff_t>(b))
-        throw value_error(message(name, ": sequence ", static_cast<std::int32_t>(which[b]), " stands twice in one append; append to it in two calls"));
+      if (std::find(which.begin(), which.begin() + static_cast<std::ptrdiff_t>(b), which[b]) !=
+          which.begin() + static_cast<std::ptrdiff_t>(b))
+        throw value_error(message(name, ": sequence ", static_cast<std::int32_t>(which[b]),
+                                  " stands twice in one append; append to it in two calls"));
     }
     check_rows("k", k, which.size(), shape_.dim, keys);
     check_rows("v", v, which.size(), shape_.value_dim, values);
-    basin::detail::require_equal(name, "the number of values (length of v)", v.extent(2), "the number of keys (length of k)", k.extent(2));
+    basin::detail::require_equal(name, "the number of values (length of v)", v.extent(2),
+                                 "the number of keys (length of k)", k.extent(2));
     for (sequence const s : which)
       if (index_t const length = checked(s).length + k.extent(2); length > std::numeric_limits<std::int32_t>::max())
-        throw value_error(message(name, ": sequence ", static_cast<std::int32_t>(s), " would have ", length, " keys; lengths are kept in 32 bits"));
+        throw value_error(message(name, ": sequence ", static_cast<std::int32_t>(s), " would have ", length,
+                                  " keys; lengths are kept in 32 bits"));
   }
   template <class Rows>
-  void check_rows(char const* what, Rows const& rows, std::size_t sequences_given, index_t dim, std::vector<Storage> const& own) const {
+  void check_rows(char const* what, Rows const& rows, std::size_t sequences_given, index_t dim,
+                  std::vector<Storage> const& own) const {
     basin::detail::require_extents(name, what, rows);
-    basin::detail::require_equal(name, message("the batch of ", what).c_str(), rows.extent(0), "the number of sequences",
-                                 static_cast<index_t>(sequences_given));
-    basin::detail::require_equal(name, message("the number of heads of ", what).c_str(), rows.extent(1), "that of the cache", shape_.kv_heads);
+    basin::detail::require_equal(name, message("the batch of ", what).c_str(), rows.extent(0),
+                                 "the number of sequences", static_cast<index_t>(sequences_given));
+    basin::detail::require_equal(name, message("the number of heads of ", what).c_str(), rows.extent(1),
+                                 "that of the cache", shape_.kv_heads);
     basin::detail::require_equal(name, message("the dim of ", what).c_str(), rows.extent(3), "that of the cache", dim);
     auto const [low, high] = basin::detail::footprint_of(rows).bytes();
-    auto const begin = reinterpret_cast<std::intptr_t>(own.data()), end = begin + static_cast<std::intptr_t>(own.size() * sizeof(Storage));
+    auto const begin = reinterpret_cast<std::intptr_t>(own.data()),
+               end = begin + static_cast<std::intptr_t>(own.size() * sizeof(Storage));
     if (low < end && begin < high)
-      throw shape_error(message(name, ": ", what, " lies inside the cache; append from other memory, or fork() the sequence"));
+      throw shape_error(
+          message(name, ": ", what, " lies inside the cache; append from other memory, or fork() the sequence"));
   }
 
   void grow_to(index_t count) {
@@ -230,13 +247,16 @@ class key_value_cache {
   bool writes_into_shared(record const& r) const {
     return r.length % shape_.page_size != 0 && uses[static_cast<std::size_t>(r.pages.back())] > 1;
   }
-  index_t pages_to_take(record const& r, index_t added) const { return pages_for(r.length + added) - pages_for(r.length) + writes_into_shared(r); }
+  index_t pages_to_take(record const& r, index_t added) const {
+    return pages_for(r.length + added) - pages_for(r.length) + writes_into_shared(r);
+  }
 
   void make_room(record& r, index_t added) {
     if (writes_into_shared(r)) {
       std::int32_t const from = r.pages.back(), to = take_page();
       for (auto const& [memory, dim] : {std::pair{&keys, shape_.dim}, {&values, shape_.value_dim}})
-        std::copy_n(memory->begin() + from * size_of_page(dim), size_of_page(dim), memory->begin() + to * size_of_page(dim));
+        std::copy_n(memory->begin() + from * size_of_page(dim), size_of_page(dim),
+                    memory->begin() + to * size_of_page(dim));
       leave(from);
       r.pages.back() = to;
     }
@@ -249,7 +269,8 @@ class key_value_cache {
       for (index_t i = 0; i < from.extent(2); ++i) {
         index_t const at = r.length + i;
         Storage* const row = &to(r.pages[static_cast<std::size_t>(at / shape_.page_size)], h, at % shape_.page_size, 0);
-        for (index_t d = 0; d < dim; ++d) row[d] = static_cast<Storage>(static_cast<compute_t<Storage>>(from(b, h, i, d)));
+        for (index_t d = 0; d < dim; ++d)
+          row[d] = static_cast<Storage>(static_cast<compute_t<Storage>>(from(b, h, i, d)));
       }
   }
 

@@ -11,13 +11,15 @@
 
 namespace basin::cpu {
 
-/// How a call is cut up. It changes speed and rounding, never what is computed; results do not depend on the thread count.
+/// How a call is cut up. It changes speed and rounding, never what is computed; results do not depend on the thread
+/// count.
 struct tuning {
-  index_t keys_per_block = 128;         // keys that are taken in at once: 128 keys x 48 queries x 4 bytes of scores stay in L1
-  index_t keys_per_step = 32;           // keys that a mask or a pruner is asked about at once, where a block is seen in part
+  index_t keys_per_block = 128;  // keys that are taken in at once: 128 keys x 48 queries x 4 bytes of scores stay in L1
+  index_t keys_per_step = 32;    // keys that a mask or a pruner is asked about at once, where a block is seen in part
   index_t panels_together = 8;          // panels of queries that share each block of keys while it is in the L2 cache
-  index_t panel_bytes = 1 << 20;        // scores that are swept again and again: they fit a 2 MiB L2 beside keys and values
-  index_t kept_bytes = 5 << 20;         // terms that are read once more: from L3, cheaper than to read keys and values for each panel
+  index_t panel_bytes = 1 << 20;  // scores that are swept again and again: they fit a 2 MiB L2 beside keys and values
+  index_t kept_bytes =
+      5 << 20;  // terms that are read once more: from L3, cheaper than to read keys and values for each panel
   index_t tasks = 16;                   // pieces that one head is cut into where there are fewer heads than this
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
@@ -31,11 +33,16 @@ struct tuning {
             std::min(panel_bytes, most_bytes), std::min(kept_bytes, most_bytes), std::min(tasks, most)};
   }
   void validate(std::string_view who) const {
-    if (keys_per_block < 1) throw value_error(message(who, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
-    if (keys_per_step < 1) throw value_error(message(who, ": tuning.keys_per_step is ", keys_per_step, "; a step needs at least 1 key"));
-    if (panels_together < 1) throw value_error(message(who, ": tuning.panels_together is ", panels_together, "; there must be at least 1"));
-    if (panel_bytes < 1) throw value_error(message(who, ": tuning.panel_bytes is ", panel_bytes, "; it must be at least 1 byte"));
-    if (kept_bytes < 1) throw value_error(message(who, ": tuning.kept_bytes is ", kept_bytes, "; it must be at least 1 byte"));
+    if (keys_per_block < 1)
+      throw value_error(message(who, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
+    if (keys_per_step < 1)
+      throw value_error(message(who, ": tuning.keys_per_step is ", keys_per_step, "; a step needs at least 1 key"));
+    if (panels_together < 1)
+      throw value_error(message(who, ": tuning.panels_together is ", panels_together, "; there must be at least 1"));
+    if (panel_bytes < 1)
+      throw value_error(message(who, ": tuning.panel_bytes is ", panel_bytes, "; it must be at least 1 byte"));
+    if (kept_bytes < 1)
+      throw value_error(message(who, ": tuning.kept_bytes is ", kept_bytes, "; it must be at least 1 byte"));
     if (tasks < 1) throw value_error(message(who, ": tuning.tasks is ", tasks, "; there must be at least 1"));
   }
 };
@@ -44,9 +51,9 @@ struct tuning {
 template <class T>
 inline constexpr int panel_vectors = sizeof(simd<T>) >= 64 ? 3 : 2;
 
-/// A product keeps tile_rows x Vectors accumulators in registers: 8 x 3 or 6 x 4 of 32 (AVX-512), 6 x 2 of 16 (AVX2). Every load
-/// takes a little from the multiply-adds beside it, a vector more than a number, so small tiles lose: on a Sapphire Rapids core
-/// 8 x 2 reached 0.80 of what registers alone do, 12 x 2 0.83, 8 x 3 and 6 x 4 0.87.
+/// A product keeps tile_rows x Vectors accumulators in registers: 8 x 3 or 6 x 4 of 32 (AVX-512), 6 x 2 of 16 (AVX2).
+/// Every load takes a little from the multiply-adds beside it, a vector more than a number, so small tiles lose: on a
+/// Sapphire Rapids core 8 x 2 reached 0.80 of what registers alone do, 12 x 2 0.83, 8 x 3 and 6 x 4 0.87.
 template <class T, int Vectors>
 inline constexpr int tile_rows = std::min(12, (sizeof(simd<T>) >= 64 ? 24 : 12) / Vectors);
 

@@ -8,21 +8,23 @@
 
 namespace basin {
 
-/// Entmax of any alpha in (1, 2], one a head where wanted: w_j = max((alpha - 1) s_j - tau, 0)^(1 / (alpha - 1)), tau such that
-/// the weights sum to 1. Sparser with alpha: 1 would be softmax, 1.5 is entmax15, 2 is sparsemax.
+/// Entmax of any alpha in (1, 2], one a head where wanted: w_j = max((alpha - 1) s_j - tau, 0)^(1 / (alpha - 1)), tau
+/// such that the weights sum to 1. Sparser with alpha: 1 would be softmax, 1.5 is entmax15, 2 is sparsemax.
 ///
 /// Models    streamable_normalizer with terms, has_parameters
-/// Source    Peters, Niculae & Martins 2019, arXiv 1905.05702; dw/dalpha: Correia, Niculae & Martins 2019, prop. 1. With
-///           y_j = max((alpha - 1) s_j - tau, 0) and q = 1 / (alpha - 1), steps of third order find where sum y_j^q = 1
-///           (detail/threshold_search.hpp), with a bound by Newton's method on the norm |y|_q, which is convex in tau; the last step is one
-///           from where the sum is 1 to sqrt(eps), past no score
+/// Source    Peters, Niculae & Martins 2019, arXiv 1905.05702; dw/dalpha: Correia, Niculae & Martins 2019, prop. 1.
+///           With y_j = max((alpha - 1) s_j - tau, 0) and q = 1 / (alpha - 1), steps of third order find where sum
+///           y_j^q = 1 (detail/threshold_search.hpp), with a bound by Newton's method on the norm |y|_q, which is
+///           convex in tau; the last step is one from where the sum is 1 to sqrt(eps), past no score
 /// Shapes    one row; scores [keys]; alpha [heads], or one for all
-/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of y^q and of y^(q-1)
+/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of
+///           y^q and of y^(q-1)
 /// Precision |error of a weight| <= 8 (n + 8) q eps, n as for softmax: towards alpha = 1 digits are lost
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
 /// Cost      about 3 sweeps of 1 exp, 1 log and 13 operations per score
-/// Errors    value_error: alpha not in [1.001, 2] (a GPU does not look at those of a view); shape_error: fewer alphas than heads, gradients of another call
+/// Errors    value_error: alpha not in [1.001, 2] (a GPU does not look at those of a view); shape_error: fewer alphas
+///           than heads, gradients of another call
 /// Example   examples/02_normalizers.cpp
 struct entmax {
   using gives_zeros = std::true_type;
@@ -80,7 +82,8 @@ struct entmax {
       T const degree = detail::sight<T>::degree_of(y.integral * y.derivative, (T(1) + r.slope) * y.total * y.total);
       T const step = detail::sight<T>::step(y.total, fall, degree), none = T(0) - math::minus_inf<T>();
       T const blur = math::epsilon<T>() * y.count.at_once() * y.total / y.derivative;
-      return detail::sight<T>{y.total, fall, degree, climb, blur, math::select(off * off < math::epsilon<T>(), step, none)};
+      return detail::sight<T>{y.total, fall, degree,
+                              climb,   blur, math::select(off * off < math::epsilon<T>(), step, none)};
     });
     r.sums = {};
     return again;
@@ -121,7 +124,9 @@ struct entmax {
     T const y = above(r, score);
     return {math::select(weight > T(0), dscore * y * r.power * (r.power - math::log(weight)), T(0))};
   }
-  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const {
+    gradients.put(at, which, gradient);
+  }
 
   void validate() const { alpha.require_one("basin::entmax", "alpha", alpha_range); }
   void validate_values(problem const& call) const { alpha.require_each("basin::entmax", "alpha", alpha_range, call); }
@@ -141,8 +146,9 @@ struct entmax {
   BASIN_HD static T above(row<T> const& r, T score) {
     return math::max(T(0), math::fma(r.slope, score - r.max, T(0) - r.tau.cut) - r.tau.rest);
   }
-  template <class T>
-  BASIN_HD static T to_the_power(row<T> const& r, T y) { return math::select(y == T(0), T(0), math::exp(r.power * math::log(y))); }
+  template <class T> BASIN_HD static T to_the_power(row<T> const& r, T y) {
+    return math::select(y == T(0), T(0), math::exp(r.power * math::log(y)));
+  }
 };
 
 static_assert(streamable_normalizer<entmax> && !online_normalizer<entmax> && has_parameters<entmax>);

@@ -9,11 +9,13 @@ namespace basin {
 /// Entmax of alpha 1.5, exactly: w_j = max(s_j / 2 - tau, 0)^2, tau such that the weights sum to 1.
 ///
 /// Models    streamable_normalizer with terms
-/// Source    Peters, Niculae & Martins 2019, arXiv 1905.05702. No sorting: with y_j = max(s_j / 2 - tau, 0), steps of third order find where
-///           sum y_j^2 = 1 (detail/threshold_search.hpp), with a bound by Newton's method on the norm |y|_2, which is convex in tau; once the
-///           root of the quadratic that belongs to the support at hand keeps that support, it is the threshold
+/// Source    Peters, Niculae & Martins 2019, arXiv 1905.05702. No sorting: with y_j = max(s_j / 2 - tau, 0), steps of
+///           third order find where sum y_j^2 = 1 (detail/threshold_search.hpp), with a bound by Newton's method on the
+///           norm |y|_2, which is convex in tau; once the root of the quadratic that belongs to the support at hand
+///           keeps that support, it is the threshold
 /// Shapes    one row; scores [keys]
-/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of y^2 and of y when tau is found
+/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of
+///           y^2 and of y when tau is found
 /// Precision |error of a weight| <= 4 (n + 8) eps, n as for softmax; the weights are divided by their sum, which
 ///           differs from 1 by rounding
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
@@ -50,7 +52,9 @@ struct entmax15 {
                                        y.count.all);  // sum (y_j - root)^2 = 1, to the precision of a sum of about 1
       T const climb = (y.second - math::sqrt(y.second)) / y.first;  // Newton's step on |y| - 1
       T const blur = T(2) * math::epsilon<T>() * y.count.at_once() * y.second / y.first;
-      return detail::sight<T>{y.second, T(2) * y.first, y.degree() + T(1), climb, blur, math::select(y.second <= T(2), root, T(0) - math::minus_inf<T>())};
+      return detail::sight<T>{
+          y.second, T(2) * y.first, y.degree() + T(1),
+          climb,    blur,           math::select(y.second <= T(2), root, T(0) - math::minus_inf<T>())};
     });
     r.sums = {};
     return again;

@@ -79,7 +79,9 @@ struct sink_logit {
   }
 
   void validate() const { logit.require_one("basin::sink_logit", "logit", logit_range); }
-  void validate_values(problem const& call) const { logit.require_each("basin::sink_logit", "logit", logit_range, call); }
+  void validate_values(problem const& call) const {
+    logit.require_each("basin::sink_logit", "logit", logit_range, call);
+  }
   void validate(problem const& call) const {
     logit.validate("basin::sink_logit", "logit", call);
     gradients.validate("basin::sink_logit", parameters, call);

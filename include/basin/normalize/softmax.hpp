@@ -12,8 +12,8 @@ namespace basin {
 /// Source    Vaswani et al. 2017, eq. 1; streamed as Milakov & Gimelshein 2018, alg. 3
 /// Shapes    one row; scores [keys], natural-log units, already scaled
 /// State     max = m, sum = l; two scalars a row
-/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (n + 8) eps against double,
-///           n the numbers that one accumulator takes: all keys of a row that is fitted alone
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (n + 8) eps against
+///           double, n the numbers that one accumulator takes: all keys of a row that is fitted alone
 ///           (property/normalizer_rows.test.cpp), in the host engines at most 1024 and a few (cpu/detail/sum_tree.hpp)
 /// Edges     an empty row gives 0, never NaN; a score of +inf or NaN makes its own row NaN and no other
 /// Cost      1 exp and 4 flop per score

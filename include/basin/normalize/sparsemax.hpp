@@ -9,8 +9,9 @@ namespace basin {
 /// The Euclidean projection of a row onto the simplex: w_j = max(s_j - tau, 0), tau such that the weights sum to 1.
 ///
 /// Models    streamable_normalizer
-/// Source    Martins & Astudillo 2016; tau, which Newton's method finds from below (Michelot 1986), by steps of third order from both sides
-///           (detail/threshold_search.hpp); exact once no score lies between a cut and the mean of the scores above it less 1 / support
+/// Source    Martins & Astudillo 2016; tau, which Newton's method finds from below (Michelot 1986), by steps of third
+///           order from both sides (detail/threshold_search.hpp); exact once no score lies between a cut and the mean
+///           of the scores above it less 1 / support
 /// Shapes    one row; scores [keys]
 /// State     tau (measured from the maximum; what rounding takes from it beside it) and its bounds; the sums and the
 ///           two nearest scores of a sweep; the size of the support

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The phases of a decoding step. Rows of one sweep are made split by split and merged through their states; others first get
-// all their scores, then their rows, then their values. Either way each phase is parallel over all heads and splits.
+// The phases of a decoding step. Rows of one sweep are made split by split and merged through their states; others
+// first get all their scores, then their rows, then their values. Either way each phase is parallel over all heads and
+// splits.
 
 #include "basin/cpu/detail/decode_watch.hpp"
 #include "basin/cpu/detail/parallel.hpp"
@@ -47,16 +48,21 @@ class decode_engine {
       index_t const now = std::min(together, heads - first_head);
       std::fill(queries_of_keys.begin(), queries_of_keys.end(), 0.0);
       if constexpr (in_splits) {
-        over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { make_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.splits,
+                   [&](index_t head, index_t split, int thread) { make_split(head, split, buffers[count(thread)]); });
         over_tasks(now, size.rows, [&](index_t head, index_t row, int) { merge_row(head, row); });
       } else {
-        over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { score_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.splits,
+                   [&](index_t head, index_t split, int thread) { score_split(head, split, buffers[count(thread)]); });
         over_tasks(now, size.rows,
                    [&](index_t head, index_t row, int thread) { fit_row(head, row, buffers[count(thread)].gathered); });
-        over_tasks(now, size.splits, [&](index_t head, index_t split, int thread) { mix_split(head, split, buffers[count(thread)]); });
+        over_tasks(now, size.splits,
+                   [&](index_t head, index_t split, int thread) { mix_split(head, split, buffers[count(thread)]); });
         over_tasks(now, size.rows, [&](index_t head, index_t row, int) { add_row(head, row); });
       }
-      if constexpr (watched) over_tasks(now, group, [&](index_t head, index_t member, int thread) { show_head(head, member, seen[count(thread)]); });
+      if constexpr (watched)
+        over_tasks(now, group,
+                   [&](index_t head, index_t member, int thread) { show_head(head, member, seen[count(thread)]); });
     }
   }
 
@@ -80,18 +86,23 @@ class decode_engine {
   }
   index_t splits_of(head_at at) const { return (at.length + size.keys_per_split - 1) / size.keys_per_split; }
 
-  std::size_t row_of_split(index_t head, index_t split, index_t row) const { return count((head * size.splits + split) * size.rows + row); }
+  std::size_t row_of_split(index_t head, index_t split, index_t row) const {
+    return count((head * size.splits + split) * size.rows + row);
+  }
   T* outputs_of(index_t head, index_t split, index_t row = 0) const {
     return outputs + ((head * size.splits + split) * size.rows + row) * size.output_size();
   }
   T* scores_of(index_t head, index_t row) const { return scores + (head * size.rows + row) * size.row_step; }
-  double* queries_of(index_t head) { return queries_of_keys.empty() ? nullptr : queries_of_keys.data() + head * group * size.p.keys; }
+  double* queries_of(index_t head) {
+    return queries_of_keys.empty() ? nullptr : queries_of_keys.data() + head * group * size.p.keys;
+  }
 
   void make_scores(index_t head, index_t split, key_range keys, decode_buffers<T>& in, T* to, index_t row_step) {
     head_at const at = where(head);
     step.pack_queries(at, in.queries);
     step.make_scores(at, keys.first, keys.last, in, to, row_step, queries_of(head));
-    std::copy(in.visible.begin(), in.visible.end(), visible.begin() + static_cast<index_t>(row_of_split(head, split, 0)));
+    std::copy(in.visible.begin(), in.visible.end(),
+              visible.begin() + static_cast<index_t>(row_of_split(head, split, 0)));
   }
   void mix(head_at at, key_range keys, decode_buffers<T>& in, T* to) const {
     std::fill_n(to, size.rows * size.output_size(), T(0));
@@ -201,8 +212,9 @@ class decode_engine {
     head_at const at = where(head);
     std::fill(in.totals.begin(), in.totals.end(), 0.0);
     for (index_t row = member * size.p.queries; row < (member + 1) * size.p.queries; ++row)
-      watch_row<T>(watch, n, {at.batch, step.head_of(at, row), step.query_of(row)}, finished[count(head * size.rows + row)],
-                   static_cast<T const*>(scores_of(head, row)), at.length, visible_keys(head, row), in);
+      watch_row<T>(watch, n, {at.batch, step.head_of(at, row), step.query_of(row)},
+                   finished[count(head * size.rows + row)], static_cast<T const*>(scores_of(head, row)), at.length,
+                   visible_keys(head, row), in);
     double const* const queries = queries_of(head);
     watch_keys(watch, at.batch, step.head_of(at, member * size.p.queries), size.p.keys, in,
                queries == nullptr ? nullptr : queries + member * size.p.keys);
@@ -218,7 +230,7 @@ class decode_engine {
   std::vector<finished_row<N, T>> finished;                      // [heads, rows]
   std::vector<index_t> visible;                                  // [heads, splits, rows]
   std::vector<double> queries_of_keys;                           // [heads, group, keys]
-  line_buffer<T> outputs, scores;                                // [heads, splits, rows, output_size], [heads, rows, row_step]
+  line_buffer<T> outputs, scores;  // [heads, splits, rows, output_size], [heads, rows, row_step]
   std::vector<decode_buffers<T>> buffers;                        // one a thread
   std::vector<watch_buffers> seen;
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The two products of decode, with lanes along the head's dim: every number of k and v is read once for all query rows that
-// share it. A row's numbers do not depend on which rows or keys stand beside it, so that neither pages nor groups change a bit.
+// The two products of decode, with lanes along the head's dim: every number of k and v is read once for all query rows
+// that share it. A row's numbers do not depend on which rows or keys stand beside it, so that neither pages nor groups
+// change a bit.
 
 #include <cstdint>
 #include <type_traits>
@@ -11,8 +12,8 @@
 
 namespace basin::cpu::detail {
 
-/// The sum of each of as many batches as a batch has lanes, in its lane; every one is added up in the same order. (xsimd 8 returns
-/// the sums of 16 floats in another order.)
+/// The sum of each of as many batches as a batch has lanes, in its lane; every one is added up in the same order.
+/// (xsimd 8 returns the sums of 16 floats in another order.)
 template <class T>
 BASIN_INLINE simd<T> sums_of(simd<T> const (&of)[static_cast<std::size_t>(lanes<T>)]) {
 #if defined(__AVX512F__)
@@ -21,9 +22,11 @@ BASIN_INLINE simd<T> sums_of(simd<T> const (&of)[static_cast<std::size_t>(lanes<
     half folded[16];
     BASIN_UNROLL
     for (int i = 0; i < 16; ++i)
-      folded[i] = half(_mm512_castps512_ps256(of[i])) + half(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(of[i]), 1)));
+      folded[i] = half(_mm512_castps512_ps256(of[i])) +
+                  half(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(of[i]), 1)));
     half const low = xsimd::haddp(folded), high = xsimd::haddp(folded + 8);
-    return simd<T>(_mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(low)), _mm256_castps_pd(high), 1)));
+    return simd<T>(
+        _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(low)), _mm256_castps_pd(high), 1)));
   }
 #endif
   return xsimd::haddp(of);
@@ -45,8 +48,8 @@ BASIN_INLINE pair_of<T> load_pair(Storage const* from) {
   }
 }
 
-/// How many rows ahead lines are asked for. Measured on a Sapphire Rapids core at 12 GB/s: 8 to 64 take the same time; none at all
-/// takes bfloat16 a fifth longer.
+/// How many rows ahead lines are asked for. Measured on a Sapphire Rapids core at 12 GB/s: 8 to 64 take the same time;
+/// none at all takes bfloat16 a fifth longer.
 inline constexpr index_t rows_ahead = 16;
 
 /// Asks for vector `i` of a row ahead, once a cache line.
@@ -70,7 +73,9 @@ void dots_of_rows(T const* q, key_run<Storage> keys, row_cut cut, T* scores, ind
     for (batch& s : sum) s = batch(T(0));
     auto const add = [&](index_t i, int c, batch key) {
       BASIN_UNROLL
-      for (int r = 0; r < Rows; ++r) sum[r * together + c] = math::fma(batch::load_aligned(q + r * q_step + i * lanes<T>), key, sum[r * together + c]);
+      for (int r = 0; r < Rows; ++r)
+        sum[r * together + c] =
+            math::fma(batch::load_aligned(q + r * q_step + i * lanes<T>), key, sum[r * together + c]);
     };
     index_t i = 0;
     for (; i < 2 * cut.pairs; i += 2) {
@@ -96,7 +101,8 @@ void dots_of_rows(T const* q, key_run<Storage> keys, row_cut cut, T* scores, ind
     }
     alignas(64) T dots[lanes<T>];
     sums_of<T>(sum).store_aligned(dots);
-    for (int r = 0; r < Rows; ++r) std::copy_n(dots + r * together, std::min<index_t>(together, keys.count - j), scores + r * score_step + j);
+    for (int r = 0; r < Rows; ++r)
+      std::copy_n(dots + r * together, std::min<index_t>(together, keys.count - j), scores + r * score_step + j);
   }
 }
 
@@ -122,7 +128,8 @@ enum class lie { in_pairs, apart };
 
 /// o_r += sum_j terms[r, j] v_j for Columns vectors of the row, in registers over all keys of the run.
 template <int Rows, int Columns, zeros Zeros, lie Lie, class T, class Storage>
-void mix_columns(T const* terms, index_t term_step, key_run<Storage> values, index_t const* offsets, T* out, index_t out_step) {
+void mix_columns(T const* terms, index_t term_step, key_run<Storage> values, index_t const* offsets, T* out,
+                 index_t out_step) {
   using batch = simd<T>;
   batch sum[Rows][Columns];
   BASIN_UNROLL
@@ -148,7 +155,8 @@ void mix_columns(T const* terms, index_t term_step, key_run<Storage> values, ind
       BASIN_UNROLL
       for (int r = 0; r < Rows; ++r) {
         batch const more = math::fma(weight[r], value, sum[r][c]);
-        if constexpr (Zeros == zeros::some && Rows > 1) sum[r][c] = math::select(weight[r] == batch(T(0)), sum[r][c], more);
+        if constexpr (Zeros == zeros::some && Rows > 1)
+          sum[r][c] = math::select(weight[r] == batch(T(0)), sum[r][c], more);
         else sum[r][c] = more;
       }
     };
@@ -178,8 +186,10 @@ template <int Rows, zeros Zeros, class T, class Storage>
 void mix_rows(T const* terms, index_t term_step, key_run<Storage> values, row_cut cut, T* out) {
   index_t column = 0, offsets[8];
   auto const next = [&](auto count, auto how) {
-    for (index_t c = 0; c < count; ++c) offsets[c] = column + c + 1 < cut.vectors || column + c < 2 * cut.pairs ? (column + c) * lanes<T> : cut.last;
-    mix_columns<Rows, count, Zeros, how>(terms, term_step, values, offsets, out + column * lanes<T>, cut.vectors * lanes<T>);
+    for (index_t c = 0; c < count; ++c)
+      offsets[c] = column + c + 1 < cut.vectors || column + c < 2 * cut.pairs ? (column + c) * lanes<T> : cut.last;
+    mix_columns<Rows, count, Zeros, how>(terms, term_step, values, offsets, out + column * lanes<T>,
+                                         cut.vectors * lanes<T>);
     column += count;
   };
   auto const up_to = [&](index_t end, auto how) {

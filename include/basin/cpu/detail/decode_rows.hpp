@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The row of one query, with its keys in lanes: every lane keeps the row of its own keys, and the lanes are merged as splits
-// are. Normalizers that stream are evaluated on batches so; those that must see whole rows in scalars.
+// The row of one query, with its keys in lanes: every lane keeps the row of its own keys, and the lanes are merged as
+// splits are. Normalizers that stream are evaluated on batches so; those that must see whole rows in scalars.
 
 #include <algorithm>
 #include <array>
@@ -35,12 +35,13 @@ struct basin::math::functions<basin::cpu::detail::many_bytes> {
 
 namespace basin::cpu::detail {
 
-/// Whether a row of batches can be taken apart into lanes: it holds values of its type T, side by side, and nothing else.
+/// Whether a row of batches can be taken apart into lanes: it holds values of its type T, side by side, and nothing
+/// else.
 template <class N, class T>
 concept has_lanes = std::is_trivially_copyable_v<row_of<N, simd<T>>> && std::is_trivially_copyable_v<row_of<N, T>> &&
-                    (std::is_empty_v<row_of<N, T>> || (sizeof(row_of<N, many_bytes>) == 64 * sizeof(row_of<N, one_byte>) &&
-                                                       sizeof(row_of<N, simd<T>>) == sizeof(simd<T>) * sizeof(row_of<N, one_byte>) &&
-                                                       sizeof(row_of<N, T>) == sizeof(T) * sizeof(row_of<N, one_byte>)));
+    (std::is_empty_v<row_of<N, T>> || (sizeof(row_of<N, many_bytes>) == 64 * sizeof(row_of<N, one_byte>) &&
+                                       sizeof(row_of<N, simd<T>>) == sizeof(simd<T>) * sizeof(row_of<N, one_byte>) &&
+                                       sizeof(row_of<N, T>) == sizeof(T) * sizeof(row_of<N, one_byte>)));
 
 /// Whether a normalizer is fed score by score, not fitted whole.
 template <class N>
@@ -77,7 +78,8 @@ BASIN_INLINE void store_keys(V x, T* to) {
 
 /// The values of a row of batches, and their lanes.
 template <class N, class V>
-using lanes_of_row = std::array<std::array<math::scalar_of<V>, static_cast<std::size_t>(keys_in<V>)>, sizeof(row_of<N, V>) / sizeof(V)>;
+using lanes_of_row =
+    std::array<std::array<math::scalar_of<V>, static_cast<std::size_t>(keys_in<V>)>, sizeof(row_of<N, V>) / sizeof(V)>;
 
 /// The same row in every lane.
 template <class V, class N, class T>
@@ -121,8 +123,8 @@ struct finished_row {
   T factor;
 };
 
-/// The term of one key or of a batch of keys: 0 where the score is -inf, even in a row that a NaN has spoiled. For a row that is
-/// fitted whole it is the weight.
+/// The term of one key or of a batch of keys: 0 where the score is -inf, even in a row that a NaN has spoiled. For a
+/// row that is fitted whole it is the weight.
 template <class V, class N>
 BASIN_INLINE V term_of(N const& n, row_of<N, V> const& row, V score) {
   V term;

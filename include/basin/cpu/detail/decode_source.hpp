@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Where decode finds its keys and values: runs of rows that lie in even steps, in one view or in pages, read in vectors along
-// a head's dim where they lie.
+// Where decode finds its keys and values: runs of rows that lie in even steps, in one view or in pages, read in vectors
+// along a head's dim where they lie.
 
 #include <algorithm>
 #include <bit>
@@ -24,25 +24,28 @@ constexpr index_t in_whole_vectors(index_t n) {
 template <class T>
 class line_buffer {
  public:
-  explicit line_buffer(index_t count = 0)
-      : memory(count == 0 ? nullptr : static_cast<T*>(::operator new(static_cast<std::size_t>(count) * sizeof(T), std::align_val_t(64)))) {}
-  line_buffer(line_buffer const&) = delete;
-  line_buffer(line_buffer&& other) noexcept : memory(std::exchange(other.memory, nullptr)) {}
-  line_buffer& operator=(line_buffer const&) = delete;
-  ~line_buffer() { ::operator delete(memory, std::align_val_t(64)); }
-  operator T*() const { return memory; }
+   explicit line_buffer(index_t count = 0)
+       : memory(count == 0 ? nullptr
+                           : static_cast<T*>(
+                                 ::operator new(static_cast<std::size_t>(count) * sizeof(T), std::align_val_t(64)))) {}
+   line_buffer(line_buffer const&) = delete;
+   line_buffer(line_buffer&& other) noexcept : memory(std::exchange(other.memory, nullptr)) {}
+   line_buffer& operator=(line_buffer const&) = delete;
+   ~line_buffer() { ::operator delete(memory, std::align_val_t(64)); }
+   operator T*() const { return memory; }
 
  private:
   T* memory;
 };
 
-/// Whether two vectors of numbers are best read at once: 16-bit numbers of which 32-bit words hold an even and an odd one, and
-/// bfloat16 becomes float by a shift or a mask of the word (2 operations of a vector instead of 3).
+/// Whether two vectors of numbers are best read at once: 16-bit numbers of which 32-bit words hold an even and an odd
+/// one, and bfloat16 becomes float by a shift or a mask of the word (2 operations of a vector instead of 3).
 template <class T, class Storage>
-inline constexpr bool reads_pairs = std::is_same_v<T, float> && std::is_same_v<Storage, bfloat16> && std::endian::native == std::endian::little;
+inline constexpr bool reads_pairs =
+    std::is_same_v<T, float>&& std::is_same_v<Storage, bfloat16>&& std::endian::native == std::endian::little;
 
-/// How the vectors of a row lie: `pairs` pairs, of the even and of the odd numbers; then one after the other, but the last one at
-/// `last`, where its first `again` numbers stand in the vector before too.
+/// How the vectors of a row lie: `pairs` pairs, of the even and of the odd numbers; then one after the other, but the
+/// last one at `last`, where its first `again` numbers stand in the vector before too.
 struct row_cut {
   index_t vectors, last, again, pairs;
 
@@ -96,7 +99,8 @@ view<T, 4> const& rows_of(paged_view<T> const& from) {
   return from.pages;
 }
 
-/// Whether rows can be read where they lie: their numbers stand side by side and fill a vector. Others are packed run by run.
+/// Whether rows can be read where they lie: their numbers stand side by side and fill a vector. Others are packed run
+/// by run.
 template <class T, class Source>
 bool reads_in_place(Source const& from) {
   return rows_of(from).stride(3) == 1 && rows_of(from).extent(3) >= lanes<T>;
@@ -114,14 +118,16 @@ template <class T, class Storage>
 key_run<T> packed_run(key_run<Storage> from, index_t dim, index_t dim_step, T* to) {
   index_t const whole = in_whole_vectors<T>(dim);
   for (index_t j = 0; j < from.count; ++j)
-    for (index_t d = 0; d < whole; ++d) to[j * whole + d] = d < dim ? static_cast<T>(from.data[j * from.step + d * dim_step]) : T(0);
+    for (index_t d = 0; d < whole; ++d)
+      to[j * whole + d] = d < dim ? static_cast<T>(from.data[j * from.step + d * dim_step]) : T(0);
   return {to, whole, from.count};
 }
 
-/// Calls f(first key, run) for the keys [first, last) of a head, in runs; leaves out runs that are not wanted(first key, count).
-/// `packed` has room for keys_per_run rows.
+/// Calls f(first key, run) for the keys [first, last) of a head, in runs; leaves out runs that are not wanted(first
+/// key, count). `packed` has room for keys_per_run rows.
 template <class T, class Source, class Wanted, class F>
-void over_runs(Source const& from, index_t batch, index_t head, index_t first, index_t last, T* packed, Wanted&& wanted, F&& f) {
+void over_runs(Source const& from, index_t batch, index_t head, index_t first, index_t last, T* packed, Wanted&& wanted,
+               F&& f) {
   bool const in_place = reads_in_place<T>(from);
   for (index_t key = first; key < last;) {
     auto const run = rows_from(from, batch, head, key, std::min(last - key, keys_per_run));

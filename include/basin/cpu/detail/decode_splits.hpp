@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A decoding step in splits of keys. All query rows of a key head - its group of query heads, a few queries each - go through a
-// split together, so that k and v are read once.
+// A decoding step in splits of keys. All query rows of a key head - its group of query heads, a few queries each - go
+// through a split together, so that k and v are read once.
 
 #include <cmath>
 #include <vector>
@@ -17,23 +17,19 @@ namespace basin::cpu::detail {
 template <class T>
 struct decode_sizes {
   problem p;                                                     // p.keys: the longest sequence
-  index_t rows;                                                  // query rows of one key head: row n is query n % Nq of head n / Nq
+  index_t rows;  // query rows of one key head: row n is query n % Nq of head n / Nq
   index_t keys_per_block, keys_per_split, splits;
   index_t row_step;                                              // a row of scores, in whole vectors
-  index_t bytes_at_once;                                         // what is kept between phases, unless one head needs more
+  index_t bytes_at_once;  // what is kept between phases, unless one head needs more
   row_cut keys, values;
 
   template <class K, class V>
   decode_sizes(problem const& call, tuning const& cut, K const& k, V const& v)
-      : p(call),
-        rows(p.heads / p.kv_heads * p.queries),
-        keys_per_block(cut.keys_per_block),
-        keys_per_split((std::min(8 * keys_per_block, std::max<index_t>(1, p.keys)) + 63) / 64 * 64),  // whole vectors of every type
-        splits((p.keys + keys_per_split - 1) / keys_per_split),
-        row_step(in_whole_vectors<T>(p.keys)),
-        bytes_at_once(64 * cut.panel_bytes),
-        keys(cut_of<T>(k)),
-        values(cut_of<T>(v)) {}
+      : p(call), rows(p.heads / p.kv_heads * p.queries), keys_per_block(cut.keys_per_block),
+        keys_per_split((std::min(8 * keys_per_block, std::max<index_t>(1, p.keys)) + 63) / 64 *
+                       64),  // whole vectors of every type
+        splits((p.keys + keys_per_split - 1) / keys_per_split), row_step(in_whole_vectors<T>(p.keys)),
+        bytes_at_once(64 * cut.panel_bytes), keys(cut_of<T>(k)), values(cut_of<T>(v)) {}
 
   index_t query_size() const { return keys.vectors * lanes<T>; }
   index_t output_size() const { return values.vectors * lanes<T>; }
@@ -53,7 +49,8 @@ struct head_at {
 /// What a thread works in.
 template <class T>
 struct decode_buffers {
-  line_buffer<T> queries, packed, scores, terms;                 // [rows, query_size], [keys_per_run, dim], [rows, keys_per_split] twice
+  line_buffer<T> queries, packed, scores,
+      terms;  // [rows, query_size], [keys_per_run, dim], [rows, keys_per_split] twice
   line_buffer<T> gathered;                                       // one whole row, where the normalizer is fitted whole
   std::vector<coverage> seen;                                    // [rows] of the block at hand
   std::vector<index_t> visible;                                  // [rows]: how many keys of the split each row sees
@@ -76,7 +73,9 @@ struct decode_step {
   V const& v;
   decode_sizes<T> const& size;
 
-  int head_of(head_at at, index_t row) const { return static_cast<int>(at.kv_head * (size.p.heads / size.p.kv_heads) + row / size.p.queries); }
+  int head_of(head_at at, index_t row) const {
+    return static_cast<int>(at.kv_head * (size.p.heads / size.p.kv_heads) + row / size.p.queries);
+  }
   index_t query_of(index_t row) const { return row % size.p.queries; }
   /// The last query stands at the last key of its own sequence.
   index_t position_of(head_at at, index_t row) const { return query_of(row) + at.length - size.p.queries; }
@@ -92,32 +91,41 @@ struct decode_step {
     for (index_t row = 0; row < size.rows; ++row)
       for (index_t n = 0; n < size.query_size(); ++n) {
         index_t const d = size.keys.template number_at<T>(n);
-        to[row * size.query_size() + n] = d >= 0 && d < size.p.dim ? factor * static_cast<T>(q(at.batch, head_of(at, row), query_of(row), d)) : T(0);
+        to[row * size.query_size() + n] =
+            d >= 0 && d < size.p.dim ? factor * static_cast<T>(q(at.batch, head_of(at, row), query_of(row), d)) : T(0);
       }
   }
 
-  /// s_ij of the keys [first, last) for all rows, -inf for what a row does not see and up to whole vectors. // [rows, step]
-  void make_scores(head_at at, index_t first, index_t last, decode_buffers<T>& in, T* scores, index_t step, double* queries_of_keys) const {
+  /// s_ij of the keys [first, last) for all rows, -inf for what a row does not see and up to whole vectors. // [rows,
+  /// step]
+  void make_scores(head_at at, index_t first, index_t last, decode_buffers<T>& in, T* scores, index_t step,
+                   double* queries_of_keys) const {
     std::fill(in.visible.begin(), in.visible.end(), 0);
     for (index_t block = first; block < last; block += size.keys_per_block) {
       index_t const end = std::min(last, block + size.keys_per_block);
       T* const to = scores + block - first;
       if (look(at, block, end, in.seen)) {
-        over_runs<T>(k, at.batch, at.kv_head, block, end, in.packed, [](index_t, index_t) { return true; },
-                     [&](index_t key, auto run) { dots(static_cast<T const*>(in.queries), size.rows, run, size.keys, to + key - block, step); });
+        over_runs<T>(
+            k, at.batch, at.kv_head, block, end, in.packed, [](index_t, index_t) { return true; },
+            [&](index_t key, auto run) {
+              dots(static_cast<T const*>(in.queries), size.rows, run, size.keys, to + key - block, step);
+            });
       }
       for (index_t row = 0; row < size.rows; ++row) {
         coverage const seen = in.seen[static_cast<std::size_t>(row)];
         if (seen != coverage::none) score_row(at, row, block, end - block, to + row * step);
-        in.visible[static_cast<std::size_t>(row)] += hide(at, row, seen, block, end - block, to + row * step, queries_of_keys);
+        in.visible[static_cast<std::size_t>(row)] +=
+            hide(at, row, seen, block, end - block, to + row * step, queries_of_keys);
       }
     }
     for (index_t row = 0; row < size.rows; ++row)
-      std::fill(scores + row * step + last - first, scores + row * step + in_whole_vectors<T>(last - first), math::minus_inf<T>());
+      std::fill(scores + row * step + last - first, scores + row * step + in_whole_vectors<T>(last - first),
+                math::minus_inf<T>());
   }
 
   /// o_i += sum_j term_ij v_j over the keys [first, last). // outputs [rows, output_size]
-  void mix_values(head_at at, index_t first, index_t last, decode_buffers<T>& in, T const* terms, index_t step, T* outputs) const {
+  void mix_values(head_at at, index_t first, index_t last, decode_buffers<T>& in, T const* terms, index_t step,
+                  T* outputs) const {
     auto const wanted = [&](index_t key, index_t count) {
       for (index_t row = 0; row < size.rows; ++row)
         if (!zeros_among(terms + row * step + key - first, count).all) return true;
@@ -146,7 +154,8 @@ struct decode_step {
   void score_row(head_at at, index_t row, index_t first, index_t count, T* scores) const {
     if constexpr (!linear_scorer<decltype(use.score)>) {
       using batch = simd<T>;
-      pair_at<batch> pair{at.batch, head_of(at, row), batch(static_cast<T>(position_of(at, row))), {}, batch(rsqrt_dim())};
+      pair_at<batch> pair{
+          at.batch, head_of(at, row), batch(static_cast<T>(position_of(at, row))), {}, batch(rsqrt_dim())};
       for (index_t j = 0; j < count; j += lanes<T>) {
         pair.key = batch(static_cast<T>(first + j)) + lane_numbers<T>();
         alignas(64) T some[lanes<T>] = {};
@@ -159,7 +168,8 @@ struct decode_step {
   }
 
   /// -inf for the keys that a row does not see; how many it sees.
-  index_t hide(head_at at, index_t row, coverage seen, index_t first, index_t count, T* scores, double* queries_of_keys) const {
+  index_t hide(head_at at, index_t row, coverage seen, index_t first, index_t count, T* scores,
+               double* queries_of_keys) const {
     if (seen == coverage::none) {
       std::fill_n(scores, count, math::minus_inf<T>());
       return 0;
@@ -171,7 +181,8 @@ struct decode_step {
       bool const sees = seen == coverage::all || (use.visible.allows(c) && use.prune.keeps(c, scores[j]));
       if (!sees) scores[j] = math::minus_inf<T>();
       visible += sees;
-      if (queries_of_keys != nullptr) queries_of_keys[c.head % (size.p.heads / size.p.kv_heads) * size.p.keys + c.key] += sees;
+      if (queries_of_keys != nullptr)
+        queries_of_keys[c.head % (size.p.heads / size.p.kv_heads) * size.p.keys + c.key] += sees;
     }
     return seen == coverage::all ? count : visible;
   }

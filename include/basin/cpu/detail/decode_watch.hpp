@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What observers see of a step: made from the scores that the step kept and from its finished rows, when the outputs are
-// written; so nobody who watches can change a bit of them.
+// What observers see of a step: made from the scores that the step kept and from its finished rows, when the outputs
+// are written; so nobody who watches can change a bit of them.
 
 #include "basin/concepts/observation.hpp"
 #include "basin/cpu/detail/decode_splits.hpp"
@@ -36,8 +36,8 @@ void over_terms(N const& n, finished_row<N, T> const& f, T const* scores, index_
 
 /// One row to all its observers; what it gives to its keys is added to `in.totals`.
 template <class T, class Watch, class N>
-void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> const& f, T const* scores, index_t length, index_t visible,
-               watch_buffers& in) {
+void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> const& f, T const* scores, index_t length,
+               index_t visible, watch_buffers& in) {
   typename Watch::template rows<double> states{};
   if constexpr (Watch::wants_whole_rows) {
     std::fill(in.weights.begin(), in.weights.end(), 0.0);
@@ -57,12 +57,14 @@ void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> con
   double log_sum = 0;
   if constexpr (Watch::needs_log_sum) log_sum = static_cast<double>(log_sum_of<T>(n, f.row));
   watch.sees_row(at, watch.report(states, static_cast<double>(f.factor), log_sum, states.added));
-  if constexpr (Watch::wants_whole_rows) watch.sees_whole_row(at, {in.weights, in.scores, static_cast<double>(visible)});
+  if constexpr (Watch::wants_whole_rows)
+    watch.sees_whole_row(at, {in.weights, in.scores, static_cast<double>(visible)});
 }
 
 /// The totals of all keys of a query head.
 template <class Watch>
-void watch_keys(Watch const& watch, int batch, int head, index_t keys, watch_buffers const& in, double const* queries_of_keys) {
+void watch_keys(Watch const& watch, int batch, int head, index_t keys, watch_buffers const& in,
+                double const* queries_of_keys) {
   for (index_t j = 0; j < keys; ++j) {
     cuda::std::array<double, Watch::key_values> given{};
     std::copy_n(in.totals.begin() + j * static_cast<index_t>(given.size()), given.size(), given.begin());

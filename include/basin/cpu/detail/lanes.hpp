@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Into the lanes of a panel and out of them again, a square of numbers at a time; and rows of k or v as the products read them.
+// Into the lanes of a panel and out of them again, a square of numbers at a time; and rows of k or v as the products
+// read them.
 
 #include <algorithm>
 #include <array>
@@ -52,7 +53,9 @@ void unpack_lanes(T const* from, panel_at at, index_t width, simd<T> const* fact
     for (index_t d = 0; d < dim; d += lanes<T>) {
       index_t const columns = std::min(lanes<T>, dim - d);
       for (index_t j = 0; j < lanes<T>; ++j)
-        square[static_cast<std::size_t>(j)] = j < columns ? factor[lane / lanes<T>] * simd<T>::load_aligned(from + (d + j) * width + lane) : simd<T>(T(0));
+        square[static_cast<std::size_t>(j)] =
+            j < columns ? factor[lane / lanes<T>] * simd<T>::load_aligned(from + (d + j) * width + lane)
+                        : simd<T>(T(0));
       transpose<T>(square);
       for (index_t i = 0; i < std::min(lanes<T>, at.count - lane); ++i) {
         Storage* const row = &to(at.batch, at.head, at.first + lane + i, d);
@@ -98,7 +101,8 @@ row_block<T> rows_of(View const& from, int batch, index_t head, index_t first, i
     if (readable_in_place<T>(from)) return {&from(batch, head, first, 0), from.stride(2)};
   index_t const dim = from.extent(3), step = (dim + lanes<T> - 1) / lanes<T> * lanes<T>;
   for (index_t r = 0; r < count; ++r)
-    for (index_t d = 0; d < dim; d += lanes<T>) load_row<T>(from, batch, head, first + r, d, dim - d).store_aligned(copy + r * step + d);
+    for (index_t d = 0; d < dim; d += lanes<T>)
+      load_row<T>(from, batch, head, first + r, d, dim - d).store_aligned(copy + r * step + d);
   return {copy, step};
 }
 

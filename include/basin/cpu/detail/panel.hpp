@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A panel: up to `width` queries of one head, one query a lane. Queries in lanes make every statistic of a row a vertical
-// operation, so any normalizer and any observer runs on the scores [keys, width] exactly.
+// A panel: up to `width` queries of one head, one query a lane. Queries in lanes make every statistic of a row a
+// vertical operation, so any normalizer and any observer runs on the scores [keys, width] exactly.
 
 #include <cmath>
 #include <span>
@@ -15,7 +15,8 @@
 
 namespace basin::cpu::detail {
 
-/// Keys [first, first + count); their scores are rows [row, row + count) of the panel. Keys that nobody sees have no rows.
+/// Keys [first, first + count); their scores are rows [row, row + count) of the panel. Keys that nobody sees have no
+/// rows.
 struct key_block {
   index_t first = 0, count = 0, row = 0;
   coverage seen = coverage::all;
@@ -40,15 +41,17 @@ template <class Attention>
 inline constexpr bool hides_nothing = std::is_same_v<std::remove_cv_t<decltype(Attention::visible)>, unmasked>&&
     std::is_same_v<std::remove_cv_t<decltype(Attention::prune)>, keep_all>;
 
-/// The keys among [first, last) that the queries of a panel may see. Blocks of `keys_per_block` from key 0 on, whoever asks; where
-/// one is seen in part it is taken apart into steps, and what nobody sees is left out.
+/// The keys among [first, last) that the queries of a panel may see. Blocks of `keys_per_block` from key 0 on, whoever
+/// asks; where one is seen in part it is taken apart into steps, and what nobody sees is left out.
 template <class Attention>
-std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, tuning const& cut, key_block* blocks, index_t first, index_t last) {
+std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, tuning const& cut,
+                                          key_block* blocks, index_t first, index_t last) {
   std::size_t n = 0;
   index_t row = 0;
   auto const put = [&](index_t from, index_t to, coverage seen, bool joins) {
     if (seen == coverage::none) return;
-    if (joins && n > 0 && blocks[n - 1].seen == seen && blocks[n - 1].first + blocks[n - 1].count == from) blocks[n - 1].count += to - from;
+    if (joins && n > 0 && blocks[n - 1].seen == seen && blocks[n - 1].first + blocks[n - 1].count == from)
+      blocks[n - 1].count += to - from;
     else blocks[n++] = {from, to - from, row, seen};
     row += to - from;
   };
@@ -85,18 +88,21 @@ struct panel {
   T rsqrt_dim;
   batch positions[Vectors];                                      // logical positions of the queries
   alignas(64) T visible[width] = {};                             // how many keys each query sees
-  double* queries_of_keys = nullptr;                             // where hide() counts who sees each key, `count_step` numbers apart
+  double* queries_of_keys = nullptr;  // where hide() counts who sees each key, `count_step` numbers apart
   index_t count_step = 0;
 
   panel(Attention const& a, watch_type const& w, problem const& call, panel_at where)
       : use(a), watch(w), p(call), at(where), rsqrt_dim(T(1) / std::sqrt(static_cast<T>(call.dim))) {
-    for (int v = 0; v < Vectors; ++v) positions[v] = batch(static_cast<T>(p.position(at.first) + v * lanes<T>)) + lane_numbers<T>();
+    for (int v = 0; v < Vectors; ++v)
+      positions[v] = batch(static_cast<T>(p.position(at.first) + v * lanes<T>)) + lane_numbers<T>();
   }
 
   /// Tells hide() where to count who sees each key, `step` numbers apart.
   void count_from(double* counts, index_t step) { queries_of_keys = counts, count_step = step; }
   batch query(int v) const { return positions[v]; }
-  pair_at<batch> pair(int v, index_t key) const { return {at.batch, at.head, query(v), batch(static_cast<T>(key)), batch(rsqrt_dim)}; }
+  pair_at<batch> pair(int v, index_t key) const {
+    return {at.batch, at.head, query(v), batch(static_cast<T>(key)), batch(rsqrt_dim)};
+  }
   /// What q is multiplied by when it is packed: all of the score, where the score is linear.
   T packed_factor() const {
     if constexpr (linear_scorer<decltype(use.score)>) return use.score.factor(rsqrt_dim);
@@ -105,8 +111,10 @@ struct panel {
 
   /// <q_i, k_j> (times packed_factor) for `count` keys, into `dots` [count, width].
   template <class Meanwhile = nothing, class Sees = unseen>
-  void multiply(row_block<T> keys, index_t count, T const* packed_q, T* dots, Meanwhile const& meanwhile = {}, Sees const& sees = {}) const {
-    product<Vectors, into::overwritten>(keys.start, keys.step, unit_step{}, count, all_terms{p.dim}, packed_q, width, dots, width, meanwhile, sees);
+  void multiply(row_block<T> keys, index_t count, T const* packed_q, T* dots, Meanwhile const& meanwhile = {},
+                Sees const& sees = {}) const {
+    product<Vectors, into::overwritten>(keys.start, keys.step, unit_step{}, count, all_terms{p.dim}, packed_q, width,
+                                        dots, width, meanwhile, sees);
   }
   /// dots -> s_ij, in place or not.
   void score(key_block block, T const* dots, T* scores) const {
@@ -114,7 +122,8 @@ struct panel {
       for (index_t r = 0; r < block.count; ++r)
         for (int v = 0; v < Vectors; ++v) {
           T* const to = scores + r * width + v * lanes<T>;
-          use.score.score(batch::load_aligned(dots + r * width + v * lanes<T>), pair(v, block.first + r)).store_aligned(to);
+          use.score.score(batch::load_aligned(dots + r * width + v * lanes<T>), pair(v, block.first + r))
+              .store_aligned(to);
         }
   }
   /// -inf for what a query does not see, and a count of what it sees.
@@ -140,7 +149,9 @@ struct panel {
     }
   }
 
-  row_context<batch> context(int v) const { return {at.batch, at.head, query(v), batch::load_aligned(visible + v * lanes<T>)}; }
+  row_context<batch> context(int v) const {
+    return {at.batch, at.head, query(v), batch::load_aligned(visible + v * lanes<T>)};
+  }
   row_context<T> context_of_lane(index_t lane) const {
     return {at.batch, at.head, static_cast<T>(p.position(at.first + lane)), visible[lane]};
   }

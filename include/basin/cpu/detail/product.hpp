@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The one matrix product of the engine: C[r][:] (+)= sum_t A(r, t) B[t][:], where A is read one number at a time and B and C are
-// rows of whole vectors. It serves S = K Q^T, O^T = V^T P, and the products of the backward pass, so keys are read where
-// they lie; values, too, unless enough panels share a block of them for a packed copy to pay.
+// The one matrix product of the engine: C[r][:] (+)= sum_t A(r, t) B[t][:], where A is read one number at a time and B
+// and C are rows of whole vectors. It serves S = K Q^T, O^T = V^T P, and the products of the backward pass, so keys are
+// read where they lie; values, too, unless enough panels share a block of them for a packed copy to pay.
 
 #include <cmath>
 #include <cstdint>
@@ -43,13 +43,15 @@ struct unseen {
 
 /// Rows x Vectors accumulators in registers.
 template <int Rows, int Vectors, into How, class T, class RowStep, class TermStep, class Terms, class Sees>
-BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step, Terms terms, T const* b, index_t b_step, T* c, index_t c_step, Sees const& sees) {
+BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step, Terms terms, T const* b,
+                               index_t b_step, T* c, index_t c_step, Sees const& sees) {
   using batch = simd<T>;
   batch sum[Rows][Vectors];
   BASIN_UNROLL
   for (int r = 0; r < Rows; ++r) {
     BASIN_UNROLL
-    for (int v = 0; v < Vectors; ++v) sum[r][v] = How == into::added ? batch::load_unaligned(c + r * c_step + v * lanes<T>) : batch(T(0));
+    for (int v = 0; v < Vectors; ++v)
+      sum[r][v] = How == into::added ? batch::load_unaligned(c + r * c_step + v * lanes<T>) : batch(T(0));
   }
   for (index_t t = 0; t < terms.count; ++t) {
     T const* const from = a + terms[t] * term_step;
@@ -65,7 +67,7 @@ BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step,
     }
   }
   BASIN_UNROLL
-  for (int v = 0; v < Vectors; ++v) {                            // before all stores, which might change what `sees` reads
+  for (int v = 0; v < Vectors; ++v) {  // before all stores, which might change what `sees` reads
     BASIN_UNROLL
     for (int r = 0; r < Rows; ++r) sees(v, sum[r][v]);
   }
@@ -76,15 +78,18 @@ BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step,
   }
 }
 
-/// C [rows, Vectors * lanes] from A [rows, terms] at a + r row_step + t term_step and B [terms, Vectors * lanes]; one of A's steps
-/// should be a unit_step. `meanwhile(r)` is called before every tile, `sees(v, numbers)` with all that is stored.
-template <int Vectors, into How, class T, class RowStep, class TermStep, class Terms, class Meanwhile = nothing, class Sees = unseen>
-void product(T const* a, RowStep row_step, TermStep term_step, index_t rows, Terms terms, T const* b, index_t b_step, T* c, index_t c_step,
-             Meanwhile const& meanwhile = {}, Sees const& sees = {}) {
+/// C [rows, Vectors * lanes] from A [rows, terms] at a + r row_step + t term_step and B [terms, Vectors * lanes]; one
+/// of A's steps should be a unit_step. `meanwhile(r)` is called before every tile, `sees(v, numbers)` with all that is
+/// stored.
+template <int Vectors, into How, class T, class RowStep, class TermStep, class Terms, class Meanwhile = nothing,
+          class Sees = unseen>
+void product(T const* a, RowStep row_step, TermStep term_step, index_t rows, Terms terms, T const* b, index_t b_step,
+             T* c, index_t c_step, Meanwhile const& meanwhile = {}, Sees const& sees = {}) {
   index_t r = 0;
   auto const tile = [&](auto size) {
     meanwhile(r);
-    product_tile<size, Vectors, How>(a + r * row_step, row_step, term_step, terms, b, b_step, c + r * c_step, c_step, sees);
+    product_tile<size, Vectors, How>(a + r * row_step, row_step, term_step, terms, b, b_step, c + r * c_step, c_step,
+                                     sees);
     r += size;
   };
   constexpr int most = tile_rows<T, Vectors>;
@@ -95,7 +100,8 @@ void product(T const* a, RowStep row_step, TermStep term_step, index_t rows, Ter
   }
 }
 
-/// A matrix A^T as the tiles of a product read it: `side` of its columns side by side, term after term, then the next columns.
+/// A matrix A^T as the tiles of a product read it: `side` of its columns side by side, term after term, then the next
+/// columns.
 template <class T>
 struct packed_columns {
   static constexpr int side = tile_rows<T, panel_vectors<T>>;
@@ -104,32 +110,39 @@ struct packed_columns {
 
   /// Two terms more than there are: tiles that are a page apart would fall into the same few lines of the L1 cache.
   static constexpr index_t terms_for(index_t terms) { return terms + 2; }
-  static constexpr index_t size(index_t terms, index_t columns) { return terms_for(terms) * ((columns + side - 1) / side * side); }
+  static constexpr index_t size(index_t terms, index_t columns) {
+    return terms_for(terms) * ((columns + side - 1) / side * side);
+  }
   packed_columns from(index_t term) const { return {start == nullptr ? start : start + term * side, terms}; }
   T const* tile(index_t column) const { return start + column * terms; }
 };
 
-/// The same product from packed columns of A^T: each tile reads one stream, whatever the strides of the matrix were, and the bits
-/// are the same.
+/// The same product from packed columns of A^T: each tile reads one stream, whatever the strides of the matrix were,
+/// and the bits are the same.
 template <int Vectors, into How, class T, class Terms, class Meanwhile = nothing>
-void packed_product(packed_columns<T> a, index_t rows, Terms terms, T const* b, index_t b_step, T* c, index_t c_step, Meanwhile const& meanwhile = {}) {
+void packed_product(packed_columns<T> a, index_t rows, Terms terms, T const* b, index_t b_step, T* c, index_t c_step,
+                    Meanwhile const& meanwhile = {}) {
   constexpr int side = packed_columns<T>::side;
   using step = std::integral_constant<index_t, side>;
   for (index_t r = 0; r < rows; r += side) {
     meanwhile(r);
-    if (rows - r >= side) product_tile<side, Vectors, How>(a.tile(r), unit_step{}, step{}, terms, b, b_step, c + r * c_step, c_step, unseen{});
+    if (rows - r >= side)
+      product_tile<side, Vectors, How>(a.tile(r), unit_step{}, step{}, terms, b, b_step, c + r * c_step, c_step,
+                                       unseen{});
     else product<Vectors, How>(a.tile(r), unit_step{}, step{}, rows - r, terms, b, b_step, c + r * c_step, c_step);
   }
 }
 
 /// The same over any number of whole vectors a row: the products whose rows run along a head's dim.
 template <into How, class T, class RowStep, class TermStep>
-void wide_product(T const* a, RowStep row_step, TermStep term_step, index_t rows, index_t terms, T const* b, index_t columns, T* c) {
+void wide_product(T const* a, RowStep row_step, TermStep term_step, index_t rows, index_t terms, T const* b,
+                  index_t columns, T* c) {
   constexpr int most = sizeof(simd<T>) >= 64 ? 4 : 2;
   index_t left = columns / lanes<T>, at = 0;
   while (left > 0) {
     auto const part = [&](auto vectors) {
-      product<vectors, How>(a, row_step, term_step, rows, all_terms{terms}, b + at * lanes<T>, columns, c + at * lanes<T>, columns);
+      product<vectors, How>(a, row_step, term_step, rows, all_terms{terms}, b + at * lanes<T>, columns,
+                            c + at * lanes<T>, columns);
       left -= vectors, at += vectors;
     };
     if (most > 2 && left >= most) part(std::integral_constant<int, most>{});
@@ -138,17 +151,20 @@ void wide_product(T const* a, RowStep row_step, TermStep term_step, index_t rows
   }
 }
 
-/// The added product, where 0 times anything is 0. A NaN or an infinity then reaches only those whose factor is not 0: who does
-/// not see it keeps its bits. For the few tiles where it matters; not made to be fast. `columns` are whole vectors.
+/// The added product, where 0 times anything is 0. A NaN or an infinity then reaches only those whose factor is not 0:
+/// who does not see it keeps its bits. For the few tiles where it matters; not made to be fast. `columns` are whole
+/// vectors.
 template <class T>
-void zero_wins_product(T const* a, index_t row_step, index_t term_step, index_t rows, index_t terms, T const* b, index_t columns, T* c) {
+void zero_wins_product(T const* a, index_t row_step, index_t term_step, index_t rows, index_t terms, T const* b,
+                       index_t columns, T* c) {
   simd<T> const zero(T(0));
   for (index_t r = 0; r < rows; ++r)
     for (index_t t = 0; t < terms; ++t) {
       simd<T> const x(a[r * row_step + t * term_step]);
       if (x.get(0) == T(0)) continue;
-      for (index_t n = 0; n < columns; n += lanes<T>) {          // the same fused steps as the products above: the same bits
-        simd<T> const y = simd<T>::load_unaligned(b + t * columns + n), sum = simd<T>::load_unaligned(c + r * columns + n);
+      for (index_t n = 0; n < columns; n += lanes<T>) {  // the same fused steps as the products above: the same bits
+        simd<T> const y = simd<T>::load_unaligned(b + t * columns + n),
+                      sum = simd<T>::load_unaligned(c + r * columns + n);
         math::select(y == zero, sum, math::fma(x, y, sum)).store_unaligned(c + r * columns + n);
       }
     }
@@ -161,10 +177,12 @@ bool all_finite(T const* a, index_t row_step, index_t rows, index_t columns) {
   T rest = T(0);
   for (index_t r = 0; r < rows; ++r) {
     index_t c = 0;
-    for (; c + lanes<T> <= columns; c += lanes<T>) sum = math::fma(simd<T>::load_unaligned(a + r * row_step + c), simd<T>(T(0)), sum);
+    for (; c + lanes<T> <= columns; c += lanes<T>)
+      sum = math::fma(simd<T>::load_unaligned(a + r * row_step + c), simd<T>(T(0)), sum);
     for (; c < columns; ++c) rest += a[r * row_step + c] * T(0);
   }
-  return !math::any(!(sum == simd<T>(T(0)))) && rest == T(0);    // 0 times a NaN or an infinity is a NaN, which xsimd's != misses
+  return !math::any(!(sum == simd<T>(T(0)))) &&
+         rest == T(0);  // 0 times a NaN or an infinity is a NaN, which xsimd's != misses
 }
 
 }  // namespace basin::cpu::detail

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Gradients through the rows of a panel: from those of its weights to those of its scores, by the Jacobian of the normalizer, and to those of
-// the normalizer's learned numbers.
+// Gradients through the rows of a panel: from those of its weights to those of its scores, by the Jacobian of the
+// normalizer, and to those of the normalizer's learned numbers.
 
 #include <array>
 #include <utility>
@@ -15,7 +15,7 @@ namespace basin::cpu::detail {
 template <class T>
 struct pair_numbers {
   T *weights, *dweights;
-  T const* scores;                                               // the weights, where the normalizer's Jacobian does not read scores
+  T const* scores;  // the weights, where the normalizer's Jacobian does not read scores
 };
 
 /// Whether the backward pass keeps scores beside weights.
@@ -26,7 +26,8 @@ inline constexpr bool reads_scores_of_pairs = !has_jacobian_of_weights<Normalize
 template <class Panel, class T>
 auto is_hidden(pair_numbers<T> const& at, index_t n) {
   using batch = simd<T>;
-  if constexpr (reads_scores_of_pairs<typename Panel::normalizer_type>) return batch::load_aligned(at.scores + n) == math::minus_inf<batch>();
+  if constexpr (reads_scores_of_pairs<typename Panel::normalizer_type>)
+    return batch::load_aligned(at.scores + n) == math::minus_inf<batch>();
   else return batch::load_aligned(at.weights + n) == batch(T(0));
 }
 
@@ -36,7 +37,8 @@ void gather_block(Panel const& who, key_block block, Fit const& fit, pair_number
   using batch = simd<T>;
   for (int v = 0; v < Panel::vectors; ++v) {
     auto mine = delta[v];
-    for (index_t n = block.row * Panel::width + v * lanes<T>, end = (block.row + block.count) * Panel::width; n < end; n += Panel::width) {
+    for (index_t n = block.row * Panel::width + v * lanes<T>, end = (block.row + block.count) * Panel::width; n < end;
+         n += Panel::width) {
       batch const term = batch::load_aligned(at.weights + n);
       batch weight = fit.factor[v] * term, dw = batch::load_aligned(at.dweights + n), score = weight;
       if constexpr (Hides) weight = math::select(term == batch(T(0)), term, weight);  // 0 whatever the factor is
@@ -55,11 +57,13 @@ void gather_block(Panel const& who, key_block block, Fit const& fit, pair_number
 
 /// dweights dw_ij -> gradients of scores: ds_j = diag_j dw_j - outer_j delta.
 template <bool Hides, class Panel, class T, class Fit, class Delta, class Sums>
-void differentiate_block(Panel const& who, key_block block, Fit const& fit, pair_numbers<T> const& at, Delta const& delta, Sums& dparameters) {
+void differentiate_block(Panel const& who, key_block block, Fit const& fit, pair_numbers<T> const& at,
+                         Delta const& delta, Sums& dparameters) {
   using batch = simd<T>;
   using normalizer_type = typename Panel::normalizer_type;
   for (int v = 0; v < Panel::vectors; ++v)
-    for (index_t n = block.row * Panel::width + v * lanes<T>, end = (block.row + block.count) * Panel::width; n < end; n += Panel::width) {
+    for (index_t n = block.row * Panel::width + v * lanes<T>, end = (block.row + block.count) * Panel::width; n < end;
+         n += Panel::width) {
       batch const weight = batch::load_aligned(at.weights + n), dw = batch::load_aligned(at.dweights + n);
       batch score = weight;
       if constexpr (reads_scores_of_pairs<normalizer_type>) score = batch::load_aligned(at.scores + n);
@@ -84,11 +88,13 @@ void report_parameters(Panel const& who, Sums const& sums) {
         alignas(64) T values[lanes<T>];
         sums[v][static_cast<std::size_t>(n)].store_aligned(values);
         for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane)
-          who.use.normalize.sees_parameter_gradient({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, n, static_cast<double>(values[lane]));
+          who.use.normalize.sees_parameter_gradient({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, n,
+                                                    static_cast<double>(values[lane]));
       }
 }
 
-/// Calls f(block, sums) for all blocks of a panel, and adds up its sums, an array of numbers for each of Vectors, part by part.
+/// Calls f(block, sums) for all blocks of a panel, and adds up its sums, an array of numbers for each of Vectors, part
+/// by part.
 template <int Vectors, class Numbers, class F>
 auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F const& f) {
   using sums = std::array<Numbers, Vectors>;
@@ -111,17 +117,24 @@ auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F
 
 /// Unnormalised weights and dweights of a panel -> its weights and the gradients of its scores.
 template <class Panel, class Fit, class T>
-void through_rows(Panel const& who, std::span<key_block const> blocks, Fit const& fit, pair_numbers<T> const& at, index_t part) {
+void through_rows(Panel const& who, std::span<key_block const> blocks, Fit const& fit, pair_numbers<T> const& at,
+                  index_t part) {
   using normalizer_type = typename Panel::normalizer_type;
   constexpr int vectors = Panel::vectors;
-  auto const delta = sum_over_blocks<vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(blocks, part, [&](key_block block, auto& sums) {
-    if (block.seen == coverage::all) gather_block<false>(who, block, fit, at, sums);
-    else gather_block<true>(who, block, fit, at, sums);
-  });
-  auto const dparameters = sum_over_blocks<vectors, for_parameters<normalizer_type, simd<T>>>(blocks, part, [&](key_block block, auto& sums) {
-    if (block.seen == coverage::all) differentiate_block<false>(who, block, fit, at, delta, sums);
-    else differentiate_block<true>(who, block, fit, at, delta, sums);
-  });
+  auto const delta = sum_over_blocks<vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(
+      blocks, part, [&](key_block block, auto& sums) {
+        if (block.seen == coverage::all)
+          gather_block<false>(who, block, fit, at, sums);
+        else
+          gather_block<true>(who, block, fit, at, sums);
+      });
+  auto const dparameters = sum_over_blocks<vectors, for_parameters<normalizer_type, simd<T>>>(
+      blocks, part, [&](key_block block, auto& sums) {
+        if (block.seen == coverage::all)
+          differentiate_block<false>(who, block, fit, at, delta, sums);
+        else
+          differentiate_block<true>(who, block, fit, at, delta, sums);
+      });
   report_parameters(who, dparameters);
 }
 

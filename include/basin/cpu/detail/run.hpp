@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What the ways of a forward call share: the call, the memory of a thread, a panel on its way through the keys, and how it ends.
+// What the ways of a forward call share: the call, the memory of a thread, a panel on its way through the keys, and how
+// it ends.
 
 #include <numeric>
 #include <optional>
@@ -30,10 +31,14 @@ struct forward_call {
   Out const &out;
 
   /// Whether products go by matrix tiles: everything is bf16, and blocks of keys begin where tiles do.
-  static constexpr auto may_use_tiles = tiles::compiled && std::is_same_v<std::remove_const_t<typename Q::element_type>, bfloat16> &&
+  static constexpr auto may_use_tiles = tiles::compiled &&
+                                        std::is_same_v<std::remove_const_t<typename Q::element_type>, bfloat16> &&
                                         std::is_same_v<std::remove_const_t<typename K::element_type>, bfloat16> &&
                                         std::is_same_v<std::remove_const_t<typename V::element_type>, bfloat16>;
-  bool uses_tiles() const { return may_use_tiles && cut.keys_per_block % tiles::depth == 0 && cut.keys_per_step % tiles::depth == 0 && tiles::ready(); }
+  bool uses_tiles() const {
+    return may_use_tiles && cut.keys_per_block % tiles::depth == 0 && cut.keys_per_step % tiles::depth == 0 &&
+           tiles::ready();
+  }
 
   forward_plan plan() const { return plan_forward<T, Attention>(p, cut); }
 };
@@ -60,7 +65,7 @@ struct forward_buffers {
   T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
   T* packed_values;                     // one block, where enough panels share it
   key_block* blocks;                    // [together] x [most_blocks]
-  row_type* rows_then;                  // [together] x [most_blocks, panel_vectors]: the rows that the kept terms belong to
+  row_type* rows_then;  // [together] x [most_blocks, panel_vectors]: the rows that the kept terms belong to
   index_t* used;                        // [keys_per_block]
   bfloat16 *tiled_keys, *tiled_values, *tiled_terms;  // one block of each, where products go by tiles
   double *row_weights, *row_scores;     // [keys]: one whole row
@@ -70,7 +75,8 @@ struct forward_buffers {
       : p(call.p), plan(call.plan()), most_blocks(blocks_at_most(call.p, call.cut)), by_tiles(call.uses_tiles()),
         levels(levels_of_sum(call.p.keys, keys_per_part(call.cut))) {
     using tiles::depth, tiles::side, tiles::whole;
-    index_t const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block), shown = Call::watch_type::wants_whole_rows ? p.keys : 0;
+    index_t const n = plan.together, block = std::min(p.keys, call.cut.keys_per_block),
+                  shown = Call::watch_type::wants_whole_rows ? p.keys : 0;
     queries = memory.take<T>(n * whole(p.dim, depth) * width);
     outputs = memory.take<T>(n * levels * output_size());
     kept = memory.take<T>(n * kept_size());
@@ -78,7 +84,8 @@ struct forward_buffers {
     terms = memory.take<T>(shown * width);
     gathered = memory.take<T>(fits_scalar_rows<decltype(Call::attention_type::normalize)> ? p.keys : 0);
     keys = memory.take<T>(readable_in_place<T>(call.k) || by_tiles ? 0 : block * whole_vectors<T>(p.dim));
-    values = memory.take<T>(readable_in_place<T>(call.v) ? 0 : whole(block, depth) * whole(p.value_dim, std::max(side, lanes<T>)));
+    values = memory.take<T>(
+        readable_in_place<T>(call.v) ? 0 : whole(block, depth) * whole(p.value_dim, std::max(side, lanes<T>)));
     packed_values = memory.take<T>(n < worth_packing || by_tiles ? 0 : packed_columns<T>::size(block, p.value_dim));
     blocks = memory.take<key_block>(n * most_blocks);
     rows_then = memory.take<row_type>(plan.rows == way::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
@@ -144,8 +151,8 @@ struct traveller {
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
 
-/// What a product reads soon: the rows of its next tile, into L1; and the block of keys after the one at hand, into L2, of which
-/// every panel of the run fetches its part, a little before every tile.
+/// What a product reads soon: the rows of its next tile, into L1; and the block of keys after the one at hand, into L2,
+/// of which every panel of the run fetches its part, a little before every tile.
 template <class T>
 struct next_rows {
   row_block<T> from;
@@ -183,24 +190,35 @@ struct key_rows {
   /// The rows of a part of the block.
   key_rows of(key_block part) const {
     index_t const skip = part.first - first;
-    return {part.first, keys.from(skip), values.from(skip), packed_values.from(skip), next_keys, next_values, tiled.from(skip), tiled_terms};
+    return {part.first, keys.from(skip), values.from(skip), packed_values.from(skip),
+            next_keys,  next_values,     tiled.from(skip),  tiled_terms};
   }
   key_rows for_panel(index_t panel, index_t panels) const {
-    return {first, keys, values, packed_values, next_keys.of_panel(panel, panels), next_values.of_panel(panel, panels), tiled, tiled_terms};
+    return {first,
+            keys,
+            values,
+            packed_values,
+            next_keys.of_panel(panel, panels),
+            next_values.of_panel(panel, panels),
+            tiled,
+            tiled_terms};
   }
 };
 
 /// Reads keys [first, first + count) of a run; `next` keys come after them.
 template <reads What, class Call>
-key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffers<Call> const& at, index_t first, index_t count, index_t next) {
+key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffers<Call> const& at, index_t first,
+                                     index_t count, index_t next) {
   using T = typename Call::T;
   int const b = static_cast<int>(run.batch);
   key_rows<T> rows;
   rows.first = first;
   if constexpr (Call::may_use_tiles)
     if (at.by_tiles) {
-      if constexpr (What != reads::values) rows.tiled = tiles::read_keys(call.k, b, run.kv_head, first, count, at.tiled_keys);
-      if constexpr (What != reads::keys) tiles::pack_values(call.v, b, run.kv_head, first, count, at.tiled_values, rows.tiled);
+      if constexpr (What != reads::values)
+        rows.tiled = tiles::read_keys(call.k, b, run.kv_head, first, count, at.tiled_keys);
+      if constexpr (What != reads::keys)
+        tiles::pack_values(call.v, b, run.kv_head, first, count, at.tiled_values, rows.tiled);
       rows.tiled_terms = at.tiled_terms;
       return rows;
     }
@@ -210,21 +228,23 @@ key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffe
   }
   if constexpr (What != reads::keys) {
     rows.values = rows_of<T>(call.v, b, run.kv_head, first, count, at.values);
-    if (run.count >= worth_packing) rows.packed_values = pack_columns(rows.values, count, call.p.value_dim, at.packed_values);
+    if (run.count >= worth_packing)
+      rows.packed_values = pack_columns(rows.values, count, call.p.value_dim, at.packed_values);
     if (readable_in_place<T>(call.v)) rows.next_values = {rows.values.from(count), next, call.p.value_dim};
   }
   return rows;
 }
 
-/// Walks the keys block by block; meet(traveller, blocks, rows) for every panel that sees something of it. `blocks` are the parts of
-/// one block of keys that the panel sees, rows.of(part) the keys of each. A block is met as a whole, however a mask cuts it: what
-/// nobody sees changes no bit.
+/// Walks the keys block by block; meet(traveller, blocks, rows) for every panel that sees something of it. `blocks` are
+/// the parts of one block of keys that the panel sees, rows.of(part) the keys of each. A block is met as a whole,
+/// however a mask cuts it: what nobody sees changes no bit.
 template <reads What, class Call, class Panels, class Meet>
 void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at, Meet const& meet) {
   using T = typename Call::T;
   auto const& p = call.p;
   for (index_t first = 0; first < p.keys; first += call.cut.keys_per_block) {
-    index_t const end = std::min(p.keys, first + call.cut.keys_per_block), after = std::min(p.keys, end + call.cut.keys_per_block);
+    index_t const end = std::min(p.keys, first + call.cut.keys_per_block),
+                  after = std::min(p.keys, end + call.cut.keys_per_block);
     auto const meets = [&](index_t n) {
       auto const& a = *panels[static_cast<std::size_t>(n)];
       return a.next < a.blocks.size() && a.blocks[a.next].first < end;
@@ -242,7 +262,8 @@ void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
   }
 }
 
-/// s_ij of one block before it is hidden, into `scores`; sees(v, scores) with all of them where score_block() may say so.
+/// s_ij of one block before it is hidden, into `scores`; sees(v, scores) with all of them where score_block() may say
+/// so.
 template <class Panel, class T, class Sees = unseen>
 void make_scores(Panel const& panel, key_block block, key_rows<T> const& rows, T* scores, Sees const& sees = {}) {
   auto const& who = panel.who;
@@ -264,14 +285,17 @@ void make_scores(Panel const& panel, key_block block, key_rows<T> const& rows, T
 
 /// Whether 0 times a value must be 0 in this block: somebody does not see all of it, and it holds a NaN or an infinity.
 template <class Call, class T>
-bool zeros_must_win(Call const& call, panel_at where, key_block block, key_rows<T> const& rows, forward_buffers<Call> const& at, row_block<T>& values) {
+bool zeros_must_win(Call const& call, panel_at where, key_block block, key_rows<T> const& rows,
+                    forward_buffers<Call> const& at, row_block<T>& values) {
   if (block.seen != coverage::some) return false;
-  values = at.by_tiles ? rows_of<T>(call.v, where.batch, call.p.kv_head(where.head), block.first, block.count, at.values) : rows.values;
+  values = at.by_tiles
+               ? rows_of<T>(call.v, where.batch, call.p.kv_head(where.head), block.first, block.count, at.values)
+               : rows.values;
   return !all_finite(values.start, values.step, block.count, call.p.value_dim);
 }
 
-/// The same by tiles, where 0 times anything must be 0: the product has 0 for every NaN and infinity, so that who does not see
-/// them keeps its bits, and each is added to those who do.
+/// The same by tiles, where 0 times anything must be 0: the product has 0 for every NaN and infinity, so that who does
+/// not see them keeps its bits, and each is added to those who do.
 template <class Call, class Panel, class T>
 void mix_around(Call const& call, Panel& panel, key_block block, T const* weights, forward_buffers<Call> const& at) {
   constexpr index_t width = Panel::panel_type::width;
@@ -281,9 +305,11 @@ void mix_around(Call const& call, Panel& panel, key_block block, T const* weight
   auto const value = [&](index_t r, index_t d) { return values[r * call.v.stride(2) + d * call.v.stride(3)]; };
   auto* const finite = reinterpret_cast<bfloat16*>(at.values);
   for (index_t r = 0; r < block.count; ++r)
-    for (index_t d = 0; d < dim; ++d) finite[r * dim + d] = std::isfinite(static_cast<float>(value(r, d))) ? value(r, d) : bfloat16{};
+    for (index_t d = 0; d < dim; ++d)
+      finite[r * dim + d] = std::isfinite(static_cast<float>(value(r, d))) ? value(r, d) : bfloat16{};
   tiles::block tiled;
-  tiles::pack_values(contiguous(static_cast<bfloat16 const*>(finite), 1, 1, block.count, dim), 0, 0, 0, block.count, finite + block.count * dim, tiled);
+  tiles::pack_values(contiguous(static_cast<bfloat16 const*>(finite), 1, 1, block.count, dim), 0, 0, 0, block.count,
+                     finite + block.count * dim, tiled);
   tiles::pack_terms<vectors>(weights, block.count, at.tiled_terms);
   tiles::mix<vectors>(tiled, block.count, dim, at.tiled_terms, panel.outputs());
   for (index_t r = 0; r < block.count; ++r)
@@ -295,7 +321,8 @@ void mix_around(Call const& call, Panel& panel, key_block block, T const* weight
 
 /// o_i += weights of one block times its values.
 template <class Call, class Panel, class T, class Terms>
-void mix_values(Call const& call, Panel& panel, key_block block, T const* weights, key_rows<T> const& rows, Terms terms, forward_buffers<Call> const& at) {
+void mix_values(Call const& call, Panel& panel, key_block block, T const* weights, key_rows<T> const& rows, Terms terms,
+                forward_buffers<Call> const& at) {
   constexpr index_t width = Panel::panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
   index_t const dim = call.p.value_dim;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One sweep: a run of panels meets one block of keys after another. Outputs so far are rescaled when the rows are raised, so the
-// scores of a block never leave L1, and each block of keys is read from memory once a run.
+// One sweep: a run of panels meets one block of keys after another. Outputs so far are rescaled when the rows are
+// raised, so the scores of a block never leave L1, and each block of keys is read from memory once a run.
 
 #include "basin/cpu/detail/whole_rows.hpp"
 
@@ -77,7 +77,8 @@ auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> con
     T* const here = scores + (block.row - parts[0].row) * who.width;
     if (panel_type::scores_are_products && block.seen == coverage::all) {  // raised by what leaves the registers
       who.hide(block, here);
-      make_scores(panel, block, rows.of(block), here, [&](int v, simd<T> s) { who.use.normalize.raise(part.row[v], s); });
+      make_scores(panel, block, rows.of(block), here,
+                  [&](int v, simd<T> s) { who.use.normalize.raise(part.row[v], s); });
     } else {
       make_scores(panel, block, rows.of(block), here);
       who.hide(block, here);
@@ -89,7 +90,8 @@ auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> con
 
 /// Takes one block of keys into rows and outputs that stand before it; `scores` become terms.
 template <class Call, class Panel, class T>
-void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores, forward_buffers<Call> const& at) {
+void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores,
+                  forward_buffers<Call> const& at) {
   auto& who = panel.who;
   using panel_type = std::remove_cvref_t<decltype(who)>;
   constexpr index_t width = panel_type::width;
@@ -129,7 +131,8 @@ void give_kept_keys(Panel const& panel, Sum const& sum) {
     for (int u = 0; u < vectors; ++u)
       factor[u] =
           sum.fit.factor[u] * n.rescale(panel.rows_then[at * vectors + static_cast<std::size_t>(u)], sum.fit.row[u]);
-    give_keys(panel.who, block, static_cast<T const*>(panel.kept) + block.row * Panel::panel_type::width, factor, panel.totals);
+    give_keys(panel.who, block, static_cast<T const*>(panel.kept) + block.row * Panel::panel_type::width, factor,
+              panel.totals);
     ++at;
   }
 }
@@ -192,12 +195,13 @@ void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_bu
     auto& panel = panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
     for (int level = 0; level < at.levels; ++level) panel.sums.level(level).fit.start(panel.who);
   }
-  over_keys<reads::both>(call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
-    absorb_block(call, panel, parts, rows, keeps ? panel.kept + parts[0].row * panel.who.width : at.scores, at);
-    if constexpr (keeps)
-      for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i)
-        std::copy_n(panel.sums.open().fit.row, Vectors, panel.rows_then + i * Vectors);
-  });
+  over_keys<reads::both>(
+      call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
+        absorb_block(call, panel, parts, rows, keeps ? panel.kept + parts[0].row * panel.who.width : at.scores, at);
+        if constexpr (keeps)
+          for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i)
+            std::copy_n(panel.sums.open().fit.row, Vectors, panel.rows_then + i * Vectors);
+      });
   for (index_t n = 0; n < run.count; ++n) finish_stream(call, run, *panels[static_cast<std::size_t>(n)], n, at);
 }
 

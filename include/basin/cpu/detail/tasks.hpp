@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How panels are shared among threads. A run of panels shares each block of keys. What is summed over panels (received attention,
-// gradients of keys) is summed in pieces that depend on the shape alone, each piece in order by one thread, and the pieces in
-// order: the same bits for any number of threads.
+// How panels are shared among threads. A run of panels shares each block of keys. What is summed over panels (received
+// attention, gradients of keys) is summed in pieces that depend on the shape alone, each piece in order by one thread,
+// and the pieces in order: the same bits for any number of threads.
 
 #include <algorithm>
 #include <array>
@@ -23,8 +23,8 @@ struct run_at {
   bool narrow = false;
 };
 
-/// How the queries of a head are cut: full panels first, then narrow ones. Unless told otherwise, only what is left over and fits one
-/// vector is narrow.
+/// How the queries of a head are cut: full panels first, then narrow ones. Unless told otherwise, only what is left
+/// over and fits one vector is narrow.
 struct panel_cuts {
   index_t width, lane_count;
   index_t wide, narrow;                                          // panels a head
@@ -39,8 +39,10 @@ struct panel_cuts {
   /// Panel n of a run.
   panel_at at(problem const& p, run_at run, index_t n) const {
     index_t const panel = run.first + n, a_head = run.narrow ? narrow : wide;
-    index_t const most = run.narrow ? lane_count : width, first = (run.narrow ? wide * width : 0) + panel % a_head * most;
-    return {static_cast<int>(run.batch), static_cast<int>(run.kv_head * group + panel / a_head), first, std::min(most, p.queries - first)};
+    index_t const most = run.narrow ? lane_count : width,
+                  first = (run.narrow ? wide * width : 0) + panel % a_head * most;
+    return {static_cast<int>(run.batch), static_cast<int>(run.kv_head * group + panel / a_head), first,
+            std::min(most, p.queries - first)};
   }
   /// Panels of the query heads of a key head, those of the same queries one after the other.
   index_t panels() const { return (wide + narrow) * group; }
@@ -60,10 +62,12 @@ struct pieces_of {
 /// Calls run(run_at) for all panels [first, last) of one kind of a key head, at most `together` at a time.
 template <class Run>
 void in_runs(run_at all, index_t together, Run const& run) {
-  for (index_t n = 0; n < all.count; n += together) run(run_at{all.batch, all.kv_head, all.first + n, std::min(together, all.count - n), all.narrow});
+  for (index_t n = 0; n < all.count; n += together)
+    run(run_at{all.batch, all.kv_head, all.first + n, std::min(together, all.count - n), all.narrow});
 }
 
-/// Calls run(run_at) for every panel of the call, from many threads: the last queries first, as a causal mask shows them most.
+/// Calls run(run_at) for every panel of the call, from many threads: the last queries first, as a causal mask shows
+/// them most.
 template <class Run>
 void over_runs(problem const& p, panel_cuts const& cuts, index_t together, Run const& run) {
   index_t const wide = cuts.wide * cuts.group, narrow = cuts.narrow * cuts.group, heads = p.batch * p.kv_heads;
@@ -72,7 +76,8 @@ void over_runs(problem const& p, panel_cuts const& cuts, index_t together, Run c
   index_t const wide_runs = (wide + size - 1) / size, a_head = wide_runs + (narrow > 0 ? 1 : 0);
   over_tasks(heads * a_head, [&](index_t task) {
     index_t const head = task / a_head, n = wide_runs - 1 - task % a_head;
-    run_at const all{head / p.kv_heads, head % p.kv_heads, n < 0 ? 0 : n * size, n < 0 ? narrow : std::min(size, wide - n * size), n < 0};
+    run_at const all{head / p.kv_heads, head % p.kv_heads, n < 0 ? 0 : n * size,
+                     n < 0 ? narrow : std::min(size, wide - n * size), n < 0};
     in_runs(all, together, run);
   });
 }
@@ -87,16 +92,19 @@ void tell_keys(Watch const& watch, problem const& p, int b, int h, double const*
   for (index_t j = 0; j < p.keys; ++j) {
     std::array<double, count> sum{};
     for (index_t piece = 0; piece < pieces; ++piece)
-      for (std::size_t n = 0; n < count; ++n) sum[n] += totals[static_cast<std::size_t>(piece * p.keys + j) * count + n];
+      for (std::size_t n = 0; n < count; ++n)
+        sum[n] += totals[static_cast<std::size_t>(piece * p.keys + j) * count + n];
     cuda::std::array<double, Watch::key_values> given;
     std::copy_n(sum.begin(), given.size(), given.begin());
     watch.sees_key({b, h, j}, given, sum.back());
   }
 }
 
-/// Calls run(run_at, totals) for every panel of the call, and tells key observers the totals of each key of every query head.
+/// Calls run(run_at, totals) for every panel of the call, and tells key observers the totals of each key of every query
+/// head.
 template <class Watch, class Run>
-void over_watched_runs(problem const& p, panel_cuts const& cuts, index_t together, tuning const& cut, Watch const& watch, Run const& run) {
+void over_watched_runs(problem const& p, panel_cuts const& cuts, index_t together, tuning const& cut,
+                       Watch const& watch, Run const& run) {
   index_t const heads = p.batch * p.heads, panels = cuts.wide + cuts.narrow;
   pieces_of const parts{panels, std::min(panels, std::max<index_t>(1, cut.tasks / heads))};
   std::size_t const piece_size = static_cast<std::size_t>(p.keys) * numbers_per_key<Watch>;
@@ -106,7 +114,8 @@ void over_watched_runs(problem const& p, panel_cuts const& cuts, index_t togethe
     index_t const count = std::min(in_flight, heads - first);
     std::fill(totals.begin(), totals.end(), 0.0);
     over_tasks(count * parts.pieces, [&](index_t task) {
-      index_t const h = (first + task / parts.pieces) % p.heads, b = (first + task / parts.pieces) / p.heads, piece = task % parts.pieces;
+      index_t const h = (first + task / parts.pieces) % p.heads, b = (first + task / parts.pieces) / p.heads,
+                    piece = task % parts.pieces;
       index_t const from = parts.bound(piece), to = parts.bound(piece + 1), wide_to = std::min(to, cuts.wide);
       auto const mine = [&](run_at part) { run(part, totals.data() + piece_size * static_cast<std::size_t>(task)); };
       if (from < wide_to)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Products of bf16 numbers with sums in fp32, by the matrix tiles of x86 (AMX): a panel's scores S = K Q^T and outputs O^T += V^T P as
-// in product.hpp, 16 x 32 by 32 x 16 at a time. k is read where it lies; q is packed once a panel, v once a run. Terms are rounded
-// to bf16 before they meet the values, as the tensor cores of a GPU have them; rows are summed before that.
+// Products of bf16 numbers with sums in fp32, by the matrix tiles of x86 (AMX): a panel's scores S = K Q^T and outputs
+// O^T += V^T P as in product.hpp, 16 x 32 by 32 x 16 at a time. k is read where it lies; q is packed once a panel, v
+// once a run. Terms are rounded to bf16 before they meet the values, as the tensor cores of a GPU have them; rows are
+// summed before that.
 
 #include <cstdint>
 
@@ -20,7 +21,8 @@
 namespace basin::cpu::detail::tiles {
 
 inline constexpr bool compiled = BASIN_HAS_TILES;
-inline constexpr index_t side = 16, depth = 32, numbers = side * depth;  // of one tile: rows, bf16 numbers a row, numbers in all
+inline constexpr index_t side = 16, depth = 32,
+                         numbers = side * depth;  // of one tile: rows, bf16 numbers a row, numbers in all
 
 /// n rounded up to whole tiles of this size.
 constexpr index_t whole(index_t n, index_t size) { return (n + size - 1) / size * size; }
@@ -33,7 +35,8 @@ struct block {
   index_t value_steps = 0;              // tiles from one 16 of dim to the next
 
   block from(index_t key) const {
-    return {keys == nullptr ? keys : keys + key * key_step, key_step, values == nullptr ? values : values + key / depth * numbers, value_steps};
+    return {keys == nullptr ? keys : keys + key * key_step, key_step,
+            values == nullptr ? values : values + key / depth * numbers, value_steps};
   }
 };
 
@@ -80,19 +83,22 @@ void pack_queries(View const& q, panel_at at, bfloat16* to) {
   for (index_t d = 0; d < q.extent(3); d += depth)
     for (index_t v = 0; v < Vectors; ++v, to += numbers) {
       for (index_t i = 0; i < side; ++i)
-        square[static_cast<std::size_t>(i)] = load_depth(q, at.batch, at.head, at.first + v * side + i, at.first + at.count, d);
+        square[static_cast<std::size_t>(i)] =
+            load_depth(q, at.batch, at.head, at.first + v * side + i, at.first + at.count, d);
       transpose<float>(square);
       for (index_t i = 0; i < side; ++i) _mm512_storeu_ps(to + i * depth, square[static_cast<std::size_t>(i)]);
     }
 }
 
-/// Keys [first, first + count) of a head: where they lie if they fill whole tiles, else copied and filled up with zeros.
+/// Keys [first, first + count) of a head: where they lie if they fill whole tiles, else copied and filled up with
+/// zeros.
 template <class View>
 block read_keys(View const& k, int b, index_t head, index_t first, index_t count, bfloat16* copy) {
   index_t const dim = k.extent(3), step = whole(dim, depth);
   if (k.stride(3) == 1 && dim == step && count % side == 0) return {&k(b, head, first, 0), k.stride(2)};
   for (index_t r = 0; r < whole(count, side); ++r)
-    for (index_t d = 0; d < dim; d += depth) _mm512_storeu_ps(copy + r * step + d, load_depth(k, b, head, first + r, first + count, d));
+    for (index_t d = 0; d < dim; d += depth)
+      _mm512_storeu_ps(copy + r * step + d, load_depth(k, b, head, first + r, first + count, d));
   return {copy, step};
 }
 
@@ -102,7 +108,8 @@ BASIN_INLINE __m512i load_side(View const& from, int b, index_t head, index_t ro
   if (row >= last_row) return _mm512_setzero_si512();
   index_t const count = from.extent(3) - first;
   auto const* const start = &from(b, head, row, first);
-  if (from.stride(3) == 1 && count >= side) return _mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(start)));
+  if (from.stride(3) == 1 && count >= side)
+    return _mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<__m256i const*>(start)));
   alignas(32) std::uint16_t some[side] = {};
   for (index_t d = 0; d < std::min(count, side); ++d) some[d] = start[d * from.stride(3)].bits;
   return _mm512_maskz_cvtepu16_epi32(0xffff, _mm256_load_si256(reinterpret_cast<__m256i const*>(some)));
@@ -117,8 +124,10 @@ void pack_values(View const& v, int b, index_t head, index_t first, index_t coun
   for (index_t d = 0; d < v.extent(3); d += side)
     for (index_t key = 0; key < count; key += depth, to += numbers) {
       for (index_t t = 0; t < side; ++t) {
-        __m512i const even = load_side(v, b, head, first + key + 2 * t, first + count, d), odd = load_side(v, b, head, first + key + 2 * t + 1, first + count, d);
-        square[static_cast<std::size_t>(t)] = _mm512_castsi512_ps(_mm512_or_si512(even, _mm512_maskz_slli_epi32(0xffff, odd, 16)));
+        __m512i const even = load_side(v, b, head, first + key + 2 * t, first + count, d),
+                      odd = load_side(v, b, head, first + key + 2 * t + 1, first + count, d);
+        square[static_cast<std::size_t>(t)] =
+            _mm512_castsi512_ps(_mm512_or_si512(even, _mm512_maskz_slli_epi32(0xffff, odd, 16)));
       }
       transpose<float>(square);
       for (index_t i = 0; i < side; ++i) _mm512_storeu_ps(to + i * depth, square[static_cast<std::size_t>(i)]);
@@ -133,16 +142,24 @@ void pack_terms(float const* terms, index_t count, bfloat16* to) {
   __m512i const interleave = _mm512_load_si512(turns);
   for (index_t r = 0; r < whole(count, depth); r += 2)
     for (index_t v = 0; v < Vectors; ++v) {
-      auto const row = [&](index_t key) { return key < count ? _mm512_load_ps(terms + key * Vectors * side + v * side) : _mm512_setzero_ps(); };
+      auto const row = [&](index_t key) {
+        return key < count ? _mm512_load_ps(terms + key * Vectors * side + v * side) : _mm512_setzero_ps();
+      };
       auto const both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(row(r + 1), row(r)));
-      _mm512_store_si512(to + (r / depth * Vectors + v) * numbers + r % depth / 2 * depth, _mm512_permutexvar_epi16(interleave, both));
+      _mm512_store_si512(to + (r / depth * Vectors + v) * numbers + r % depth / 2 * depth,
+                         _mm512_permutexvar_epi16(interleave, both));
     }
 }
 
-// The names of tiles are part of the instructions: no function can take them. Tile `to` += A B, with B read into tile 7; and three
-// tiles that lie side by side.
+// The names of tiles are part of the instructions: no function can take them. Tile `to` += A B, with B read into tile
+// 7; and three tiles that lie side by side.
 #define BASIN_TILE_STEP(to, a, from) { _tile_loadd(7, from, 64); _tile_dpbf16ps(to, a, 7); }
-#define BASIN_THREE_TILES(what, x, y, z, at, bytes) { what(x, at, bytes); what(y, (at) + side, bytes); what(z, (at) + 2 * side, bytes); }
+#define BASIN_THREE_TILES(what, x, y, z, at, bytes)                                                                    \
+  {                                                                                                                    \
+    what(x, at, bytes);                                                                                                \
+    what(y, (at) + side, bytes);                                                                                       \
+    what(z, (at) + 2 * side, bytes);                                                                                   \
+  }
 
 /// scores [count in whole tiles, 3 * 16] = K Q^T: six tiles of sums, so that no product waits for the one before.
 inline void multiply_wide(block keys, index_t count, index_t dim, bfloat16 const* queries, float* scores) {

@@ -21,7 +21,8 @@ BASIN_INLINE void add_to_totals(simd<T> sums, index_t count, double* totals) {
 
 /// weight(u, term) for all terms of a block, added up for each key.
 template <int Vectors, class T, class Attention, class Weight>
-void add_weights(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, double* totals, Weight const& weight) {
+void add_weights(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, double* totals,
+                 Weight const& weight) {
   using batch = simd<T>;
   using watch_type = typename panel<T, Vectors, Attention>::watch_type;
   constexpr auto count = watch_type::key_values;
@@ -33,25 +34,28 @@ void add_weights(panel<T, Vectors, Attention> const& who, key_block block, T con
       if (first + i >= block.count) continue;
       BASIN_UNROLL
       for (int u = 0; u < Vectors; ++u) {
-        auto const gives = who.watch.gives(weight(u, batch::load_aligned(terms + (first + i) * who.width + u * lanes<T>)));
+        auto const gives =
+            who.watch.gives(weight(u, batch::load_aligned(terms + (first + i) * who.width + u * lanes<T>)));
         for (std::size_t n = 0; n < count; ++n) given[n][key] = given[n][key] + gives[n];
       }
     }
     for (std::size_t n = 0; n < count; ++n)
-      add_to_totals<numbers_per_key<watch_type>>(sums_of<T>(given[n]), std::min(lanes<T>, block.count - first),
-                                                 totals + static_cast<std::size_t>(block.first + first) * numbers_per_key<watch_type> + n);
+      add_to_totals<numbers_per_key<watch_type>>(
+          sums_of<T>(given[n]), std::min(lanes<T>, block.count - first),
+          totals + static_cast<std::size_t>(block.first + first) * numbers_per_key<watch_type> + n);
   }
 }
 
 /// What each key of a block receives, where somebody watches: weights are factor * term, and 0 where a term is 0 or
 /// nobody asks.
 template <int Vectors, class T, class Attention>
-void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor, double* totals) {
+void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor,
+               double* totals) {
   using batch = simd<T>;
   if constexpr (panel<T, Vectors, Attention>::watch_type::key_values > 0) {
     batch const zero(T(0));
     typename batch::batch_bool_type absent[Vectors];
-    batch own[Vectors];                                          // stays in registers, which what `factor` points to might not
+    batch own[Vectors];  // stays in registers, which what `factor` points to might not
     std::copy_n(factor, Vectors, own);
     auto plain = has_terms<decltype(Attention::normalize)> && who.at.count == who.width;
     for (int u = 0; u < Vectors; ++u) {
@@ -59,10 +63,11 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
       plain = plain && !math::any(!(factor[u] * zero == zero));
     }
     if (plain) return add_weights(who, block, terms, totals, [&](int u, batch term) { return own[u] * term; });
-    add_weights(who, block, terms, totals, [&](int u, batch term) {  // also a product last, so that both are contracted or neither
-      auto const nothing_given = absent[u] || term == zero;
-      return math::select(nothing_given, zero, own[u]) * math::select(nothing_given, zero, term);
-    });
+    add_weights(who, block, terms, totals,
+                [&](int u, batch term) {  // also a product last, so that both are contracted or neither
+                  auto const nothing_given = absent[u] || term == zero;
+                  return math::select(nothing_given, zero, own[u]) * math::select(nothing_given, zero, term);
+                });
   }
 }
 
@@ -88,8 +93,8 @@ void report_rows(panel<T, Vectors, Attention> const& who, States const& states, 
 
 /// Shows every row of the panel with all its weights and scores, from `scores` and `terms` of all its blocks.
 template <int Vectors, class T, class Attention, class Buffers>
-void show_whole_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, T const* all_scores, T const* all_terms, simd<T> const* factor,
-                     Buffers const& at) {
+void show_whole_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, T const* all_scores,
+                     T const* all_terms, simd<T> const* factor, Buffers const& at) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   alignas(64) T scale[width];
   for (int v = 0; v < Vectors; ++v) factor[v].store_aligned(scale + v * lanes<T>);
@@ -104,7 +109,8 @@ void show_whole_rows(panel<T, Vectors, Attention> const& who, std::span<key_bloc
         at.row_weights[block.first + r] = term == T(0) ? 0.0 : static_cast<double>(scale[lane] * term);
         at.row_scores[block.first + r] = static_cast<double>(all_scores[(block.row + r) * width + lane]);
       }
-    who.watch.sees_whole_row({who.at.batch, who.at.head, who.at.first + lane}, {weights, scores, static_cast<double>(who.visible[lane])});
+    who.watch.sees_whole_row({who.at.batch, who.at.head, who.at.first + lane},
+                             {weights, scores, static_cast<double>(who.visible[lane])});
   }
 }
 

@@ -13,7 +13,8 @@
 
 namespace basin::cpu::detail {
 
-/// Calls f(v, batch of scores, offset) for all scores of a panel, keys outside: consecutive vectors are independent chains.
+/// Calls f(v, batch of scores, offset) for all scores of a panel, keys outside: consecutive vectors are independent
+/// chains.
 template <class T, int Vectors, class F>
 BASIN_INLINE void over_scores(index_t rows, T const* scores, F&& f) {
   for (index_t at = 0; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
@@ -49,7 +50,8 @@ struct panel_scores {
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
 
-/// Every lane is a row: measure, search, sum (concepts/normalizer.hpp). Panel: panel, or what else has the rows of one (dispatch.hpp).
+/// Every lane is a row: measure, search, sum (concepts/normalizer.hpp). Panel: panel, or what else has the rows of one
+/// (dispatch.hpp).
 template <class Panel>
 struct rows_in_lanes {
   using T = typename Panel::value_type;
@@ -68,7 +70,8 @@ struct rows_in_lanes {
     if constexpr (raises_rows<normalizer_type>)
       over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { who.use.normalize.raise(row[v], s); });
   }
-  /// Sweeps all vectors of rows at once while all need it, as their chains of additions do not wait for each other; then each alone.
+  /// Sweeps all vectors of rows at once while all need it, as their chains of additions do not wait for each other;
+  /// then each alone.
   void search(panel_type const& who, panel_scores<T> const& of) {
     if constexpr (sweeps_rows<normalizer_type>) {
       auto const n = who.use.normalize;
@@ -83,7 +86,8 @@ struct rows_in_lanes {
   }
   /// terms may be scores.
   template <class States>
-  void sum(panel_type const& who, index_t rows, T const* scores, T* terms, States& states, coverage seen = coverage::some) {
+  void sum(panel_type const& who, index_t rows, T const* scores, T* terms, States& states,
+           coverage seen = coverage::some) {
     if (seen == coverage::all) sum_seen<false>(who, rows, scores, terms, states);
     else sum_seen<true>(who, rows, scores, terms, states);
     set_factors(who);
@@ -101,12 +105,14 @@ struct rows_in_lanes {
     sum_parts(who, of, states);
   }
   batch log_sum(panel_type const& who, int v) const { return log_sum_of<batch>(who.use.normalize, row[v]); }
-  template <class State>
-  term_totals<batch> totals(panel_type const& who, int v, State const& state) const { return who.watch.totals(state, who.use.normalize, row[v]); }
+  template <class State> term_totals<batch> totals(panel_type const& who, int v, State const& state) const {
+    return who.watch.totals(state, who.use.normalize, row[v]);
+  }
   auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
     auto j = as_low_rank(who.use.normalize.jacobian(row[v], score, weight));
     j.diag = unless_hidden(score, j.diag);
-    for (std::size_t r = 0; r < j.rank; ++r) j.outer[r] = unless_hidden(score, j.outer[r]), j.carry[r] = unless_hidden(score, j.carry[r]);
+    for (std::size_t r = 0; r < j.rank; ++r)
+      j.outer[r] = unless_hidden(score, j.outer[r]), j.carry[r] = unless_hidden(score, j.carry[r]);
     return j;
   }
   auto parameter_gradient(panel_type const& who, int v, batch score, batch weight, batch dweight, batch dscore) const {
@@ -196,7 +202,7 @@ struct rows_in_lanes {
   void sum_seen(panel_type const& who, index_t rows, T const* scores, T* terms, States& states) {
     auto const n = who.use.normalize;
     auto const watch = who.watch;
-    for (int v = 0; v < Vectors; ++v) {                          // one vector of rows after the other: fewer registers at once
+    for (int v = 0; v < Vectors; ++v) {  // one vector of rows after the other: fewer registers at once
       auto mine = row[v];
       auto saw = states[v];
       for (index_t at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
@@ -206,14 +212,17 @@ struct rows_in_lanes {
         else term = n.weight(mine, s);
         if constexpr (Hides) term = unless_hidden(s, term);
         if constexpr (has_terms<normalizer_type>) n.add(mine, s, term);
-        if constexpr (panel_type::watch_type::row_values > 0) watch.template absorb<normalizer_type>(saw, seen_term<batch>{term, log_of_term(n, mine, s, term)});
+        if constexpr (panel_type::watch_type::row_values > 0)
+          watch.template absorb<normalizer_type>(saw, seen_term<batch>{term, log_of_term(n, mine, s, term)});
         term.store_aligned(terms + at);
       }
       row[v] = mine, states[v] = saw;
     }
   }
   /// 0 where a key is not seen, even in a row that a NaN has spoiled.
-  static batch unless_hidden(batch score, batch x) { return math::select(score == math::minus_inf<batch>(), batch(T(0)), x); }
+  static batch unless_hidden(batch score, batch x) {
+    return math::select(score == math::minus_inf<batch>(), batch(T(0)), x);
+  }
 };
 
 /// Passes the weights of a panel to observers of rows, part by part where they can join what parts gathered.
@@ -235,7 +244,9 @@ void observe_rows(Panel const& who, panel_scores<T> const& of, States& states) {
   over_parts(of.blocks, of.keys_per_part, [&](row_part const now) {
     if constexpr (Panel::watch_type::merges) parts.move_to(now.part, add, lift);
     over_scores<T, Panel::vectors>(now.count, static_cast<T const*>(of.terms) + now.row * Panel::width,
-                                   [&](int v, batch w, index_t) { who.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)}); });
+                                   [&](int v, batch w, index_t) {
+                                     who.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)});
+                                   });
   });
   std::copy_n(parts.total(add).states, Panel::vectors, states);
 }
@@ -275,7 +286,8 @@ struct rows_in_scalars {
   }
   batch log_sum(panel_type const& who, int v) const {
     alignas(64) T values[lanes<T>] = {};
-    for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane) values[lane] = log_sum_of<T>(who.use.normalize, row[v * lanes<T> + lane]);
+    for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane)
+      values[lane] = log_sum_of<T>(who.use.normalize, row[v * lanes<T> + lane]);
     return batch::load_aligned(values);
   }
   template <class State>
@@ -288,20 +300,24 @@ struct rows_in_scalars {
     weight.store_aligned(w);
     for (index_t lane = 0; lane < lanes<T>; ++lane) {
       terms j{T(0)};
-      if (sees(who, v, lane, s[lane])) j = as_low_rank(who.use.normalize.jacobian(row[v * lanes<T> + lane], s[lane], w[lane]));
+      if (sees(who, v, lane, s[lane]))
+        j = as_low_rank(who.use.normalize.jacobian(row[v * lanes<T> + lane], s[lane], w[lane]));
       diag[lane] = j.diag;
       for (std::size_t r = 0; r < rank; ++r) outer[r][lane] = j.outer[r], carry[r][lane] = j.carry[r];
     }
     jacobian_of<normalizer_type, batch> all{batch::load_aligned(diag)};
-    for (std::size_t r = 0; r < rank; ++r) all.outer[r] = batch::load_aligned(outer[r]), all.carry[r] = batch::load_aligned(carry[r]);
+    for (std::size_t r = 0; r < rank; ++r)
+      all.outer[r] = batch::load_aligned(outer[r]), all.carry[r] = batch::load_aligned(carry[r]);
     return all;
   }
   auto parameter_gradient(panel_type const& who, int v, batch score, batch weight, batch dweight, batch dscore) const {
-    alignas(64) T s[lanes<T>], w[lanes<T>], dw[lanes<T>], ds[lanes<T>], given[parameters_of<normalizer_type>][lanes<T>] = {};
+    alignas(64) T s[lanes<T>], w[lanes<T>], dw[lanes<T>], ds[lanes<T>],
+        given[parameters_of<normalizer_type>][lanes<T>] = {};
     score.store_aligned(s), weight.store_aligned(w), dweight.store_aligned(dw), dscore.store_aligned(ds);
     for (index_t lane = 0; lane < lanes<T>; ++lane) {
       if (!sees(who, v, lane, s[lane])) continue;
-      auto const one = who.use.normalize.parameter_gradient(row[v * lanes<T> + lane], s[lane], w[lane], dw[lane], ds[lane]);
+      auto const one =
+          who.use.normalize.parameter_gradient(row[v * lanes<T> + lane], s[lane], w[lane], dw[lane], ds[lane]);
       for (std::size_t n = 0; n < one.size(); ++n) given[n][lane] = one[n];
     }
     for_parameters<normalizer_type, batch> all;
@@ -311,18 +327,21 @@ struct rows_in_scalars {
 
  private:
   static constexpr T minus_inf = -std::numeric_limits<T>::infinity();
-  static bool sees(panel_type const& who, int v, index_t lane, T score) { return v * lanes<T> + lane < who.at.count && score != minus_inf; }
+  static bool sees(panel_type const& who, int v, index_t lane, T score) {
+    return v * lanes<T> + lane < who.at.count && score != minus_inf;
+  }
 };
 
 /// Whether the rows of a panel are gathered and fitted one by one.
 template <class Normalizer>
 inline constexpr bool fits_scalar_rows = !streamable_normalizer<Normalizer> && !online_normalizer<Normalizer>;
 
-/// The rows of a panel by the better of the two that its normalizer allows. A normalizer that is known at run time alone has a form of its own
-/// (dispatch.hpp).
+/// The rows of a panel by the better of the two that its normalizer allows. A normalizer that is known at run time
+/// alone has a form of its own (dispatch.hpp).
 template <class Panel>
 struct rows_of_panel {
-  using type = std::conditional_t<fits_scalar_rows<typename Panel::normalizer_type>, rows_in_scalars<Panel>, rows_in_lanes<Panel>>;
+  using type = std::conditional_t<fits_scalar_rows<typename Panel::normalizer_type>, rows_in_scalars<Panel>,
+                                  rows_in_lanes<Panel>>;
 };
 
 template <class T, int Vectors, class Attention>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Whole rows: all scores of a panel first, then its rows, then its values. They stay in the L2 cache in between, so any normalizer
-// and any observer runs on them exactly, and <q, k> is never computed twice.
+// Whole rows: all scores of a panel first, then its rows, then its values. They stay in the L2 cache in between, so any
+// normalizer and any observer runs on them exactly, and <q, k> is never computed twice.
 
 #include "basin/cpu/detail/run.hpp"
 #include "basin/cpu/detail/watch.hpp"
@@ -35,7 +35,8 @@ void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
   if constexpr (raises && Panel::panel_type::scores_are_products)
     if (block.seen == coverage::all) {
       who.hide(block, scores);
-      return make_scores(panel, block, rows, scores, [&](int v, simd<T> s) { who.use.normalize.raise(panel.fit.row[v], s); });
+      return make_scores(panel, block, rows, scores,
+                         [&](int v, simd<T> s) { who.use.normalize.raise(panel.fit.row[v], s); });
     }
   make_scores(panel, block, rows, scores);
   who.hide(block, scores);
@@ -71,7 +72,8 @@ index_t gather_used(index_t count, T* terms, index_t* used) {
   return n;
 }
 
-/// Whole rows beside a stream: the output stays that of the stream, as with nobody watching, and the rows are made once more.
+/// Whole rows beside a stream: the output stays that of the stream, as with nobody watching, and the rows are made once
+/// more.
 template <int Vectors, class Call>
 void show_again(Call const& call, run_at run, panel_at where, index_t n, forward_buffers<Call> const& at) {
   using T = typename Call::T;
@@ -86,33 +88,39 @@ void show_again(Call const& call, run_at run, panel_at where, index_t n, forward
 
 /// o_i += terms of one block times its values; keys that no query uses are left out.
 template <class Call, class Panel, class T>
-void mix_block(Call const& call, Panel& panel, key_block block, key_rows<T> const& rows, forward_buffers<Call> const& at) {
+void mix_block(Call const& call, Panel& panel, key_block block, key_rows<T> const& rows,
+               forward_buffers<Call> const& at) {
   constexpr index_t width = Panel::panel_type::width;
   T* const terms = panel.kept + block.row * width;
   row_block<T> values;
-  if (at.by_tiles || zeros_must_win(call, panel.who.at, block, rows, at, values)) return mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
+  if (at.by_tiles || zeros_must_win(call, panel.who.at, block, rows, at, values))
+    return mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
   index_t const used = gather_used<width>(block.count, terms, at.used);
   if (used < block.count) mix_values(call, panel, block, terms, rows, listed_terms{at.used, used}, at);
   else mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
 }
 
 template <int Vectors, class Call>
-void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at, double* totals) {
+void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at,
+                    double* totals) {
   using T = typename Call::T;
   using watch_type = typename Call::watch_type;
   using panel_type = whole_panel<Call, Vectors>;
   constexpr index_t width = panel_type::panel_type::width;
   std::array<std::optional<panel_type>, 16> panels;
-  for (index_t n = 0; n < run.count; ++n) panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
+  for (index_t n = 0; n < run.count; ++n)
+    panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
   score_all(call, run, panels, at);
   for (index_t n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
     T* const terms = watch_type::wants_whole_rows ? at.terms : panel.kept;
     panel.weigh(at, terms, call.cut);
-    for (key_block const block : panel.blocks) give_keys(panel.who, block, terms + block.row * width, panel.fit.factor, panel.totals);
+    for (key_block const block : panel.blocks)
+      give_keys(panel.who, block, terms + block.row * width, panel.fit.factor, panel.totals);
     report_rows(panel.who, panel.states, panel.fit);
     if constexpr (watch_type::wants_whole_rows) {
-      show_whole_rows(panel.who, panel.blocks, static_cast<T const*>(panel.kept), static_cast<T const*>(terms), panel.fit.factor, at);
+      show_whole_rows(panel.who, panel.blocks, static_cast<T const*>(panel.kept), static_cast<T const*>(terms),
+                      panel.fit.factor, at);
       std::copy_n(terms, panel.rows() * width, panel.kept);
     }
     panel.next = 0;

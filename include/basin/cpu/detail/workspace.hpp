@@ -46,7 +46,8 @@ class workspaces {
     workspace count(nullptr);
     layout(count);
     bytes = (count.size() + 127) / 64 * 64;
-    memory = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes) * static_cast<std::size_t>(threads_here()), std::align_val_t(64)));
+    memory = static_cast<std::byte*>(::operator new(
+        static_cast<std::size_t>(bytes) * static_cast<std::size_t>(threads_here()), std::align_val_t(64)));
   }
   workspaces(workspaces const&) = delete;
   workspaces& operator=(workspaces const&) = delete;

@@ -12,7 +12,8 @@
 
 namespace basin::lm {
 
-/// A law of length_scaled that is chosen at run time, so that every normalizer is compiled for one law. A law is evaluated once a row.
+/// A law of length_scaled that is chosen at run time, so that every normalizer is compiled for one law. A law is
+/// evaluated once a row.
 ///
 /// Source    each law's own file
 /// Edges     learned numbers that the chosen law does not have get a gradient of 0

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Every normalizer of basin/normalize, by families, so that a program may compile each family in a unit of its own: a normalizer costs two to
-// three seconds of compile time.
+// Every normalizer of basin/normalize, by families, so that a program may compile each family in a unit of its own: a
+// normalizer costs two to three seconds of compile time.
 
 #include "basin/lm/policies/registry.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The name of a policy and the names of its numbers, in one place: checkpoints record them, command lines are parsed into them, messages list
-// them. A policy of your own is described by one specialisation:
+// The name of a policy and the names of its numbers, in one place: checkpoints record them, command lines are parsed
+// into them, messages list them. A policy of your own is described by one specialisation:
 //
 //   template <>
 //   struct basin::lm::described<my_normalizer> {
@@ -47,8 +47,9 @@
 
 namespace basin::lm {
 
-/// Requires  name: a word of letters, digits and underscores; numbers(p, f): f(name, number) for every number of p that all heads share, a
-///           double, a float or a whole number; f(name, number, range) for every per_head, which can be learned, in the order of the gradients
+/// Requires  name: a word of letters, digits and underscores; numbers(p, f): f(name, number) for every number of p that
+///           all heads share, a double, a float or a whole number; f(name, number, range) for every per_head, which can
+///           be learned, in the order of the gradients
 template <class Policy>
 struct described;
 
@@ -166,7 +167,9 @@ struct described<position_steps> {
 template <>
 struct described<asentmax> {
   static constexpr std::string_view name = "asentmax";
-  static void numbers(auto& p, auto const& f) { f("delta", p.delta), f("beta", p.beta, asentmax::beta_range), f("gamma", p.gamma, asentmax::gamma_range); }
+  static void numbers(auto& p, auto const& f) {
+    f("delta", p.delta), f("beta", p.beta, asentmax::beta_range), f("gamma", p.gamma, asentmax::gamma_range);
+  }
 };
 
 template <>

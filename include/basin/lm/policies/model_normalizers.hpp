@@ -17,7 +17,8 @@
 
 namespace basin::lm {
 
-/// A learned number of the normalizers of one layer, one value a head. Heads whose normalizer does not have it get no gradient.
+/// A learned number of the normalizers of one layer, one value a head. Heads whose normalizer does not have it get no
+/// gradient.
 struct learned_tensor {
   std::string name;                                              // sink_logit.logit
   per_head::range allowed;
@@ -26,14 +27,15 @@ struct learned_tensor {
 
 /// The normalizers of the heads of one layer. A copy has numbers of its own.
 ///
-/// State     learned numbers are the caller's, tensor after tensor, each [heads], and are copied by bind(); what rows add to their gradients is
-///           kept here until add_gradients()
+/// State     learned numbers are the caller's, tensor after tensor, each [heads], and are copied by bind(); what rows
+///           add to their gradients is kept here until add_gradients()
 class layer_normalizers {
  public:
   layer_normalizers(registry const& from, std::vector<spelled_normalizer> const& heads) {
     for (spelled_normalizer const& wanted : heads) {
       auto const made = from.find(wanted);
-      auto const known = std::find_if(groups.begin(), groups.end(), [&](group const& g) { return g.made->spelled() == made->spelled(); });
+      auto const known = std::find_if(groups.begin(), groups.end(),
+                                      [&](group const& g) { return g.made->spelled() == made->spelled(); });
       group_of_head.push_back(static_cast<std::size_t>(known - groups.begin()));
       if (known == groups.end()) groups.push_back({made, {}});
     }
@@ -66,7 +68,8 @@ class layer_normalizers {
     for (index_t head = 0; head < head_count; ++head) {
       group const& g = groups[group_of_head[static_cast<std::size_t>(head)]];
       for (std::size_t n = 0; n < g.tensors.size(); ++n)
-        dvalues[static_cast<index_t>(g.tensors[n]) * head_count + head] += static_cast<T>(all.sum(g.made->learned()[n].row, static_cast<int>(head)));
+        dvalues[static_cast<index_t>(g.tensors[n]) * head_count + head] +=
+            static_cast<T>(all.sum(g.made->learned()[n].row, static_cast<int>(head)));
     }
   }
   /// Moves learned numbers that an optimizer took out of their range back to its edge.
@@ -95,7 +98,9 @@ class layer_normalizers {
     auto const& number = g.made->learned()[n];
     std::string const name = number.policy + "." + number.name;
     auto known = std::find_if(tensors.begin(), tensors.end(), [&](learned_tensor const& t) { return t.name == name; });
-    if (known == tensors.end()) known = tensors.insert(tensors.end(), {name, number.allowed, std::vector<float>(heads(), static_cast<float>(number.initial))});
+    if (known == tensors.end())
+      known = tensors.insert(tensors.end(),
+                             {name, number.allowed, std::vector<float>(heads(), static_cast<float>(number.initial))});
     for (std::size_t h = 0; h < heads(); ++h)
       if (&groups[group_of_head[h]] == &g) known->initial[h] = static_cast<float>(number.initial);
     return static_cast<std::size_t>(known - tensors.begin());
@@ -108,7 +113,8 @@ class layer_normalizers {
     held.clear();
     for (group const& g : groups) {
       learned_memory memory{{}, gradients};
-      for (std::size_t const t : g.tensors) memory.values.push_back(contiguous(std::as_const(numbers).data() + t * heads(), static_cast<index_t>(heads())));
+      for (std::size_t const t : g.tensors)
+        memory.values.push_back(contiguous(std::as_const(numbers).data() + t * heads(), static_cast<index_t>(heads())));
       held.push_back(g.made->make(memory));
     }
     of_heads.clear();
@@ -145,15 +151,16 @@ class model_normalizers {
   int count() const { return static_cast<int>(layers.size()); }
 
  private:
-  static std::vector<std::vector<spelled_normalizer>> wanted_by(std::string_view text, int layer_count, int head_count) {
-    auto const all = parse_assignments(text);
-    std::vector<std::vector<spelled_normalizer>> wanted;
-    for (auto const& heads : resolve(all, layer_count, head_count)) {
-      auto& row = wanted.emplace_back();
-      for (std::size_t const n : heads) row.push_back(all[n].policy);
-    }
-    return wanted;
-  }
+   static std::vector<std::vector<spelled_normalizer>> wanted_by(std::string_view text, int layer_count,
+                                                                 int head_count) {
+     auto const all = parse_assignments(text);
+     std::vector<std::vector<spelled_normalizer>> wanted;
+     for (auto const& heads : resolve(all, layer_count, head_count)) {
+       auto& row = wanted.emplace_back();
+       for (std::size_t const n : heads) row.push_back(all[n].policy);
+     }
+     return wanted;
+   }
 
   std::vector<layer_normalizers> layers;
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Normalizers by name. A registry holds one recipe a name: what numbers it has, which of them can be learned, and how a normalizer is made of its
-// spelling. Recipes are static code behind one pointer; what they make runs in the CPU engine through any_normalizer.
+// Normalizers by name. A registry holds one recipe a name: what numbers it has, which of them can be learned, and how a
+// normalizer is made of its spelling. Recipes are static code behind one pointer; what they make runs in the CPU engine
+// through any_normalizer.
 
 #include <algorithm>
 #include <array>
@@ -30,10 +31,11 @@ struct learned_number {
   int row = 0;                                                   // of learned_memory::gradients
 };
 
-/// Where the learned numbers of a normalizer lie, and where rows of a backward pass leave what they add to the gradients.
+/// Where the learned numbers of a normalizer lie, and where rows of a backward pass leave what they add to the
+/// gradients.
 struct learned_memory {
   std::vector<view<float const, 1>> values{};                    // one a number, each [heads]
-  view<double, 4> gradients{};                                   // [any_normalizer::parameters, batch, heads, queries]; may be empty
+  view<double, 4> gradients{};  // [any_normalizer::parameters, batch, heads, queries]; may be empty
 };
 
 /// A normalizer with its numbers, ready to be made.
@@ -76,19 +78,22 @@ void set_number(std::string_view policy, char const* name, Number& number, doubl
   } else {
     constexpr double most = 1e9;
     if (!(value == std::floor(value) && std::fabs(value) <= most))
-      throw value_error(message("basin: ", policy, ":", name, " is ", value, "; it must be a whole number from -1e9 to 1e9"));
+      throw value_error(
+          message("basin: ", policy, ":", name, " is ", value, "; it must be a whole number from -1e9 to 1e9"));
     number = static_cast<Number>(value);
   }
 }
 
-/// A policy with the numbers that were spelled, checked; those that are learned join `learned`, their gradients from row `first_row` on.
+/// A policy with the numbers that were spelled, checked; those that are learned join `learned`, their gradients from
+/// row `first_row` on.
 template <class P>
 P policy_of(spelled_policy const& from, std::vector<learned_number>& learned, int first_row = 0) {
   constexpr std::string_view name = described<P>::name;
   auto const names = names_of_numbers<P>();
   for (auto const& [key, value] : from.numbers)
     if (std::find(names.begin(), names.end(), key) == names.end())
-      throw value_error(message("basin: ", name, " has no number '", key, "'; ", names.empty() ? std::string("it has none") : "it has: " + joined(names)));
+      throw value_error(message("basin: ", name, " has no number '", key, "'; ",
+                                names.empty() ? std::string("it has none") : "it has: " + joined(names)));
   P p{};
   bool can_learn = false;
   int row = first_row;
@@ -134,14 +139,17 @@ template <class P>
 void bind_gradients(P& p, view<double, 4> const& rows, int first) {
   if constexpr (requires { p.gradients; })
     if (rows.data_handle() != nullptr)
-      p.gradients.rows = strided(&rows(first, 0, 0, 0), std::array<index_t, 4>{P::parameters, rows.extent(1), rows.extent(2), rows.extent(3)},
-                                 std::array<index_t, 4>{rows.stride(0), rows.stride(1), rows.stride(2), rows.stride(3)});
+      p.gradients.rows = strided(
+          &rows(first, 0, 0, 0), std::array<index_t, 4>{P::parameters, rows.extent(1), rows.extent(2), rows.extent(3)},
+          std::array<index_t, 4>{rows.stride(0), rows.stride(1), rows.stride(2), rows.stride(3)});
 }
 
 /// The laws by name; ssmax:learned is learned_ssmax.
 inline any_law law_of(spelled_policy const& from, std::vector<learned_number>& learned, int first_row) {
   auto const is = [&](auto const& law) { return from.name == described<std::remove_cvref_t<decltype(law)>>::name; };
-  auto const made = [&](auto const& law) { return any_law{policy_of<std::remove_cvref_t<decltype(law)>>(from, learned, first_row)}; };
+  auto const made = [&](auto const& law) {
+    return any_law{policy_of<std::remove_cvref_t<decltype(law)>>(from, learned, first_row)};
+  };
   if (is(learned_ssmax{}) || (is(ssmax{}) && from.learned)) {
     spelled_policy as = from;
     as.learned = true;
@@ -153,7 +161,8 @@ inline any_law law_of(spelled_policy const& from, std::vector<learned_number>& l
   if (is(yarn{})) return made(yarn{});
   if (is(position_steps{})) return made(position_steps{});
   if (is(asentmax{})) return made(asentmax{});
-  throw value_error(message("basin: there is no law '", from.name, "' of length; there are: ssmax, log_n, su_log_n, yarn, position_steps, asentmax"));
+  throw value_error(message("basin: there is no law '", from.name,
+                            "' of length; there are: ssmax, log_n, su_log_n, yarn, position_steps, asentmax"));
 }
 
 template <class N, class... Ts>
@@ -202,7 +211,9 @@ class registry {
   /// Errors    value_error: the name is taken
   template <class N, class... Ts>
   void add() {
-    static_assert(normalizer<N> && has_description<N>, "basin: a registry takes a normalizer with a basin::lm::described of its own (lm/policies/described.hpp)");
+    static_assert(
+        normalizer<N> && has_description<N>,
+        "basin: a registry takes a normalizer with a basin::lm::described of its own (lm/policies/described.hpp)");
     static_assert(sizeof...(Ts) > 0, "basin: name the value types of the calls: add<my_normalizer, float>()");
     std::string const name(described<N>::name);
     if (!entries.emplace(name, entry{&make_recipe<N, Ts...>, detail::names_of_numbers<N>()}).second)
@@ -219,9 +230,11 @@ class registry {
 
   /// The recipe of what was spelled. A law alone scales softmax, and asentmax alone entmax15.
   ///
-  /// Throws    value_error: a name that does not exist, a number that it does not have or that is out of range, nothing to learn
+  /// Throws    value_error: a name that does not exist, a number that it does not have or that is out of range, nothing
+  ///           to learn
   std::shared_ptr<recipe const> find(spelled_normalizer spelled) const {
-    static constexpr std::string_view laws[] = {"ssmax", "learned_ssmax", "log_n", "su_log_n", "yarn", "position_steps", "asentmax"};
+    static constexpr std::string_view laws[] = {"ssmax", "learned_ssmax",  "log_n",   "su_log_n",
+                                                "yarn",  "position_steps", "asentmax"};
     if (!spelled.law && std::find(std::begin(laws), std::end(laws), spelled.normalizer.name) != std::end(laws)) {
       spelled.law = spelled.normalizer;
       spelled.normalizer = {spelled.law->name == "asentmax" ? "entmax15" : "softmax", {}, false};
@@ -243,8 +256,9 @@ class registry {
   entry const& found(std::string const& name) const {
     auto const at = entries.find(name);
     if (at == entries.end())
-      throw value_error(message("basin: there is no normalizer '", name, "'; there are: ", detail::joined(names()),
-                                "; and, scaling scores by their number: ssmax, log_n, su_log_n, yarn, position_steps, asentmax"));
+      throw value_error(
+          message("basin: there is no normalizer '", name, "'; there are: ", detail::joined(names()),
+                  "; and, scaling scores by their number: ssmax, log_n, su_log_n, yarn, position_steps, asentmax"));
     return at->second;
   }
 

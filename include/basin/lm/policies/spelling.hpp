@@ -5,8 +5,9 @@
 //
 //   top_k:k=16                                                     a name and numbers
 //   sink_logit:learned                                             numbers that are learned, one a head
-//   entmax15*asentmax:learned                                      a normalizer, and the law that scales its scores by their number
-//   softmax; layers 2-3: entmax15; layer 0 heads 0,1: top_k:k=8    one for all, and others for some layers and heads
+//   entmax15*asentmax:learned                                      a normalizer, and the law that scales its scores by
+//   their number softmax; layers 2-3: entmax15; layer 0 heads 0,1: top_k:k=8    one for all, and others for some layers
+//   and heads
 
 #include <charconv>
 #include <cstddef>
@@ -107,11 +108,14 @@ class spelling_reader {
   }
   value_error refused(std::string const& why) const {
     std::size_t const at = text.size() - rest.size();
-    return value_error(message("basin: '", text, "' is no policy: ", why, at < text.size() ? message(" at '", rest, "'") : " at its end"));
+    return value_error(message("basin: '", text, "' is no policy: ", why,
+                               at < text.size() ? message(" at '", rest, "'") : " at its end"));
   }
 
  private:
-  static bool is_of_a_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+   static bool is_of_a_name(char c) {
+     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+   }
   void skip_blanks() {
     while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t')) rest.remove_prefix(1);
   }
@@ -144,7 +148,8 @@ inline index_set read_indices(spelling_reader& from) {
   do {
     int const first = from.number<int>("a whole number");
     int const last = from.takes('-') ? from.number<int>("a whole number") : first;
-    if (first < 0 || last < first) throw from.refused(message("the range ", first, "-", last, " must run upwards from 0 or more"));
+    if (first < 0 || last < first)
+      throw from.refused(message("the range ", first, "-", last, " must run upwards from 0 or more"));
     read.ranges.emplace_back(first, last);
   } while (from.takes(','));
   return read;
@@ -172,7 +177,8 @@ inline std::vector<assignment> parse_assignments(std::string_view text) {
     assignment one;
     if (from.takes_word("layers") || from.takes_word("layer")) one.layers = detail::read_indices(from);
     if (from.takes_word("heads") || from.takes_word("head")) one.heads = detail::read_indices(from);
-    if (one.closeness() > 0 && !from.takes(':')) throw from.refused("expected ':' between the layers or heads and their policy");
+    if (one.closeness() > 0 && !from.takes(':'))
+      throw from.refused("expected ':' between the layers or heads and their policy");
     one.policy = detail::read_normalizer(from);
     read.push_back(std::move(one));
   } while (from.takes(';') && !from.is_at_end());
@@ -180,28 +186,34 @@ inline std::vector<assignment> parse_assignments(std::string_view text) {
   return read;
 }
 
-/// The assignment of every head: [layer][head], as places in the list. A closer one wins: heads of layers, then layers or heads, then all.
+/// The assignment of every head: [layer][head], as places in the list. A closer one wins: heads of layers, then layers
+/// or heads, then all.
 ///
-/// Throws    value_error: a layer or head that the model does not have, two equally close assignments for one head, a head without one
+/// Throws    value_error: a layer or head that the model does not have, two equally close assignments for one head, a
+///           head without one
 inline std::vector<std::vector<std::size_t>> resolve(std::vector<assignment> const& all, int layers, int heads) {
-  for (auto const& [what, of, count] : {std::tuple{"layer", &assignment::layers, layers}, {"head", &assignment::heads, heads}})
+  for (auto const& [what, of, count] :
+       {std::tuple{"layer", &assignment::layers, layers}, {"head", &assignment::heads, heads}})
     for (assignment const& one : all)
       if ((one.*of).largest() >= count)
-        throw value_error(message("basin: ", what, " ", (one.*of).largest(), " is given ", one.policy.normalizer.name, ", but the model has ", count, " ", what,
-                                  "s, numbered from 0 to ", count - 1));
-  std::vector<std::vector<std::size_t>> chosen(static_cast<std::size_t>(layers), std::vector<std::size_t>(static_cast<std::size_t>(heads)));
+        throw value_error(message("basin: ", what, " ", (one.*of).largest(), " is given ", one.policy.normalizer.name,
+                                  ", but the model has ", count, " ", what, "s, numbered from 0 to ", count - 1));
+  std::vector<std::vector<std::size_t>> chosen(static_cast<std::size_t>(layers),
+                                               std::vector<std::size_t>(static_cast<std::size_t>(heads)));
   for (int layer = 0; layer < layers; ++layer)
     for (int head = 0; head < heads; ++head) {
       std::optional<std::size_t> best;
       for (std::size_t n = 0; n < all.size(); ++n) {
         if (!all[n].layers.holds(layer) || !all[n].heads.holds(head)) continue;
         if (best && all[*best].closeness() == all[n].closeness())
-          throw value_error(message("basin: head ", head, " of layer ", layer, " is given both ", all[*best].policy.normalizer.name, " and ",
-                                    all[n].policy.normalizer.name, "; give it one"));
+          throw value_error(message("basin: head ", head, " of layer ", layer, " is given both ",
+                                    all[*best].policy.normalizer.name, " and ", all[n].policy.normalizer.name,
+                                    "; give it one"));
         if (!best || all[*best].closeness() < all[n].closeness()) best = n;
       }
       if (!best)
-        throw value_error(message("basin: head ", head, " of layer ", layer, " is given no policy; begin with one for all, such as 'softmax; ...'"));
+        throw value_error(message("basin: head ", head, " of layer ", layer,
+                                  " is given no policy; begin with one for all, such as 'softmax; ...'"));
       chosen[static_cast<std::size_t>(layer)][static_cast<std::size_t>(head)] = *best;
     }
   return chosen;

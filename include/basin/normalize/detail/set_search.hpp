@@ -166,7 +166,8 @@ struct set_search {
     }
     settle(looked && near[nearest - 1] <= low, low, found, at);  // near holds all scores between low and high
   }
-  /// Places cut c at place_of(c), largest first, if that lies between low and high; in lanes that are done, at infinity.
+  /// Places cut c at place_of(c), largest first, if that lies between low and high; in lanes that are done, at
+  /// infinity.
   template <class At>
   BASIN_HD void aim_cuts(T top, T few, At const& place_of) {
     auto const is_open = stage < T(3), evenly_now = stage == T(2);

@@ -285,7 +285,7 @@ struct rows_by_pointer {
   row_memory state;
 
   template <class States>
-  void weigh(Panel const& who, panel_scores<T> const& scores, States& states, bool = false) {
+  void weigh(Panel const& who, panel_scores<T> const& scores, States& states, rows_start = rows_start::fresh) {
     of = &who.use.normalize.at(who.at.head);
     for (int v = 0; v < Vectors; ++v) contexts[v] = who.context(v);
     auto const& steps = of->template steps<T, Vectors>();

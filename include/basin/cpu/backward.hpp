@@ -109,7 +109,7 @@ void pack_rows(View const& from, panel_at at, index_t width, T* to) {
 }
 
 /// dweights of scores -> of products: times the slope of the score, in blocks whose scores are not linear.
-template <bool Hides, class Panel, class T>
+template <coverage Seen, class Panel, class T>
 void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, T const* dots) {
   using batch = simd<T>;
   for (int v = 0; v < Panel::vectors; ++v)
@@ -117,7 +117,7 @@ void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, 
       index_t const n = (block.row + r) * Panel::width + v * lanes<T>;
       batch ds = batch::load_aligned(at.dweights + n) *
                  who.use.score.slope(batch::load_aligned(dots + n), who.pair(v, block.first + r));
-      if constexpr (Hides) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
+      if constexpr (Seen == coverage::some) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
       ds.store_aligned(at.dweights + n);
     }
 }
@@ -129,8 +129,8 @@ void through_panel(Panel const& who, std::span<key_block const> blocks, Fit cons
   through_rows(who, blocks, fit, pairs, part);
   if constexpr (!Call::linear) {
     for (key_block const block : blocks)
-      if (block.seen == coverage::all) apply_slopes<false>(who, block, pairs, static_cast<T const*>(at.dots));
-      else apply_slopes<true>(who, block, pairs, static_cast<T const*>(at.dots));
+      if (block.seen == coverage::all) apply_slopes<coverage::all>(who, block, pairs, static_cast<T const*>(at.dots));
+      else apply_slopes<coverage::some>(who, block, pairs, static_cast<T const*>(at.dots));
   }
 }
 

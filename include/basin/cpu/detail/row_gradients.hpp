@@ -32,7 +32,7 @@ auto is_hidden(pair_numbers<T> const& at, index_t n) {
 }
 
 /// The weights of one block, and what it adds to delta = sum_k carry_k dw_k of every row.
-template <bool Hides, class Panel, class T, class Fit, class Delta>
+template <coverage Seen, class Panel, class T, class Fit, class Delta>
 void gather_block(Panel const& who, key_block block, Fit const& fit, pair_numbers<T> const& at, Delta& delta) {
   using batch = simd<T>;
   for (int v = 0; v < Panel::vectors; ++v) {
@@ -41,11 +41,11 @@ void gather_block(Panel const& who, key_block block, Fit const& fit, pair_number
          n += Panel::width) {
       batch const term = batch::load_aligned(at.weights + n);
       batch weight = fit.factor[v] * term, dw = batch::load_aligned(at.dweights + n), score = weight;
-      if constexpr (Hides) weight = math::select(term == batch(T(0)), term, weight);  // 0 whatever the factor is
+      if constexpr (Seen == coverage::some) weight = math::select(term == batch(T(0)), term, weight);  // 0 whatever the factor is
       weight.store_aligned(at.weights + n);
       if constexpr (reads_scores_of_pairs<typename Panel::normalizer_type>) score = batch::load_aligned(at.scores + n);
       else score = weight;
-      if constexpr (Hides) {
+      if constexpr (Seen == coverage::some) {
         dw = math::select(is_hidden<Panel>(at, n), batch(T(0)), dw);
         dw.store_aligned(at.dweights + n);
       }
@@ -56,7 +56,7 @@ void gather_block(Panel const& who, key_block block, Fit const& fit, pair_number
 }
 
 /// dweights dw_ij -> gradients of scores: ds_j = diag_j dw_j - outer_j delta.
-template <bool Hides, class Panel, class T, class Fit, class Delta, class Sums>
+template <coverage Seen, class Panel, class T, class Fit, class Delta, class Sums>
 void differentiate_block(Panel const& who, key_block block, Fit const& fit, pair_numbers<T> const& at,
                          Delta const& delta, Sums& dparameters) {
   using batch = simd<T>;
@@ -72,7 +72,7 @@ void differentiate_block(Panel const& who, key_block block, Fit const& fit, pair
         auto const given = fit.parameter_gradient(who, v, score, weight, dw, ds);
         for (std::size_t i = 0; i < given.size(); ++i) dparameters[v][i] = dparameters[v][i] + given[i];
       }
-      if constexpr (Hides) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
+      if constexpr (Seen == coverage::some) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
       ds.store_aligned(at.dweights + n);
     }
 }
@@ -124,16 +124,16 @@ void through_rows(Panel const& who, std::span<key_block const> blocks, Fit const
   auto const delta = sum_over_blocks<vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(
       blocks, part, [&](key_block block, auto& sums) {
         if (block.seen == coverage::all)
-          gather_block<false>(who, block, fit, at, sums);
+          gather_block<coverage::all>(who, block, fit, at, sums);
         else
-          gather_block<true>(who, block, fit, at, sums);
+          gather_block<coverage::some>(who, block, fit, at, sums);
       });
   auto const dparameters = sum_over_blocks<vectors, for_parameters<normalizer_type, simd<T>>>(
       blocks, part, [&](key_block block, auto& sums) {
         if (block.seen == coverage::all)
-          differentiate_block<false>(who, block, fit, at, delta, sums);
+          differentiate_block<coverage::all>(who, block, fit, at, delta, sums);
         else
-          differentiate_block<true>(who, block, fit, at, delta, sums);
+          differentiate_block<coverage::some>(who, block, fit, at, delta, sums);
       });
   report_parameters(who, dparameters);
 }

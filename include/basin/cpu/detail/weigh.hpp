@@ -50,6 +50,9 @@ struct panel_scores {
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
 
+/// Whether the rows of a panel have been started, and raised by all its scores, before they are weighed.
+enum class rows_start { fresh, raised };
+
 /// Every lane is a row: measure, search, sum (concepts/normalizer.hpp). Panel: panel, or what else has the rows of one
 /// (dispatch.hpp).
 template <class Panel>
@@ -88,16 +91,16 @@ struct rows_in_lanes {
   template <class States>
   void sum(panel_type const& who, index_t rows, T const* scores, T* terms, States& states,
            coverage seen = coverage::some) {
-    if (seen == coverage::all) sum_seen<false>(who, rows, scores, terms, states);
-    else sum_seen<true>(who, rows, scores, terms, states);
+    if (seen == coverage::all) sum_seen<coverage::all>(who, rows, scores, terms, states);
+    else sum_seen<coverage::some>(who, rows, scores, terms, states);
     set_factors(who);
   }
   /// Whether rows can be raised by every block of scores as it is made, before the visible keys are counted.
   static constexpr auto raised_on_the_way = raises_rows<normalizer_type> && starts_uncounted<normalizer_type>;
 
   template <class States>
-  void weigh(panel_type const& who, panel_scores<T> const& of, States& states, bool is_raised = false) {
-    if (!is_raised) {
+  void weigh(panel_type const& who, panel_scores<T> const& of, States& states, rows_start how = rows_start::fresh) {
+    if (how == rows_start::fresh) {
       start(who);
       measure(who, of.rows(), of.scores);
     }
@@ -198,7 +201,7 @@ struct rows_in_lanes {
     }
   }
   /// Rows and states stay in registers: the copies are nobody else's.
-  template <bool Hides, class States>
+  template <coverage Seen, class States>
   void sum_seen(panel_type const& who, index_t rows, T const* scores, T* terms, States& states) {
     auto const n = who.use.normalize;
     auto const watch = who.watch;
@@ -210,7 +213,7 @@ struct rows_in_lanes {
         batch term;
         if constexpr (has_terms<normalizer_type>) term = n.term(mine, s);
         else term = n.weight(mine, s);
-        if constexpr (Hides) term = unless_hidden(s, term);
+        if constexpr (Seen == coverage::some) term = unless_hidden(s, term);
         if constexpr (has_terms<normalizer_type>) n.add(mine, s, term);
         if constexpr (panel_type::watch_type::row_values > 0)
           watch.template absorb<normalizer_type>(saw, seen_term<batch>{term, log_of_term(n, mine, s, term)});
@@ -267,7 +270,7 @@ struct rows_in_scalars {
   static constexpr auto raised_on_the_way = false;
 
   template <class States>
-  void weigh(panel_type const& who, panel_scores<T> const& of, States& states, bool = false) {
+  void weigh(panel_type const& who, panel_scores<T> const& of, States& states, rows_start = rows_start::fresh) {
     index_t const rows = of.rows();
     for (index_t lane = 0; lane < width; ++lane) {
       std::size_t count = 0;

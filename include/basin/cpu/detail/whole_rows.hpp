@@ -22,7 +22,7 @@ struct whole_panel : traveller<Call, Vectors, output_sum> {
   void weigh(forward_buffers<Call> const& at, typename Call::T* terms, tuning const& cut) {
     fit.weigh(this->who,
               panel_scores<typename Call::T>{this->blocks, this->kept, terms, at.gathered, keys_per_part(cut)}, states,
-              decltype(fit)::raised_on_the_way);
+              decltype(fit)::raised_on_the_way ? rows_start::raised : rows_start::fresh);
   }
 };
 

@@ -125,8 +125,7 @@ spelled_policy spelling_of(P const& p, spelled_policy const& from) {
 
 /// Points the learned numbers of a policy to memory, from number `next` on.
 template <class P>
-void bind(P& p, bool is_learned, learned_memory const& memory, std::size_t& next) {
-  if (!is_learned) return;
+void bind(P& p, learned_memory const& memory, std::size_t& next) {
   described<P>::numbers(p, [&](char const*, auto& value, auto const&... range) {
     if constexpr (sizeof...(range) > 0) {
       value.values = memory.values.at(next++);
@@ -179,14 +178,12 @@ class recipe_of final : public recipe {
   cpu::held_normalizer make(learned_memory const& memory) const override {
     N n = plain;
     std::size_t next = 0;
-    bind(n, text.normalizer.learned, memory, next);
-    if (text.normalizer.learned) bind_gradients(n, memory.gradients, 0);
+    if (text.normalizer.learned) bind(n, memory, next), bind_gradients(n, memory.gradients, 0);
     if (!text.law) return cpu::hold<Ts...>(n);
     any_law scaling = law;
     cuda::std::visit(
         [&](auto& one) {
-          bind(one, text.law->learned, memory, next);
-          if (text.law->learned) bind_gradients(one, memory.gradients, parameters_of<N>);
+          if (text.law->learned) bind(one, memory, next), bind_gradients(one, memory.gradients, parameters_of<N>);
         },
         scaling.which);
     return cpu::hold<Ts...>(length_scaled<N, any_law>{n, scaling});

@@ -169,8 +169,8 @@ estimate diffusion_bound(Model& model, std::span<int const> tokens, int sequence
   return detail::average_draws(scorer.finish(), scales, counts, options.draws);
 }
 
-/// Exact, in one order: -ln p(token i | given tokens and learned tokens before i), everything from i on hidden. This is a
-/// likelihood like that of an autoregressive model, unlike the bound; it takes one row a token.
+/// Exact, in one order: -ln p(token i | given tokens and learned tokens before i), everything from i on hidden. This is
+/// a likelihood like that of an autoregressive model, unlike the bound; it takes one row a token.
 ///
 /// Shapes    tokens, learned [sequences, length]
 /// Errors    shape_error, value_error

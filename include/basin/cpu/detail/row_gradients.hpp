@@ -41,7 +41,8 @@ void gather_block(Panel const& who, key_block block, Fit const& fit, pair_number
          n += Panel::width) {
       batch const term = batch::load_aligned(at.weights + n);
       batch weight = fit.factor[v] * term, dw = batch::load_aligned(at.dweights + n), score = weight;
-      if constexpr (Seen == coverage::some) weight = math::select(term == batch(T(0)), term, weight);  // 0 whatever the factor is
+      if constexpr (Seen == coverage::some)
+        weight = math::select(term == batch(T(0)), term, weight);  // 0 whatever the factor is
       weight.store_aligned(at.weights + n);
       if constexpr (reads_scores_of_pairs<typename Panel::normalizer_type>) score = batch::load_aligned(at.scores + n);
       else score = weight;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Counts the memory that a program takes. For one unit of a program: it replaces operator new and delete, or, where a sanitizer
-// owns the allocator, asks the sanitizer to tell.
+// Counts the memory that a program allocates. Included by one unit of a program: it replaces operator new and delete
+// or, where a sanitizer owns the allocator, installs hooks of the sanitizer.
 
 #include <atomic>
 #include <cstddef>
@@ -26,10 +26,12 @@ inline void memory_taken(std::size_t size) {
 #define BASIN_TEST_HAS(feature) 0
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || BASIN_TEST_HAS(address_sanitizer) || BASIN_TEST_HAS(thread_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || BASIN_TEST_HAS(address_sanitizer) || \
+    BASIN_TEST_HAS(thread_sanitizer)
 
-// Declared here, as the header that declares them comes with clang alone.
-extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t), void (*)(void const volatile*));
+// Declared here because the header that declares them comes with clang only.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t),
+                                                         void (*)(void const volatile*));
 extern "C" std::size_t __sanitizer_get_allocated_size(void const volatile*);
 
 namespace basin_test {
@@ -44,7 +46,7 @@ inline int const memory_hooks = __sanitizer_install_malloc_and_free_hooks(
 
 namespace basin_test {
 
-/// Memory with its size in front, so that giving it back can be counted.
+/// Memory preceded by its size, so that its release can be counted.
 inline void* counted(std::size_t size, std::size_t alignment) {
   std::size_t const front = alignment < 16 ? 16 : alignment;
   auto* const raw = static_cast<std::byte*>(std::aligned_alloc(front, (size + 2 * front - 1) / front * front));
@@ -63,12 +65,16 @@ inline void give_back(void* p, std::size_t alignment) {
 
 }  // namespace basin_test
 
-// The forms for arrays, and those that do not throw, come down to these.
+// The array forms and the forms that do not throw call these.
 void* operator new(std::size_t size) { return basin_test::counted(size, 16); }
-void* operator new(std::size_t size, std::align_val_t at) { return basin_test::counted(size, static_cast<std::size_t>(at)); }
+void* operator new(std::size_t size, std::align_val_t at) {
+  return basin_test::counted(size, static_cast<std::size_t>(at));
+}
 void operator delete(void* p) noexcept { basin_test::give_back(p, 16); }
 void operator delete(void* p, std::size_t) noexcept { basin_test::give_back(p, 16); }
 void operator delete(void* p, std::align_val_t at) noexcept { basin_test::give_back(p, static_cast<std::size_t>(at)); }
-void operator delete(void* p, std::size_t, std::align_val_t at) noexcept { basin_test::give_back(p, static_cast<std::size_t>(at)); }
+void operator delete(void* p, std::size_t, std::align_val_t at) noexcept {
+  basin_test::give_back(p, static_cast<std::size_t>(at));
+}
 
 #endif

@@ -12,7 +12,7 @@
 
 namespace basin::limits {
 
-TEST_CASE("normalizers are chosen by name, in the order asked for", "[unit][limits]") {
+TEST_CASE("normalizers are chosen by name, in the given order", "[unit][limits]") {
   auto const two = chosen_of(all_candidates({64}), {"top_k", "softmax"});
   REQUIRE(two.size() == 2);
   CHECK(two[0].name == "top_k");
@@ -22,7 +22,7 @@ TEST_CASE("normalizers are chosen by name, in the order asked for", "[unit][limi
   CHECK_THROWS_AS(chosen_of(all_candidates({64}), {"softmax", "softmax"}), value_error);
 }
 
-TEST_CASE("lists are read as they are written", "[unit][limits]") {
+TEST_CASE("lists of numbers and words are parsed, and malformed ones are refused", "[unit][limits]") {
   models::interval<index_t> const whole{1, 300};
   CHECK(comma_list<index_t>("--x", "1,20,300", whole) == std::vector<index_t>{1, 20, 300});
   CHECK(comma_list<double>("--x", "1e-3,10", {1e-3, 10}) == std::vector<double>{1e-3, 10});
@@ -35,7 +35,7 @@ TEST_CASE("lists are read as they are written", "[unit][limits]") {
   CHECK_THROWS_AS(comma_names("--x", "a,"), value_error);
 }
 
-TEST_CASE("options that make no figures are refused", "[unit][limits]") {
+TEST_CASE("options that give no figures are refused", "[unit][limits]") {
   limits_options o;
   CHECK_NOTHROW(validate(o));
   auto const refused = [&](auto change) {
@@ -58,7 +58,7 @@ TEST_CASE("options that make no figures are refused", "[unit][limits]") {
   refused([](auto& x) { x.threads = -1; });
 }
 
-/// Two normalizers, one head, theorem 1 at one length; the second is broken in half of its rows.
+/// Two normalizers, one head, theorem 1 at two lengths. The second normalizer breaks its bound in half of its rows.
 findings two_normalizers() {
   findings f;
   f.options.lengths = {32, 1024};
@@ -67,22 +67,22 @@ findings two_normalizers() {
   f.options.epsilons = {0.1};
   f.layers = f.heads = 1;
   f.normalizers = {"first", "second"};
-  for (int who = 0; who < 2; ++who) {
-    head_at const at{who, 0, 0};
+  for (int normalizer = 0; normalizer < 2; ++normalizer) {
+    head_at const at{normalizer, 0, 0};
     for (index_t const length : {32, 1024}) {
       double const l = static_cast<double>(length);
-      f.found.distances.push_back({at, length, 5, l, 0.5, l, 2, l, 3, 2 * l, who * 0.5, 2.5, 2, 3, 10, 2});
-      f.found.monitors.push_back({at, length, 1, 0.5, who == 0 ? 1 / l : 0.5, 1, 4, 1, 10});
+      f.found.distances.push_back({at, length, 5, l, 0.5, l, 2, l, 3, 2 * l, normalizer * 0.5, 2.5, 2, 3, 10, 2});
+      f.found.monitors.push_back({at, length, 1, 0.5, normalizer == 0 ? 1 / l : 0.5, 1, 4, 1, 10});
     }
-    f.found.separations.push_back({at, 16, 0.75 - 0.5 * who, 0, 0.1, 1, 1, 1, 0, 0, 10});
-    f.found.sensitivities.push_back({at, 1, 0.1, 0.1, who == 0 ? 0.2 : 0.3, 10});
+    f.found.separations.push_back({at, 16, 0.75 - 0.5 * normalizer, 0, 0.1, 1, 1, 1, 0, 0, 10});
+    f.found.sensitivities.push_back({at, 1, 0.1, 0.1, normalizer == 0 ? 0.2 : 0.3, 10});
   }
   return f;
 }
 
-TEST_CASE("words say who holds and who does not", "[unit][limits]") {
+TEST_CASE("the summary names the normalizers that obey a bound and those that do not", "[unit][limits]") {
   auto const words = put_in_words(two_normalizers());
-  REQUIRE(words.size() == 6);                                    // nothing was searched
+  REQUIRE(words.size() == 6);                                    // no search of the critical N
   auto const says = [&](std::size_t n, char const* what) {
     CAPTURE(words[n].headline);
     CHECK(words[n].headline.find(what) != std::string::npos);
@@ -96,11 +96,12 @@ TEST_CASE("words say who holds and who does not", "[unit][limits]") {
   CHECK(words[1].detail.find("second 50.0") != std::string::npos);
 }
 
-TEST_CASE("heads are averaged, exponents are fitted", "[unit][limits]") {
+TEST_CASE("figures are averaged over heads, and exponents are fitted", "[unit][limits]") {
   auto f = two_normalizers();
   CHECK(distance_at(f, 0, 1024, 5, &distance_figure::true_a).mean == 1024);
   CHECK(std::isnan(distance_at(f, 0, 512, 5, &distance_figure::true_a).mean));
-  CHECK(growth(f.options.lengths, [&](index_t l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope == Approx(1.0));
+  CHECK(growth(f.options.lengths, [&](index_t l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope ==
+        Approx(1.0));
   CHECK(std::isnan(growth({512}, [&](index_t l) { return distance_at(f, 0, l, 5, &distance_figure::true_a); }).slope));
   f.found.distances.push_back({{0, 0, 1}, 1024, 5, 2048, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
   auto const two = distance_at(f, 0, 1024, 5, &distance_figure::true_a);

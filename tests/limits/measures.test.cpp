@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/limits/: row_measures.hpp, gather.cpp, row_plan.hpp, experiment.hpp. The figures of a tiny model against the
-// same from its vectors, in plain loops.
+// Covers examples/limits/: row_measures.hpp, gather.cpp, row_plan.hpp and experiment.hpp. Compares the figures of a
+// tiny model with plain loops over its vectors.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace basin::limits {
 
 namespace {
 
-using vectors = std::vector<std::vector<double>>;                // [place][feature]
+using vectors = std::vector<std::vector<double>>;                // [position][feature]
 
 limits_options small_options() {
   limits_options o;
@@ -33,16 +33,19 @@ limits_options small_options() {
   return o;
 }
 
-/// Of every head, [place][feature].
+/// The vectors of every head, [position][feature].
 std::vector<vectors> heads_of(view<float const, 4> x) {
   std::vector<vectors> heads(static_cast<std::size_t>(x.extent(1)), vectors(static_cast<std::size_t>(x.extent(2))));
   for (index_t h = 0; h < x.extent(1); ++h)
     for (index_t i = 0; i < x.extent(2); ++i)
-      for (index_t d = 0; d < x.extent(3); ++d) heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
+      for (index_t d = 0; d < x.extent(3); ++d)
+        heads[static_cast<std::size_t>(h)][static_cast<std::size_t>(i)].push_back(x(0, h, i, d));
   return heads;
 }
 
-double dot(std::vector<double> const& a, std::vector<double> const& b) { return std::inner_product(a.begin(), a.end(), b.begin(), 0.0); }
+double dot(std::vector<double> const& a, std::vector<double> const& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
 
 std::vector<double> softmax_of(std::vector<double> const& scores) {
   double const most = *std::ranges::max_element(scores);
@@ -79,12 +82,14 @@ struct by_hand {
         }
   }
   std::vector<double> scores(int layer, int head, std::size_t row) const {
-    std::vector<double> out;
+    std::vector<double> out;                                     // the head dim is 4: the scale is 1/2
     for (std::size_t j = 0; j <= row; ++j)
-      out.push_back(dot(q[static_cast<std::size_t>(layer)][static_cast<std::size_t>(head)][row], k[static_cast<std::size_t>(layer)][static_cast<std::size_t>(head)][j]) / 2.0);  // head_dim 4
+      out.push_back(dot(q[static_cast<std::size_t>(layer)][static_cast<std::size_t>(head)][row],
+                        k[static_cast<std::size_t>(layer)][static_cast<std::size_t>(head)][j]) / 2.0);
     return out;
   }
-  /// Weights of x_i - s for every key: s = sum over the N strongest; and those N.
+  /// w: all weights. in: the weights of the N strongest keys, 0 for the others (s = sum of in_i x_i). order: keys by
+  /// weight.
   struct chosen {
     std::vector<double> w, in;
     std::vector<std::size_t> order;
@@ -100,7 +105,8 @@ struct by_hand {
   double least_distance() const {
     double least = INFINITY;
     for (std::size_t i = 0; i < x.size(); ++i)
-      for (std::size_t j = 0; j < i; ++j) least = std::min(least, std::sqrt(std::max(0.0, dot(x[i], x[i]) + dot(x[j], x[j]) - 2 * dot(x[i], x[j]))));
+      for (std::size_t j = 0; j < i; ++j)
+        least = std::min(least, std::sqrt(std::max(0.0, dot(x[i], x[i]) + dot(x[j], x[j]) - 2 * dot(x[i], x[j]))));
     return least;
   }
   /// |w_i x_i - s|.
@@ -116,11 +122,11 @@ std::vector<candidate> only_softmax() { return chosen_of(all_candidates({64}), {
 
 }  // namespace
 
-TEST_CASE("distances of a tiny model are those of its vectors", "[unit][limits]") {
+TEST_CASE("distances of a tiny model equal those computed from its vectors", "[unit][limits]") {
   auto const o = small_options();
   by_hand hand(o);
   auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
-  REQUIRE(f.distances.size() == 2 * 4 * (1 + 3));                // layers, heads; N = 3 at length 6, all N at length 17
+  REQUIRE(f.distances.size() == 2 * 4 * (1 + 3));                // layers, heads; N = 3 at length 6, all N at 17
   for (auto const& d : f.distances) {
     CAPTURE(d.at.layer, d.at.head, d.length, d.n);
     double a = 0, formula = 0;
@@ -143,14 +149,14 @@ TEST_CASE("distances of a tiny model are those of its vectors", "[unit][limits]"
     CHECK(d.bound >= d.true_a * (1 - 1e-6));
     CHECK(d.proved >= d.formula);
     if (d.length < 17) continue;
-    std::vector<index_t> const drawn{1, 3, 5, 7, 9, 11, 13, 16}; // 8 of 17 rows
+    std::vector<index_t> const drawn{1, 3, 5, 7, 9, 11, 13, 16};  // 8 of 17 rows
     CHECK(d.exact_rows == std::ranges::count_if(drawn, [&](index_t t) { return t >= d.n; }));
     CHECK(d.exact > 0.9 * d.formula_there);
     CHECK(d.exact < 1.1 * d.proved_there);
   }
 }
 
-TEST_CASE("the share of tokens told apart is that of its vectors", "[unit][limits]") {
+TEST_CASE("the share of distinguishable tokens equals that computed from vectors", "[unit][limits]") {
   auto const o = small_options();
   by_hand hand(o);
   auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
@@ -162,7 +168,8 @@ TEST_CASE("the share of tokens told apart is that of its vectors", "[unit][limit
     for (std::size_t t = static_cast<std::size_t>(s.n); t < 17; ++t, ++rows) {
       auto const c = hand.choose(s.at.layer, s.at.head, t, static_cast<std::size_t>(s.n));
       double least = INFINITY;
-      for (std::size_t i = static_cast<std::size_t>(s.n); i <= t; ++i) least = std::min(least, hand.distance(c, c.order[i]));
+      for (std::size_t i = static_cast<std::size_t>(s.n); i <= t; ++i)
+        least = std::min(least, hand.distance(c, c.order[i]));
       double spreads = 0;
       for (std::size_t i = 0; i < static_cast<std::size_t>(s.n); ++i) {
         share += hand.distance(c, c.order[i]) <= least * (1 + 1e-6);
@@ -181,7 +188,7 @@ TEST_CASE("the share of tokens told apart is that of its vectors", "[unit][limit
   }
 }
 
-TEST_CASE("entropy, largest weight and gains are those of its scores", "[unit][limits]") {
+TEST_CASE("entropy and largest weight equal those of the scores, and gains obey their bound", "[unit][limits]") {
   auto const o = small_options();
   by_hand hand(o);
   auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
@@ -206,15 +213,17 @@ TEST_CASE("entropy, largest weight and gains are those of its scores", "[unit][l
 
 TEST_CASE("a gain is the change of weights along the direction of its row", "[unit][limits]") {
   auto o = small_options();
-  o.sensitivity_rows = 1;                                        // the last one
+  o.sensitivity_rows = 1;                                        // the last row
   by_hand hand(o);
   auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
   for (auto const& s : f.sensitivities) {
     CAPTURE(s.at.layer, s.at.head, s.temperature);
     auto scores = hand.scores(s.at.layer, s.at.head, 16);
-    auto const v = theory::random_direction(17, o.seed, static_cast<std::uint64_t>((s.at.layer * 4 + s.at.head) * 17 + 16));
+    auto const v =
+        theory::random_direction(17, o.seed, static_cast<std::uint64_t>((s.at.layer * 4 + s.at.head) * 17 + 16));
     auto moved = scores;
-    for (std::size_t j = 0; j < 17; ++j) moved[j] = (scores[j] + s.epsilon * v[j]) / s.temperature, scores[j] /= s.temperature;
+    for (std::size_t j = 0; j < 17; ++j)
+      moved[j] = (scores[j] + s.epsilon * v[j]) / s.temperature, scores[j] /= s.temperature;
     auto const here = softmax_of(scores), there = softmax_of(moved);
     double square = 0;
     for (std::size_t j = 0; j < 17; ++j) square += (there[j] - here[j]) * (there[j] - here[j]);
@@ -223,19 +232,21 @@ TEST_CASE("a gain is the change of weights along the direction of its row", "[un
   }
 }
 
-TEST_CASE("query heads of a group see the embeddings of their group", "[unit][limits]") {
+TEST_CASE("query heads of a group use the embeddings of their group", "[unit][limits]") {
   auto o = small_options();
   o.lengths = {3};
   o.top = {1};
   o.fixed_top = 1;
   o.selected = {1};
   row_plan const plan(o);
-  embeddings_seen seen{.gram = std::vector<float>(18, 1.0f), .groups = 2, .length = 3, .dim = 3, .least_distance = {0, 1}, .mean_cosine = {1, 0}};
-  for (std::size_t i = 0; i < 9; ++i) seen.gram[9 + i] = i % 4 == 0;  // of group 0 all alike, of group 1 at right angles
+  embeddings_seen seen{.gram = std::vector<float>(18, 1.0f), .groups = 2, .length = 3, .dim = 3,
+                       .least_distance = {0, 1}, .mean_cosine = {1, 0}};
+  for (std::size_t i = 0; i < 9; ++i) seen.gram[9 + i] = i % 4 == 0;  // group 0: equal; group 1: orthogonal
   std::vector<float> const zeros(6 * 3 * 4);
   auto const list = only_softmax();
   figures f;
-  row_measures(o, plan, seen, list[0], 0, 6).measure(contiguous(zeros.data(), 1, 6, 3, 4), contiguous(zeros.data(), 1, 2, 3, 4), 0, f);
+  row_measures(o, plan, seen, list[0], 0, 6)
+      .measure(contiguous(zeros.data(), 1, 6, 3, 4), contiguous(zeros.data(), 1, 2, 3, 4), 0, f);
   REQUIRE(f.distances.size() == 6);                              // rows of 2 and of 3 keys, weights 1/2 and 1/3
   for (auto const& d : f.distances) {
     double const alike = (0 + 0) / 2.0, apart = (std::sqrt(0.5) + 2 * std::sqrt(2.0 / 9)) / 2;
@@ -243,7 +254,7 @@ TEST_CASE("query heads of a group see the embeddings of their group", "[unit][li
   }
 }
 
-TEST_CASE("the first rows of a run are a shorter run", "[property][limits]") {
+TEST_CASE("the first rows of a measurement equal those of a shorter text", "[property][limits]") {
   auto o = small_options();
   by_hand hand(o);
   auto const whole = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
@@ -252,10 +263,11 @@ TEST_CASE("the first rows of a run are a shorter run", "[property][limits]") {
   auto const part = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
   for (auto const& d : part.distances)
     for (auto const& e : whole.distances)
-      if (e.length == 6 && d.n == e.n && d.at.layer == e.at.layer && d.at.head == e.at.head) CHECK(d.true_a == Approx(e.true_a).epsilon(1e-5));
+      if (e.length == 6 && d.n == e.n && d.at.layer == e.at.layer && d.at.head == e.at.head)
+        CHECK(d.true_a == Approx(e.true_a).epsilon(1e-5));
 }
 
-TEST_CASE("every fourth row alone is measured where that is asked for", "[unit][limits]") {
+TEST_CASE("every fourth row only is measured where options request it", "[unit][limits]") {
   auto o = small_options();
   o.every = 4;
   by_hand hand(o);
@@ -275,18 +287,19 @@ TEST_CASE("every normalizer of the list has figures", "[property][limits]") {
   auto const f = measure(hand.s, hand.tokens, list, o, [] {});
   CHECK(f.monitors.size() == list.size() * 2 * 4 * 2);
   CHECK(f.criticals.size() == list.size() * 2 * 4);
-  for (auto const& d : f.distances) CHECK((std::isfinite(d.true_a) && std::isfinite(d.formula) && std::isfinite(d.bound)));
+  for (auto const& d : f.distances)
+    CHECK((std::isfinite(d.true_a) && std::isfinite(d.formula) && std::isfinite(d.bound)));
   for (auto const& s : f.sensitivities) CHECK(std::isfinite(s.mean));
 }
 
-TEST_CASE("the Gram matrix is of what was asked for", "[unit][limits]") {
+TEST_CASE("the Gram matrix is that of the requested embeddings", "[unit][limits]") {
   auto o = small_options();
   by_hand hand(o);
   for (auto const of : {embedding::token, embedding::hidden, embedding::value}) {
     o.of = of;
     auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
     CHECK(f.geometries.size() == (of == embedding::token ? 1u : of == embedding::hidden ? 2u : 8u));
-    if (of != embedding::hidden) continue;                       // the first layer reads the embeddings themselves
+    if (of != embedding::hidden) continue;                       // the first layer reads the token embeddings
     double cosine = 0;
     for (std::size_t i = 0; i < hand.x.size(); ++i)
       for (std::size_t j = 0; j < i; ++j) cosine += dot(hand.x[i], hand.x[j]) / (17 * 16 / 2.0);
@@ -294,7 +307,7 @@ TEST_CASE("the Gram matrix is of what was asked for", "[unit][limits]") {
   }
 }
 
-TEST_CASE("what a row throws comes out of the measurement", "[unit][limits]") {
+TEST_CASE("an exception in a row is thrown again by the measurement", "[unit][limits]") {
   auto const o = small_options();
   by_hand hand(o);
   auto list = only_softmax();

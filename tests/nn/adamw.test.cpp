@@ -28,7 +28,7 @@ struct model {
 }  // namespace
 
 TEST_CASE("the first step moves every weight by the rate against the sign of its gradient", "[unit][nn]") {
-  // m^ = g and v^ = g^2 after bias correction, so the step is rate g / (|g| + epsilon)
+  // after bias correction m^ = g and v^ = g^2, so the step is rate g / (|g| + epsilon)
   model<double> m({1, 2, 3}, {0.5, -0.001, 0}, {3});
   nn::adamw_state<double> state;
   nn::adamw(m.parameters, state, 0.1, {.epsilon = 1e-12, .weight_decay = 0, .clip = 1e9});
@@ -56,7 +56,7 @@ TEST_CASE("three steps agree with the algorithm written out by hand", "[unit][nn
   CHECK(state.steps == 3);
 }
 
-TEST_CASE("matrices decay and vectors do not", "[unit][nn]") {
+TEST_CASE("weight decay applies to matrices and not to vectors", "[unit][nn]") {
   model<double> matrix({2.0}, {0.0}, {1, 1}), vector({2.0}, {0.0}, {1});
   nn::adamw_state<double> a, b;
   nn::adamw(matrix.parameters, a, 0.1, {.weight_decay = 0.5});
@@ -73,14 +73,14 @@ TEST_CASE("clipping scales the whole gradient to the given norm", "[unit][nn]") 
   CHECK(state.first[1] == Approx(0.1 * 4));
 }
 
-TEST_CASE("a step has the same bits for any number of threads, in any split of the run", "[property][nn]") {
+TEST_CASE("a step has the same bits for any number of threads, and from a copied state", "[property][nn]") {
   std::size_t const n = 100003;
   auto const run = [&](int threads) {
     omp_set_num_threads(threads);
     model<float> m(random_values<float>(1, n), random_values<float>(2, n), {static_cast<index_t>(n), 1});
     nn::adamw_state<float> state;
     for (int t = 0; t < 3; ++t) {
-      nn::adamw_state<float> resumed = state;  // what a checkpoint does
+      nn::adamw_state<float> resumed = state;  // as a checkpoint does
       nn::adamw(m.parameters, resumed, 1e-3);
       state = resumed;
     }
@@ -93,7 +93,7 @@ TEST_CASE("a step has the same bits for any number of threads, in any split of t
   omp_set_num_threads(before);
 }
 
-TEST_CASE("a step that cannot be taken changes nothing", "[unit][nn]") {
+TEST_CASE("a step with invalid arguments changes nothing", "[unit][nn]") {
   model<double> m({1, 2}, {0.5, std::numeric_limits<double>::quiet_NaN()}, {2});
   nn::adamw_state<double> state;
   CHECK_THROWS_AS(nn::adamw(m.parameters, state, 0.1), value_error);
@@ -107,14 +107,14 @@ TEST_CASE("a step that cannot be taken changes nothing", "[unit][nn]") {
   CHECK(m.values == std::vector<double>{1, 2});
 }
 
-TEST_CASE("gradients are cleared and parameters counted", "[unit][nn]") {
+TEST_CASE("clear_gradients sets gradients to 0, and parameter_count counts numbers", "[unit][nn]") {
   model<double> m({1, 2}, {3, 4}, {2});
   CHECK(nn::parameter_count(m.parameters) == 2);
   nn::clear_gradients(m.parameters);
   CHECK(m.gradient == std::vector<double>{0, 0});
 }
 
-TEST_CASE("schedules rise, stay and fall where they say", "[unit][nn]") {
+TEST_CASE("schedules rise, stay and fall at the given steps", "[unit][nn]") {
   nn::warmup_cosine const cosine{.peak = 1.0, .last = 0.1, .warmup = 4, .total = 104};
   CHECK(cosine(0) == Approx(0.25));
   CHECK(cosine(3) == Approx(1.0));

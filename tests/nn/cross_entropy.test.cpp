@@ -10,7 +10,7 @@ namespace basin {
 using basin_test::Approx;
 using nn_test::random_values;
 
-TEST_CASE("the gradient of the cross entropy is its finite difference", "[property][nn]") {
+TEST_CASE("the gradient of the cross entropy agrees with finite differences", "[property][nn]") {
   auto const vocabulary = GENERATE(1, 2, 8, 37);
   index_t const rows = 4;
   auto logits = random_values(1, rows * vocabulary, 3.0);
@@ -31,7 +31,7 @@ TEST_CASE("equal logits cost log of the vocabulary", "[unit][nn]") {
   CHECK(loss == Approx(std::log(65.0)).epsilon(1e-6));
 }
 
-TEST_CASE("huge logits overflow nothing", "[unit][nn]") {
+TEST_CASE("huge logits cause no overflow", "[unit][nn]") {
   std::vector<float> logits{1e30f, -1e30f, 0.0f, 300.0f, 299.0f, -300.0f};
   std::vector<int> const targets{0, 1};
   std::vector<float> const weights{1.0f, 1.0f};
@@ -48,7 +48,8 @@ TEST_CASE("rows of weight zero are not read and get no gradient", "[unit][nn]") 
   std::vector<float> const logits{nan, nan, 0.0f, 0.0f}, weights{0.0f, 1.0f};
   std::vector<int> const targets{77, 1};
   std::vector<float> losses(2), gradient(4, 5.0f);
-  CHECK(nn::cross_entropy_forward(contiguous(logits.data(), 2, 2), targets, weights, std::span(losses)) == Approx(std::log(2.0)));
+  CHECK(nn::cross_entropy_forward(contiguous(logits.data(), 2, 2), targets, weights, std::span(losses)) ==
+        Approx(std::log(2.0)));
   CHECK(losses[0] == 0.0f);
   nn::cross_entropy_backward(contiguous(logits.data(), 2, 2), targets, weights, contiguous(gradient.data(), 2, 2));
   CHECK(gradient == std::vector<float>{0.0f, 0.0f, 0.5f, -0.5f});
@@ -59,11 +60,15 @@ TEST_CASE("the cross entropy refuses targets outside the vocabulary, and writes 
   std::vector<float> losses(2, 5.0f), gradient(4, 5.0f);
   for (int const wrong : {-1, 2}) {
     std::vector<int> const targets{0, wrong};
-    CHECK_THROWS_AS(nn::cross_entropy_forward(contiguous(logits.data(), 2, 2), targets, weights, std::span(losses)), value_error);
-    CHECK_THROWS_AS(nn::cross_entropy_backward(contiguous(logits.data(), 2, 2), targets, weights, contiguous(gradient.data(), 2, 2)), value_error);
+    CHECK_THROWS_AS(nn::cross_entropy_forward(contiguous(logits.data(), 2, 2), targets, weights, std::span(losses)),
+                    value_error);
+    CHECK_THROWS_AS(nn::cross_entropy_backward(contiguous(logits.data(), 2, 2), targets, weights,
+                                               contiguous(gradient.data(), 2, 2)),
+                    value_error);
   }
   std::vector<int> const one{0};
-  CHECK_THROWS_AS(nn::cross_entropy_forward(contiguous(logits.data(), 2, 2), one, weights, std::span(losses)), shape_error);
+  CHECK_THROWS_AS(nn::cross_entropy_forward(contiguous(logits.data(), 2, 2), one, weights, std::span(losses)),
+                  shape_error);
   CHECK(losses == std::vector<float>(2, 5.0f));
   CHECK(gradient == std::vector<float>(4, 5.0f));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers every layer of nn/device/ on the host, one fiber a CUDA thread, against the layer of the host
+// Covers every layer of nn/device/, run on the host with one fiber for each CUDA thread, against the layers of the host
 #include <limits>
 
 #include "basin/nn/device/adamw.hpp"
@@ -23,19 +23,24 @@ using nn_test::random_values;
 
 namespace {
 
-/// The same rows twice: for the layer of the host, and for that of the device. Rows lie apart, with NaN between them.
+/// Two copies of the same rows, for the layers of the host and of the device. Gaps between rows hold NaN.
 struct twin {
   index_t rows, columns;
   std::vector<double> here, there;
 
-  twin(index_t n, index_t d) : rows(n), columns(d), here(static_cast<std::size_t>(n * (d + 3)), std::numeric_limits<double>::quiet_NaN()) {}
+  twin(index_t n, index_t d)
+      : rows(n),
+        columns(d),
+        here(static_cast<std::size_t>(n * (d + 3)), std::numeric_limits<double>::quiet_NaN()) {}
   twin(std::uint64_t seed, index_t n, index_t d) : twin(n, d) {
     auto const values = random_values(seed, static_cast<std::size_t>(n * d));
     for (index_t i = 0; i < n; ++i) std::copy_n(values.begin() + i * d, d, here.begin() + i * (d + 3));
     there = here;
   }
 
-  view<double, 2> on(std::vector<double>& memory) { return strided(memory.data(), std::array<index_t, 2>{rows, columns}, std::array<index_t, 2>{columns + 3, 1}); }
+  view<double, 2> on(std::vector<double>& memory) {
+    return strided(memory.data(), std::array<index_t, 2>{rows, columns}, std::array<index_t, 2>{columns + 3, 1});
+  }
   view<double, 2> host() { return on(here); }
   view<double, 2> device() { return on(there); }
 };
@@ -48,7 +53,7 @@ twin zeros(index_t rows, index_t columns) {
   return t;
 }
 
-/// Two ways to the same sums of `terms` terms of size 1 or so: off by a few eps a term. What lies between rows stays a NaN.
+/// Two orders of summing `terms` terms of about size 1 may differ by a few eps per term. Gaps must still hold NaN.
 void require_close(std::vector<double> const& a, std::vector<double> const& b, index_t terms) {
   double size = 1;
   for (double const x : a)
@@ -56,14 +61,16 @@ void require_close(std::vector<double> const& a, std::vector<double> const& b, i
   for (std::size_t i = 0; i < a.size(); ++i) {
     CAPTURE(i, a[i], b[i]);
     REQUIRE((a[i] != a[i]) == (b[i] != b[i]));
-    if (a[i] == a[i]) REQUIRE(std::abs(a[i] - b[i]) <= 8 * static_cast<double>(terms + 8) * size * basin_test::eps_of<double>);
+    if (a[i] == a[i])
+      REQUIRE(std::abs(a[i] - b[i]) <= 8 * static_cast<double>(terms + 8) * size * basin_test::eps_of<double>);
   }
 }
 void require_close(twin const& t, index_t terms) { require_close(t.here, t.there, terms); }
 
 }  // namespace
 
-TEST_CASE("a lookup on a device is that of the host, and its gradient has the same bits", "[parity][nn][device]") {
+TEST_CASE("an embedding on a device equals that of the host, and its gradient has the same bits",
+          "[parity][nn][device]") {
   auto const dim = GENERATE(1, 5, 33);
   std::vector<int> const tokens{2, 0, 2, 2, 6, 0};
   host_grids on;
@@ -76,7 +83,7 @@ TEST_CASE("a lookup on a device is that of the host, and its gradient has the sa
   CHECK(std::memcmp(dtable.here.data(), dtable.there.data(), dtable.here.size() * sizeof(double)) == 0);
 }
 
-TEST_CASE("a linear map on a device asks for the products of the host", "[parity][nn][device]") {
+TEST_CASE("a linear map on a device computes the products of the host", "[parity][nn][device]") {
   host_grids on;
   auto const how = GENERATE(nn::update::replace, nn::update::add);
   twin x(1, 5, 9), weight(2, 4, 9), y(3, 5, 4), dx(4, 5, 9), dweight(5, 4, 9);
@@ -91,29 +98,36 @@ TEST_CASE("a linear map on a device asks for the products of the host", "[parity
   require_close(dweight, 20);
 }
 
-TEST_CASE("the RMS norm on a device is that of the host, gradients included", "[parity][nn][device]") {
+TEST_CASE("the RMS norm on a device agrees with the host, gradients included", "[parity][nn][device]") {
   auto const dim = GENERATE(1, 31, 32, 33, 70);
   auto const rows = GENERATE(0, 1, 5, 37);
   CAPTURE(dim, rows);
   host_grids on;
-  twin x(1, rows, dim), y = zeros(rows, dim), w(2, 1, dim), dy(3, rows, dim), dx(4, rows, dim), dw(5, 1, dim), r = zeros(1, std::max(rows, 1));
-  auto const of = [](std::vector<double>& memory, index_t n) { return std::span(memory).first(static_cast<std::size_t>(n)); };
+  twin x(1, rows, dim), y = zeros(rows, dim), w(2, 1, dim), r = zeros(1, std::max(rows, 1));
+  twin dy(3, rows, dim), dx(4, rows, dim), dw(5, 1, dim);
+  auto const of = [](std::vector<double>& memory, index_t n) {
+    return std::span(memory).first(static_cast<std::size_t>(n));
+  };
   nn::rms_norm_forward(x.host(), of(w.here, dim), 1e-2, y.host(), of(r.here, rows));
   nn::rms_norm_forward(on, x.device(), of(w.there, dim), 1e-2, y.device(), of(r.there, rows));
   require_close(y, dim), require_close(r, dim);
   nn::rms_norm_backward(x.host(), of(w.here, dim), of(r.here, rows), dy.host(), dx.host(), of(dw.here, dim));
-  nn::rms_norm_backward(on, x.device(), of(w.there, dim), of(r.there, rows), dy.device(), dx.device(), of(dw.there, dim));
+  nn::rms_norm_backward(on, x.device(), of(w.there, dim), of(r.there, rows), dy.device(), dx.device(),
+                        of(dw.there, dim));
   require_close(dx, 3 * dim), require_close(dw, 3 * rows + dim);
 }
 
-TEST_CASE("a rotation on a device is that of the host, and goes back", "[parity][nn][device]") {
+TEST_CASE("a rotation on a device agrees with the host, and its gradient is the inverse rotation",
+          "[parity][nn][device]") {
   index_t const batch = 2, heads = 3, length = 5, dim = 6, first = 4;
   nn::rope_table<double> const table(12, dim, 50);
-  nn::device_rope_table<double> const on_device{contiguous(table.cosine(0), 12, dim / 2), contiguous(table.sine(0), 12, dim / 2)};
+  nn::device_rope_table<double> const on_device{contiguous(table.cosine(0), 12, dim / 2),
+                                                contiguous(table.sine(0), 12, dim / 2)};
   auto here = random_values(1, static_cast<std::size_t>(batch * length * heads * dim)), there = here;
   auto const before = here;
   auto const seen = [&](std::vector<double>& x) {
-    return strided(x.data(), std::array<index_t, 4>{batch, heads, length, dim}, std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
+    return strided(x.data(), std::array<index_t, 4>{batch, heads, length, dim},
+                   std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
   };
   host_grids on;
   nn::rope_forward(seen(here), table, first);
@@ -124,7 +138,7 @@ TEST_CASE("a rotation on a device is that of the host, and goes back", "[parity]
   CHECK_THROWS_AS(nn::rope_forward(on, seen(there), on_device, 8), shape_error);
 }
 
-TEST_CASE("the gated unit on a device is that of the host, in place too", "[parity][nn][device]") {
+TEST_CASE("SwiGLU on a device agrees with the host, also in place", "[parity][nn][device]") {
   auto const hidden = GENERATE(1, 10, 300);
   host_grids on;
   twin gate(1, 3, hidden), up(2, 3, hidden), y = zeros(3, hidden), dy(3, 3, hidden);
@@ -136,13 +150,15 @@ TEST_CASE("the gated unit on a device is that of the host, in place too", "[pari
   require_close(gate, 2), require_close(up, 2);
 }
 
-TEST_CASE("the cross entropy on a device is that of the host, in place, and does not read rows of weight 0", "[parity][nn][device]") {
+TEST_CASE("the cross entropy on a device agrees with the host, in place, and does not read rows of weight 0",
+          "[parity][nn][device]") {
   auto const vocabulary = GENERATE(1, 32, 37, 258);
   host_grids on;
   std::vector<int> const targets{0, vocabulary - 1, -5, vocabulary / 2};
   std::vector<double> const weights{0.5, 2, 0, 0.25};
   twin logits(1, 4, vocabulary), losses = zeros(1, 4);
-  for (auto* memory : {&logits.here, &logits.there}) logits.on(*memory)(2, 0) = std::numeric_limits<double>::quiet_NaN();
+  for (auto* memory : {&logits.here, &logits.there})
+    logits.on(*memory)(2, 0) = std::numeric_limits<double>::quiet_NaN();
   auto const l_here = std::span(losses.here).first(4), l_there = std::span(losses.there).first(4);
   double const expected = nn::cross_entropy_forward(logits.host(), targets, weights, l_here);
   nn::cross_entropy_backward(logits.host(), targets, weights, logits.host());
@@ -152,13 +168,14 @@ TEST_CASE("the cross entropy on a device is that of the host, in place, and does
   require_close(losses, vocabulary), require_close(logits, vocabulary);
 }
 
-TEST_CASE("steps of AdamW on a device are those of the host, clipped and decayed", "[parity][nn][device]") {
+TEST_CASE("steps of AdamW on a device agree with the host, with clipping and decay", "[parity][nn][device]") {
   double const clip = GENERATE(0.5, 1e9);
-  std::size_t const n = 5000, m = 70;  // more than a block of squares, and less
+  std::size_t const n = 5000, m = 70;  // more than one block of the sum of squares, and less
   auto values = random_values(1, n + m), gradient = random_values(2, n + m), values_there = values;
   auto const parameters = [&](std::vector<double>& v) {
-    return std::vector<nn::parameter<double>>{{"matrix", {50, 100}, std::span(v).first(n), std::span(gradient).first(n)},
-                                              {"vector", {70}, std::span(v).subspan(n), std::span(gradient).subspan(n)}};
+    return std::vector<nn::parameter<double>>{
+        {"matrix", {50, 100}, std::span(v).first(n), std::span(gradient).first(n)},
+        {"vector", {70}, std::span(v).subspan(n), std::span(gradient).subspan(n)}};
   };
   auto const host = parameters(values), device = parameters(values_there);
   std::span<nn::parameter<double> const> const on_device(device);
@@ -169,7 +186,9 @@ TEST_CASE("steps of AdamW on a device are those of the host, clipped and decayed
   for (int step = 0; step < 3; ++step) {
     double const norm = nn::adamw(host, state, 0.01, options);
     CHECK(nn::adamw(on, on_device, state_there, 0.01, options, work) == Approx(norm).epsilon(1e-13));
-    require_close(values, values_there, 8), require_close(state.first, state_there.first, 8), require_close(state.second, state_there.second, 8);
+    require_close(values, values_there, 8);
+    require_close(state.first, state_there.first, 8);
+    require_close(state.second, state_there.second, 8);
   }
   CHECK(state_there.steps == 3);
   gradient[7] = std::numeric_limits<double>::infinity();
@@ -180,7 +199,7 @@ TEST_CASE("steps of AdamW on a device are those of the host, clipped and decayed
   CHECK(state_there.steps == 3);
 }
 
-TEST_CASE("copies and fills on a device touch what they are given and no more", "[unit][nn][device]") {
+TEST_CASE("copies and fills on a device write their targets and nothing else", "[unit][nn][device]") {
   host_grids on;
   auto const from = random_values(1, 2 * 3 * 4 * 5);
   std::vector<double> to(from.size(), -1), line(7, -1);
@@ -189,13 +208,14 @@ TEST_CASE("copies and fills on a device touch what they are given and no more", 
   for (index_t b = 0; b < 2; ++b)
     for (index_t h = 0; h < 3; ++h)
       for (index_t i = 0; i < 4; ++i)
-        for (index_t d = 0; d < 5; ++d) REQUIRE(turned(b, h, i, d) == from[static_cast<std::size_t>(((b * 3 + h) * 4 + i) * 5 + d)]);
+        for (index_t d = 0; d < 5; ++d)
+          REQUIRE(turned(b, h, i, d) == from[static_cast<std::size_t>(((b * 3 + h) * 4 + i) * 5 + d)]);
   nn::copy(on, std::span(from).first(3), std::span(line).first(3));
   nn::fill(on, std::span(line).subspan(5), 4);
   CHECK(line == std::vector<double>{from[0], from[1], from[2], -1, -1, 4, 4});
 }
 
-TEST_CASE("layers on a device refuse shapes that do not fit before they launch", "[unit][nn][device]") {
+TEST_CASE("layers on a device refuse wrong shapes before they launch", "[unit][nn][device]") {
   host_grids on;
   twin a(1, 3, 4), b(2, 3, 5);
   std::vector<double> four(4), three(3), five(5);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Finite differences in double, and the random arguments of the layer tests.
+// Finite differences in double, and random arguments for the tests of layers.
 
 #include <algorithm>
 #include <cmath>
@@ -27,8 +27,8 @@ inline double dot(std::span<double const> a, std::span<double const> b) {
   return sum;
 }
 
-/// d loss / d x of fourth order. Its error is h^4 |f^(5)| / 30 + 1.5 eps |f| / h: with h = 5e-5 that is 2e-19 |f^(5)| + 7e-12 |f|;
-/// 1e-10 per unit of the loss leaves room for a fifth derivative of 1e8.
+/// d loss / d x by differences of fourth order. The error is h^4 |f^(5)| / 30 + 1.5 eps |f| / h; at h = 5e-5 it is
+/// 2e-19 |f^(5)| + 7e-12 |f|. A tolerance of 1e-10 per unit of the loss allows a fifth derivative of 1e8.
 template <class Loss>
 double finite_difference(double& x, Loss&& loss) {
   constexpr double h = 5e-5;
@@ -42,7 +42,7 @@ double finite_difference(double& x, Loss&& loss) {
   return (8 * near - far) / (12 * h);
 }
 
-/// Requires gradient = d loss / d x, element by element; `magnitude` is that of the loss.
+/// Requires gradient = d loss / d x for every element. `magnitude` is that of the loss.
 template <class Loss>
 void require_gradient(std::span<double> x, std::span<double const> gradient, Loss loss, double magnitude = 100) {
   REQUIRE(x.size() == gradient.size());

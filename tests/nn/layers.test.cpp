@@ -18,7 +18,7 @@ using nn_test::random_values;
 
 namespace {
 
-/// Runs `make` with 1, 2 and 3 threads and requires the same bits.
+/// `make` must return the same bits with 1, 2 and 3 threads.
 template <class Make>
 void require_same_bits(Make make) {
   int const before = omp_get_max_threads();
@@ -54,14 +54,16 @@ TEST_CASE("an embedding refuses tokens outside its table", "[unit][nn]") {
   std::vector<double> table(6, 1.0), y(4, 9.0);
   for (int const wrong : {-1, 3}) {
     std::vector<int> const tokens{0, wrong};
-    CHECK_THROWS_AS(nn::embedding_forward(tokens, contiguous(table.data(), 3, 2), contiguous(y.data(), 2, 2)), value_error);
-    CHECK_THROWS_AS(nn::embedding_backward(tokens, contiguous(y.data(), 2, 2), contiguous(table.data(), 3, 2)), value_error);
+    CHECK_THROWS_AS(nn::embedding_forward(tokens, contiguous(table.data(), 3, 2), contiguous(y.data(), 2, 2)),
+                    value_error);
+    CHECK_THROWS_AS(nn::embedding_backward(tokens, contiguous(y.data(), 2, 2), contiguous(table.data(), 3, 2)),
+                    value_error);
   }
   CHECK(y == std::vector<double>(4, 9.0));
   CHECK(table == std::vector<double>(6, 1.0));
 }
 
-TEST_CASE("the gradients of the RMS norm are its finite differences", "[property][nn]") {
+TEST_CASE("the gradients of the RMS norm agree with finite differences", "[property][nn]") {
   auto const dim = GENERATE(1, 2, 7, 33);
   index_t const rows = 4;
   auto x = random_values(1, rows * dim), w = random_values(2, dim);
@@ -86,8 +88,10 @@ TEST_CASE("the RMS norm gives rows of mean square one, and zeros for zeros", "[u
   nn::rms_norm_forward(contiguous(x.data(), 2, 64), w, 1e-12, contiguous(y.data(), 2, 64), std::span(r));
   CHECK(nn_test::dot(std::span(y).first(64), std::span(y).first(64)) == Approx(64));
   CHECK(std::vector<double>(y.begin() + 64, y.end()) == std::vector<double>(64, 0.0));
-  CHECK_THROWS_AS(nn::rms_norm_forward(contiguous(x.data(), 2, 64), w, -1, contiguous(y.data(), 2, 64), std::span(r)), value_error);
-  CHECK_THROWS_AS(nn::rms_norm_forward(contiguous(x.data(), 4, 32), w, 0, contiguous(y.data(), 4, 32), std::span(r)), shape_error);
+  CHECK_THROWS_AS(nn::rms_norm_forward(contiguous(x.data(), 2, 64), w, -1, contiguous(y.data(), 2, 64), std::span(r)),
+                  value_error);
+  CHECK_THROWS_AS(nn::rms_norm_forward(contiguous(x.data(), 4, 32), w, 0, contiguous(y.data(), 4, 32), std::span(r)),
+                  shape_error);
 }
 
 TEST_CASE("a rotation turns each pair by its angle", "[unit][nn]") {
@@ -112,12 +116,13 @@ TEST_CASE("scores of rotated queries and keys depend on the distance alone", "[p
   for (index_t const shift : {1, 20, 50}) CHECK(score(3 + shift, 7 + shift) == Approx(score(3, 7)).epsilon(1e-12));
 }
 
-TEST_CASE("the gradient of a rotation is its finite difference, on a strided view", "[property][nn]") {
+TEST_CASE("the gradient of a rotation agrees with finite differences, on a strided view", "[property][nn]") {
   nn::rope_table<double> const table(16, 6, 50);
-  // [batch, length, heads, dim] seen as [batch, heads, length, dim]
+  // memory [batch, length, heads, dim], view [batch, heads, length, dim]
   index_t const batch = 2, heads = 2, length = 3, dim = 6, size = batch * heads * length * dim;
   auto const seen = [&](std::vector<double>& x) {
-    return strided(x.data(), std::array<index_t, 4>{batch, heads, length, dim}, std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
+    return strided(x.data(), std::array<index_t, 4>{batch, heads, length, dim},
+                   std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
   };
   auto x = random_values(1, size);
   auto const dy = random_values(2, size);
@@ -143,19 +148,21 @@ TEST_CASE("a rotation refuses positions and dims that its table lacks", "[unit][
   CHECK(x == std::vector<float>(32, 1.0f));
 }
 
-TEST_CASE("the gradients of SwiGLU are its finite differences", "[property][nn]") {
+TEST_CASE("the gradients of SwiGLU agree with finite differences", "[property][nn]") {
   index_t const rows = 3, hidden = 19;  // whole SIMD batches and a rest
   auto both = random_values(1, rows * 2 * hidden, 2.0);
   auto const dy = random_values(2, rows * hidden);
   std::vector<double> y(rows * hidden), gradient(rows * 2 * hidden);
   auto const part = [&](std::vector<double>& x, index_t which) {
-    return strided(x.data() + which * hidden, std::array<index_t, 2>{rows, hidden}, std::array<index_t, 2>{2 * hidden, 1});
+    return strided(x.data() + which * hidden, std::array<index_t, 2>{rows, hidden},
+                   std::array<index_t, 2>{2 * hidden, 1});
   };
   auto const loss = [&] {
     nn::swiglu_forward(part(both, 0), part(both, 1), contiguous(y.data(), rows, hidden));
     return nn_test::dot(y, dy);
   };
-  nn::swiglu_backward(part(both, 0), part(both, 1), contiguous(dy.data(), rows, hidden), part(gradient, 0), part(gradient, 1));
+  nn::swiglu_backward(part(both, 0), part(both, 1), contiguous(dy.data(), rows, hidden), part(gradient, 0),
+                      part(gradient, 1));
   nn_test::require_gradient(both, gradient, loss);
 }
 
@@ -174,7 +181,8 @@ TEST_CASE("SwiGLU stays finite for huge gates, and agrees with its definition in
 
 TEST_CASE("layers have the same bits for any number of threads", "[property][nn]") {
   index_t const rows = 300, dim = 200;
-  auto const x = random_values<float>(1, rows * dim), dy = random_values<float>(2, rows * dim), w = random_values<float>(3, dim);
+  auto const x = random_values<float>(1, rows * dim), dy = random_values<float>(2, rows * dim),
+             w = random_values<float>(3, dim);
   std::vector<int> tokens(rows);
   for (index_t i = 0; i < rows; ++i) tokens[i] = static_cast<int>(i * 7 % 5);
   auto const vx = contiguous(x.data(), rows, dim), vdy = contiguous(dy.data(), rows, dim);

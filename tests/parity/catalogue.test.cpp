@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/ with every mask, pruner and scorer of the catalogue, in shapes of many panels and blocks.
+// Covers cpu/ with every mask, pruner and score function of the catalogue, in shapes of several query tiles.
 #include "parity/policies.hpp"
 #include "support/catalogue.hpp"
 
@@ -8,11 +8,11 @@ namespace basin_test {
 namespace {
 
 shape const shapes[] = {
-    {2, 3, 1, 37, 170, 8, 8, layout::length_first, layout::padded},                            // panels of 32 queries, blocks of 128 keys
-    {2, 3, 3, 50, 30, 8, 5},                                     // the first queries stand before the first key
+    {2, 3, 1, 37, 170, 8, 8, layout::length_first, layout::padded},  // query tiles of 32, blocks of 128 keys
+    {2, 3, 3, 50, 30, 8, 5},  // the first queries have no visible keys under causal masks
 };
 
-/// One set of policies through every engine, against the reference.
+/// Compares every engine with the reference for one set of policies.
 template <class Attention>
 void compare_engines(Attention const& use, shape const& s, double bend) {
   call<float> panels(s), stream(s), decoded(s);
@@ -35,7 +35,7 @@ void compare_engines(Attention const& use, shape const& s, double bend) {
   compare_reports(seen, expected, allowed);
 }
 
-/// The last queries alone, as in a step with a cache: what decode splits.
+/// The last queries only, as in a step with a cache; decode splits the keys of such a call.
 shape few_queries(shape s) {
   s.queries = 3;
   return s;
@@ -43,14 +43,15 @@ shape few_queries(shape s) {
 
 }  // namespace
 
-TEST_CASE("every mask and every pruner on the cpu agrees with the reference", "[parity][cpu]") {
+TEST_CASE("the cpu engine agrees with the reference under every mask and every pruner", "[parity][cpu]") {
   for (shape const& s : shapes) {
     catalogue_of<std::allocator> const of(s);
     auto const masks = of.masks();
     auto const pruners = of.pruners();
     for (std::size_t n = 0; n < masks.size(); ++n)
       for (std::size_t r = 0; r < pruners.size(); ++r) {
-        if (n % 3 != 0 && r != 0 && r != n % pruners.size()) continue;                         // all masks, all pruners, a third of the pairs
+        // every mask, every pruner, a third of the pairs
+        if (n % 3 != 0 && r != 0 && r != n % pruners.size()) continue;
         INFO(description(s) << ", mask " << n << ", pruner " << r);
         auto const use = basin::attention<>{}.with(masks[n]).with(pruners[r]).with(any_scorer{});
         compare_engines(use, s, 0);
@@ -59,12 +60,12 @@ TEST_CASE("every mask and every pruner on the cpu agrees with the reference", "[
   }
 }
 
-TEST_CASE("every scorer on the cpu agrees with the reference", "[parity][cpu]") {
+TEST_CASE("the cpu engine agrees with the reference under every score function", "[parity][cpu]") {
   for (shape const& s : shapes) {
     catalogue_of<std::allocator> const of(s);
     for (auto const& score : of.scorers())
       for (auto const& mask : {of.masks()[0], of.masks()[1], of.masks()[9]}) {
-        INFO(description(s) << ", scorer " << score.which.index() << ", mask " << mask.which.index());
+        INFO(description(s) << ", score function " << score.which.index() << ", mask " << mask.which.index());
         compare_engines(basin::attention<>{}.with(mask).with(any_pruner{}).with(score), s, 1);
         compare_engines(basin::attention<>{}.with(mask).with(any_pruner{}).with(score), few_queries(s), 1);
       }
@@ -74,7 +75,7 @@ TEST_CASE("every scorer on the cpu agrees with the reference", "[parity][cpu]") 
 TEST_CASE("pruners and masks that hide nothing are the same as none, bit for bit", "[property][pruner]") {
   shape const s{1, 2, 1, 70, 140, 16, 16};
   std::vector<std::uint8_t> const every(2 * 140, 1);
-  std::vector<std::int32_t> const nobody(1, 140), one_document(140, 5);
+  std::vector<std::int32_t> const whole_length(1, 140), one_document(140, 5);
   auto const set = basin::contiguous(every.data(), 1, 2, 140);
   auto const use = basin::attention<>{}.with(any_mask{}).with(any_pruner{});
   call<float> plain(s);
@@ -82,19 +83,23 @@ TEST_CASE("pruners and masks that hide nothing are the same as none, bit for bit
   auto const require_same = [&](auto const& other) {
     call<float> c(s);
     cpu_forward(other, c), cpu_backward(other, c);
-    for (auto const t : {&call<float>::out, &call<float>::dq, &call<float>::dk, &call<float>::dv}) CHECK(same_elements(plain.*t, c.*t));
+    for (auto const t : {&call<float>::out, &call<float>::dq, &call<float>::dk, &call<float>::dv})
+      CHECK(same_elements(plain.*t, c.*t));
   };
-  for (any_pruner const& p : {any_pruner{basin::keep_keys{set}}, any_pruner{basin::window_with_sinks{0, 1000, 1000}},
-                              any_pruner{basin::block_sparse{basin::contiguous(every.data(), 1, 2, 2, 2), 100}}, any_pruner{basin::heavy_hitters{set, 0}},
-                              any_pruner{basin::score_floor{-1e30f}}, any_pruner{basin::all_of(basin::window_with_sinks{140, 1, 0}, basin::score_floor{-1e30f})}})
+  for (any_pruner const& p :
+       {any_pruner{basin::keep_keys{set}}, any_pruner{basin::window_with_sinks{0, 1000, 1000}},
+        any_pruner{basin::block_sparse{basin::contiguous(every.data(), 1, 2, 2, 2), 100}},
+        any_pruner{basin::heavy_hitters{set, 0}}, any_pruner{basin::score_floor{-1e30f}},
+        any_pruner{basin::all_of(basin::window_with_sinks{140, 1, 0}, basin::score_floor{-1e30f})}})
     require_same(use.replace(p));
-  basin::key_padding const unpadded{basin::contiguous(nobody.data(), 1)};
+  basin::key_padding const unpadded{basin::contiguous(whole_length.data(), 1)};
   basin::documents const whole{basin::contiguous(one_document.data(), 1, 140)};
-  for (any_mask const& m : {any_mask{basin::sliding_window{139, 139}}, any_mask{basin::prefix{140}}, any_mask{basin::block_causal{140}}, any_mask{unpadded}, any_mask{whole}})
+  for (any_mask const& m : {any_mask{basin::sliding_window{139, 139}}, any_mask{basin::prefix{140}},
+                            any_mask{basin::block_causal{140}}, any_mask{unpadded}, any_mask{whole}})
     require_same(use.replace(m));
 }
 
-TEST_CASE("a row whose every score lies under the floor gives 0 and no gradient", "[parity][cpu]") {
+TEST_CASE("a row whose scores all lie below the floor gives 0 and no gradient", "[parity][cpu]") {
   shape const s{1, 1, 1, 5, 9, 4, 3};
   auto const use = basin::attention<>{}.with(any_mask{}).with(any_pruner{basin::score_floor{1e6f}}).with(any_scorer{});
   call<float> c(s);

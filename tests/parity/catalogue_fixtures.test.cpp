@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers mask/, prune/, score/, observe/ on every engine against PyTorch: fixtures/make_catalogue.py wrote what is read here.
+// Covers mask/, prune/, score/ and observe/ on every engine against PyTorch (fixtures/make_catalogue.py).
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -18,7 +18,7 @@ namespace {
 
 using json = nlohmann::json;
 
-/// Numbers of nested lists, one after the other; null is -inf.
+/// The numbers of nested lists in order; null is -inf.
 template <class T>
 std::vector<T> flat(json const& from) {
   std::vector<T> out;
@@ -37,12 +37,12 @@ void read(tensor<T> const& to, json const& from) {
   REQUIRE(n == from.size());
 }
 
-/// The policies of a case, and what they point to.
+/// The policies of a case and the memory that they point to.
 struct policies {
   std::vector<std::int32_t> lengths, ids, starts;
   std::vector<std::uint8_t> bytes, blocks;
   std::vector<float> slopes;
-  any_mask mask, other_mask;                                     // the same, told in another way where there is one
+  any_mask mask, other_mask;                                     // the same mask by other means, where there are any
   any_pruner prune;
   any_scorer score;
 
@@ -76,8 +76,10 @@ struct policies {
     std::string const kind = j.value("prune", "keep_all");
     auto const set = basin::contiguous(std::as_const(bytes).data(), 2, 3, 12);
     if (kind == "keep_keys") prune = {basin::keep_keys{set}};
-    else if (kind == "window_with_sinks") prune = {basin::window_with_sinks{j.at("sinks"), j.at("recent"), j.at("ahead")}};
-    else if (kind == "block_sparse") prune = {basin::block_sparse{basin::contiguous(std::as_const(blocks).data(), 2, 3, 3, 3), j.at("block")}};
+    else if (kind == "window_with_sinks")
+      prune = {basin::window_with_sinks{j.at("sinks"), j.at("recent"), j.at("ahead")}};
+    else if (kind == "block_sparse")
+      prune = {basin::block_sparse{basin::contiguous(std::as_const(blocks).data(), 2, 3, 3, 3), j.at("block")}};
     else if (kind == "heavy_hitters") prune = {basin::heavy_hitters{set, j.at("recent")}};
     else if (kind == "score_floor") prune = {basin::score_floor{j.at("least")}};
     else REQUIRE(kind == "keep_all");
@@ -87,12 +89,13 @@ struct policies {
     auto const of_heads = basin::contiguous(std::as_const(slopes).data(), 3);
     if (kind == "soft_cap") score = {basin::soft_cap{j.at("cap"), j.at("scale")}};
     else if (kind == "alibi") score = {basin::alibi<basin::scaled>{of_heads, {}}};
-    else if (kind == "alibi_of_soft_cap") score = {basin::alibi<basin::soft_cap>{of_heads, {j.at("cap"), j.at("scale")}}};
+    else if (kind == "alibi_of_soft_cap")
+      score = {basin::alibi<basin::soft_cap>{of_heads, {j.at("cap"), j.at("scale")}}};
     else REQUIRE(kind == "scaled");
   }
 };
 
-/// What the observers of the catalogue report of a call.
+/// The reports of the observers of the catalogue.
 struct reports_of_catalogue {
   shape s;
   index_t block, blocks;
@@ -108,39 +111,47 @@ struct reports_of_catalogue {
         active(logs.size(), nan),
         masses(logs.size() * static_cast<std::size_t>(blocks), nan) {}
   auto watch(json const& j) {
-    auto const rows = [&](std::vector<double>& in) { return basin::contiguous(in.data(), s.batch, s.heads, s.queries); };
-    return basin::together(basin::mean_received_attention{basin::contiguous(means.data(), s.batch, s.heads, s.keys)}, basin::log_sum_exp{rows(logs)},
-                           basin::together(basin::top_mass{rows(top), j.at("top")}, basin::active_set_size{rows(active), j.at("above")}),
-                           basin::block_mass{basin::contiguous(masses.data(), s.batch, s.heads, s.queries, blocks), block});
+    auto const rows = [&](std::vector<double>& in) {
+      return basin::contiguous(in.data(), s.batch, s.heads, s.queries);
+    };
+    return basin::together(
+        basin::mean_received_attention{basin::contiguous(means.data(), s.batch, s.heads, s.keys)},
+        basin::log_sum_exp{rows(logs)},
+        basin::together(basin::top_mass{rows(top), j.at("top")}, basin::active_set_size{rows(active), j.at("above")}),
+        basin::block_mass{basin::contiguous(masses.data(), s.batch, s.heads, s.queries, blocks), block});
   }
 };
 
 void compare_reports(reports_of_catalogue const& seen, json const& j, call_tolerances const& allowed) {
   double const keys = static_cast<double>(seen.s.keys);
   CHECK(distance(seen.means, flat<double>(j.at("mean_received"))) <= allowed.received);
-  CHECK(distance(seen.logs, flat<double>(j.at("log_sum_exp"))) <= 2 * allowed.max_weight);       // |dL| <= max |ds|, and a logarithm
+  // |dL| <= max |ds|, plus the error of a logarithm
+  CHECK(distance(seen.logs, flat<double>(j.at("log_sum_exp"))) <= 2 * allowed.max_weight);
   CHECK(distance(seen.top, flat<double>(j.at("top_mass"))) <= keys * allowed.max_weight);
   CHECK(distance(seen.masses, flat<double>(j.at("block_mass"))) <= keys * allowed.max_weight);
-  CHECK(seen.active == flat<double>(j.at("active")));            // no weight of the fixture comes within 1e-5 of the threshold
+  CHECK(seen.active == flat<double>(j.at("active")));            // no weight is within 1e-5 of the threshold
 }
 
 template <class T, class Forward, class Backward>
-void compare_with_fixture(json const& j, any_mask const& mask, policies const& with, Forward forward, Backward backward) {
+void compare_with_fixture(json const& j, any_mask const& mask, policies const& with, Forward forward,
+                          Backward backward) {
   auto const n = flat<index_t>(j.at("shape"));
   shape const s{n[0], n[1], n[2], n[3], n[4], n[5], n[6], layout::length_first, layout::length_first};
   call<T> c(s);
   call<double> exact(s);
   for (auto [to, from] : {std::pair{&c.q, "q"}, {&c.k, "k"}, {&c.v, "v"}, {&c.dout, "dout"}}) read(*to, j.at(from));
-  for (auto [to, from] : {std::pair{&exact.out, "out"}, {&exact.dq, "dq"}, {&exact.dk, "dk"}, {&exact.dv, "dv"}}) read(*to, j.at(from));
+  for (auto [to, from] : {std::pair{&exact.out, "out"}, {&exact.dq, "dq"}, {&exact.dk, "dk"}, {&exact.dv, "dv"}})
+    read(*to, j.at(from));
   auto const use = basin::attention<>{}.with(mask).with(with.prune).with(with.score);
   reports_of_catalogue seen(s, j.at("mass_block"));
   forward(use.with(seen.watch(j)), c);
   backward(use, c);
   auto m = c.magnitudes();
-  m.bend = j.contains("score") ? 3 * m.q_norm * m.k_norm + 12 : 0;                               // scales up to 1.5, 12 positions
+  m.bend = j.contains("score") ? 3 * m.q_norm * m.k_norm + 12 : 0;  // scales up to 1.5; 12 positions
   m.steep = j.contains("score") ? 3 : 1;                         // scale over 1/sqrt(dim) = 1/2
   auto allowed = tolerances_of<T>(s, m);
-  for (double* bound : {&allowed.out, &allowed.dq, &allowed.dk, &allowed.dv, &allowed.received, &allowed.max_weight}) *bound += 1e-12;
+  for (double* bound : {&allowed.out, &allowed.dq, &allowed.dk, &allowed.dv, &allowed.received, &allowed.max_weight})
+    *bound += 1e-12;
   CHECK(distance(c.out, exact.out) <= allowed.out);
   compare_backward_results(c, exact, allowed);
   compare_reports(seen, j, allowed);
@@ -157,16 +168,26 @@ void compare_with_all_fixtures(Forward forward, Backward backward) {
   }
 }
 
-inline constexpr auto reference_forward = [](auto const& use, auto& c) { basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+inline constexpr auto reference_forward = [](auto const& use, auto& c) {
+  basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
+};
 inline constexpr auto reference_backward = [](auto const& use, auto& c) {
   basin::reference::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
 };
 
 }  // namespace
 
-TEST_CASE("the catalogue on the reference agrees with PyTorch", "[parity][reference]") { compare_with_all_fixtures<double>(reference_forward, reference_backward); }
-TEST_CASE("the catalogue in panels agrees with PyTorch", "[parity][cpu]") { compare_with_all_fixtures<float>(cpu_forward, cpu_backward); }
-TEST_CASE("the catalogue in a stream agrees with PyTorch", "[parity][cpu]") { compare_with_all_fixtures<float>(cpu_stream, cpu_backward_in_small_cuts); }
-TEST_CASE("the catalogue in decode agrees with PyTorch", "[parity][cpu]") { compare_with_all_fixtures<double>(cpu_decode, cpu_backward); }
+TEST_CASE("the reference agrees with PyTorch on the catalogue", "[parity][reference]") {
+  compare_with_all_fixtures<double>(reference_forward, reference_backward);
+}
+TEST_CASE("the cpu engine agrees with PyTorch on the catalogue", "[parity][cpu]") {
+  compare_with_all_fixtures<float>(cpu_forward, cpu_backward);
+}
+TEST_CASE("a stream of key blocks agrees with PyTorch on the catalogue", "[parity][cpu]") {
+  compare_with_all_fixtures<float>(cpu_stream, cpu_backward_in_small_cuts);
+}
+TEST_CASE("decode agrees with PyTorch on the catalogue", "[parity][cpu]") {
+  compare_with_all_fixtures<double>(cpu_decode, cpu_backward);
+}
 
 }  // namespace basin_test

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What it means that an engine agrees with the reference.
+// Comparisons of an engine with the reference.
 
 #include "support/calls.hpp"
 
 namespace basin_test {
 
-/// Runs one forward call by the engine in T and by the reference in double on the same numbers, and compares.
+/// Compares a forward call of the engine in T with the reference in double on the same numbers.
 template <class T, class Attention, class Engine>
-void compare_forward(Attention const& use, shape const& s, numbers of, double steep, Engine engine, std::uint64_t seed = 1) {
+void compare_forward(Attention const& use, shape const& s, numbers of, double steep, Engine engine,
+                     std::uint64_t seed = 1) {
   INFO(description(s));
   call<T> here(s, of, seed);
   call<double> exact(s, of, seed);
@@ -31,7 +32,8 @@ void compare_backward_results(call<T> const& here, call<double> const& exact, ca
 }
 
 template <class T, class Attention, class Engine>
-void compare_backward(Attention const& use, shape const& s, numbers of, double steep, Engine engine, std::uint64_t seed = 1) {
+void compare_backward(Attention const& use, shape const& s, numbers of, double steep, Engine engine,
+                      std::uint64_t seed = 1) {
   INFO(description(s));
   call<T> here(s, of, seed);
   call<double> exact(s, of, seed);
@@ -43,15 +45,21 @@ void compare_backward(Attention const& use, shape const& s, numbers of, double s
   compare_backward_results(here, exact, tolerances_of<T>(s, m));
 }
 
-inline constexpr auto cpu_forward = [](auto const& use, auto& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
-inline constexpr auto cpu_decode = [](auto const& use, auto& c) { basin::cpu::decode(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+inline constexpr auto cpu_forward = [](auto const& use, auto& c) {
+  basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
+};
+inline constexpr auto cpu_decode = [](auto const& use, auto& c) {
+  basin::cpu::decode(use, c.q.v, c.k.v, c.v.v, c.out.v);
+};
 inline constexpr auto cpu_backward = [](auto const& use, auto& c) {
   basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
 };
 
-/// The same in blocks and panels so small that short rows are cut many times and stream.
+/// A tuning of key blocks and query tiles so small that short rows have many blocks and are streamed.
 inline constexpr basin::cpu::tuning small_cuts{.keys_per_block = 5, .panel_bytes = 1, .tasks = 3};
-inline constexpr auto cpu_stream = [](auto const& use, auto& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v, small_cuts); };
+inline constexpr auto cpu_stream = [](auto const& use, auto& c) {
+  basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v, small_cuts);
+};
 inline constexpr auto cpu_backward_in_small_cuts = [](auto const& use, auto& c) {
   basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v, small_cuts);
 };

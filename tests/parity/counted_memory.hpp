@@ -27,10 +27,12 @@ inline void memory_taken(std::size_t size) {
 #define BASIN_TEST_HAS(feature) 0
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || BASIN_TEST_HAS(address_sanitizer) || BASIN_TEST_HAS(thread_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || BASIN_TEST_HAS(address_sanitizer) || \
+    BASIN_TEST_HAS(thread_sanitizer)
 
-// Declared here, as the header that declares them comes with clang alone.
-extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t), void (*)(void const volatile*));
+// Declared here because the header that declares them comes with clang only.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t),
+                                                         void (*)(void const volatile*));
 extern "C" std::size_t __sanitizer_get_allocated_size(void const volatile*);
 
 namespace basin_test {
@@ -72,12 +74,16 @@ inline void give_back(void* p, std::size_t alignment) {
 
 }  // namespace basin_test
 
-// The forms for arrays, and those that do not throw, come down to these.
+// The array forms and the forms that do not throw call these.
 void* operator new(std::size_t size) { return basin_test::counted(size, 16); }
-void* operator new(std::size_t size, std::align_val_t at) { return basin_test::counted(size, static_cast<std::size_t>(at)); }
+void* operator new(std::size_t size, std::align_val_t at) {
+  return basin_test::counted(size, static_cast<std::size_t>(at));
+}
 void operator delete(void* p) noexcept { basin_test::give_back(p, 16); }
 void operator delete(void* p, std::size_t) noexcept { basin_test::give_back(p, 16); }
 void operator delete(void* p, std::align_val_t at) noexcept { basin_test::give_back(p, static_cast<std::size_t>(at)); }
-void operator delete(void* p, std::size_t, std::align_val_t at) noexcept { basin_test::give_back(p, static_cast<std::size_t>(at)); }
+void operator delete(void* p, std::size_t, std::align_val_t at) noexcept {
+  basin_test::give_back(p, static_cast<std::size_t>(at));
+}
 
 #endif

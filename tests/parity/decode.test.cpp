@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/decode.hpp: 16-bit storage, pages, groups of query heads, and what must hold to the last bit.
+// Covers cpu/decode.hpp: 16-bit storage, pages, groups of query heads, and results that must be equal to the last bit.
 #include <omp.h>
 
 #include "basin/core/half.hpp"
@@ -14,7 +14,7 @@ namespace {
 auto const full = basin::attention<>{};
 auto const causal = full.with(basin::causal{});
 
-/// The elements of a tensor in another storage type and in the same layout; the tensor is rounded to it.
+/// The elements of a tensor in another storage type and the same layout. The tensor itself is rounded to that type.
 template <class Storage>
 struct stored {
   std::vector<Storage> memory;
@@ -22,14 +22,17 @@ struct stored {
 
   explicit stored(tensor<float>& from) {
     for (float const x : from.memory) memory.push_back(static_cast<Storage>(x));
-    from.each([&](float& x, auto...) { x = static_cast<float>(memory[static_cast<std::size_t>(&x - from.memory.data())]); });
+    from.each(
+        [&](float& x, auto...) { x = static_cast<float>(memory[static_cast<std::size_t>(&x - from.memory.data())]); });
     std::array<index_t, 4> extents{}, strides{};
-    for (int r = 0; r < 4; ++r) extents[static_cast<std::size_t>(r)] = from.v.extent(r), strides[static_cast<std::size_t>(r)] = from.v.stride(r);
-    v = basin::strided(static_cast<Storage const*>(memory.data()) + (from.v.data_handle() - from.memory.data()), extents, strides);
+    for (int r = 0; r < 4; ++r)
+      extents[static_cast<std::size_t>(r)] = from.v.extent(r), strides[static_cast<std::size_t>(r)] = from.v.stride(r);
+    v = basin::strided(static_cast<Storage const*>(memory.data()) + (from.v.data_handle() - from.memory.data()),
+                       extents, strides);
   }
 };
 
-/// Keys and values in 16 bits against the reference on the rounded numbers.
+/// Compares decode with 16-bit keys and values with the reference on the rounded numbers.
 template <class Storage, class Attention>
 void compare_stored(Attention const& use, shape const& s) {
   INFO(description(s));
@@ -43,7 +46,7 @@ void compare_stored(Attention const& use, shape const& s) {
   CHECK(distance(here.out, exact.out) <= tolerances_of<float>(s, here.magnitudes()).out);
 }
 
-/// A batch of sequences in pages that lie in any order, and each of them in one piece.
+/// A batch of sequences in pages in random order, and the same sequences in contiguous memory.
 template <class Storage>
 struct paged_call {
   index_t kv_heads, dim, value_dim;
@@ -55,12 +58,15 @@ struct paged_call {
   paged_call(std::vector<std::int32_t> of, index_t heads, index_t page_size, index_t d, index_t dv)
       : kv_heads(heads), dim(d), value_dim(dv), lengths(std::move(of)) {
     auto const batch = static_cast<index_t>(lengths.size());
-    index_t const width = (*std::max_element(lengths.begin(), lengths.end()) + page_size - 1) / page_size, pages = batch * width;
+    index_t const width = (*std::max_element(lengths.begin(), lengths.end()) + page_size - 1) / page_size,
+                  pages = batch * width;
     for (index_t n = 0; n < pages; ++n) table.push_back(static_cast<std::int32_t>(n));
     splitmix rng{static_cast<std::uint64_t>(page_size)};
     for (std::size_t n = table.size(); n > 1; --n) std::swap(table[n - 1], table[rng() % n]);
-    key_pool.assign(static_cast<std::size_t>(pages * heads * page_size * d), static_cast<Storage>(static_cast<float>(nan)));
-    value_pool.assign(static_cast<std::size_t>(pages * heads * page_size * dv), static_cast<Storage>(static_cast<float>(nan)));
+    key_pool.assign(static_cast<std::size_t>(pages * heads * page_size * d),
+                    static_cast<Storage>(static_cast<float>(nan)));
+    value_pool.assign(static_cast<std::size_t>(pages * heads * page_size * dv),
+                      static_cast<Storage>(static_cast<float>(nan)));
     auto const tables = basin::contiguous(static_cast<std::int32_t const*>(table.data()), batch, width);
     auto const sizes = basin::contiguous(static_cast<std::int32_t const*>(lengths.data()), batch);
     k = {basin::contiguous(static_cast<Storage const*>(key_pool.data()), pages, heads, page_size, d), tables, sizes};
@@ -68,7 +74,8 @@ struct paged_call {
     fill(key_pool, keys, d, page_size, 1);
     fill(value_pool, values, dv, page_size, 2);
   }
-  void fill(std::vector<Storage>& pool, std::vector<std::vector<Storage>>& pieces, index_t d, index_t page_size, std::uint64_t seed) {
+  void fill(std::vector<Storage>& pool, std::vector<std::vector<Storage>>& pieces, index_t d, index_t page_size,
+            std::uint64_t seed) {
     splitmix rng{seed};
     index_t const width = k.table.extent(1);
     for (index_t b = 0; b < k.batch(); ++b) {
@@ -87,11 +94,12 @@ struct paged_call {
   auto key_piece(index_t b) const { return piece(keys, b, dim); }
   auto value_piece(index_t b) const { return piece(values, b, value_dim); }
   basin::view<Storage const, 4> piece(std::vector<std::vector<Storage>> const& of, index_t b, index_t d) const {
-    return basin::contiguous(of[static_cast<std::size_t>(b)].data(), 1, kv_heads, lengths[static_cast<std::size_t>(b)], d);
+    return basin::contiguous(of[static_cast<std::size_t>(b)].data(), 1, kv_heads, lengths[static_cast<std::size_t>(b)],
+                             d);
   }
 };
 
-/// Pages of every size give the bits of one piece, whatever else is in the batch.
+/// Pages of every size must give the same bits as contiguous keys, whatever else is in the batch.
 template <class Storage, class Attention>
 void require_bits_of_one_piece(Attention const& use, index_t queries, index_t dim, index_t value_dim) {
   index_t const heads = 4, kv_heads = 2, batch = 5;
@@ -107,16 +115,19 @@ void require_bits_of_one_piece(Attention const& use, index_t queries, index_t di
       tensor<float> alone({1, heads, queries, dim}), expected({1, heads, queries, value_dim});
       alone.each([&](float& x, index_t, index_t h, index_t i, index_t d) { x = q.v(b, h, i, d); });
       expected.each([](float& x, auto...) { x = 0; });
-      if (c.lengths[static_cast<std::size_t>(b)] > 0) basin::cpu::decode(use, alone.v, c.key_piece(b), c.value_piece(b), expected.v);
+      if (c.lengths[static_cast<std::size_t>(b)] > 0)
+        basin::cpu::decode(use, alone.v, c.key_piece(b), c.value_piece(b), expected.v);
       bool same = true;
-      expected.each([&](float& x, index_t, index_t h, index_t i, index_t d) { same = same && same_bits(x, static_cast<float>(out.v(b, h, i, d))); });
+      expected.each([&](float& x, index_t, index_t h, index_t i, index_t d) {
+        same = same && same_bits(x, static_cast<float>(out.v(b, h, i, d)));
+      });
       CAPTURE(b);
       CHECK(same);
     }
   }
 }
 
-/// Runs decode under several numbers of threads; outputs and observations keep their bits.
+/// Outputs and observations must have the same bits for every number of threads.
 template <class Attention>
 void require_same_bits_for_any_threads(Attention const& use, basin::cpu::tuning const& cut) {
   shape const s{2, 6, 2, 2, 1501, 16, 24};
@@ -138,24 +149,26 @@ void require_same_bits_for_any_threads(Attention const& use, basin::cpu::tuning 
   omp_set_num_threads(before);
 }
 
-/// Each query head of a group alone gives the bits that it has in the group, and those it has with nobody watching.
+/// A query head must have the same bits alone, in a group, and in an observed call.
 template <class Attention>
 void require_same_bits_alone(Attention const& use) {
   for (index_t const heads : {2, 3, 5, 7}) {
     shape const s{1, heads, 1, 2, 700, 40, 24};
     INFO(description(s));
-    call<float> together(s), watched(s);
+    call<float> together(s), observed(s);
     reports seen(s);
     cpu_decode(use, together);
-    cpu_decode(use.with(seen.watch_all()), watched);
-    CHECK(same_elements(together.out, watched.out));
+    cpu_decode(use.with(seen.watch_all()), observed);
+    CHECK(same_elements(together.out, observed.out));
     for (index_t h = 0; h < heads; ++h) {
       call<float> alone(shape{1, 1, 1, 2, 700, 40, 24});
       alone.q.each([&](float& x, index_t, index_t, index_t i, index_t d) { x = together.q.v(0, h, i, d); });
       alone.k.copy_from(together.k), alone.v.copy_from(together.v);
       cpu_decode(use, alone);
       bool same = true;
-      alone.out.each([&](float& x, index_t, index_t, index_t i, index_t d) { same = same && same_bits(x, static_cast<float>(together.out.v(0, h, i, d))); });
+      alone.out.each([&](float& x, index_t, index_t, index_t i, index_t d) {
+        same = same && same_bits(x, static_cast<float>(together.out.v(0, h, i, d)));
+      });
       CAPTURE(h);
       CHECK(same);
     }
@@ -164,9 +177,11 @@ void require_same_bits_alone(Attention const& use) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("decode reads keys and values of 16 bits as the numbers they are", "[parity][cpu]", basin::bfloat16, basin::float16) {
+TEMPLATE_TEST_CASE("decode of 16-bit keys and values agrees with the reference on the same numbers", "[parity][cpu]",
+                   basin::bfloat16, basin::float16) {
   std::size_t n = 0;
-  constexpr layout inputs[] = {layout::heads_first, layout::length_first, layout::padded, layout::dim_first, layout::reversed};
+  constexpr layout inputs[] = {layout::heads_first, layout::length_first, layout::padded, layout::dim_first,
+                               layout::reversed};
   for (index_t const dim : {3, 8, 16, 32, 40, 50, 64, 80, 96, 128, 200, 256})
     for (index_t const queries : {1, 3}) {
       layout const in = inputs[n++ % 5];
@@ -174,16 +189,17 @@ TEMPLATE_TEST_CASE("decode reads keys and values of 16 bits as the numbers they 
       compare_stored<TestType>(causal, {2, 3, 3, queries, 77, dim, 48, layout::heads_first});
     }
   compare_stored<TestType>(causal, {1, 8, 1, 1, 1500, 64, 64});
-  compare_stored<TestType>(full.with(basin::softmax{0.9}), {1, 8, 1, 12, 300, 64, 64});           // a panel
+  compare_stored<TestType>(full.with(basin::softmax{0.9}), {1, 8, 1, 12, 300, 64, 64});  // a query tile
 }
 
-TEMPLATE_TEST_CASE("decode agrees with the reference at every dim and group", "[parity][cpu]", float, double) {
+TEMPLATE_TEST_CASE("decode agrees with the reference at every dim and group size", "[parity][cpu]", float, double) {
   for (index_t const dim : {1, 7, 8, 16, 31, 40, 50, 64, 72, 100, 128, 250, 256})
     for (index_t const heads : {1, 2, 6, 7})
-      compare_forward<TestType>(causal, {1, heads, 1, 1 + dim % 3, 133, dim, 257 - dim}, numbers::normal, 1, cpu_decode);
+      compare_forward<TestType>(causal, {1, heads, 1, 1 + dim % 3, 133, dim, 257 - dim}, numbers::normal, 1,
+                                cpu_decode);
 }
 
-TEST_CASE("pages of any size give the bits of one piece", "[parity][cpu]") {
+TEST_CASE("pages of any size give the same bits as contiguous keys", "[parity][cpu]") {
   for (index_t const queries : {1, 3}) {
     require_bits_of_one_piece<float>(causal, queries, 64, 32);
     require_bits_of_one_piece<float>(causal, queries, 50, 9);
@@ -193,7 +209,7 @@ TEST_CASE("pages of any size give the bits of one piece", "[parity][cpu]") {
   }
 }
 
-TEST_CASE("many queries against pages agree with the reference", "[parity][cpu]") {
+TEST_CASE("decode of many queries against pages agrees with the reference", "[parity][cpu]") {
   shape const s{1, 4, 2, 40, 333, 16, 16};
   paged_call<float> const c({333}, 2, 32, 16, 16);
   call<float> here(s);
@@ -206,7 +222,8 @@ TEST_CASE("many queries against pages agree with the reference", "[parity][cpu]"
   CHECK(distance(here.out, exact.out) <= tolerances_of<float>(s, here.magnitudes()).out);
 }
 
-TEST_CASE("observers of pages see the longest sequence, and nothing behind the end of a shorter one", "[parity][cpu]") {
+TEST_CASE("observers of pages report up to the longest sequence, and no weight beyond the end of a shorter one",
+          "[parity][cpu]") {
   paged_call<float> const c({40, 7}, 1, 16, 8, 8);
   shape const s{2, 2, 1, 1, 40, 8, 8};
   tensor<float> q({2, 2, 1, 8}), out({2, 2, 1, 8});
@@ -234,34 +251,36 @@ TEST_CASE("the number of threads changes no bit of decode, whatever the normaliz
   }
 }
 
-TEST_CASE("a head decodes to the same bits alone, in a group, and watched", "[parity][cpu]") {
+TEST_CASE("a head decodes to the same bits alone, in a group and observed", "[parity][cpu]") {
   require_same_bits_alone(causal);
   require_same_bits_alone(full.with(basin::sparsemax{}));
   require_same_bits_alone(full.with(basin::length_scaled<basin::softmax>{}));
   require_same_bits_alone(full.with(one_plus_square{}));
 }
 
-TEST_CASE("a mask that promises nothing changes no bit of decode", "[property][mask]") {
+TEST_CASE("a pruner that keeps every key, tested per element, changes no bit of decode", "[property][mask]") {
   for (index_t const queries : {1, 4}) {
     shape const s{1, 6, 2, queries, 700, 24, 24};
     call<float> a(s), b(s);
     cpu_decode(full, a);
-    cpu_decode(full.with(from_score{-1e30}), b);                 // asked in every cell, where `full` is asked in none
+    cpu_decode(full.with(from_score{-1e30}), b);                 // needs a test per element, `full` needs none
     CHECK(same_elements(a.out, b.out));
   }
 }
 
-TEST_CASE("what one head of a group does not see leaves its row alone", "[parity][cpu]") {
+TEST_CASE("NaN and infinities hidden from one head of a group do not affect its row", "[parity][cpu]") {
   shape const s{1, 3, 1, 1, 300, 24, 40};
   std::vector<std::uint8_t> dropped(3 * 300, 0);
-  dropped[300 + 10] = dropped[300 + 299] = 1;                    // head 1 does not see keys 10 and 299
+  dropped[300 + 10] = dropped[300 + 299] = 1;                    // keys 10 and 299 are hidden from head 1
   auto const use = full.with(basin::drop_keys{basin::contiguous(std::as_const(dropped).data(), 1, 3, 300)});
   for (auto const input : {&call<float>::k, &call<float>::v})
     for (double const with : {nan, inf})
       for (index_t const key : {10, 299}) {
         CAPTURE(key, with);
         call<float> clean(s), dirty(s);
-        (dirty.*input).each([&](float& x, index_t, index_t, index_t j, index_t) { if (j == key) x = static_cast<float>(with); });
+        (dirty.*input).each([&](float& x, index_t, index_t, index_t j, index_t) {
+          if (j == key) x = static_cast<float>(with);
+        });
         cpu_decode(use, clean), cpu_decode(use, dirty);
         dirty.out.each([&](float& x, index_t, index_t h, index_t, index_t d) {
           if (h == 1) CHECK(same_bits(x, static_cast<float>(clean.out.v(0, 1, 0, d))));
@@ -270,27 +289,28 @@ TEST_CASE("what one head of a group does not see leaves its row alone", "[parity
       }
 }
 
-TEST_CASE("a key of weight 0 has no say in a decoded step, whatever its value", "[parity][cpu]") {
+TEST_CASE("a key of weight 0 does not affect a decoded step, whatever its value", "[parity][cpu]") {
   shape const s{1, 2, 1, 2, 200, 16, 40};
   auto const use = full.with(basin::top_k{5});
   call<float> clean(s), dirty(s);
   std::vector<double> received(2 * 200);
   cpu_decode(use.with(basin::received_attention{basin::contiguous(received.data(), 1, 2, 200)}), clean);
   dirty.v.each([&](float& x, index_t, index_t, index_t j, index_t) {
-    if (received[static_cast<std::size_t>(j)] == 0 && received[static_cast<std::size_t>(200 + j)] == 0) x = static_cast<float>(nan);
+    if (received[static_cast<std::size_t>(j)] == 0 && received[static_cast<std::size_t>(200 + j)] == 0)
+      x = static_cast<float>(nan);
   });
   cpu_decode(use, dirty);
   CHECK(same_elements(clean.out, dirty.out));
 }
 
-TEST_CASE("a key with an infinite number has the score that the product has, wherever a vector begins", "[parity][cpu]") {
+TEST_CASE("a key with an infinite number has the score of the product, wherever the number lies", "[parity][cpu]") {
   for (index_t const dim : {16, 24, 40, 50})
     for (index_t const place : {0, 9, 15}) {
       CAPTURE(dim, place);
       shape const s{1, 2, 1, 1, 40, dim, 8};
       call<float> here(s);
       here.q.each([](float& x, auto...) { x = std::fabs(x) + 0.5f; });
-      here.k.v(0, 0, 7, place) = static_cast<float>(-inf);       // the score is -inf, which has no weight
+      here.k.v(0, 0, 7, place) = static_cast<float>(-inf);       // the score is -inf, the weight 0
       call<double> exact(s);
       exact.copy_inputs(here);
       cpu_decode(full, here);
@@ -307,7 +327,7 @@ TEST_CASE("decode writes 16-bit outputs from 16-bit queries", "[parity][cpu]") {
   std::vector<basin::bfloat16> out(64);
   basin::cpu::decode(causal, q.v, k.v, v.v, basin::contiguous(out.data(), 1, 2, 1, 32));
   cpu_decode(causal, exact);
-  double const allowed = tolerances_of<float>(s, exact.magnitudes()).out;                         // k is read in pairs, and summed in another order
+  double const allowed = tolerances_of<float>(s, exact.magnitudes()).out;  // k is read in pairs: another order of sums
   exact.out.each([&](float& x, index_t, index_t h, index_t, index_t d) {
     double const got = static_cast<float>(out[static_cast<std::size_t>(h * 32 + d)]);
     CHECK(std::fabs(got - static_cast<double>(x)) <= 0x1p-8 * std::fabs(static_cast<double>(x)) + 2 * allowed);

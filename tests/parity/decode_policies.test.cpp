@@ -6,7 +6,8 @@ namespace basin_test {
 
 namespace {
 
-/// Rows of one split and of several, a group of rows that fills no tile, fewer keys than lanes, and queries before the first key.
+/// Rows of one split and of several, groups of rows that do not fill a tile, fewer keys than lanes, and queries before
+/// the first key.
 shape const decode_shapes[] = {
     {1, 4, 2, 1, 131, 16, 8, layout::length_first, layout::padded},
     {2, 6, 2, 3, 70, 16, 3, layout::padded, layout::length_first},
@@ -16,7 +17,7 @@ shape const decode_shapes[] = {
 
 template <class Attention>
 void compare_decoded(Attention const& use, shape const& s, basin::cpu::tuning const& cut, double steep) {
-  INFO(description(s) << ", " << cut.keys_per_block << " keys a block");
+  INFO(description(s) << ", " << cut.keys_per_block << " keys per block");
   call<float> here(s, numbers::grid);
   call<double> exact(s, numbers::grid);
   reports seen(s), expected(s);
@@ -30,7 +31,6 @@ void compare_decoded(Attention const& use, shape const& s, basin::cpu::tuning co
   CHECK(distance(here.out, exact.out) <= allowed.out);
   compare_reports(seen, expected, allowed);
 }
-
 
 template <class Cases>
 void compare_family(Cases const& cases, double steep) {
@@ -47,7 +47,7 @@ void compare_family(Cases const& cases, double steep) {
   });
 }
 
-/// A row with a count beside its values: it cannot be taken apart into lanes of keys, and is made key by key.
+/// A row state with a count beside its values. It cannot be split into lanes, so decode processes it key by key.
 struct counting_softmax {
   template <class T>
   struct row {
@@ -77,15 +77,27 @@ static_assert(basin::online_normalizer<counting_softmax>);
 
 }  // namespace
 
-// A temperature of 1/4 is the steepest of the family; laws of 200 keys multiply by 5.3 at most.
-TEST_CASE("decode with softmax and its laws agrees with the reference", "[parity][cpu]") { compare_family(softmax_family(), 5.3); }
-TEST_CASE("decode with normalizers that search agrees with the reference", "[parity][cpu]") { compare_family(threshold_family(), 5.3); }
-TEST_CASE("decode with normalizers that have a sink agrees with the reference", "[parity][cpu]") { compare_family(sink_family(), 5.3); }
-TEST_CASE("decode with pointwise weights agrees with the reference", "[parity][cpu]") { compare_family(pointwise_family(), 5.3); }
-TEST_CASE("decode with the least that models a normalizer agrees with the reference", "[parity][cpu]") { compare_family(archetype_family(), 5.3); }
+// The smallest temperature of the family is 1/4; scaling laws multiply scores by at most 5.3 at 200 keys.
+TEST_CASE("decode with softmax and its scaling laws agrees with the reference", "[parity][cpu]") {
+  compare_family(softmax_family(), 5.3);
+}
+TEST_CASE("decode with normalizers that search agrees with the reference", "[parity][cpu]") {
+  compare_family(threshold_family(), 5.3);
+}
+TEST_CASE("decode with normalizers that have a sink agrees with the reference", "[parity][cpu]") {
+  compare_family(sink_family(), 5.3);
+}
+TEST_CASE("decode with pointwise weights agrees with the reference", "[parity][cpu]") {
+  compare_family(pointwise_family(), 5.3);
+}
+TEST_CASE("decode with the archetypes of normalizers agrees with the reference", "[parity][cpu]") {
+  compare_family(archetype_family(), 5.3);
+}
 
-TEST_CASE("decode with a row that is more than values agrees with the reference", "[parity][cpu]") {
-  compare_family(std::tuple{normalizer_case{"counting softmax", counting_softmax{}}, normalizer_case{"trusting square", trusting_square{}}}, 1);
+TEST_CASE("decode with row states that cannot be split into lanes agrees with the reference", "[parity][cpu]") {
+  compare_family(std::tuple{normalizer_case{"counting softmax", counting_softmax{}},
+                            normalizer_case{"trusting square", trusting_square{}}},
+                 1);
 }
 
 }  // namespace basin_test

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/forward.hpp, cpu/backward.hpp, cpu/decode.hpp: what must hold to the last bit.
+// Covers cpu/forward.hpp, cpu/backward.hpp and cpu/decode.hpp: results that must be equal to the last bit.
 #include <omp.h>
 
 #include <atomic>
@@ -14,14 +14,14 @@ namespace {
 auto const full = basin::attention<>{};
 auto const causal = full.with(basin::causal{});
 
-/// Shapes with fewer and with more heads than pieces, and panels that do not divide evenly among threads.
+/// Shapes with fewer and with more heads than pieces, and query tiles that do not divide evenly among threads.
 shape const busy_shapes[] = {
     {1, 2, 1, 150, 97, 16, 16},
     {2, 6, 3, 67, 130, 8, 24},
     {5, 4, 4, 33, 40, 4, 4},
 };
 
-/// Calls run() under several thread counts and puts the old one back.
+/// Calls run() for several numbers of threads, then restores the number.
 template <class F>
 void for_each_thread_count(F&& run) {
   int const before = omp_get_max_threads();
@@ -33,7 +33,7 @@ void for_each_thread_count(F&& run) {
   omp_set_num_threads(before);
 }
 
-/// Whatever an engine writes has the same bits under every thread count and from run to run.
+/// All results of an engine must have the same bits for every number of threads and in every run.
 template <class Run>
 void require_same_bits(shape const& s, Run&& run) {
   INFO(description(s));
@@ -53,10 +53,11 @@ void require_same_bits(shape const& s, Run&& run) {
   });
 }
 
-/// What was asked of asks_around: the range of logical queries and of keys.
+/// The range of query positions and keys with which asks_around was called.
 std::atomic<index_t> first_query, last_query, last_key;
 
-/// A mask that reads memory of its own by query would read what the call does not have.
+/// A mask that records the elements for which it is called. Outside the call, a mask that reads memory by query would
+/// read out of bounds.
 struct asks_around {
   bool allows(basin::coord c) const {
     if (c.query < first_query) first_query = c.query;
@@ -69,7 +70,7 @@ struct asks_around {
 
 }  // namespace
 
-TEST_CASE("a mask is asked about queries and keys of the call alone", "[property][mask]") {
+TEST_CASE("a mask is evaluated for queries and keys of the call only", "[property][mask]") {
   for (shape const& s : {shape{1, 1, 1, 7, 9, 4, 4}, shape{1, 1, 1, 37, 131, 4, 4}}) {
     first_query = 1 << 30, last_query = -1, last_key = -1;
     call<float> c(s);
@@ -80,7 +81,7 @@ TEST_CASE("a mask is asked about queries and keys of the call alone", "[property
   }
 }
 
-TEMPLATE_TEST_CASE("row observers in a stream of blocks report what the reference reports", "[parity][cpu]", float, double) {
+TEMPLATE_TEST_CASE("row observers in a stream of key blocks agree with the reference", "[parity][cpu]", float, double) {
   for (shape const& s : busy_shapes)
     for (double const temperature : {1.0, 0.25}) {
       INFO(description(s));
@@ -129,11 +130,11 @@ TEST_CASE("pruning nothing is the same as no pruner, bit for bit", "[property][p
   }
 }
 
-TEST_CASE("a mask that promises nothing changes no bit", "[property][mask]") {
+TEST_CASE("a pruner that keeps every key, tested per element, changes no bit", "[property][mask]") {
   for (shape const& s : busy_shapes) {
     INFO(description(s));
     call<float> a(s), b(s);
-    auto const cautious = full.with(from_score{-1e30});          // asked in every cell, where `full` is asked in none
+    auto const cautious = full.with(from_score{-1e30});          // needs a test per element, `full` needs none
     cpu_forward(full, a);
     cpu_forward(cautious, b);
     CHECK(same_elements(a.out, b.out));
@@ -144,14 +145,14 @@ TEST_CASE("observing changes no bit of the output", "[property][observer]") {
   for (shape const& s : {busy_shapes[0], busy_shapes[1], shape{1, 1, 1, 3, 9001, 8, 8}}) {
     INFO(description(s));
     reports seen(s);
-    call<float> blind(s), rows(s), keys(s), all(s);
-    cpu_forward(causal, blind);
+    call<float> plain(s), rows(s), keys(s), all(s);
+    cpu_forward(causal, plain);
     cpu_forward(causal.with(seen.watch_rows()), rows);
     cpu_forward(causal.with(seen.watch_keys()), keys);
     cpu_forward(causal.with(seen.watch_all()), all);
-    CHECK(same_elements(blind.out, rows.out));
-    CHECK(same_elements(blind.out, keys.out));
-    CHECK(same_elements(blind.out, all.out));
+    CHECK(same_elements(plain.out, rows.out));
+    CHECK(same_elements(plain.out, keys.out));
+    CHECK(same_elements(plain.out, all.out));
   }
 }
 
@@ -160,18 +161,18 @@ TEST_CASE("observing changes no bit of a decoded step", "[property][observer]") 
     shape const s{1, 2, 1, 1, keys, 16, 16};
     INFO(description(s));
     reports seen(s);
-    call<float> blind(s), rows(s), watched(s);
-    cpu_decode(causal, blind);
+    call<float> plain(s), rows(s), observed(s);
+    cpu_decode(causal, plain);
     cpu_decode(causal.with(seen.watch_rows()), rows);
-    cpu_decode(causal.with(seen.watch_all()), watched);
-    CHECK(same_elements(blind.out, rows.out));
-    CHECK(same_elements(blind.out, watched.out));
+    cpu_decode(causal.with(seen.watch_all()), observed);
+    CHECK(same_elements(plain.out, rows.out));
+    CHECK(same_elements(plain.out, observed.out));
   }
 }
 
-TEST_CASE("received attention sums to the mass of the rows that see something", "[property][observer]") {
+TEST_CASE("received attention sums to the mass of the rows that have visible keys", "[property][observer]") {
   for (shape s : busy_shapes)
-    for (index_t const extra : {0, 40}) {                        // with more queries than keys the first rows are empty
+    for (index_t const extra : {0, 40}) {  // with more queries than keys, the first rows are empty
       s.queries = s.keys + extra;
       INFO(description(s));
       reports seen(s);
@@ -186,7 +187,7 @@ TEST_CASE("received attention sums to the mass of the rows that see something", 
     }
 }
 
-TEST_CASE("two calls at once, each with its own team of threads, do not meet", "[parity][cpu]") {
+TEST_CASE("two simultaneous calls with their own teams of threads do not affect each other", "[parity][cpu]") {
   shape const s{1, 2, 2, 70, 90, 8, 8};
   call<float> alone(s), a(s), b(s);
   cpu_forward(causal, alone);
@@ -197,7 +198,7 @@ TEST_CASE("two calls at once, each with its own team of threads, do not meet", "
   CHECK(same_elements(alone.out, b.out));
 }
 
-TEST_CASE("views of constant elements are inputs, and inputs are left as they were", "[parity][cpu]") {
+TEST_CASE("inputs may be views of const elements, and are not changed", "[parity][cpu]") {
   shape const s{1, 2, 1, 5, 9, 4, 4, layout::padded, layout::padded};
   call<float> c(s), same(s);
   basin::view<float const, 4> const q = c.q.v, k = c.k.v, v = c.v.v, dout = c.dout.v;
@@ -207,7 +208,8 @@ TEST_CASE("views of constant elements are inputs, and inputs are left as they we
   basin::reference::forward(causal, q, k, v, same.out.v);
   CHECK(distance(c.out, same.out) <= tolerances_of<float>(s, c.magnitudes()).out);
   for (auto const input : {&call<float>::q, &call<float>::k, &call<float>::v, &call<float>::dout})
-    CHECK(std::memcmp((c.*input).memory.data(), (same.*input).memory.data(), (c.*input).memory.size() * sizeof(float)) == 0);
+    CHECK(std::memcmp((c.*input).memory.data(), (same.*input).memory.data(),
+                      (c.*input).memory.size() * sizeof(float)) == 0);
 }
 
 }  // namespace basin_test

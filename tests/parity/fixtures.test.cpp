@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers reference.hpp, cpu/forward.hpp, cpu/backward.hpp against PyTorch: fixtures/make_attention.py wrote what is read here.
+// Covers reference.hpp, cpu/forward.hpp and cpu/backward.hpp against PyTorch (fixtures/make_attention.py).
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -23,10 +23,11 @@ void read(tensor<T> const& to, nlohmann::json const& from) {
 }
 
 shape shape_of(nlohmann::json const& j, layout how) {
-  return {j.at("batch"), j.at("heads"), j.at("kv_heads"), j.at("queries"), j.at("keys"), j.at("dim"), j.at("value_dim"), how, how};
+  return {j.at("batch"), j.at("heads"), j.at("kv_heads"), j.at("queries"), j.at("keys"),
+          j.at("dim"),   j.at("value_dim"), how, how};
 }
 
-/// What a fixture allows: the bound of the engine, and its own thirteen digits.
+/// The tolerances for a fixture: those of the engine, plus the thirteen digits of the fixture.
 template <class T>
 call_tolerances allowed_by(call<T> const& c, double support, double steep) {
   auto m = c.magnitudes();
@@ -38,7 +39,9 @@ call_tolerances allowed_by(call<T> const& c, double support, double steep) {
 }
 
 struct engine_reference {
-  static constexpr auto forward = [](auto const& use, auto& c) { basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+  static constexpr auto forward = [](auto const& use, auto& c) {
+    basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
+  };
   static constexpr auto backward = [](auto const& use, auto& c) {
     basin::reference::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
   };
@@ -48,20 +51,23 @@ struct engine_cpu {
   static constexpr auto backward = cpu_backward;
 };
 
-/// One fixture through one engine.
+/// Compares one engine with one fixture.
 template <class T, class Engine, class Normalizer>
 void compare_with_fixture(nlohmann::json const& j, Normalizer const& normalize, double steep) {
   shape const s = shape_of(j, layout::length_first);
   call<T> c(s);
   call<double> exact(s);
   for (auto [to, from] : {std::pair{&c.q, "q"}, {&c.k, "k"}, {&c.v, "v"}, {&c.dout, "dout"}}) read(*to, j.at(from));
-  for (auto [to, from] : {std::pair{&exact.out, "out"}, {&exact.dq, "dq"}, {&exact.dk, "dk"}, {&exact.dv, "dv"}}) read(*to, j.at(from));
+  for (auto [to, from] : {std::pair{&exact.out, "out"}, {&exact.dq, "dq"}, {&exact.dk, "dk"}, {&exact.dv, "dv"}})
+    read(*to, j.at(from));
   std::vector<std::uint8_t> dropped(static_cast<std::size_t>(s.batch * s.heads * s.keys));
   if (j.contains("dropped"))
     for (std::size_t n = 0; n < dropped.size(); ++n)
-      dropped[n] = j["dropped"][0][n / static_cast<std::size_t>(s.keys)][n % static_cast<std::size_t>(s.keys)].get<std::uint8_t>();
+      dropped[n] = j["dropped"][0][n / static_cast<std::size_t>(s.keys)][n % static_cast<std::size_t>(s.keys)]
+                       .get<std::uint8_t>();
   auto const mask = chosen_mask{j.at("mask") == "causal" ? chosen_mask::kind::causal : chosen_mask::kind::unmasked};
-  auto const use = basin::attention<>{}.with(normalize).with(mask).with(basin::drop_keys{basin::contiguous(std::as_const(dropped).data(), s.batch, s.heads, s.keys)});
+  auto const use = basin::attention<>{}.with(normalize).with(mask).with(
+      basin::drop_keys{basin::contiguous(std::as_const(dropped).data(), s.batch, s.heads, s.keys)});
   reports seen(s);
   Engine::forward(use.with(seen.watch_all()), c);
   Engine::backward(use, c);
@@ -73,7 +79,7 @@ void compare_with_fixture(nlohmann::json const& j, Normalizer const& normalize, 
   CHECK(distance(seen.nats, j["entropy"].get<std::vector<double>>()) <= allowed.entropy);
 }
 
-/// A fixture with one learned number a head: make(per_head, parameter_gradients) is its normalizer.
+/// Compares a fixture with one learned parameter per head. make(per_head, parameter_gradients) returns its normalizer.
 template <class T, class Engine, class Make>
 void compare_learned_fixture(nlohmann::json const& j, double steep, Make const& make) {
   shape const s = shape_of(j, layout::length_first);
@@ -85,9 +91,10 @@ void compare_learned_fixture(nlohmann::json const& j, double steep, Make const& 
   call<T> c(s);
   for (auto [to, from] : {std::pair{&c.q, "q"}, {&c.k, "k"}, {&c.v, "v"}, {&c.dout, "dout"}}) read(*to, j.at(from));
   auto const allowed = allowed_by(c, support_of_errors(normalize, s), steep);
-  double const per_key = std::sqrt(static_cast<double>(s.dim)) / c.magnitudes().k;            // dq = scale sum_j ds_j k_j
+  double const per_key = std::sqrt(static_cast<double>(s.dim)) / c.magnitudes().k;  // dq = scale sum_j ds_j k_j
   for (int h = 0; h < s.heads; ++h) {
-    double const exact = j.at("dlearned").at(static_cast<std::size_t>(h)), rows_and_slope = 32.0 * static_cast<double>(s.queries);
+    double const exact = j.at("dlearned").at(static_cast<std::size_t>(h)),
+                 rows_and_slope = 32.0 * static_cast<double>(s.queries);
     CHECK(std::fabs(gradients.sum(0, h) - exact) <= rows_and_slope * per_key * allowed.dq);
   }
 }
@@ -103,13 +110,17 @@ void compare_with_all_fixtures() {
       double const temperature = j.value("temperature", 1.0);
       compare_with_fixture<T, Engine>(j, basin::softmax{temperature}, 1 / temperature);
     } else if (kind == "ssmax") compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::softmax>{}, 1.2);
-    else if (kind == "log_n") compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::softmax, basin::log_n>{{}, {j.at("trained")}}, 2.4);
+    else if (kind == "log_n")
+      compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::softmax, basin::log_n>{{}, {j.at("trained")}},
+                                      2.4);
     else if (kind == "sparsemax") compare_with_fixture<T, Engine>(j, basin::sparsemax{}, 1);
-    else if (kind == "ssmax_sparsemax") compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::sparsemax>{}, 1.2);
+    else if (kind == "ssmax_sparsemax")
+      compare_with_fixture<T, Engine>(j, basin::length_scaled<basin::sparsemax>{}, 1.2);
     else if (kind == "top_k") compare_with_fixture<T, Engine>(j, basin::top_k{j.at("kept")}, 1);
     else if (kind == "sink_logit")
       compare_learned_fixture<T, Engine>(j, 1, [](auto number, auto to) { return basin::sink_logit{number, to}; });
-    else if (kind == "entmax") compare_learned_fixture<T, Engine>(j, 1, [](auto number, auto to) { return basin::entmax{number, to}; });
+    else if (kind == "entmax")
+      compare_learned_fixture<T, Engine>(j, 1, [](auto number, auto to) { return basin::entmax{number, to}; });
     else --seen;
   }
   CHECK(seen == 23);
@@ -117,8 +128,12 @@ void compare_with_all_fixtures() {
 
 }  // namespace
 
-TEST_CASE("the reference agrees with PyTorch", "[parity][reference]") { compare_with_all_fixtures<double, engine_reference>(); }
+TEST_CASE("the reference agrees with PyTorch", "[parity][reference]") {
+  compare_with_all_fixtures<double, engine_reference>();
+}
 
-TEMPLATE_TEST_CASE("the cpu engine agrees with PyTorch", "[parity][cpu]", float, double) { compare_with_all_fixtures<TestType, engine_cpu>(); }
+TEMPLATE_TEST_CASE("the cpu engine agrees with PyTorch", "[parity][cpu]", float, double) {
+  compare_with_all_fixtures<TestType, engine_cpu>();
+}
 
 }  // namespace basin_test

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/forward.hpp, cpu/backward.hpp, cpu/decode.hpp, reference.hpp: a NaN or an infinity spoils what sees it, no more.
+// Covers cpu/forward.hpp, cpu/backward.hpp, cpu/decode.hpp and reference.hpp: a NaN or an infinity affects only the
+// rows to which it is visible.
 #include "parity/compare.hpp"
 
 namespace basin_test {
@@ -12,7 +13,9 @@ auto const causal = full.with(basin::causal{});
 template <class T>
 bool same_row(tensor<T> const& a, tensor<T> const& b, index_t i) {
   bool same = true;
-  a.each([&](T& x, index_t n, index_t h, index_t row, index_t d) { same = same && (row != i || same_bits(x, static_cast<T>(b.v(n, h, row, d)))); });
+  a.each([&](T& x, index_t n, index_t h, index_t row, index_t d) {
+    same = same && (row != i || same_bits(x, static_cast<T>(b.v(n, h, row, d))));
+  });
   return same;
 }
 
@@ -28,11 +31,14 @@ void spoil_row(tensor<T> const& t, index_t i, double with) {
   t.each([&](T& x, index_t, index_t, index_t row, index_t) { if (row == i) x = static_cast<T>(with); });
 }
 
-/// Runs the engine on clean numbers and on numbers with one spoiled row of one input.
+/// Runs the engine on clean inputs and on inputs with one row of NaN or infinities.
 template <class Attention, class Engine>
 struct spoiled {
   call<float> clean, dirty;
-  spoiled(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index_t row, double with) : clean(s), dirty(s) {
+  spoiled(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index_t row,
+          double with)
+      : clean(s),
+        dirty(s) {
     spoil_row(dirty.*input, row, with);
     engine(use, clean);
     engine(use, dirty);
@@ -40,14 +46,16 @@ struct spoiled {
 };
 
 shape const square{1, 2, 1, 50, 50, 8, 8};
-shape const few{1, 2, 1, 3, 50, 8, 8};                           // queries at 47, 48, 49
+shape const few{1, 2, 1, 3, 50, 8, 8};                           // query positions 47, 48, 49
 
-inline constexpr auto reference_forward = [](auto const& use, auto& c) { basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+inline constexpr auto reference_forward = [](auto const& use, auto& c) {
+  basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
+};
 inline constexpr auto reference_backward = [](auto const& use, auto& c) {
   basin::reference::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
 };
 
-/// A spoiled query gives a NaN row and leaves the others as they were.
+/// A spoiled query must give a row of NaN and change no other row.
 template <class Attention, class Engine>
 void check_spoiled_query(Attention const& use, Engine engine, double with) {
   spoiled const run(use, square, engine, &call<float>::q, 20, with);
@@ -58,9 +66,10 @@ void check_spoiled_query(Attention const& use, Engine engine, double with) {
   }
 }
 
-/// A spoiled key or value that only queries from `first` on may see leaves the queries before it as they were.
+/// A spoiled key or value that is visible from position `first` on must not change the rows of earlier queries.
 template <class Attention, class Engine>
-void check_hidden_key(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index_t key, index_t first) {
+void check_hidden_key(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input,
+                      index_t key, index_t first) {
   for (double const with : {nan, inf}) {
     spoiled const run(use, s, engine, input, key, with);
     for (index_t i = 0; i < s.queries; ++i) {
@@ -87,7 +96,7 @@ void check_all_hidden_keys(Engine engine) {
 
 }  // namespace
 
-TEST_CASE("a query of NaN or infinities spoils its own row alone", "[parity][cpu]") {
+TEST_CASE("a query of NaN or infinities affects its own row only", "[parity][cpu]") {
   for (double const with : {nan, inf}) {
     check_spoiled_query(causal, reference_forward, with);
     check_spoiled_query(causal, cpu_forward, with);
@@ -96,21 +105,21 @@ TEST_CASE("a query of NaN or infinities spoils its own row alone", "[parity][cpu
   }
 }
 
-TEST_CASE("a query of NaN spoils its own row alone under normalizers that search", "[parity][cpu]") {
+TEST_CASE("a query of NaN affects its own row only under normalizers that search", "[parity][cpu]") {
   check_spoiled_query(full.with(basin::sparsemax{}), cpu_forward, nan);
   check_spoiled_query(full.with(basin::top_k{3}), cpu_forward, nan);
   check_spoiled_query(full.with(basin::sparsemax{}), reference_forward, nan);
   check_spoiled_query(full.with(basin::top_k{3}), reference_forward, nan);
 }
 
-TEST_CASE("a key or value of NaN or infinities that a query does not see leaves its row alone", "[parity][cpu]") {
+TEST_CASE("a hidden key or value of NaN or infinities does not affect the row of a query", "[parity][cpu]") {
   SECTION("reference") { check_all_hidden_keys(reference_forward); }
-  SECTION("panels") { check_all_hidden_keys(cpu_forward); }
+  SECTION("query tiles") { check_all_hidden_keys(cpu_forward); }
   SECTION("stream") { check_all_hidden_keys(cpu_stream); }
   SECTION("decode") { check_all_hidden_keys(cpu_decode); }
 }
 
-TEST_CASE("what a query does not see leaves its gradient alone", "[parity][cpu]") {
+TEST_CASE("a hidden key or value of NaN does not affect the gradient of a query", "[parity][cpu]") {
   auto const check = [](auto engine) {
     for (auto const input : {&call<float>::k, &call<float>::v}) {
       spoiled const run(causal, square, engine, input, 30, nan);
@@ -125,7 +134,8 @@ TEST_CASE("what a query does not see leaves its gradient alone", "[parity][cpu]"
   SECTION("cpu") { check(cpu_backward); }
 }
 
-TEST_CASE("a query or an output gradient of NaN leaves the keys alone that it does not see", "[parity][cpu]") {
+TEST_CASE("a query or an output gradient of NaN does not affect the gradients of keys hidden from it",
+          "[parity][cpu]") {
   auto const check = [](auto const& use, auto engine) {
     for (auto const input : {&call<float>::q, &call<float>::dout}) {
       spoiled const run(use, square, engine, input, 20, nan);
@@ -135,15 +145,16 @@ TEST_CASE("a query or an output gradient of NaN leaves the keys alone that it do
         if (i > 20) CHECK(same_row(run.clean.dv, run.dirty.dv, i));
         if (i != 20) CHECK(same_row(run.clean.dq, run.dirty.dq, i));
       }
-      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(use)>, std::remove_cvref_t<decltype(causal)>>) CHECK(row_is_nan(run.dirty.dk, 3));
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(use)>, std::remove_cvref_t<decltype(causal)>>)
+        CHECK(row_is_nan(run.dirty.dk, 3));
     }
   };
   SECTION("reference") { check(causal, reference_backward); }
   SECTION("cpu") { check(causal, cpu_backward); }
-  SECTION("cpu, weights without terms") { check(causal.with(basin::sparsemax{}), cpu_backward); }
+  SECTION("cpu, normalizer without unnormalised weights") { check(causal.with(basin::sparsemax{}), cpu_backward); }
 }
 
-TEST_CASE("keys whose scores are -inf have no weight, and a row of nothing else gives 0", "[parity][cpu]") {
+TEST_CASE("keys whose scores are -inf have weight 0, and a row of such keys gives 0", "[parity][cpu]") {
   shape const s{1, 1, 1, 20, 12, 4, 3};
   auto const check = [&](auto engine, index_t spoiled_keys) {
     call<float> c(s), exact(s);
@@ -160,13 +171,14 @@ TEST_CASE("keys whose scores are -inf have no weight, and a row of nothing else 
   for (index_t const n : {1, 7, 12}) check(cpu_forward, n), check(cpu_stream, n), check(cpu_decode, n);
 }
 
-TEST_CASE("a score of -inf is the same as a pair that is not seen, forward and backward", "[parity][cpu]") {
+TEST_CASE("a score of -inf is the same as a hidden key, forward and backward", "[parity][cpu]") {
   shape const s{1, 2, 1, 21, 40, 8, 5};
   auto const check = [&](auto const& use, auto forward, auto backward) {
     call<double> severing(s), hiding(s);
     forward(use.with(severed{}), severing), backward(use.with(severed{}), severing);
     forward(use.with(severed_pairs{}), hiding), backward(use.with(severed_pairs{}), hiding);
-    CHECK(distance(severing.out, hiding.out) <= 1e-12);          // q is scaled before or after the product: tolerance.hpp, in double
+    // the tolerance in double where q is scaled before or after the product (tolerance.hpp)
+    CHECK(distance(severing.out, hiding.out) <= 1e-12);
     CHECK(distance(severing.dq, hiding.dq) <= 1e-12);
     CHECK(distance(severing.dk, hiding.dk) <= 1e-12);
     CHECK(distance(severing.dv, hiding.dv) <= 1e-12);
@@ -193,7 +205,8 @@ TEST_CASE("a row observer reports NaN for a row of NaN, never a plausible number
   check(causal.with(basin::sparsemax{}), cpu_forward);
 }
 
-TEST_CASE("a spoiled query changes no bit of what keys receive that it does not see", "[parity][cpu]") {
+TEST_CASE("a query of NaN or infinities changes no bit of the received attention of keys hidden from it",
+          "[parity][cpu]") {
   auto const received = [](shape const& s, double with, auto engine) {
     call<float> c(s);
     if (with != 0) spoil_row(c.q, 20, with);
@@ -211,19 +224,20 @@ TEST_CASE("a spoiled query changes no bit of what keys receive that it does not 
       }
     }
   };
-  SECTION("panels") { check(cpu_forward); }
+  SECTION("query tiles") { check(cpu_forward); }
   SECTION("stream") { check(cpu_stream); }
   SECTION("backward") { check(cpu_backward); }
 }
 
-TEST_CASE("lanes without a query give nothing to an infinite key", "[parity][cpu]") {
+TEST_CASE("lanes without a query add nothing to the received attention of an infinite key", "[parity][cpu]") {
   shape const s{1, 1, 1, 5, 30, 8, 8};
   auto const check = [&](auto const& normalize, auto engine) {
     call<float> c(s);
     c.q.each([](float& x, index_t, index_t, index_t, index_t d) { if (d == 0) x = -1; });
     c.k.v(0, 0, 7, 0) = static_cast<float>(inf);                 // every score of key 7 is -inf
     std::vector<double> sums(30, nan);
-    engine(basin::attention<>{}.with(normalize).with(basin::received_attention{basin::contiguous(sums.data(), 1, 1, 30)}), c);
+    auto const observe = basin::received_attention{basin::contiguous(sums.data(), 1, 1, 30)};
+    engine(basin::attention<>{}.with(normalize).with(observe), c);
     CHECK(sums[7] == 0);
     for (double const sum : sums) CHECK(std::isfinite(sum));
   };

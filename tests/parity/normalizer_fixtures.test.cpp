@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers every file of normalize/ and theory/jacobian_norm.hpp against PyTorch and a dense SVD: fixtures/make_normalizers.py
-// wrote what is read here.
+// Covers every file of normalize/ and theory/jacobian_norm.hpp against PyTorch and a dense SVD
+// (fixtures/make_normalizers.py).
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -19,7 +19,7 @@ nlohmann::json const& all_fixtures() {
   return cases;
 }
 
-/// f(normalizer) for the normalizer that a fixture names.
+/// Calls f(normalizer) for the normalizer that a fixture names.
 template <class F>
 void with_normalizer(nlohmann::json const& j, F&& f) {
   using namespace basin;
@@ -44,7 +44,7 @@ void with_normalizer(nlohmann::json const& j, F&& f) {
   else FAIL("no normalizer for the fixture " << kind);
 }
 
-/// f(fixture, normalizer, scores) for all fixtures.
+/// Calls f(fixture, normalizer, scores) for all fixtures.
 template <class F>
 void for_each_fixture(F&& f) {
   CHECK(all_fixtures().size() == 51);
@@ -55,7 +55,7 @@ void for_each_fixture(F&& f) {
   }
 }
 
-double const printed = 2e-13;                                    // fifteen digits, and the rounding of another program
+double const printed = 2e-13;                                    // fifteen digits, and rounding in another program
 
 }  // namespace
 
@@ -73,32 +73,36 @@ TEST_CASE("weights and their gradients agree with PyTorch", "[parity][normalizer
       basin::gather(delta, terms[k], dweights[k]);
     }
     std::vector<double> dscores;
-    for (std::size_t k = 0; k < scores.size(); ++k) dscores.push_back(basin::score_gradient(terms[k], dweights[k], delta));
+    for (std::size_t k = 0; k < scores.size(); ++k)
+      dscores.push_back(basin::score_gradient(terms[k], dweights[k], delta));
     CHECK(distance(dscores, j.at("dscores").template get<std::vector<double>>()) <= 16 * printed);
     if constexpr (basin::has_parameters<normalizer_type>) {
-      std::vector<double> dnumbers(normalizer_type::parameters), expected = j.at("dnumbers").template get<std::vector<double>>();
+      std::vector<double> dnumbers(normalizer_type::parameters),
+          expected = j.at("dnumbers").template get<std::vector<double>>();
       for (std::size_t k = 0; k < scores.size(); ++k) {
         auto const given = n.parameter_gradient(row, scores[k], weights[k], dweights[k], dscores[k]);
         for (std::size_t i = 0; i < given.size(); ++i) dnumbers[i] += given[i];
       }
-      expected.erase(expected.begin(), expected.end() - normalizer_type::parameters);         // asentmax: delta is not learned
+      expected.erase(expected.begin(), expected.end() - normalizer_type::parameters);  // asentmax: delta is not learned
       CHECK(distance(dnumbers, expected) <= 64 * printed);
     }
   });
 }
 
-TEST_CASE("norms of Jacobians from their low rank agree with a dense SVD", "[parity][theory]") {
+TEST_CASE("norms of Jacobians from their low-rank form agree with a dense SVD", "[parity][theory]") {
   for_each_fixture([](auto const& j, auto const& n, auto scores) {
     auto at = context_of<double>(scores.size());
     for (int hidden = 0; hidden < 2; ++hidden) {
-      CHECK(std::fabs(basin::theory::jacobian_norm(n, scores, at) - j.at("spectral").template get<double>()) <= 16 * printed);
-      CHECK(std::fabs(basin::theory::jacobian_frobenius_norm(n, scores, at) - j.at("frobenius").template get<double>()) <= 16 * printed);
-      scores.insert(scores.begin() + 1, -inf);                   // a key that is not there changes nothing
+      CHECK(std::fabs(basin::theory::jacobian_norm(n, scores, at) - j.at("spectral").template get<double>()) <=
+            16 * printed);
+      CHECK(std::fabs(basin::theory::jacobian_frobenius_norm(n, scores, at) -
+                      j.at("frobenius").template get<double>()) <= 16 * printed);
+      scores.insert(scores.begin() + 1, -inf);                   // a score of -inf changes nothing
     }
   });
 }
 
-TEST_CASE("known norms of Jacobians", "[unit][theory]") {
+TEST_CASE("norms of Jacobians equal their known values", "[unit][theory]") {
   using basin::theory::jacobian_norm;
   std::vector<double> const tied(2, 0.75), even(1000, 1.0);
   auto const of_two = context_of<double>(2);
@@ -110,7 +114,7 @@ TEST_CASE("known norms of Jacobians", "[unit][theory]") {
   CHECK(std::fabs(jacobian_norm(basin::softmax{}, even, context_of<double>(1000)) - 1e-3) <= 1e-15);
   CHECK(jacobian_norm(basin::softmax{}, {}, context_of<double>(0)) == 0);
   CHECK(jacobian_norm(basin::softmax{}, std::vector{-inf, -inf}, of_two) == 0);
-  CHECK(jacobian_norm(basin::sparsemax{}, std::vector{3.0, 0.0}, of_two) == 0);                // one key alone in the support
+  CHECK(jacobian_norm(basin::sparsemax{}, std::vector{3.0, 0.0}, of_two) == 0);  // a single key in the support
 }
 
 TEST_CASE("no softmax or entmax Jacobian exceeds its bound, however long the row", "[property][theory]") {
@@ -120,7 +124,8 @@ TEST_CASE("no softmax or entmax Jacobian exceeds its bound, however long the row
       auto const at = context_of<double>(n);
       CAPTURE(seed, n);
       CHECK(basin::theory::jacobian_norm(basin::softmax{0.25}, scores, at) <= 2 + 1e-12);      // 1 / (2 T)
-      for (double const alpha : {1.25, 1.5, 2.0}) CHECK(basin::theory::jacobian_norm(basin::entmax{{alpha}}, scores, at) <= std::pow(2, alpha - 2) + 1e-12);
+      for (double const alpha : {1.25, 1.5, 2.0})
+        CHECK(basin::theory::jacobian_norm(basin::entmax{{alpha}}, scores, at) <= std::pow(2, alpha - 2) + 1e-12);
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers concepts/observation.hpp, observe/, and what cpu/ and reference.hpp show: whole rows, and who can see a key.
+// Covers concepts/observation.hpp, observe/, and observation in cpu/ and reference.hpp: whole rows, and the number of
+// queries to which a key is visible.
 #include <omp.h>
 
 #include "basin/observe/log_sum_exp.hpp"
@@ -11,13 +12,13 @@ namespace basin_test {
 
 namespace {
 
-shape const watched_shapes[] = {
+shape const observed_shapes[] = {
     {1, 4, 2, 37, 131, 16, 8, layout::length_first, layout::padded},
     {2, 2, 2, 5, 40, 16, 3},
-    {1, 2, 1, 21, 9, 16, 5},                                     // the first queries see nothing
+    {1, 2, 1, 21, 9, 16, 5},  // the first queries have no visible keys under a causal mask
 };
 
-/// Room for everything that is watched here.
+/// Memory for all observations of these tests.
 struct sights {
   shape s;
   std::vector<double> weights, scores, visible, means, queries, nats, logs, received;
@@ -36,32 +37,36 @@ struct sights {
   auto keys(std::vector<double>& in) { return basin::contiguous(in.data(), s.batch, s.heads, s.keys); }
   auto pairs(std::vector<double>& in) { return basin::contiguous(in.data(), s.batch, s.heads, s.queries, s.keys); }
   row_copies copies() { return {pairs(weights), pairs(scores), rows(visible)}; }
-  /// Every kind of observer in one, nested.
+  /// Observers of every kind, nested.
   auto all() {
-    return basin::together(basin::entropy{rows(nats)}, basin::log_sum_exp{rows(logs)}, basin::together(copies(), visitors{keys(queries)}),
+    return basin::together(basin::entropy{rows(nats)}, basin::log_sum_exp{rows(logs)},
+                           basin::together(copies(), visitors{keys(queries)}),
                            basin::mean_received_attention{keys(means)}, basin::received_attention{keys(received)});
   }
 };
 
-/// What the rows of softmax over `mask` and `prune` are, in plain loops that share nothing with an engine.
+/// Rows of softmax under `mask` and `prune`, in plain loops that share no code with an engine.
 template <class Mask, class Pruner>
 sights by_hand(call<double> const& c, Mask const& mask, Pruner const& prune) {
   shape const& s = c.s;
   sights out(s);
-  for (auto list : {&sights::queries, &sights::received, &sights::visible}) std::fill((out.*list).begin(), (out.*list).end(), 0.0);
+  for (auto list : {&sights::queries, &sights::received, &sights::visible})
+    std::fill((out.*list).begin(), (out.*list).end(), 0.0);
   for (int b = 0; b < s.batch; ++b)
     for (int h = 0; h < s.heads; ++h)
       for (index_t i = 0; i < s.queries; ++i) {
         double total = 0;
         for (index_t j = 0; j < s.keys; ++j) {
           double score = 0;
-          for (index_t d = 0; d < s.dim; ++d) score += c.q.v(b, h, i, d) * c.k.v(b, h / (s.heads / s.kv_heads), j, d) / std::sqrt(static_cast<double>(s.dim));
+          for (index_t d = 0; d < s.dim; ++d)
+            score +=
+                c.q.v(b, h, i, d) * c.k.v(b, h / (s.heads / s.kv_heads), j, d) / std::sqrt(static_cast<double>(s.dim));
           basin::coord const at{b, h, i + s.keys - s.queries, j};
-          bool const sees = mask.allows(at) && prune.keeps(at, score);
-          out.pairs(out.scores)(b, h, i, j) = sees ? score : -inf;
-          out.rows(out.visible)(b, h, i) += sees;
-          out.keys(out.queries)(b, h, j) += sees;
-          total += sees ? std::exp(score) : 0;
+          bool const visible = mask.allows(at) && prune.keeps(at, score);
+          out.pairs(out.scores)(b, h, i, j) = visible ? score : -inf;
+          out.rows(out.visible)(b, h, i) += visible;
+          out.keys(out.queries)(b, h, j) += visible;
+          total += visible ? std::exp(score) : 0;
         }
         out.rows(out.logs)(b, h, i) = std::log(total);
         for (index_t j = 0; j < s.keys; ++j) {
@@ -70,7 +75,8 @@ sights by_hand(call<double> const& c, Mask const& mask, Pruner const& prune) {
           out.keys(out.received)(b, h, j) += w;
         }
       }
-  for (std::size_t n = 0; n < out.means.size(); ++n) out.means[n] = out.queries[n] == 0 ? 0 : out.received[n] / out.queries[n];
+  for (std::size_t n = 0; n < out.means.size(); ++n)
+    out.means[n] = out.queries[n] == 0 ? 0 : out.received[n] / out.queries[n];
   return out;
 }
 
@@ -78,79 +84,94 @@ void compare_sights(sights const& here, sights const& expected, call_tolerances 
   CHECK(here.visible == expected.visible);
   CHECK(here.queries == expected.queries);
   CHECK(distance(here.weights, expected.weights) <= allowed.max_weight);
-  CHECK(distance(here.scores, expected.scores) <= score);        // -inf in the same places, or the distance is inf
-  CHECK(distance(here.logs, expected.logs) <= allowed.max_weight);  // a sum of errors below that of its terms; -inf for an empty row
+  CHECK(distance(here.scores, expected.scores) <= score);        // infinite unless -inf is in the same places
+  CHECK(distance(here.logs, expected.logs) <= allowed.max_weight);  // -inf for an empty row
   CHECK(distance(here.received, expected.received) <= allowed.received);
   CHECK(distance(here.means, expected.means) <= allowed.received);
 }
 
-/// All masks and pruners; whatever path the engine takes, the same is seen and the output keeps its bits.
+/// For all masks and pruners: the observations must be those of plain loops, and the output must keep its bits.
 template <class T, class Engine>
 void require_seen(Engine engine) {
   using mask_kind = chosen_mask::kind;
   using pruner_kind = chosen_pruner::kind;
-  for (shape const& s : watched_shapes) {
+  for (shape const& s : observed_shapes) {
     auto const dropped = dropped_bytes(s);
     basin::drop_keys const drop{basin::contiguous(dropped.data(), s.batch, s.heads, s.keys)};
     for (auto const mask : {mask_kind::unmasked, mask_kind::causal, mask_kind::holes})
       for (auto const pruner : {pruner_kind::keep_all, pruner_kind::drop_keys, pruner_kind::from_score}) {
         INFO(description(s) << ", mask " << static_cast<int>(mask) << ", pruner " << static_cast<int>(pruner));
-        auto const use = basin::attention<>{}.with(chosen_mask{mask}).with(chosen_pruner{pruner, drop, from_score{-0.3017}});
-        call<T> watched(s), blind(s);
+        auto const use =
+            basin::attention<>{}.with(chosen_mask{mask}).with(chosen_pruner{pruner, drop, from_score{-0.3017}});
+        call<T> observed(s), plain(s);
         call<double> exact(s);
         sights seen(s);
-        engine(use.with(seen.all()), watched);
-        engine(use, blind);
-        CHECK(same_elements(watched.out, blind.out));
-        auto const allowed = tolerances_of<T>(s, watched.magnitudes());
+        engine(use.with(seen.all()), observed);
+        engine(use, plain);
+        CHECK(same_elements(observed.out, plain.out));
+        auto const allowed = tolerances_of<T>(s, observed.magnitudes());
         compare_sights(seen, by_hand(exact, use.visible, use.prune), allowed, allowed.max_weight / 2);
       }
   }
 }
 
-/// The backward pass of one watched call: the gradients keep their bits, and rows and keys report what the forward's would.
+/// Observing the backward pass must change no bit of the gradients and report the rows and keys of the forward pass.
 template <class T, class Engine>
 void require_seen_in_backward(Engine engine) {
-  for (shape const& s : watched_shapes)
+  for (shape const& s : observed_shapes)
     for (auto const mask : {chosen_mask::kind::unmasked, chosen_mask::kind::causal, chosen_mask::kind::holes}) {
       INFO(description(s) << ", mask " << static_cast<int>(mask));
       auto const use = basin::attention<>{}.with(chosen_mask{mask});
-      call<T> watched(s), blind(s);
+      call<T> observed(s), plain(s);
       call<double> exact(s);
       sights seen(s);
-      engine(use.with(seen.all()), watched);
-      engine(use, blind);
-      CHECK(same_elements(watched.dq, blind.dq));
-      CHECK(same_elements(watched.dk, blind.dk));
-      CHECK(same_elements(watched.dv, blind.dv));
-      auto const allowed = tolerances_of<T>(s, watched.magnitudes());
+      engine(use.with(seen.all()), observed);
+      engine(use, plain);
+      CHECK(same_elements(observed.dq, plain.dq));
+      CHECK(same_elements(observed.dk, plain.dk));
+      CHECK(same_elements(observed.dv, plain.dv));
+      auto const allowed = tolerances_of<T>(s, observed.magnitudes());
       auto const expected = by_hand(exact, use.visible, use.prune);
       CHECK(seen.queries == expected.queries);
       CHECK(distance(seen.logs, expected.logs) <= allowed.max_weight);
       CHECK(distance(seen.received, expected.received) <= allowed.received);
       CHECK(distance(seen.means, expected.means) <= allowed.received);
       sights forward(s);
-      cpu_forward(use.with(forward.all()), blind);
+      cpu_forward(use.with(forward.all()), plain);
       CHECK(distance(seen.nats, forward.nats) <= 2 * allowed.entropy);
-      CHECK(std::isnan(seen.weights[0]));                        // whole rows are not shown here
+      CHECK(std::isnan(seen.weights[0]));                        // whole rows are not passed to observers here
     }
 }
 
-inline constexpr auto reference_forward = [](auto const& use, auto& c) { basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v); };
+inline constexpr auto reference_forward = [](auto const& use, auto& c) {
+  basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
+};
 
 }  // namespace
 
-TEST_CASE("the reference shows whole rows, and counts who can see a key", "[parity][observer]") { require_seen<double>(reference_forward); }
-TEST_CASE("panels show whole rows, and count who can see a key", "[parity][observer]") { require_seen<float>(cpu_forward); }
-TEST_CASE("a stream shows whole rows, and counts who can see a key", "[parity][observer]") { require_seen<float>(cpu_stream); }
-TEST_CASE("decode shows whole rows, and counts who can see a key", "[parity][observer]") { require_seen<double>(cpu_decode); }
+TEST_CASE("the reference reports whole rows, and the number of queries to which a key is visible",
+          "[parity][observer]") {
+  require_seen<double>(reference_forward);
+}
+TEST_CASE("query tiles report whole rows, and the number of queries to which a key is visible", "[parity][observer]") {
+  require_seen<float>(cpu_forward);
+}
+TEST_CASE("a stream reports whole rows, and the number of queries to which a key is visible", "[parity][observer]") {
+  require_seen<float>(cpu_stream);
+}
+TEST_CASE("decode reports whole rows, and the number of queries to which a key is visible", "[parity][observer]") {
+  require_seen<double>(cpu_decode);
+}
 
-TEST_CASE("the backward pass shows rows and keys what the forward shows", "[parity][observer]") { require_seen_in_backward<float>(cpu_backward); }
-TEST_CASE("the backward pass in small cuts shows rows and keys what the forward shows", "[parity][observer]") {
+TEST_CASE("observers of rows and keys report the same in the backward pass as in the forward pass",
+          "[parity][observer]") {
+  require_seen_in_backward<float>(cpu_backward);
+}
+TEST_CASE("observers of rows and keys report the same in a backward pass over small blocks", "[parity][observer]") {
   require_seen_in_backward<double>(cpu_backward_in_small_cuts);
 }
 
-TEST_CASE("the number of threads changes no bit of what the backward pass shows", "[parity][observer]") {
+TEST_CASE("the number of threads changes no bit of observations in the backward pass", "[parity][observer]") {
   int const before = omp_get_max_threads();
   std::vector<sights> seen;
   for (int const threads : {1, 2, 5}) {
@@ -159,12 +180,13 @@ TEST_CASE("the number of threads changes no bit of what the backward pass shows"
     call<float> c(s);
     cpu_backward(basin::attention<>{}.with(basin::causal{}).with(seen.emplace_back(s).all()), c);
     for (auto const list : {&sights::means, &sights::queries, &sights::nats, &sights::logs, &sights::received})
-      CHECK(std::memcmp((seen.back().*list).data(), (seen[0].*list).data(), (seen[0].*list).size() * sizeof(double)) == 0);
+      CHECK(std::memcmp((seen.back().*list).data(), (seen[0].*list).data(), (seen[0].*list).size() * sizeof(double)) ==
+            0);
   }
   omp_set_num_threads(before);
 }
 
-TEST_CASE("the number of threads changes no bit of whole rows and of counts", "[parity][observer]") {
+TEST_CASE("the number of threads changes no bit of observed whole rows and counts", "[parity][observer]") {
   shape const s{1, 3, 1, 150, 97, 16, 16};
   int const before = omp_get_max_threads();
   auto const use = basin::attention<>{}.with(chosen_mask{chosen_mask::kind::causal}).with(chosen_pruner{});
@@ -176,14 +198,15 @@ TEST_CASE("the number of threads changes no bit of whole rows and of counts", "[
       sights& here = seen.emplace_back(s);
       if (cut == 0) cpu_forward(use.with(here.all()), c);
       else cpu_stream(use.with(here.all()), c);
-      for (auto const list : {&sights::weights, &sights::scores, &sights::visible, &sights::means, &sights::queries, &sights::nats, &sights::logs, &sights::received})
+      for (auto const list : {&sights::weights, &sights::scores, &sights::visible, &sights::means, &sights::queries,
+                              &sights::nats, &sights::logs, &sights::received})
         CHECK(std::memcmp((here.*list).data(), (seen[0].*list).data(), (here.*list).size() * sizeof(double)) == 0);
     }
   }
   omp_set_num_threads(before);
 }
 
-TEST_CASE("a key whose score is -inf is visible, has no weight, and counts as seen", "[parity][observer]") {
+TEST_CASE("a key whose score is -inf has weight 0 and counts as visible", "[parity][observer]") {
   shape const s{1, 1, 1, 4, 6, 2, 2};
   auto const check = [&](auto engine) {
     call<double> c(s);
@@ -201,13 +224,14 @@ TEST_CASE("a key whose score is -inf is visible, has no weight, and counts as se
   check(reference_forward), check(cpu_forward), check(cpu_stream), check(cpu_decode);
 }
 
-TEST_CASE("an observer that a row is shown to twice does not double the counts of others", "[parity][observer]") {
+TEST_CASE("an observer that receives a row twice does not double the counts of others", "[parity][observer]") {
   shape const s{1, 2, 1, 20, 30, 8, 8};
   call<float> c(s);
   sights seen(s);
   std::vector<double> squares(seen.nats.size(), nan);
   auto const use = basin::attention<>{}.with(basin::causal{});
-  auto const twice = basin::together(basin::mean_received_attention{seen.keys(seen.means)}, visitors{seen.keys(seen.queries)}, concentration{seen.rows(squares)});
+  auto const twice = basin::together(basin::mean_received_attention{seen.keys(seen.means)},
+                                     visitors{seen.keys(seen.queries)}, concentration{seen.rows(squares)});
   auto const expected = by_hand(call<double>(s), basin::causal{}, basin::keep_all{});
   for (auto const& engine : {0, 1}) {
     if (engine == 0) cpu_forward(use.with(twice), c);

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One normalizer with every mask, every pruner, observers and both kinds of scorer, against the reference.
+// Compares a normalizer with the reference under every mask, every pruner, observers and both kinds of score function.
 
 #include "parity/compare.hpp"
 #include "support/rows.hpp"
 
 namespace basin_test {
 
-/// Sizes that cut panels and blocks in several ways; the last has more queries than keys. D = 16, so that the scale is exact.
+/// Shapes with full and partial query tiles and key blocks; the last has more queries than keys. D = 16 makes the scale
+/// exact.
 inline shape const policy_shapes[] = {
     {1, 4, 2, 37, 131, 16, 8, layout::length_first, layout::padded},
     {2, 4, 4, 5, 40, 16, 3, layout::padded, layout::length_first},
     {1, 2, 1, 21, 9, 16, 5, layout::reversed, layout::dim_first},
 };
 
-/// f(mask, pruner) for every pair.
+/// Calls f(mask, pruner) for every pair.
 template <class Bytes, class F>
 void for_each_mask_and_pruner(Bytes const& dropped, shape const& s, F&& f) {
   using mask_kind = chosen_mask::kind;
@@ -31,14 +32,15 @@ void for_each_mask_and_pruner(Bytes const& dropped, shape const& s, F&& f) {
 template <class Here>
 void compare_reports(Here const& here, reports const& exact, call_tolerances const& allowed) {
   CHECK(distance(here.received, exact.received) <= allowed.received);
-  CHECK(distance(here.squares, exact.squares) <= 2 * allowed.received);                        // |w^2 - x^2| <= 2 |w - x|
+  CHECK(distance(here.squares, exact.squares) <= 2 * allowed.received);  // |w^2 - x^2| <= 2 |w - x|
   CHECK(distance(here.heaviest, exact.heaviest) <= allowed.max_weight);
   CHECK(distance(here.nats, exact.nats) <= allowed.entropy);
 }
 
-/// Forward with all observers at once.
+/// Compares a forward call with all observers.
 template <class T, class Attention, class Engine = decltype(cpu_forward)>
-void compare_observed(Attention const& use, shape const& s, numbers of, double steep, Engine const& engine = cpu_forward) {
+void compare_observed(Attention const& use, shape const& s, numbers of, double steep,
+                      Engine const& engine = cpu_forward) {
   INFO(description(s));
   call<T> here(s, of);
   call<double> exact(s, of);
@@ -54,8 +56,8 @@ void compare_observed(Attention const& use, shape const& s, numbers of, double s
   compare_reports(seen, expected, allowed);
 }
 
-/// The same in float alone and with a linear scorer: what a normalizer does to an engine, the engines being compared in full by
-/// the normalizers of the other files.
+/// Compares in float and with a linear score function only. The normalizers of the other files compare the engines in
+/// full.
 template <class Case>
 void compare_in_float(Case const& c, numbers of, double steep) {
   INFO(c.name);
@@ -69,7 +71,8 @@ void compare_in_float(Case const& c, numbers of, double steep) {
   }
 }
 
-/// The scorer is linear in double and bent in float, so that each path is compiled once; shapes.test.cpp has the others.
+/// The score function is linear in double and not linear in float, so each path is compiled once. shapes.test.cpp has
+/// the others.
 template <class T, class Case>
 void compare_policies(Case const& c, numbers of, double steep) {
   INFO(c.name);

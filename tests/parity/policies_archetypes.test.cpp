@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/forward.hpp and cpu/backward.hpp with the archetypes of tiers 1 and 2, every mask, pruner and observer.
+// Covers cpu/forward.hpp and cpu/backward.hpp with whole-row and streamable archetypes, masks, pruners and observers.
 #include "parity/policies.hpp"
 
 namespace basin_test {
 
-TEMPLATE_TEST_CASE("a normalizer of tier 1 or 2 on the cpu agrees with the reference under every policy", "[parity][cpu]", float, double) {
+TEMPLATE_TEST_CASE("a whole-row or streamable normalizer on the cpu agrees with the reference under every policy",
+                   "[parity][cpu]", float, double) {
   compare_policies<TestType>(normalizer_case{"trusting_square", trusting_square{}}, numbers::normal, 1);
-  compare_policies<TestType>(normalizer_case{"ssmax of one_plus_square", basin::length_scaled<one_plus_square>{}}, numbers::normal, 2.1);
+  compare_policies<TestType>(normalizer_case{"ssmax of one_plus_square", basin::length_scaled<one_plus_square>{}},
+                             numbers::normal, 2.1);
   compare_policies<TestType>(normalizer_case{"shy_square", shy_square{}}, numbers::normal, 1);
 }
 
-TEST_CASE("a Jacobian of rank 2 of a normalizer of tier 1 on the cpu agrees with the reference under every policy", "[parity][cpu]") {
+TEST_CASE("a whole-row normalizer with a Jacobian of rank 2 on the cpu agrees with the reference under every policy",
+          "[parity][cpu]") {
   compare_in_float(normalizer_case{"tilted_square", tilted_square{}}, numbers::normal, 2);
 }
 

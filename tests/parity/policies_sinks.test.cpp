@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/forward.hpp and cpu/backward.hpp with normalizers whose weights do not sum to 1, every mask, pruner and observer.
+// Covers cpu/forward.hpp and cpu/backward.hpp with normalizers whose weights do not sum to 1, every mask, pruner and
+// observer.
 #include "parity/policies.hpp"
 
 namespace basin_test {
 
 TEST_CASE("softmax with sinks on the cpu agrees with the reference under every policy", "[parity][cpu]") {
   compare_in_float(normalizer_case{"softmax_n", basin::softmax_n{0.3}}, numbers::normal, 1);
-  compare_in_float(normalizer_case{"ssmax of sink_logit", basin::length_scaled<basin::sink_logit>{{{0.5}}, {}}}, numbers::normal, 2.1);
+  compare_in_float(normalizer_case{"ssmax of sink_logit", basin::length_scaled<basin::sink_logit>{{{0.5}}, {}}},
+                   numbers::normal, 2.1);
   compare_in_float(normalizer_case{"softpick", basin::softpick{}}, numbers::grid, 1);
 }
 
 TEST_CASE("self-adjusted softmax on the cpu agrees with the reference under every policy", "[parity][cpu]") {
   compare_in_float(normalizer_case{"self_adjusted", basin::self_adjusted{}}, numbers::grid, 2);
-  compare_in_float(normalizer_case{"self_adjusted_plain", basin::self_adjusted_plain{}}, numbers::grid, 4);  // |s| <= 4: w = s p
+  // w = s p with |s| <= 4
+  compare_in_float(normalizer_case{"self_adjusted_plain", basin::self_adjusted_plain{}}, numbers::grid, 4);
 }
 
 TEST_CASE("pointwise weights on the cpu agree with the reference under every policy", "[parity][cpu]") {
@@ -21,7 +24,7 @@ TEST_CASE("pointwise weights on the cpu agree with the reference under every pol
   compare_in_float(normalizer_case{"squared_relu", basin::squared_relu{}}, numbers::grid, 4);
 }
 
-TEST_CASE("weights that do not sum to 1 stream and decode as the reference", "[parity][cpu]") {
+TEST_CASE("normalizers whose weights do not sum to 1 stream and decode as the reference", "[parity][cpu]") {
   auto const compare = [](auto const& normalize, numbers of, double steep) {
     auto const use = basin::attention<>{}.with(normalize).with(basin::causal{});
     STATIC_REQUIRE(basin::starts_uncounted<decltype(use.normalize)>);

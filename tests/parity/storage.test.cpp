@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/forward.hpp, cpu/backward.hpp, cpu/detail/tiles.hpp with 16-bit storage: against the reference on the same rounded
-// numbers, however the call is cut.
+// Covers cpu/forward.hpp, cpu/backward.hpp and cpu/detail/tiles.hpp with 16-bit storage, against the reference on the
+// same numbers, under several tunings.
 #include <omp.h>
 
 #include <cmath>
@@ -20,25 +20,33 @@ struct sizes {
   index_t batch, heads, kv_heads, queries, keys, dim, value_dim;
 };
 
-/// Whole tiles, parts of tiles, one query, more queries than keys, grouped heads, dims that are no multiple of anything.
-constexpr sizes shapes[] = {{1, 1, 1, 48, 64, 32, 32},    {2, 4, 2, 130, 150, 64, 40}, {1, 2, 1, 97, 200, 24, 50}, {1, 2, 2, 1, 300, 128, 128},
-                            {1, 4, 1, 17, 33, 96, 16},    {1, 1, 1, 300, 300, 8, 8},   {1, 1, 1, 70, 129, 33, 7},  {1, 3, 3, 64, 515, 256, 64}};
+/// Whole tiles, parts of tiles, one query, more queries than keys, grouped heads, dims that do not fill vectors.
+constexpr sizes shapes[] = {{1, 1, 1, 48, 64, 32, 32},   {2, 4, 2, 130, 150, 64, 40}, {1, 2, 1, 97, 200, 24, 50},
+                            {1, 2, 2, 1, 300, 128, 128}, {1, 4, 1, 17, 33, 96, 16},   {1, 1, 1, 300, 300, 8, 8},
+                            {1, 1, 1, 70, 129, 33, 7},   {1, 3, 3, 64, 515, 256, 64}};
 
-constexpr basin::cpu::tuning cuts[] = {{},
-                                       {.keys_per_block = 32, .keys_per_step = 32, .panels_together = 1},
-                                       {.keys_per_block = 64, .keys_per_step = 64, .panels_together = 3, .panel_bytes = 1},
-                                       {.keys_per_block = 5, .keys_per_step = 2, .panels_together = 2, .panel_bytes = 1, .tasks = 3}};
+constexpr basin::cpu::tuning cuts[] = {
+    {},
+    {.keys_per_block = 32, .keys_per_step = 32, .panels_together = 1},
+    {.keys_per_block = 64, .keys_per_step = 64, .panels_together = 3, .panel_bytes = 1},
+    {.keys_per_block = 5, .keys_per_step = 2, .panels_together = 2, .panel_bytes = 1, .tasks = 3}};
 
-/// One tensor [batch, heads, length, dim] that lies in memory as [batch, length, heads, dim].
+/// A tensor [batch, heads, length, dim] with the memory layout [batch, length, heads, dim].
 template <class S>
 struct tensor {
   index_t batch, heads, length, dim;
   std::vector<S> memory;
 
-  tensor(index_t b, index_t h, index_t l, index_t d) : batch(b), heads(h), length(l), dim(d), memory(static_cast<std::size_t>(b * h * l * d)) {}
+  tensor(index_t b, index_t h, index_t l, index_t d)
+      : batch(b),
+        heads(h),
+        length(l),
+        dim(d),
+        memory(static_cast<std::size_t>(b * h * l * d)) {}
   template <class View = S>
   basin::view<View, 4> view() {
-    return basin::strided<View>(memory.data(), std::array<index_t, 4>{batch, heads, length, dim}, std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
+    return basin::strided<View>(memory.data(), std::array<index_t, 4>{batch, heads, length, dim},
+                                std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
   }
   basin::view<S const, 4> read() { return view<S const>(); }
   void draw(basin::philox& rng) {
@@ -57,7 +65,9 @@ template <class S>
 struct inputs {
   tensor<S> q, k, v, dout;
   explicit inputs(sizes const& s)
-      : q(s.batch, s.heads, s.queries, s.dim), k(s.batch, s.kv_heads, s.keys, s.dim), v(s.batch, s.kv_heads, s.keys, s.value_dim),
+      : q(s.batch, s.heads, s.queries, s.dim),
+        k(s.batch, s.kv_heads, s.keys, s.dim),
+        v(s.batch, s.kv_heads, s.keys, s.value_dim),
         dout(s.batch, s.heads, s.queries, s.value_dim) {
     basin::philox rng(11);
     q.draw(rng), k.draw(rng), v.draw(rng), dout.draw(rng);
@@ -70,11 +80,13 @@ constexpr double unit_of() {
   return std::is_same_v<S, basin::bfloat16> ? 0x1p-8 : 0x1p-11;
 }
 
-/// |got - want| <= unit (|want| + extra): one rounding of what is written, and `extra` for what went on before.
+/// |got - want| <= unit (|want| + extra): the rounding of the result, and `extra` for earlier roundings.
 template <class S>
 bool close(tensor<S> const& got, tensor<double> const& want, double extra) {
   for (std::size_t i = 0; i < want.memory.size(); ++i)
-    if (!(std::fabs(static_cast<double>(static_cast<float>(got.memory[i])) - want.memory[i]) <= unit_of<S>() * (std::fabs(want.memory[i]) + extra))) return false;
+    if (!(std::fabs(static_cast<double>(static_cast<float>(got.memory[i])) - want.memory[i]) <=
+          unit_of<S>() * (std::fabs(want.memory[i]) + extra)))
+      return false;
   return true;
 }
 
@@ -92,7 +104,8 @@ void for_each_policy(F&& f) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("16-bit forward agrees with the reference however it is cut", "[parity][cpu][half]", basin::bfloat16, basin::float16) {
+TEMPLATE_TEST_CASE("16-bit forward agrees with the reference under every tuning", "[parity][cpu][half]",
+                   basin::bfloat16, basin::float16) {
   for (sizes const& s : shapes) {
     inputs<TestType> in(s);
     auto q = exact(in.q), k = exact(in.k), v = exact(in.v);
@@ -103,24 +116,28 @@ TEMPLATE_TEST_CASE("16-bit forward agrees with the reference however it is cut",
       for (auto const& cut : cuts) {
         tensor<TestType> out(s.batch, s.heads, s.queries, s.value_dim);
         basin::cpu::forward(use, in.q.read(), in.k.read(), in.v.read(), out.view(), cut);
-        CHECK(close(out, want, 2.0));                            // weights rounded once: unit times the largest value
+        CHECK(close(out, want, 2.0));  // weights are rounded once: unit times the largest value
       }
     });
   }
 }
 
-TEMPLATE_TEST_CASE("16-bit backward agrees with the reference however it is cut", "[parity][cpu][half]", basin::bfloat16, basin::float16) {
+TEMPLATE_TEST_CASE("16-bit backward agrees with the reference under every tuning", "[parity][cpu][half]",
+                   basin::bfloat16, basin::float16) {
   for (sizes const& s : shapes) {
     inputs<TestType> in(s);
     auto q = exact(in.q), k = exact(in.k), v = exact(in.v), dout = exact(in.dout);
     for_each_policy([&](char const* name, auto const& use) {
       CAPTURE(name, s.queries, s.keys, s.dim, s.value_dim);
-      tensor<double> dq(s.batch, s.heads, s.queries, s.dim), dk(s.batch, s.kv_heads, s.keys, s.dim), dv(s.batch, s.kv_heads, s.keys, s.value_dim);
+      tensor<double> dq(s.batch, s.heads, s.queries, s.dim), dk(s.batch, s.kv_heads, s.keys, s.dim),
+          dv(s.batch, s.kv_heads, s.keys, s.value_dim);
       basin::reference::backward(use, q.read(), k.read(), v.read(), dout.read(), dq.view(), dk.view(), dv.view());
       for (auto const& cut : cuts) {
-        tensor<TestType> gq(s.batch, s.heads, s.queries, s.dim), gk(s.batch, s.kv_heads, s.keys, s.dim), gv(s.batch, s.kv_heads, s.keys, s.value_dim);
-        basin::cpu::backward(use, in.q.read(), in.k.read(), in.v.read(), in.dout.read(), gq.view(), gk.view(), gv.view(), cut);
-        CHECK(close(gq, dq, 0.25));                              // computed in single precision: far finer than one unit
+        tensor<TestType> gq(s.batch, s.heads, s.queries, s.dim), gk(s.batch, s.kv_heads, s.keys, s.dim),
+            gv(s.batch, s.kv_heads, s.keys, s.value_dim);
+        basin::cpu::backward(use, in.q.read(), in.k.read(), in.v.read(), in.dout.read(), gq.view(), gk.view(),
+                             gv.view(), cut);
+        CHECK(close(gq, dq, 0.25));                              // computed in fp32: far below one unit
         CHECK(close(gk, dk, 0.25));
         CHECK(close(gv, dv, 0.25));
       }
@@ -128,7 +145,8 @@ TEMPLATE_TEST_CASE("16-bit backward agrees with the reference however it is cut"
   }
 }
 
-TEST_CASE("bf16 outputs and what keys receive have the same bits for any number of threads and panels together", "[parity][cpu][half]") {
+TEST_CASE("bf16 outputs and received attention have the same bits for any number of threads and any tile group",
+          "[parity][cpu][half]") {
   sizes const s{1, 4, 2, 201, 333, 64, 64};
   inputs<basin::bfloat16> in(s);
   std::vector<std::vector<basin::bfloat16>> outs;
@@ -139,7 +157,10 @@ TEST_CASE("bf16 outputs and what keys receive have the same bits for any number 
       omp_set_num_threads(threads);
       tensor<basin::bfloat16> out(s.batch, s.heads, s.queries, s.value_dim);
       std::vector<double> received(static_cast<std::size_t>(s.heads * s.keys));
-      auto const use = basin::attention<>{}.with(basin::causal{}).with(basin::received_attention{basin::contiguous(received.data(), s.batch, s.heads, s.keys)});
+      auto const use =
+          basin::attention<>{}
+              .with(basin::causal{})
+              .with(basin::received_attention{basin::contiguous(received.data(), s.batch, s.heads, s.keys)});
       basin::cpu::forward(use, in.q.read(), in.k.read(), in.v.read(), out.view(), {.panels_together = together});
       outs.push_back(out.memory);
       sums.push_back(received);
@@ -149,7 +170,7 @@ TEST_CASE("bf16 outputs and what keys receive have the same bits for any number 
   for (auto const& sum : sums) CHECK(sum == sums[0]);
 }
 
-TEST_CASE("a NaN among bf16 values reaches only who sees it", "[parity][cpu][half]") {
+TEST_CASE("a NaN among bf16 values reaches only rows to which it is visible", "[parity][cpu][half]") {
   sizes const s{1, 1, 1, 100, 100, 32, 32};
   inputs<basin::bfloat16> in(s);
   auto const use = basin::attention<>{}.with(basin::causal{});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/tuning.hpp, cpu/plan.hpp: however a call is cut up, it is the same call.
+// Covers cpu/tuning.hpp and cpu/plan.hpp: every tuning gives the same results.
 #include <omp.h>
 
 #include "basin/normalize/top_k.hpp"
@@ -10,7 +10,8 @@ namespace basin_test {
 
 namespace {
 
-/// Blocks of one key and of more than there are, steps longer than blocks, one panel alone and more together than there are.
+/// Blocks of one key and of more keys than there are, steps longer than blocks, single query tiles and larger groups
+/// than there are query tiles.
 basin::cpu::tuning random_cut(splitmix& rng) {
   auto const from = [&](auto const&... choices) {
     index_t const all[] = {choices...};
@@ -28,15 +29,17 @@ shape random_shape(splitmix& rng) {
   constexpr layout layouts[] = {layout::heads_first, layout::length_first, layout::padded, layout::dim_first};
   auto const up_to = [&](index_t most) { return 1 + static_cast<index_t>(rng() % static_cast<std::uint64_t>(most)); };
   index_t const kv_heads = up_to(2), heads = kv_heads * up_to(2);
-  return {up_to(2), heads, kv_heads, up_to(230), up_to(300), up_to(40), up_to(40), layouts[rng() % 4], layouts[rng() % 4]};
+  return {up_to(2), heads, kv_heads, up_to(230), up_to(300), up_to(40), up_to(40),
+          layouts[rng() % 4], layouts[rng() % 4]};
 }
 
 std::string description(basin::cpu::tuning const& cut) {
-  return basin::message("keys_per_block ", cut.keys_per_block, " keys_per_step ", cut.keys_per_step, " panels_together ", cut.panels_together, " panel_bytes ",
-                        cut.panel_bytes, " kept_bytes ", cut.kept_bytes, " tasks ", cut.tasks);
+  return basin::message("keys_per_block ", cut.keys_per_block, " keys_per_step ", cut.keys_per_step,
+                        " panels_together ", cut.panels_together, " panel_bytes ", cut.panel_bytes, " kept_bytes ",
+                        cut.kept_bytes, " tasks ", cut.tasks);
 }
 
-/// f(cut, shape) for cuts and shapes drawn at random, by one thread: then panels run together as often as the cut allows.
+/// Calls f(tuning, shape) for random tunings and shapes on one thread, so that tile groups have their largest size.
 template <class F>
 void for_random_cuts(int draws, F&& f) {
   int const before = omp_get_max_threads();
@@ -55,17 +58,17 @@ auto const causal = basin::attention<>{}.with(basin::causal{});
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("forward agrees with the reference however it is cut up", "[parity][cpu]", float, double) {
+TEMPLATE_TEST_CASE("forward agrees with the reference under random tunings", "[parity][cpu]", float, double) {
   for_random_cuts(60, [](auto const& cut, shape const& s) {
     auto const engine = [&](auto const& use, auto& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v, cut); };
     compare_forward<TestType>(causal, s, numbers::normal, 1, engine);
     shape even = s;
-    even.dim = 16;                                               // scores of the grid are exact: the same ties as in the reference
+    even.dim = 16;  // scores of the grid are exact, so ties are those of the reference
     compare_forward<TestType>(causal.with(basin::top_k{9}), even, numbers::grid, 1, engine);
   });
 }
 
-TEMPLATE_TEST_CASE("backward agrees with the reference however it is cut up", "[parity][cpu]", float, double) {
+TEMPLATE_TEST_CASE("backward agrees with the reference under random tunings", "[parity][cpu]", float, double) {
   for_random_cuts(40, [](auto const& cut, shape const& s) {
     compare_backward<TestType>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) {
       basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v, cut);
@@ -73,7 +76,8 @@ TEMPLATE_TEST_CASE("backward agrees with the reference however it is cut up", "[
   });
 }
 
-TEMPLATE_TEST_CASE("what keys receive agrees with the reference however the call is cut up", "[parity][cpu]", float, double) {
+TEMPLATE_TEST_CASE("received attention agrees with the reference under random tunings", "[parity][cpu]", float,
+                   double) {
   for_random_cuts(60, [](auto const& cut, shape const& s) {
     INFO(description(s));
     call<TestType> here(s);
@@ -87,7 +91,7 @@ TEMPLATE_TEST_CASE("what keys receive agrees with the reference however the call
   });
 }
 
-TEST_CASE("panels that share their keys have the bits of panels alone", "[parity][cpu]") {
+TEST_CASE("query tiles in a group have the same bits as single query tiles", "[parity][cpu]") {
   for_random_cuts(40, [](basin::cpu::tuning cut, shape const& s) {
     INFO(description(s));
     call<float> alone(s), together(s), with_top_k(s), with_top_k_together(s);
@@ -104,12 +108,17 @@ TEST_CASE("panels that share their keys have the bits of panels alone", "[parity
   });
 }
 
-TEST_CASE("a cut larger than anything is one piece", "[parity][cpu]") {
+TEST_CASE("a tuning larger than the call processes it in one piece", "[parity][cpu]") {
   constexpr index_t most = std::numeric_limits<index_t>::max();
-  basin::cpu::tuning const cut{.keys_per_block = most, .keys_per_step = most, .panels_together = most, .panel_bytes = most, .kept_bytes = most, .tasks = most};
+  basin::cpu::tuning const cut{.keys_per_block = most, .keys_per_step = most, .panels_together = most,
+                               .panel_bytes = most, .kept_bytes = most, .tasks = most};
   for (shape const& s : {shape{1, 2, 1, 60, 300, 16, 16}, shape{1, 2, 1, 2, 300, 16, 16}}) {
-    compare_forward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) { basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v, cut); });
-    compare_forward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) { basin::cpu::decode(use, c.q.v, c.k.v, c.v.v, c.out.v, cut); });
+    compare_forward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) {
+      basin::cpu::forward(use, c.q.v, c.k.v, c.v.v, c.out.v, cut);
+    });
+    compare_forward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) {
+      basin::cpu::decode(use, c.q.v, c.k.v, c.v.v, c.out.v, cut);
+    });
     compare_backward<float>(causal, s, numbers::normal, 1, [&](auto const& use, auto& c) {
       basin::cpu::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v, cut);
     });

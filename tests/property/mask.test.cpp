@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers concepts/mask.hpp, concepts/pruner.hpp and every file of mask/ and prune/: what is said of a tile holds in every cell.
+// Covers concepts/mask.hpp, concepts/pruner.hpp, unmasked, causal, keep_all and drop_keys: the coverage of a tile is
+// that of its elements.
 #include "basin/attention.hpp"
 #include "basin/mask/causal.hpp"
 #include "basin/mask/unmasked.hpp"
@@ -12,14 +13,14 @@
 
 namespace basin_test {
 
-TEST_CASE("a mask answers for a tile what it answers in every cell", "[property][mask]") {
+TEST_CASE("the coverage that a mask returns for a tile is that of its elements", "[property][mask]") {
   require_covers_knows(basin::unmasked{}, allowed_by(basin::unmasked{}));
   require_covers_knows(basin::causal{}, allowed_by(basin::causal{}));
   require_covers_agrees(holes{}, allowed_by(holes{}));
   require_covers_agrees(blindfold{}, allowed_by(blindfold{}));
 }
 
-TEST_CASE("a pruner answers for a tile what it answers in every cell", "[property][pruner]") {
+TEST_CASE("the coverage that a pruner returns for a tile is that of its elements", "[property][pruner]") {
   require_covers_knows(basin::keep_all{}, kept_by(basin::keep_all{}));
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
     CAPTURE(seed);
@@ -31,14 +32,14 @@ TEST_CASE("a pruner answers for a tile what it answers in every cell", "[propert
   }
 }
 
-TEST_CASE("a pruner that cannot say anything about a tile claims nothing", "[property][pruner]") {
+TEST_CASE("the coverage of a pruner without covers() is some for every tile", "[property][pruner]") {
   for_each_tile(3, [](basin::tile const& t) {
     CHECK(basin::kept(from_score{1}, t) == coverage::some);
     CHECK(basin::kept(basin::keep_all{}, t) == coverage::all);
   });
 }
 
-TEST_CASE("two coverages combine as their cells do", "[property][mask]") {
+TEST_CASE("two coverages combine as their elements do", "[property][mask]") {
   coverage const each[] = {coverage::none, coverage::some, coverage::all};
   for (auto const a : each) {
     CHECK(basin::both(a, coverage::none) == coverage::none);
@@ -49,15 +50,15 @@ TEST_CASE("two coverages combine as their cells do", "[property][mask]") {
   CHECK(basin::both(coverage::some, coverage::some) == coverage::some);
 }
 
-TEST_CASE("causal: a query sees itself and what came before", "[unit][mask]") {
+TEST_CASE("causal allows keys up to the position of the query", "[unit][mask]") {
   for (int query = 0; query < 5; ++query)
     for (int key = 0; key < 5; ++key) CHECK(basin::causal{}.allows({0, 0, query, key}) == (key <= query));
-  CHECK_FALSE(basin::causal{}.allows({0, 0, -1, 0}));            // more queries than keys: the first ones see nothing
+  CHECK_FALSE(basin::causal{}.allows({0, 0, -1, 0}));            // a query before the first key
   CHECK(basin::causal{}.covers({0, 0, -3, 0, 0, 2}) == coverage::none);
   CHECK(basin::causal{}.covers({0, 0, -3, 1, 0, 2}) == coverage::some);
 }
 
-TEST_CASE("drop_keys reads the byte of its own batch, head and key, through any strides", "[unit][pruner]") {
+TEST_CASE("drop_keys reads the byte of the batch, head and key, with any strides", "[unit][pruner]") {
   std::vector<std::uint8_t> bytes(2 * 3 * 4, 0);
   bytes[(1 * 3 + 2) * 4 + 3] = 1;
   basin::drop_keys const own{basin::contiguous(std::as_const(bytes).data(), 2, 3, 4)};
@@ -65,21 +66,32 @@ TEST_CASE("drop_keys reads the byte of its own batch, head and key, through any 
     for (int h = 0; h < 3; ++h)
       for (int k = 0; k < 4; ++k) CHECK(own.keeps({b, h, 0, k}, 0.0f) == !(b == 1 && h == 2 && k == 3));
   std::uint8_t const shared_bytes[] = {0, 1, 0, 255};
-  basin::drop_keys const shared{basin::strided(shared_bytes, std::array<basin::index_t, 3>{2, 3, 4}, std::array<basin::index_t, 3>{0, 0, 1})};
+  basin::drop_keys const shared{
+      basin::strided(shared_bytes, std::array<basin::index_t, 3>{2, 3, 4}, std::array<basin::index_t, 3>{0, 0, 1})};
   for (int b = 0; b < 2; ++b)
     for (int h = 0; h < 3; ++h)
       for (int k = 0; k < 4; ++k) CHECK(shared.keeps({b, h, 9, k}, 0.0) == (k % 2 == 0));
 }
 
-TEST_CASE("with() exchanges one policy and keeps the others, in any order", "[unit][attention]") {
-  auto const a = basin::attention<>{}.with(basin::softmax{2.0}).with(holes{}).with(from_score{0.5}).with(concentration{}).with(bent{});
-  auto const b = basin::attention<>{}.with(bent{}).with(concentration{}).with(from_score{0.5}).with(holes{}).with(basin::softmax{2.0});
+TEST_CASE("with() and replace() set one policy and keep the others, in any order", "[unit][attention]") {
+  auto const a = basin::attention<>{}
+                     .with(basin::softmax{2.0})
+                     .with(holes{})
+                     .with(from_score{0.5})
+                     .with(concentration{})
+                     .with(bent{});
+  auto const b = basin::attention<>{}
+                     .with(bent{})
+                     .with(concentration{})
+                     .with(from_score{0.5})
+                     .with(holes{})
+                     .with(basin::softmax{2.0});
   static_assert(std::is_same_v<decltype(a), decltype(b)>);
   CHECK(a.normalize.temperature == 2.0);
   CHECK(b.normalize.temperature == 2.0);
   CHECK(a.prune.least == 0.5);
-  CHECK(a.with(basin::softmax{3.0}).prune.least == 0.5);
-  CHECK(a.with(from_score{0.25}).normalize.temperature == 2.0);
+  CHECK(a.replace(basin::softmax{3.0}).prune.least == 0.5);
+  CHECK(a.replace(from_score{0.25}).normalize.temperature == 2.0);
 }
 
 }  // namespace basin_test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers concepts/normalizer.hpp and every file of normalize/: rows in parts. A row may be cut anywhere; its parts go through
-// the stages on their own and meet by merge().
+// Covers concepts/normalizer.hpp and every file of normalize/: rows in parts. A row may be split anywhere. Each part
+// goes through a stage by itself, and merge() joins the parts.
 #include <algorithm>
 
 #include "support/catch.hpp"
@@ -16,7 +16,7 @@ namespace {
 template <class T>
 using parts_of_row = std::vector<std::span<T const>>;
 
-/// How the parts of a row meet: from the left, from the right, or first with a row that saw nothing.
+/// The order in which parts are merged: from the left, from the right, or from the left between two empty rows.
 enum class meeting { from_left, from_right, with_empty };
 
 template <class N, class Row>
@@ -31,7 +31,7 @@ Row merged(N const& n, std::vector<Row> rows, Row const& start, meeting how) {
   return whole;
 }
 
-/// One stage: every part starts from `start` and sees its own scores, then all are merged.
+/// One stage: every part starts from `start` and reads its own scores; then all parts are merged.
 template <class N, class Row, class T, class Hook>
 Row one_sweep(N const& n, Row const& start, parts_of_row<T> const& parts, meeting how, Hook hook) {
   std::vector<Row> rows(parts.size(), start);
@@ -40,7 +40,7 @@ Row one_sweep(N const& n, Row const& start, parts_of_row<T> const& parts, meetin
   return merged(n, rows, start, how);
 }
 
-/// A row that went through all stages of concepts/normalizer.hpp, each in parts.
+/// The row after all stages of concepts/normalizer.hpp, each in parts.
 template <class N, class T>
 basin::row_of<N, T> row_in_parts(N const& n, std::vector<T> const& scores, parts_of_row<T> const& parts, meeting how) {
   using row_type = basin::row_of<N, T>;
@@ -51,7 +51,8 @@ basin::row_of<N, T> row_in_parts(N const& n, std::vector<T> const& scores, parts
     do row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.absorb(r, s); });
     while (n.next(row));
   }
-  if constexpr (basin::has_terms<N>) row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.add(r, s, n.term(r, s)); });
+  if constexpr (basin::has_terms<N>)
+    row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.add(r, s, n.term(r, s)); });
   return row;
 }
 
@@ -63,8 +64,8 @@ std::vector<T> weights_in_parts(N const& n, std::vector<T> const& scores, parts_
   return weights;
 }
 
-/// One pass of an online normalizer over parts: each part is raised and summed on its own; what was accumulated is rescaled
-/// when it meets the next part. Gives sum_j w_j j, the output of a row whose values are 0, 1, 2, ...
+/// One pass of an online normalizer over parts. Each part finds its own maximum and sums its unnormalised weights; the
+/// accumulated output is rescaled when the next part is merged. Returns sum_j w_j j, the output for values 0, 1, 2, ...
 template <class N, class T>
 T output_in_one_pass(N const& n, std::vector<T> const& scores, parts_of_row<T> const& parts) {
   auto const start = basin::start_row(n, context_of<T>(scores.size()));
@@ -100,7 +101,8 @@ parts_of_row<T> cut_at(std::vector<T> const& scores, std::vector<std::size_t> cu
   return parts;
 }
 
-/// f(case, scores, parts): every cut of a short row, and random cuts of longer ones, with scores of -inf among them.
+/// Calls f(case, scores, parts) for the first 12 cuts of rows of several kinds and lengths, each with a second, random
+/// cut. Rows contain scores of -inf.
 template <class T, class Cases, class F>
 void for_each_cut(Cases const& cases, F&& f) {
   for_each_case(cases, [&](auto const& c) {
@@ -120,7 +122,7 @@ void for_each_cut(Cases const& cases, F&& f) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a row may be cut anywhere and merged in any order", "[property][normalizer]", float, double) {
+TEMPLATE_TEST_CASE("a row may be split anywhere and merged in any order", "[property][normalizer]", float, double) {
   for_each_cut<TestType>(all_normalizers(), [](auto const& c, auto const& scores, auto const& parts) {
     using normalizer_type = std::remove_cvref_t<decltype(c.normalize)>;
     if constexpr (basin::streamable_normalizer<normalizer_type> || basin::online_normalizer<normalizer_type>) {
@@ -128,14 +130,15 @@ TEMPLATE_TEST_CASE("a row may be cut anywhere and merged in any order", "[proper
       for (auto const how : {meeting::from_left, meeting::from_right, meeting::with_empty}) {
         CAPTURE(static_cast<int>(how));
         auto const weights = weights_in_parts(c.normalize, scores, parts, how);
-        CHECK(distance(weights, whole) <= size_of(whole) * weight_tolerance<TestType>(scores.size(), 0));  // only sums differ in order
+        // only the order of sums differs
+        CHECK(distance(weights, whole) <= size_of(whole) * weight_tolerance<TestType>(scores.size(), 0));
         for (std::size_t j = 0; j < scores.size(); ++j) CHECK((weights[j] > 0) == (whole[j] > 0));
       }
     }
   });
 }
 
-TEST_CASE("a row that was cut and merged has the Jacobian of the whole row", "[property][normalizer]") {
+TEST_CASE("a row that was split and merged has the Jacobian of the whole row", "[property][normalizer]") {
   for_each_case(all_normalizers(), [](auto const& c) {
     using normalizer_type = std::remove_cvref_t<decltype(c.normalize)>;
     if constexpr (basin::streamable_normalizer<normalizer_type> || basin::online_normalizer<normalizer_type>)
@@ -143,11 +146,14 @@ TEST_CASE("a row that was cut and merged has the Jacobian of the whole row", "[p
         for (std::size_t cut = 0; cut <= 9; ++cut) {
           auto const scores = row_of_scores(kind, 59, 9);
           auto const whole = basin::fit_row(c.normalize, std::span<double const>(scores), context_of<double>(9));
-          auto const merged = row_in_parts(c.normalize, scores, cut_at(scores, {cut, (cut + 5) % 10}), meeting::from_left);
+          auto const merged =
+              row_in_parts(c.normalize, scores, cut_at(scores, {cut, (cut + 5) % 10}), meeting::from_left);
           CAPTURE(c.name, name_of(kind), cut);
           for (double const s : scores) {
-            auto const expected = basin::as_low_rank(c.normalize.jacobian(whole, s, basin::weigh(c.normalize, whole, s)));
-            auto const found = basin::as_low_rank(c.normalize.jacobian(merged, s, basin::weigh(c.normalize, merged, s)));
+            auto const expected =
+                basin::as_low_rank(c.normalize.jacobian(whole, s, basin::weigh(c.normalize, whole, s)));
+            auto const found =
+                basin::as_low_rank(c.normalize.jacobian(merged, s, basin::weigh(c.normalize, merged, s)));
             double const tolerance = 16 * weight_tolerance<double>(9, 10, 4 * std::log(11.0));   // |slope| <= 16
             CHECK(std::fabs(found.diag - expected.diag) <= tolerance);
             for (std::size_t r = 0; r < expected.rank; ++r) {
@@ -159,7 +165,8 @@ TEST_CASE("a row that was cut and merged has the Jacobian of the whole row", "[p
   });
 }
 
-TEMPLATE_TEST_CASE("one pass with rescaling gives what the whole row gives", "[property][normalizer]", float, double) {
+TEMPLATE_TEST_CASE("one pass with rescaling gives the output of the whole row", "[property][normalizer]", float,
+                   double) {
   for_each_cut<TestType>(all_normalizers(), [](auto const& c, auto const& scores, auto const& parts) {
     if constexpr (basin::online_normalizer<std::remove_cvref_t<decltype(c.normalize)>>) {
       auto const whole = weights_of(c.normalize, scores);
@@ -175,7 +182,8 @@ TEMPLATE_TEST_CASE("one pass with rescaling gives what the whole row gives", "[p
   });
 }
 
-TEMPLATE_TEST_CASE("rescaling a row to itself changes nothing, even an empty one", "[property][normalizer]", float, double) {
+TEMPLATE_TEST_CASE("rescaling a row to itself is a factor of 1, also for an empty row", "[property][normalizer]", float,
+                   double) {
   for_each_case(softmax_family(), [](auto const& c) {
     CAPTURE(c.name);
     auto row = basin::start_row(c.normalize, context_of<TestType>(5));
@@ -183,7 +191,7 @@ TEMPLATE_TEST_CASE("rescaling a row to itself changes nothing, even an empty one
     auto const empty = row;
     c.normalize.raise(row, TestType(3));
     CHECK(c.normalize.rescale(row, row) == 1);
-    CHECK(c.normalize.rescale(empty, row) >= 0);                                             // finite: it multiplies a 0
+    CHECK(c.normalize.rescale(empty, row) >= 0);  // finite, because it multiplies a 0
     CHECK(c.normalize.rescale(empty, row) <= 1);
     auto both = empty;
     c.normalize.merge(both, empty);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers core/simd.hpp and every file of normalize/: a batch whose lanes are rows gives, lane by lane, what scalars give.
+// Covers core/simd.hpp and every file of normalize/: each lane of a batch, one row per lane, gives the scalar results.
 #include <algorithm>
 
 #include "basin/core/simd.hpp"
@@ -52,7 +52,7 @@ rows_of_scores<T> weights_of_batch(N const& n, rows_of_scores<T> const& rows, st
   return transposed(weights);
 }
 
-/// Rows of several kinds and lengths side by side; what a row does not have is -inf.
+/// Rows of several kinds and lengths, padded with -inf.
 template <class T>
 rows_of_scores<T> ragged_rows(std::size_t keys, std::vector<T>& visible) {
   rows_of_scores<T> rows;
@@ -68,7 +68,7 @@ rows_of_scores<T> ragged_rows(std::size_t keys, std::vector<T>& visible) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("lanes of a batch get the weights of scalar rows", "[property][normalizer][simd]", float, double) {
+TEMPLATE_TEST_CASE("lanes of a batch have the weights of scalar rows", "[property][normalizer][simd]", float, double) {
   for_each_case(all_normalizers(), [](auto const& c) {
     if constexpr (!basin::fits_rows<decltype(c.normalize)>)
       for (std::size_t const keys : {1u, 5u, 64u, 200u}) {
@@ -77,20 +77,24 @@ TEMPLATE_TEST_CASE("lanes of a batch get the weights of scalar rows", "[property
         auto const weights = weights_of_batch(c.normalize, rows, visible);
         for (std::size_t l = 0; l < rows.size(); ++l) {
           CAPTURE(c.name, keys, l);
-          auto const expected = weights_of(c.normalize, rows[l], context_of<TestType>(static_cast<std::size_t>(visible[l])));
+          auto const expected =
+              weights_of(c.normalize, rows[l], context_of<TestType>(static_cast<std::size_t>(visible[l])));
           double const slope = 4 * std::log(static_cast<double>(keys) + 2);
-          CHECK(distance(weights[l], expected) <= size_of(expected) * weight_tolerance<TestType>(keys, l % 3 == 2 ? 1e4 : 10, slope));
-          // Where an exponential is subnormal, a batch takes 0 for it (core/simd.hpp). Weights are at most max(1, |s|) exponentials.
+          CHECK(distance(weights[l], expected) <=
+                size_of(expected) * weight_tolerance<TestType>(keys, l % 3 == 2 ? 1e4 : 10, slope));
+          // A batch flushes subnormal exponentials to 0 (core/simd.hpp). A weight is at most max(1, |s|) exponentials.
           for (std::size_t j = 0; j < keys; ++j) {
             auto const least = std::numeric_limits<TestType>::min() * std::max(TestType(1), std::fabs(rows[l][j]));
-            if (std::max(std::fabs(weights[l][j]), std::fabs(expected[j])) >= least) CHECK((weights[l][j] > 0) == (expected[j] > 0));
+            if (std::max(std::fabs(weights[l][j]), std::fabs(expected[j])) >= least)
+              CHECK((weights[l][j] > 0) == (expected[j] > 0));
           }
         }
       }
   });
 }
 
-TEMPLATE_TEST_CASE("a lane has the same bits whatever its neighbours are", "[property][normalizer][simd]", float, double) {
+TEMPLATE_TEST_CASE("a lane has the same bits whatever its neighbours hold", "[property][normalizer][simd]", float,
+                   double) {
   std::size_t const lanes = basin::simd<TestType>::size, keys = 60;
   std::vector<TestType> const visible(lanes, static_cast<TestType>(keys));
   for_each_case(all_normalizers(), [&](auto const& c) {
@@ -99,26 +103,29 @@ TEMPLATE_TEST_CASE("a lane has the same bits whatever its neighbours are", "[pro
         for (std::uint64_t seed = 0; seed < 8; ++seed) {
           auto const row = in_type<TestType>(row_of_scores(kind, seed, keys));
           rows_of_scores<TestType> alike(lanes, row), mixed = alike;
-          for (std::size_t l = 1; l < lanes; ++l) mixed[l] = in_type<TestType>(row_of_scores(static_cast<row_kind>(l % 3), seed + l, keys));  // other sweeps
+          for (std::size_t l = 1; l < lanes; ++l)                // other numbers of passes
+            mixed[l] = in_type<TestType>(row_of_scores(static_cast<row_kind>(l % 3), seed + l, keys));
           CAPTURE(c.name, name_of(kind), seed);
           CHECK(weights_of_batch(c.normalize, mixed, visible)[0] == weights_of_batch(c.normalize, alike, visible)[0]);
         }
   });
 }
 
-TEMPLATE_TEST_CASE("lanes of a batch get the Jacobian of scalar rows", "[property][normalizer][simd]", float, double) {
+TEMPLATE_TEST_CASE("lanes of a batch have the Jacobian of scalar rows", "[property][normalizer][simd]", float, double) {
   using batch = basin::simd<TestType>;
   for_each_case(all_normalizers(), [](auto const& c) {
     if constexpr (!basin::fits_rows<decltype(c.normalize)>) {
       std::vector<TestType> const scores = in_type<TestType>(row_of_scores(row_kind::smooth, 4, 12));
       auto row = basin::start_row(c.normalize, context_of<TestType>(12));
-      auto wide = basin::start_row(c.normalize, basin::row_context<batch>{0, 0, batch(TestType(11)), batch(TestType(12))});
+      auto wide =
+          basin::start_row(c.normalize, basin::row_context<batch>{0, 0, batch(TestType(11)), batch(TestType(12))});
       basin::run_stages(c.normalize, row, [&](auto f) { for (TestType const s : scores) f(s); });
       basin::run_stages(c.normalize, wide, [&](auto f) { for (TestType const s : scores) f(batch(s)); });
       for (TestType const s : scores) {
         CAPTURE(c.name, s);
         auto const one = basin::as_low_rank(c.normalize.jacobian(row, s, basin::weigh(c.normalize, row, s)));
-        auto const all = basin::as_low_rank(c.normalize.jacobian(wide, batch(s), basin::weigh(c.normalize, wide, batch(s))));
+        auto const all =
+            basin::as_low_rank(c.normalize.jacobian(wide, batch(s), basin::weigh(c.normalize, wide, batch(s))));
         double const tolerance = 16 * weight_tolerance<TestType>(12, 10, 11);                // |slope| <= 16
         CHECK(std::fabs(one.diag - all.diag.get(batch::size - 1)) <= tolerance);
         for (std::size_t r = 0; r < one.rank; ++r) {
@@ -130,13 +137,15 @@ TEMPLATE_TEST_CASE("lanes of a batch get the Jacobian of scalar rows", "[propert
   });
 }
 
-TEMPLATE_TEST_CASE("a lane of NaN or infinite scores ends its search and leaves its neighbours alone", "[property][normalizer][simd]", float, double) {
+TEMPLATE_TEST_CASE("a lane of NaN or infinite scores ends its search and does not affect its neighbours",
+                   "[property][normalizer][simd]", float, double) {
   for (double const poison : {nan, inf})
     for_each_case(all_normalizers(), [&](auto const& c) {
       if constexpr (!basin::fits_rows<decltype(c.normalize)>) {
-        if (poison == inf && c.seen == scores::apart) return;                                // a large score like any other
+        if (poison == inf && c.seen == scores::apart) return;  // such a normalizer treats it as a large score
         std::vector<TestType> visible(basin::simd<TestType>::size, TestType(9));
-        rows_of_scores<TestType> rows(basin::simd<TestType>::size, in_type<TestType>(row_of_scores(row_kind::smooth, 2, 9)));
+        rows_of_scores<TestType> rows(basin::simd<TestType>::size,
+                                      in_type<TestType>(row_of_scores(row_kind::smooth, 2, 9)));
         auto const clean = weights_of_batch(c.normalize, rows, visible);
         rows[1][4] = static_cast<TestType>(poison);
         auto const weights = weights_of_batch(c.normalize, rows, visible);
@@ -144,12 +153,12 @@ TEMPLATE_TEST_CASE("a lane of NaN or infinite scores ends its search and leaves 
         CHECK(weights[0] == clean[0]);
         if constexpr (basin::simd<TestType>::size > 2) CHECK(weights[2] == clean[2]);
         double const sum = sum_of(weights[1]);
-        CHECK(std::isnan(sum));                                  // never a plausible row made of what is left
+        CHECK(std::isnan(sum));                                  // not a plausible row of the other scores
       }
     });
 }
 
-/// How many sweeps a batch of rows takes to end its search.
+/// The number of passes until all rows of a batch have converged.
 template <class N, class T>
 int sweeps_of_batch(N const& n, rows_of_scores<T> const& rows) {
   using batch = basin::simd<T>;
@@ -167,7 +176,8 @@ int sweeps_of_batch(N const& n, rows_of_scores<T> const& rows) {
   return sweeps;
 }
 
-TEMPLATE_TEST_CASE("a search ends whatever its lanes hold, and a row that has ended stays so", "[property][normalizer][simd]", float, double) {
+TEMPLATE_TEST_CASE("a search ends whatever its lanes hold, and converged rows stay converged",
+                   "[property][normalizer][simd]", float, double) {
   splitmix rng{7};
   for (int draw = 0; draw < 400; ++draw) {
     std::size_t const keys = 1 + rng() % 12;

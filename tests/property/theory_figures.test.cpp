@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers theory/row_limits.hpp on synthetic heads: what figures 2 and 3 of arXiv 2508.17821 rest on. Slopes are compared within six
-// standard errors (false once in 5e8 for normal scatter); shares with margins many times their scatter over rows.
+// Covers theory/row_limits.hpp on synthetic heads: the effects behind figures 2 and 3 of arXiv 2508.17821. Slopes are
+// compared within six standard errors (for normal errors a false alarm once in 5e8), shares with margins of many times
+// their scatter over rows.
 #include <array>
 
 #include "basin/theory/decay.hpp"
@@ -15,7 +16,7 @@ using numbers = std::vector<double>;
 
 namespace {
 
-/// Unit vectors in random directions, then a step of length `cone` in a common one, back onto the sphere.
+/// Random unit vectors, shifted by `cone` in a common direction and projected back onto the sphere.
 text cone_text(basin::index_t keys, basin::index_t dim, double cone, std::uint64_t seed) {
   text t(keys, dim, seed);
   t.onto_sphere();
@@ -24,7 +25,7 @@ text cone_text(basin::index_t keys, basin::index_t dim, double cone, std::uint64
   return t;
 }
 
-/// Half of the weight on the first key, a sink; exponentials of normal scores share the rest.
+/// The first key, a sink, has half of the weight; exponentials of normal scores share the other half.
 numbers weights_with_sink(std::size_t keys, double deviation, splitmix& rng) {
   auto w = random_weights(keys - 1, rng, deviation);
   for (double& v : w) v /= 2;
@@ -48,31 +49,35 @@ TEST_CASE("the true distance grows with L, its expectation does not, and E' does
       measured.push_back(d[0].a);
       expected.push_back(d[0].expected.formula);
       printed.push_back(d[0].expected.printed);
-      // sum_i |w_i x_i| + N/(L-1) sum_i sum_{j != i} |w_j x_j| = 1 + N, whatever L
+      // sum_i |w_i x_i| + N/(L-1) sum_i sum_{j != i} |w_j x_j| = 1 + N for every L
       CHECK(d[0].expected.formula <= 6);
       CHECK(d[0].expected.upper <= d[0].expected.formula + d[0].expected.excess + 1e-9);
       CHECK(d[0].a > d[0].expected.upper);                       // a top set is not a random one
     }
-  auto const grows = theory::fit_power_law(lengths, measured), steady = theory::fit_power_law(lengths, expected), follows = theory::fit_power_law(lengths, printed);
+  auto const grows = theory::fit_power_law(lengths, measured), steady = theory::fit_power_law(lengths, expected),
+             follows = theory::fit_power_law(lengths, printed);
   CAPTURE(grows.slope, grows.error, steady.slope, steady.error, follows.slope, follows.error);
-  // (L - N) |s|, where |s| falls from the sink and four more to the sink alone: by 4 w at most, a tenth over log 16
+  // The distance is (L - N) |s|. As L grows, |s| falls from the sink and four more keys to the sink alone, by at most 4
+  // w: 0.1 in the slope over log 16.
   CHECK(std::fabs(grows.slope - 1) <= 6 * grows.error + 0.1);
   CHECK(std::fabs(steady.slope) <= 6 * steady.error + 0.1);
   CHECK(std::fabs(follows.slope - 1) <= 6 * follows.error + 0.1);
 }
 
-TEST_CASE("the plateau of N_s/N is that of the cone in which embeddings lie", "[property][theory]") {
+TEST_CASE("the plateau of N_s/N depends on the cone in which the embeddings lie", "[property][theory]") {
   splitmix rng{73};
   std::vector<basin::index_t> const counts{1, 16, 64, 256};
   auto const shares = [&](double cone) {
     text const t = cone_text(1024, 64, cone, 9);
     auto const geometry = theory::geometry_of(t.products());
-    CHECK(geometry.mean_cosine == Approx(cone * cone / (1 + cone * cone)).margin(0.01));     // of x + c e and y + c e
+    // the cosine of x + c e and y + c e
+    CHECK(geometry.mean_cosine == Approx(cone * cone / (1 + cone * cone)).margin(0.01));
     numbers mean(counts.size());
     std::vector<theory::row_told_apart> row(counts.size());
     for (int n = 0; n < 8; ++n) {
       auto const w = weights_with_sink(1024, 2.0, rng);
-      theory::row_tell_apart(std::span<double const>(w), t.seen(), counts, {1, geometry.least_distance, 64}, std::span(row));
+      theory::row_tell_apart(std::span<double const>(w), t.seen(), counts, {1, geometry.least_distance, 64},
+                             std::span(row));
       for (std::size_t c = 0; c < counts.size(); ++c) mean[c] += row[c].share / 8;
     }
     return mean;
@@ -81,9 +86,9 @@ TEST_CASE("the plateau of N_s/N is that of the cone in which embeddings lie", "[
   CAPTURE(even, narrow);
   CHECK(even[0] == 1);
   CHECK(narrow[0] == 1);
-  CHECK(even[3] < 0.5);                                          // isotropic tokens can hardly be told apart
-  CHECK(narrow[3] > 0.6);                                        // those in a cone can
-  CHECK(std::fabs(narrow[3] - narrow[2]) < 0.1);                 // and their share has settled
+  CHECK(even[3] < 0.5);                                          // isotropic tokens are hardly distinguishable
+  CHECK(narrow[3] > 0.6);                                        // tokens in a cone are
+  CHECK(std::fabs(narrow[3] - narrow[2]) < 0.1);                 // a plateau
 }
 
 }  // namespace basin_test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers normalize/detail/threshold_search.hpp through sparsemax, entmax15 and entmax: thresholds are those of sorted scores, and cost few
-// sweeps, which on a GPU are a product of matrices each.
+// Covers normalize/detail/threshold_search.hpp through sparsemax, entmax15 and entmax: thresholds agree with those of
+// sorted scores and take few passes. On a GPU each pass is a matrix product.
 #include <algorithm>
 #include <functional>
 
@@ -30,20 +30,26 @@ double student_number(splitmix& rng) {
   return normal_number(rng) / std::sqrt(squares / 3);
 }
 
-/// Rows as they may come.
+/// Typical rows.
 std::vector<kind_of_row> const usual{
-    {"normal, 0.5", normal(0.5)}, {"normal, 1", normal(1)}, {"normal, 2", normal(2)}, {"normal, 4", normal(4)},
+    {"normal, 0.5", normal(0.5)},
+    {"normal, 1", normal(1)},
+    {"normal, 2", normal(2)},
+    {"normal, 4", normal(4)},
     {"Student's, 3", [](splitmix& rng, double) { return student_number(rng); }},
     {"one needle", [](splitmix& rng, double j) { return normal_number(rng) + (j == 100 ? 8 : 0); }},
-    {"a sink and clusters", [](splitmix& rng, double j) { return normal_number(rng) + (j == 0 ? 4 : std::fmod(j, 1000) < 32 ? 1.5 : 0) - 0.3 * std::log1p(j); }}};
+    {"a sink and clusters", [](splitmix& rng, double j) {
+       return normal_number(rng) + (j == 0 ? 4 : std::fmod(j, 1000) < 32 ? 1.5 : 0) - 0.3 * std::log1p(j);
+     }}};
 
-/// Rows whose supports are large, whose scores meet the threshold, or on which Newton's method is slow.
+/// Rows with large supports, with scores equal to the threshold, or for which Newton's method is slow.
 std::vector<kind_of_row> const hard{
     {"uniform", [](splitmix& rng, double) { return 4 * uniform_number(rng); }},
     {"flat", [](splitmix& rng, double) { return 0.3 * uniform_number(rng); }},
     {"nearly equal", [](splitmix& rng, double) { return 1e-3 * normal_number(rng); }},
     {"equal", [](splitmix&, double) { return 0.3; }},
-    {"two humps", [](splitmix& rng, double) { return 0.05 * normal_number(rng) - (uniform_number(rng) < 0.5 ? 0.5 : 0); }},
+    {"two humps",
+     [](splitmix& rng, double) { return 0.05 * normal_number(rng) - (uniform_number(rng) < 0.5 ? 0.5 : 0); }},
     {"tied", [](splitmix& rng, double) { return std::round(200 * normal_number(rng)) / 100; }},
     {"towards the largest", [](splitmix&, double j) { return j == 0 ? 0 : -std::exp2(-std::fmod(j, 24)); }},
     {"towards the bound", [](splitmix&, double j) { return j < 24 ? std::exp2(-j) - 1 : -1 - 0.01 * j; }},
@@ -61,7 +67,7 @@ std::vector<T> row_like(kind_of_row const& kind, std::uint64_t seed, std::size_t
   return in_type<T>(scores);
 }
 
-/// Scores from the largest on, measured from it, times `slope`.
+/// Sorted scores, largest first, minus the maximum, times `slope`.
 template <class T>
 std::vector<double> sorted(std::vector<T> const& scores, double slope) {
   std::vector<double> z(scores.begin(), scores.end());
@@ -70,7 +76,8 @@ std::vector<double> sorted(std::vector<T> const& scores, double slope) {
   for (double& s : z) s = slope * (s - max);
   return z;
 }
-/// The least k scores whose own threshold the next one does not exceed (Martins & Astudillo 2016, alg. 1; Peters et al. 2019, alg. 2).
+/// The threshold of the k largest scores, for the least k at which the next score does not exceed it (Martins &
+/// Astudillo 2016, alg. 1; Peters et al. 2019, alg. 2).
 double sparsemax_threshold(std::vector<double> const& z) {
   double sum = 0;
   for (std::size_t k = 1;; ++k) {
@@ -80,7 +87,7 @@ double sparsemax_threshold(std::vector<double> const& z) {
   }
 }
 double entmax15_threshold(std::vector<double> const& z) {
-  double mean = 0, squares = 0;                                  // of the differences from the mean, by Welford's recurrence
+  double mean = 0, squares = 0;                                  // sum of squared deviations, by Welford's recurrence
   for (std::size_t k = 1;; ++k) {
     double const off = z[k - 1] - mean, n = static_cast<double>(k);
     mean += off / n;
@@ -106,14 +113,16 @@ double worst_error(N const& n, std::vector<T> const& scores, double slope, doubl
   auto const weights = weights_of(n, scores);
   double const max = static_cast<double>(*std::max_element(scores.begin(), scores.end()));
   std::vector<double> expected;
-  for (T const s : scores) expected.push_back(std::pow(std::max(0.0, slope * (static_cast<double>(s) - max) - tau), power));
-  double const support = static_cast<double>(std::count_if(expected.begin(), expected.end(), [](double w) { return w > 0; }));
+  for (T const s : scores)
+    expected.push_back(std::pow(std::max(0.0, slope * (static_cast<double>(s) - max) - tau), power));
+  double const support =
+      static_cast<double>(std::count_if(expected.begin(), expected.end(), [](double w) { return w > 0; }));
   return distance(weights, expected) / (tolerance * (support + 8) * eps_of<T>);
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("thresholds are those of sorted scores", "[property][normalizer]", float, double) {
+TEMPLATE_TEST_CASE("thresholds agree with those of sorted scores", "[property][normalizer]", float, double) {
   for (auto const* kinds : {&usual, &hard})
     for (auto const& kind : *kinds)
       for (std::size_t const n : {1u, 2u, 9u, 200u, 3001u}) {
@@ -124,12 +133,13 @@ TEMPLATE_TEST_CASE("thresholds are those of sorted scores", "[property][normaliz
         for (double const alpha : {1.1, 1.25, 1.5, 1.75, 2.0}) {
           CAPTURE(alpha);
           double const slope = alpha - 1, power = 1 / slope;
-          CHECK(worst_error(basin::entmax{{alpha}}, scores, slope, power, entmax_threshold(sorted(scores, slope), power), 8 * power) <= 1);
+          CHECK(worst_error(basin::entmax{{alpha}}, scores, slope, power,
+                            entmax_threshold(sorted(scores, slope), power), 8 * power) <= 1);
         }
       }
 }
 
-/// Sums of so many numbers are far from exact in single precision.
+/// Sums of so many numbers have large errors in single precision.
 TEST_CASE("weights of long and nearly equal rows sum to 1", "[property][normalizer]") {
   std::vector<kind_of_row> const level{
       {"equal", [](splitmix&, double) { return 0.3; }},
@@ -143,7 +153,8 @@ TEST_CASE("weights of long and nearly equal rows sum to 1", "[property][normaliz
       CAPTURE(kind.name, n);
       auto const scores = row_like<float>(kind, n, n);
       auto const check = [&](auto const& normalizer, double tolerance) {
-        CHECK(std::fabs(sum_of(weights_of(normalizer, scores)) - 1) <= tolerance * (static_cast<double>(n) + 8) * eps_of<float>);
+        CHECK(std::fabs(sum_of(weights_of(normalizer, scores)) - 1) <=
+              tolerance * (static_cast<double>(n) + 8) * eps_of<float>);
         CHECK(sweeps_of(normalizer, scores) <= 12);
       };
       check(basin::sparsemax{}, 1);
@@ -155,7 +166,7 @@ TEST_CASE("weights of long and nearly equal rows sum to 1", "[property][normaliz
     }
 }
 
-TEST_CASE("the size of a support is the number of its weights", "[property][normalizer]") {
+TEST_CASE("the size of a support is the number of positive weights", "[property][normalizer]") {
   for (auto const* kinds : {&usual, &hard})
     for (auto const& kind : *kinds)
       for (std::size_t const n : {1u, 9u, 200u, 3001u}) {
@@ -167,7 +178,7 @@ TEST_CASE("the size of a support is the number of its weights", "[property][norm
       }
 }
 
-TEST_CASE("a threshold takes few sweeps", "[property][normalizer]") {
+TEST_CASE("a threshold search takes few passes", "[property][normalizer]") {
   struct count {
     int most = 0, all = 0, rows = 0;
     void add(int sweeps) { most = std::max(most, sweeps), all += sweeps, ++rows; }

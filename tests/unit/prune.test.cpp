@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers prune/block_sparse.hpp, prune/heavy_hitters.hpp (how sets are chosen), observe/top_mass.hpp, observe/active_set_size.hpp,
-// observe/block_mass.hpp.
+// Covers the choice of sets in prune/block_sparse.hpp and prune/heavy_hitters.hpp, observe/top_mass.hpp,
+// observe/active_set_size.hpp and observe/block_mass.hpp.
 #include <algorithm>
 
 #include "basin/core/problem.hpp"
@@ -22,53 +22,58 @@ namespace {
 using bytes = std::vector<std::uint8_t>;
 using doubles = std::vector<double>;
 
-/// The pattern of one head over `keys` keys.
+/// The pattern of one head.
 bytes pattern_of(doubles const& masses, index_t queries, index_t keys, basin::sparse_choice how) {
   index_t const n = (keys + how.block - 1) / how.block;
   bytes out(static_cast<std::size_t>(n * n), 99);
-  basin::sparse_pattern(basin::contiguous(masses.data(), 1, 1, queries, n), keys, how, basin::contiguous(out.data(), 1, 1, n, n));
+  basin::sparse_pattern(basin::contiguous(masses.data(), 1, 1, queries, n), keys, how,
+                        basin::contiguous(out.data(), 1, 1, n, n));
   return out;
 }
 
-/// One head of H2O.
+/// One head with an H2O cache.
 struct head {
   doubles scores;
   bytes kept;
-  explicit head(std::size_t room) : scores(room, 0.0), kept(room, 1) {}
+  explicit head(std::size_t keys) : scores(keys, 0.0), kept(keys, 1) {}
   void update(doubles const& received, basin::heavy_budget budget) {
-    auto const room = static_cast<index_t>(kept.size());
+    auto const keys = static_cast<index_t>(kept.size());
     basin::update_heavy_hitters(basin::contiguous(received.data(), 1, 1, static_cast<index_t>(received.size())), budget,
-                                basin::contiguous(scores.data(), 1, 1, room), basin::contiguous(kept.data(), 1, 1, room));
+                                basin::contiguous(scores.data(), 1, 1, keys),
+                                basin::contiguous(kept.data(), 1, 1, keys));
   }
 };
 
 }  // namespace
 
-TEST_CASE("sparse_pattern: a share of the blocks and one more, those that receive most", "[unit][pruner]") {
-  // Four queries, eight keys in blocks of two; what each query gives to each block of keys.
-  doubles const masses = {0.1, 0.4, 0.2, 0.3, 0.1, 0.2, 0.6, 0.1,                              // block of queries 2
-                          0.7, 0.1, 0.1, 0.1, 0.0, 0.3, 0.3, 0.4};                             // block of queries 3
-  // Sums: 0.2 0.6 0.8 0.4 and 0.7 0.4 0.4 0.5. Blocks of queries 0 and 1 were not in the call.
+TEST_CASE("sparse_pattern keeps a share of the blocks and one more, those that receive the most attention",
+          "[unit][pruner]") {
+  // Four queries, eight keys in blocks of two: the mass of each query in each block of keys.
+  doubles const masses = {0.1, 0.4, 0.2, 0.3, 0.1, 0.2, 0.6, 0.1,                              // query block 2
+                          0.7, 0.1, 0.1, 0.1, 0.0, 0.3, 0.3, 0.4};                             // query block 3
+  // Sums: 0.2 0.6 0.8 0.4 and 0.7 0.4 0.4 0.5. Query blocks 0 and 1 are not in the call.
   CHECK(pattern_of(masses, 4, 8, {2, 0.0, 0}) == bytes{1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 1, 0, 0, 0});
   CHECK(pattern_of(masses, 4, 8, {2, 0.25, 0}) == bytes{1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1});
-  CHECK(pattern_of(masses, 4, 8, {2, 0.5, 0}) == bytes{1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1});  // a tie: the first
+  // the first of a tie
+  CHECK(pattern_of(masses, 4, 8, {2, 0.5, 0}) == bytes{1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1});
   CHECK(pattern_of(masses, 4, 8, {2, 1.0, 0}) == bytes(16, 1));
 }
 
-TEST_CASE("sparse_pattern: prompt and generation keep blocks of their own", "[unit][pruner]") {
+TEST_CASE("sparse_pattern chooses blocks of the prompt and of the generation separately", "[unit][pruner]") {
   doubles const masses = {0.1, 0.4, 0.2, 0.3};
-  for (index_t const prompt : {3, 4}) {                          // the block in which it ends counts as prompt
+  for (index_t const prompt : {3, 4}) {                          // the block in which the prompt ends belongs to it
     CAPTURE(prompt);
     CHECK(pattern_of(masses, 1, 8, {2, 0.0, prompt}) == bytes{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1});
   }
   CHECK(pattern_of(masses, 1, 8, {2, 0.0, 8}) == bytes{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 0});
 }
 
-TEST_CASE("sparse_pattern: a short last block is judged by its mean", "[unit][pruner]") {
-  CHECK(pattern_of({0.3, 0.4, 0.3, 0.4, 0.3, 0.4, 0.4, 0.2, 0.4, 0.2}, 5, 5, {4, 0.0, 0}) == bytes{0, 1, 0, 1});  // 0.3 of four keys, 0.2 of one
+TEST_CASE("sparse_pattern ranks a short last block by its mean", "[unit][pruner]") {
+  doubles const masses = {0.3, 0.4, 0.3, 0.4, 0.3, 0.4, 0.4, 0.2, 0.4, 0.2};  // of a block of four keys and one of one
+  CHECK(pattern_of(masses, 5, 5, {4, 0.0, 0}) == bytes{0, 1, 0, 1});
 }
 
-TEST_CASE("sparse_pattern refuses numbers and shapes that do not fit, and writes nothing", "[unit][errors]") {
+TEST_CASE("sparse_pattern refuses numbers out of range and wrong shapes, and writes nothing", "[unit][errors]") {
   doubles const masses(2 * 3 * 4 * 3);
   bytes out(2 * 3 * 3 * 3, 7);
   auto const of = basin::contiguous(masses.data(), 2, 3, 4, 3);
@@ -78,25 +83,29 @@ TEST_CASE("sparse_pattern refuses numbers and shapes that do not fit, and writes
   CHECK_THROWS_AS(basin::sparse_pattern(of, 9, {3, nan, 0}, to), basin::value_error);
   CHECK_THROWS_AS(basin::sparse_pattern(of, 9, {3, 0.5, 10}, to), basin::value_error);
   CHECK_THROWS_AS(basin::sparse_pattern(of, 9, {3, 0.5, -1}, to), basin::value_error);
-  CHECK_THROWS_AS(basin::sparse_pattern(of, 9, {4, 0.5, 0}, basin::contiguous(out.data(), 2, 3, 2, 3)), basin::shape_error);
+  CHECK_THROWS_AS(basin::sparse_pattern(of, 9, {4, 0.5, 0}, basin::contiguous(out.data(), 2, 3, 2, 3)),
+                  basin::shape_error);
   CHECK_THROWS_AS(basin::sparse_pattern(of, 12, {3, 0.5, 0}, to), basin::shape_error);
-  CHECK_THROWS_AS(basin::sparse_pattern(of, 9, {3, 0.5, 0}, basin::contiguous(out.data(), 2, 2, 3, 3)), basin::shape_error);
+  CHECK_THROWS_AS(basin::sparse_pattern(of, 9, {3, 0.5, 0}, basin::contiguous(out.data(), 2, 2, 3, 3)),
+                  basin::shape_error);
   CHECK(out == bytes(out.size(), 7));
 }
 
-TEST_CASE("update_heavy_hitters: the heaviest of the older keys and the last ones stay, the others go for good", "[unit][pruner]") {
+TEST_CASE("update_heavy_hitters keeps the heaviest of the older keys and the last keys, and evicts the others for good",
+          "[unit][pruner]") {
   head h(8);
-  h.update({1.0, 3.0, 2.0, 0.5, 0.1}, {2, 2});                   // older: 0, 1, 2
+  h.update({1.0, 3.0, 2.0, 0.5, 0.1}, {2, 2});                   // older keys: 0, 1, 2
   CHECK(h.kept == bytes{0, 1, 1, 1, 1, 1, 1, 1});
   CHECK(h.scores == doubles{0, 3, 2, 0.5, 0.1, 0, 0, 0});
-  h.update({9.0, 0.0, 0.0, 2.0, 0.0, 0.0}, {2, 2});              // older: 1 with 3, 2 with 2, 3 with 2.5; key 0 is gone
+  h.update({9.0, 0.0, 0.0, 2.0, 0.0, 0.0}, {2, 2});  // older keys: 1 with 3, 2 with 2, 3 with 2.5; 0 is evicted
   CHECK(h.kept == bytes{0, 1, 0, 1, 1, 1, 1, 1});
   CHECK(h.scores == doubles{0, 3, 0, 2.5, 0.1, 0, 0, 0});
-  h.update({0, 0, 0, 0, 2.9, 0, 0, 0}, {2, 2});                  // older: 1 with 3, 3 with 2.5, 4 with 0.1 + 2.9, 5 with 0
+  h.update({0, 0, 0, 0, 2.9, 0, 0, 0}, {2, 2});                  // older keys: 1 with 3, 3 with 2.5, 4 with 3, 5 with 0
   CHECK(h.kept == bytes{0, 1, 0, 0, 1, 0, 1, 1});
 }
 
-TEST_CASE("update_heavy_hitters: ties go to the earlier key, a NaN ranks nobody, and what fits stays", "[unit][pruner]") {
+TEST_CASE("update_heavy_hitters keeps the earlier of tied keys, counts a NaN as 0, and evicts no key within the budget",
+          "[unit][pruner]") {
   head tied(6), spoiled(4), roomy(4), recent(5);
   tied.update({1, 1, 1, 1, 1, 1}, {2, 1});
   CHECK(tied.kept == bytes{1, 1, 0, 0, 0, 1});
@@ -108,7 +117,7 @@ TEST_CASE("update_heavy_hitters: ties go to the earlier key, a NaN ranks nobody,
   CHECK(recent.kept == bytes{0, 0, 0, 1, 1});
 }
 
-TEST_CASE("update_heavy_hitters refuses budgets and shapes that do not fit, and changes nothing", "[unit][errors]") {
+TEST_CASE("update_heavy_hitters refuses budgets out of range and wrong shapes, and changes nothing", "[unit][errors]") {
   head h(4);
   CHECK_THROWS_AS(h.update({1, 2, 3, 4}, {-1, 2}), basin::value_error);
   CHECK_THROWS_AS(h.update({1, 2, 3, 4}, {3, -2}), basin::value_error);
@@ -118,12 +127,14 @@ TEST_CASE("update_heavy_hitters refuses budgets and shapes that do not fit, and 
   doubles scores(12);
   auto const of = basin::contiguous(received.data(), 1, 3, 4);
   auto const shared = basin::strided(h.kept.data(), std::array<index_t, 3>{1, 3, 4}, std::array<index_t, 3>{4, 0, 1});
-  CHECK_THROWS_AS(basin::update_heavy_hitters(of, {1, 1}, basin::contiguous(scores.data(), 1, 3, 4), shared), basin::shape_error);
+  CHECK_THROWS_AS(basin::update_heavy_hitters(of, {1, 1}, basin::contiguous(scores.data(), 1, 3, 4), shared),
+                  basin::shape_error);
   CHECK(h.kept == bytes(4, 1));
   CHECK(h.scores == doubles(4, 0.0));
 }
 
-TEST_CASE("a cache under H2O never sees a key again that it has evicted, and holds no more than its budget", "[unit][pruner]") {
+TEST_CASE("under H2O an evicted key receives no attention again, and the kept keys stay within the budget",
+          "[unit][pruner]") {
   index_t const keys = 20, dim = 4;
   tensor<double> q({1, 2, keys, dim}), k({1, 1, keys, dim}), v({1, 1, keys, dim}), out({1, 2, 1, dim});
   q.fill_normal(1), k.fill_normal(2), v.fill_normal(3);
@@ -131,21 +142,27 @@ TEST_CASE("a cache under H2O never sees a key again that it has evicted, and hol
   bytes kept(2 * keys, 1), before = kept;
   for (index_t step = 1; step <= keys; ++step) {
     auto const first = [&](tensor<double>& t, index_t from, index_t length) {
-      return basin::strided(&t.v(0, 0, from, 0), std::array<index_t, 4>{1, t.v.extent(1), length, dim}, std::array<index_t, 4>{t.v.stride(0), t.v.stride(1), dim, 1});
+      return basin::strided(&t.v(0, 0, from, 0), std::array<index_t, 4>{1, t.v.extent(1), length, dim},
+                            std::array<index_t, 4>{t.v.stride(0), t.v.stride(1), dim, 1});
     };
     auto const sums = basin::contiguous(received.data(), 1, 2, step);
-    auto const use = basin::attention<>{}.with(basin::keep_keys{basin::contiguous(std::as_const(kept).data(), 1, 2, keys)}).with(basin::received_attention{sums});
+    auto const use = basin::attention<>{}
+                         .with(basin::keep_keys{basin::contiguous(std::as_const(kept).data(), 1, 2, keys)})
+                         .with(basin::received_attention{sums});
     basin::reference::forward(use, first(q, step - 1, 1), first(k, 0, step), first(v, 0, step), out.v);
     for (index_t n = 0; n < 2 * step; ++n)
-      if (kept[static_cast<std::size_t>(n / step * keys + n % step)] == 0) REQUIRE(received[static_cast<std::size_t>(n)] == 0);
-    basin::update_heavy_hitters(sums, {3, 2}, basin::contiguous(scores.data(), 1, 2, keys), basin::contiguous(kept.data(), 1, 2, keys));
-    for (index_t h = 0; h < 2; ++h) CHECK(std::count(kept.begin() + h * keys, kept.begin() + h * keys + step, 1) == std::min<index_t>(step, 5));
+      if (kept[static_cast<std::size_t>(n / step * keys + n % step)] == 0)
+        REQUIRE(received[static_cast<std::size_t>(n)] == 0);
+    basin::update_heavy_hitters(sums, {3, 2}, basin::contiguous(scores.data(), 1, 2, keys),
+                                basin::contiguous(kept.data(), 1, 2, keys));
+    for (index_t h = 0; h < 2; ++h)
+      CHECK(std::count(kept.begin() + h * keys, kept.begin() + h * keys + step, 1) == std::min<index_t>(step, 5));
     for (std::size_t n = 0; n < kept.size(); ++n) REQUIRE(kept[n] <= before[n]);
     before = kept;
   }
 }
 
-TEST_CASE("top_mass: the largest weights, whatever their order, ties and signs", "[unit][observer]") {
+TEST_CASE("top_mass sums the largest weights, whatever their order, ties and signs", "[unit][observer]") {
   auto const of = [](index_t largest, doubles const& weights) { return basin::top_mass{{}, largest}.of(weights); };
   CHECK(of(2, {0.1, 0.4, 0.2, 0.3}) == 0.4 + 0.3);
   CHECK(of(1, {0.1, 0.4, 0.2, 0.3}) == 0.4);
@@ -173,13 +190,13 @@ TEST_CASE("top_mass: the largest weights, whatever their order, ties and signs",
   }
 }
 
-TEST_CASE("active_set_size counts what is above its threshold, and not what meets it", "[unit][observer]") {
+TEST_CASE("active_set_size counts weights above its threshold, and not those equal to it", "[unit][observer]") {
   doubles const weights{0.5, 0, 0.25, nan, 0.25}, scores(5);
   double count = -1;
-  auto const room = basin::contiguous(&count, 1, 1, 1);
-  basin::active_set_size{room}.sees_whole_row({0, 0, 0}, {weights, scores, 5});
+  auto const counts = basin::contiguous(&count, 1, 1, 1);
+  basin::active_set_size{counts}.sees_whole_row({0, 0, 0}, {weights, scores, 5});
   CHECK(count == 3);
-  basin::active_set_size{room, 0.25}.sees_whole_row({0, 0, 0}, {weights, scores, 5});
+  basin::active_set_size{counts, 0.25}.sees_whole_row({0, 0, 0}, {weights, scores, 5});
   CHECK(count == 1);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers footprint and overlap of core/problem.hpp and check_policies of attention.hpp: what policies point to shares no memory with
-// what a call writes.
+// Covers footprint and overlap of core/problem.hpp and check_policies of attention.hpp: memory that a policy points to may
+// not overlap memory that a call writes.
 #include <functional>
 
 #include "basin/normalize/entmax.hpp"
@@ -22,7 +22,7 @@ namespace {
 
 shape const good{1, 2, 2, 5, 6, 4, 4};
 
-/// The call must be refused with all words, under every engine, before anything is written.
+/// Every engine must refuse the call, with all `words` in the message, before anything is written.
 template <class Use>
 void require_refused(std::vector<std::string> const& words, std::function<Use(call<float>&)> const& make) {
   for (int engine = 0; engine < 3; ++engine) {
@@ -48,32 +48,32 @@ double* as_doubles(float* memory) { return reinterpret_cast<double*>((reinterpre
 
 }  // namespace
 
-TEST_CASE("an observer's memory inside a tensor of the call is refused by name", "[unit][errors]") {
-  using watched = decltype(basin::attention<>{}.with(basin::entropy{}));
+TEST_CASE("an observer's memory that overlaps a tensor of the call is refused by name", "[unit][errors]") {
+  using attention_type = decltype(basin::attention<>{}.with(basin::entropy{}));
   auto const inside = [](auto tensor) {
     return [tensor](call<float>& c) { return basin::attention<>{}.with(basin::entropy{basin::contiguous(as_doubles((c.*tensor).v.data_handle()), 1, 2, 5)}); };
   };
-  require_refused<watched>({"output nats of basin::entropy overlaps out", "memory of its own"}, inside(&call<float>::out));
-  require_refused<watched>({"output nats of basin::entropy overlaps q"}, inside(&call<float>::q));
-  require_refused<watched>({"output nats of basin::entropy overlaps k"}, inside(&call<float>::k));
-  require_refused<watched>({"output nats of basin::entropy overlaps v"}, inside(&call<float>::v));
+  require_refused<attention_type>({"output nats of basin::entropy overlaps out", "memory of its own"}, inside(&call<float>::out));
+  require_refused<attention_type>({"output nats of basin::entropy overlaps q"}, inside(&call<float>::q));
+  require_refused<attention_type>({"output nats of basin::entropy overlaps k"}, inside(&call<float>::k));
+  require_refused<attention_type>({"output nats of basin::entropy overlaps v"}, inside(&call<float>::v));
 }
 
-TEST_CASE("two observers over the same memory are refused, and observers that take turns in it are not", "[unit][errors]") {
-  std::vector<double> room(20);
+TEST_CASE("two observers whose memory overlaps are refused, and two that interleave are not", "[unit][errors]") {
+  std::vector<double> memory(20);
   auto const both = [&](index_t stride, index_t apart) {
-    auto const at = [&](index_t first) { return basin::strided(room.data() + first, std::array<index_t, 3>{1, 2, 5}, std::array<index_t, 3>{10 * stride, 5 * stride, stride}); };
+    auto const at = [&](index_t first) { return basin::strided(memory.data() + first, std::array<index_t, 3>{1, 2, 5}, std::array<index_t, 3>{10 * stride, 5 * stride, stride}); };
     return basin::attention<>{}.with(basin::together(basin::entropy{at(0)}, basin::max_weight{at(apart)}));
   };
-  using watched = decltype(both(1, 0));
-  require_refused<watched>({"output weights of basin::max_weight overlaps nats of basin::entropy"}, [&](auto&) { return both(1, 0); });
-  require_refused<watched>({"output weights of basin::max_weight overlaps nats of basin::entropy"}, [&](auto&) { return both(1, 9); });
+  using attention_type = decltype(both(1, 0));
+  require_refused<attention_type>({"output weights of basin::max_weight overlaps nats of basin::entropy"}, [&](auto&) { return both(1, 0); });
+  require_refused<attention_type>({"output weights of basin::max_weight overlaps nats of basin::entropy"}, [&](auto&) { return both(1, 9); });
   call<float> c(good);
   CHECK_NOTHROW(basin::cpu::forward(both(1, 10), c.q.v, c.k.v, c.v.v, c.out.v));
   CHECK_NOTHROW(basin::cpu::forward(both(2, 1), c.q.v, c.k.v, c.v.v, c.out.v));
 }
 
-TEST_CASE("what a policy reads is refused inside an output", "[unit][errors]") {
+TEST_CASE("a view that a policy reads may not overlap an output", "[unit][errors]") {
   using pruned = decltype(basin::attention<>{}.with(any_mask{}).with(any_pruner{}).with(any_scorer{}));
   auto const bytes = [](call<float>& c) { return reinterpret_cast<std::uint8_t const*>(c.out.v.data_handle()); };
   auto const with = [](any_mask const& m, any_pruner const& p, any_scorer const& s) { return basin::attention<>{}.with(m).with(p).with(s); };
@@ -85,7 +85,7 @@ TEST_CASE("what a policy reads is refused inside an output", "[unit][errors]") {
                           [&](auto& c) { return with({}, {}, {basin::alibi<basin::scaled>{basin::contiguous(std::as_const(c.out).v.data_handle(), 2), {}}}); });
 }
 
-TEST_CASE("every view that a policy holds is looked for in the outputs of a call", "[unit][errors]") {
+TEST_CASE("every view that a policy holds is checked against the outputs of a call", "[unit][errors]") {
   std::vector<double> memory(400);
   basin::problem const p{1, 2, 2, 5, 6, 4, 4};
   auto const out = basin::contiguous(reinterpret_cast<float*>(memory.data()), 1, 2, 5, 4);
@@ -127,7 +127,7 @@ TEST_CASE("every view that a policy holds is looked for in the outputs of a call
   require_seen(basin::received_attention{keys}, "sums of basin::received_attention");
 }
 
-TEST_CASE("gradients of learned numbers inside the gradients of a backward call are refused", "[unit][errors]") {
+TEST_CASE("gradients of learned parameters that overlap the gradients of a backward call are refused", "[unit][errors]") {
   call<float> c(good);
   basin::parameter_gradients const inside{basin::contiguous(as_doubles(c.dq.v.data_handle()), 1, 1, 2, 5)};
   auto const use = basin::attention<>{}.with(basin::sink_logit{{0.5}, inside});
@@ -137,7 +137,7 @@ TEST_CASE("gradients of learned numbers inside the gradients of a backward call 
   CHECK((c.dq.untouched() && c.dk.untouched() && c.dv.untouched()));
 }
 
-TEST_CASE("a tensor where its elements cannot lie is refused", "[unit][errors]") {
+TEST_CASE("a tensor whose address is not aligned to its elements is refused", "[unit][errors]") {
   call<float> c(good);
   auto const askew = reinterpret_cast<float*>(reinterpret_cast<char*>(c.q.v.data_handle()) + 2);
   auto const q = basin::contiguous(askew, 1, 2, 4, 4);

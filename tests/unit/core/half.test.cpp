@@ -21,23 +21,25 @@ std::vector<Half> all_numbers() {
   return all;
 }
 
-/// What the format says a pattern means: sign, exponent and fraction, put together in double precision.
+/// The value of a pattern by the definition of the format: sign, exponent and fraction, in double precision.
 double meaning(std::uint16_t bits, int fraction_bits, int bias) {
-  int const exponent = (bits & 0x7fff) >> fraction_bits, fraction = bits & ((1 << fraction_bits) - 1), highest = (1 << (15 - fraction_bits)) - 1;
+  int const exponent = (bits & 0x7fff) >> fraction_bits, highest = (1 << (15 - fraction_bits)) - 1;
+  int const fraction = bits & ((1 << fraction_bits) - 1);
   double const sign = (bits & 0x8000) != 0 ? -1.0 : 1.0;
-  if (exponent == highest) return fraction == 0 ? sign * std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
+  if (exponent == highest)
+    return fraction == 0 ? sign * std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
   int const hidden = exponent == 0 ? 0 : 1 << fraction_bits;
   return sign * std::ldexp(fraction + hidden, std::max(exponent, 1) - bias - fraction_bits);
 }
 double meaning(basin::bfloat16 x) { return meaning(x.bits, 7, 127); }
 double meaning(basin::float16 x) { return meaning(x.bits, 10, 15); }
 
-/// x lies between two neighbours of the format; its rounding is the nearer one, at a tie the one whose last bit is 0.
+/// Whether Half(x) is the nearest number of the format, and at a tie the one whose last bit is 0.
 template <class Half>
 bool rounds_to_nearest(float x) {
   Half const got(x);
   double const here = meaning(got), exact = static_cast<double>(x);
-  if (std::isinf(here)) return true;                             // its edge has its own test
+  if (std::isinf(here)) return true;                             // overflow has its own test
   for (int const step : {-1, 1}) {
     Half neighbour = got;
     neighbour.bits = static_cast<std::uint16_t>(neighbour.bits + step);
@@ -51,12 +53,14 @@ bool rounds_to_nearest(float x) {
 
 template <class Half>
 bool same(float x, Half y) {
-  return std::isnan(meaning(y)) ? std::isnan(x) : static_cast<double>(x) == meaning(y) && std::signbit(x) == std::signbit(meaning(y));
+  return std::isnan(meaning(y)) ? std::isnan(x)
+                                : static_cast<double>(x) == meaning(y) && std::signbit(x) == std::signbit(meaning(y));
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("every 16-bit pattern is read as what its format says, and comes back", "[unit][half]", basin::bfloat16, basin::float16) {
+TEMPLATE_TEST_CASE("every 16-bit pattern converts to the value that its format defines, and back", "[unit][half]",
+                   basin::bfloat16, basin::float16) {
   for (TestType const x : all_numbers<TestType>()) {
     REQUIRE(same(static_cast<float>(x), x));
     TestType const back(static_cast<float>(x));
@@ -65,7 +69,8 @@ TEMPLATE_TEST_CASE("every 16-bit pattern is read as what its format says, and co
   }
 }
 
-TEMPLATE_TEST_CASE("floats are rounded to the nearest 16-bit number, ties to even", "[unit][half]", basin::bfloat16, basin::float16) {
+TEMPLATE_TEST_CASE("floats are rounded to the nearest 16-bit number, ties to even", "[unit][half]", basin::bfloat16,
+                   basin::float16) {
   for (std::uint32_t bits = 0; bits < 0x7f800000u; bits += 40009) {
     float const x = std::bit_cast<float>(bits);
     REQUIRE(rounds_to_nearest<TestType>(x));
@@ -81,7 +86,7 @@ TEMPLATE_TEST_CASE("floats are rounded to the nearest 16-bit number, ties to eve
   }
 }
 
-TEST_CASE("what a 16-bit format cannot hold becomes infinite, from half a step above its largest number on", "[unit][half]") {
+TEST_CASE("floats from half a step above the largest 16-bit number on become infinite", "[unit][half]") {
   CHECK(meaning(basin::float16(65519.996f)) == 65504.0);
   CHECK(std::isinf(meaning(basin::float16(65520.0f))));
   CHECK(meaning(basin::float16(-1e30f)) == -std::numeric_limits<double>::infinity());
@@ -90,7 +95,8 @@ TEST_CASE("what a 16-bit format cannot hold becomes infinite, from half a step a
   CHECK(std::isinf(meaning(basin::bfloat16(std::bit_cast<float>(0x7f7f8000u)))));
 }
 
-TEMPLATE_TEST_CASE("batches read and write 16-bit numbers as scalars do", "[unit][half][simd]", basin::bfloat16, basin::float16) {
+TEMPLATE_TEST_CASE("batches load and store 16-bit numbers as scalars do", "[unit][half][simd]", basin::bfloat16,
+                   basin::float16) {
   constexpr std::size_t width = basin::simd<float>::size;
   auto const all = all_numbers<TestType>();
   for (std::size_t n = 0; n < all.size(); n += width) {

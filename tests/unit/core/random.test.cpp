@@ -13,7 +13,7 @@ namespace {
 
 using words = cuda::std::array<std::uint32_t, 4>;
 
-/// Philox4x32-10 from the paper's figures, written apart from the library's: the key schedule first, then ten S-P boxes.
+/// Philox4x32-10 from the paper's figures, independent of the library: the key schedule first, then ten S-P boxes.
 words philox_by_the_paper(words x, std::array<std::uint32_t, 2> key) {
   std::array<std::array<std::uint32_t, 2>, 10> keys{};
   for (std::uint32_t r = 0; r < 10; ++r) keys[r] = {key[0] + r * 0x9E3779B9u, key[1] + r * 0xBB67AE85u};
@@ -27,22 +27,24 @@ words philox_by_the_paper(words x, std::array<std::uint32_t, 2> key) {
 
 }  // namespace
 
-TEST_CASE("the generator of this test gives the published answers of Random123", "[unit][random]") {
+TEST_CASE("the Philox of this test gives the published answers of Random123", "[unit][random]") {
   CHECK(philox_by_the_paper({0, 0, 0, 0}, {0, 0}) == words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
   CHECK(philox_by_the_paper({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}) == words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
   CHECK(philox_by_the_paper({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
         words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
 
-TEST_CASE("philox gives the published words for seed 0, and those of the paper for any seed and counter", "[unit][random]") {
+TEST_CASE("philox gives the published words for seed 0, and those of this test for other seeds and counters",
+          "[unit][random]") {
   CHECK(basin::philox::words(0, 0) == words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
   for (std::uint64_t const seed : {1ull, 0x299f31d0a4093822ull, ~0ull})
     for (std::uint64_t const counter : {0ull, 7ull, 0x85a308d3243f6a88ull, ~0ull})
-      CHECK(basin::philox::words(seed, counter) == philox_by_the_paper({std::uint32_t(counter), std::uint32_t(counter >> 32), 0, 0},
-                                                                        {std::uint32_t(seed), std::uint32_t(seed >> 32)}));
+      CHECK(basin::philox::words(seed, counter) ==
+            philox_by_the_paper({std::uint32_t(counter), std::uint32_t(counter >> 32), 0, 0},
+                                {std::uint32_t(seed), std::uint32_t(seed >> 32)}));
 }
 
-TEST_CASE("a stream is its blocks one after the other, and resumes at any position", "[unit][random]") {
+TEST_CASE("a stream is the concatenation of its blocks, and resumes at any position", "[unit][random]") {
   basin::philox rng(42);
   std::vector<std::uint32_t> stream;
   for (int n = 0; n < 11; ++n) {
@@ -57,7 +59,7 @@ TEST_CASE("a stream is its blocks one after the other, and resumes at any positi
   }
   basin::philox copy = rng;
   CHECK(copy() == rng());
-  basin::philox last(1, ~0ull);                                  // the position may wrap
+  basin::philox last(1, ~0ull);                                  // the position wraps around
   CHECK(last() == basin::philox::words(1, ~0ull / 4)[3]);
   CHECK(last() == basin::philox::words(1, 0)[0]);
 }
@@ -83,7 +85,7 @@ TEST_CASE("uniform numbers are at least 0 and below 1 and use 53 bits", "[unit][
   CHECK(std::fabs(squares / n - 1.0 / 3) < 5 * std::sqrt(4.0 / 45 / n));
 }
 
-TEST_CASE("below() is even, also where 2^32 is no multiple of n", "[unit][random]") {
+TEST_CASE("below() is uniform, also where 2^32 is not a multiple of n", "[unit][random]") {
   basin::philox rng(5);
   CHECK(basin::below(rng, 1) == 0);
   for (std::uint32_t const n : {3u, 10u, 4096u}) {
@@ -97,14 +99,14 @@ TEST_CASE("below() is even, also where 2^32 is no multiple of n", "[unit][random
     double const expected = static_cast<double>(draws) / n;
     double chi = 0;
     for (int const count : seen) chi += (count - expected) * (count - expected) / expected;
-    CHECK(chi < (n - 1) + 5 * std::sqrt(2.0 * (n - 1)) + 10);                                // five deviations of chi squared
+    CHECK(chi < (n - 1) + 5 * std::sqrt(2.0 * (n - 1)) + 10);                                // five standard deviations
   }
-  // n = 3 * 2^30: without rejection the lowest of every three numbers would come twice as often as the others
+  // n = 3 * 2^30: without rejection, the lowest of every three numbers would be drawn twice as often as each other
   int const draws = 30000;
   int low = 0;
   for (int i = 0; i < draws; ++i) low += basin::below(rng, 3221225472u) % 3 == 0;
   CHECK(std::fabs(low - draws / 3.0) < 5 * std::sqrt(draws * 2.0 / 9));
-  // exactly which words are refused: product mod 2^32 below 2^32 mod n
+  // a word is rejected exactly where the product mod 2^32 is below 2^32 mod n
   struct once {
     std::vector<std::uint32_t> words;
     std::size_t next = 0;

@@ -26,11 +26,11 @@ TEST_CASE("a contiguous view is row-major", "[unit][view]") {
   CHECK(v.data_handle() == memory.data());
 }
 
-TEST_CASE("a strided view reads any strides: permuted, repeated and backwards", "[unit][view]") {
+TEST_CASE("a strided view reads permuted, repeated and reversed axes", "[unit][view]") {
   std::vector<int> memory(24);
   std::iota(memory.begin(), memory.end(), 0);
   using indices = std::array<basin::index_t, 3>;
-  auto const permuted = basin::strided(memory.data(), indices{4, 2, 3}, indices{1, 12, 4});   // [2, 3, 4] seen as [4, 2, 3]
+  auto const permuted = basin::strided(memory.data(), indices{4, 2, 3}, indices{1, 12, 4});  // [2, 3, 4] as [4, 2, 3]
   CHECK(permuted(3, 1, 2) == 23);
   CHECK(permuted(0, 1, 0) == 12);
   auto const repeated = basin::strided(memory.data() + 5, indices{7, 7, 1}, indices{0, 0, 1});
@@ -40,14 +40,15 @@ TEST_CASE("a strided view reads any strides: permuted, repeated and backwards", 
   CHECK(backwards(1, 2, 3) == 0);
 }
 
-TEST_CASE("a view of elements converts to a view of constants", "[unit][view]") {
+TEST_CASE("a view of mutable elements converts to a view of const elements", "[unit][view]") {
   float number = 7;
   basin::view<float const, 4> const v = basin::contiguous(&number, 1, 1, 1, 1);
   CHECK(v(0, 0, 0, 0) == 7);
   static_assert(!std::is_convertible_v<basin::view<float const, 4>, basin::view<float, 4>>);
 }
 
-TEST_CASE("the last query stands at the last key, and key heads are shared evenly", "[unit][problem]") {
+TEST_CASE("the last query has the position of the last key, and query heads share key heads evenly",
+          "[unit][problem]") {
   basin::problem const p{.batch = 1, .heads = 6, .kv_heads = 2, .queries = 3, .keys = 10, .dim = 1, .value_dim = 1};
   CHECK(p.position(2) == 9);
   CHECK(p.position(0) == 7);

@@ -15,17 +15,23 @@ using cache = basin::cpu::key_value_cache<float>;
 
 cache_shape const small{.kv_heads = 2, .dim = 3, .value_dim = 5, .page_size = 4};
 
-/// n rows of which every number tells the `tag`, its row from `first` on, its head and its place.
+/// n rows of keys and values; every number encodes the `tag`, the row (counted from `first`), the head and the dim.
 struct rows {
   tensor<float> k, v;
-  rows(index_t batch, index_t n, index_t first, float tag) : k({batch, 2, n, 3}, layout::length_first), v({batch, 2, n, 5}, layout::padded) {
+  rows(index_t batch, index_t n, index_t first, float tag)
+      : k({batch, 2, n, 3}, layout::length_first),
+        v({batch, 2, n, 5}, layout::padded) {
     for (auto* t : {&k, &v})
-      t->each([&](float& x, index_t b, index_t h, index_t i, index_t d) { x = number(tag + static_cast<float>(b), h, first + i, d); });
+      t->each([&](float& x, index_t b, index_t h, index_t i, index_t d) {
+        x = number(tag + static_cast<float>(b), h, first + i, d);
+      });
   }
-  static float number(float tag, index_t h, index_t i, index_t d) { return tag * 10000 + static_cast<float>(h * 1000 + i * 10 + d); }
+  static float number(float tag, index_t h, index_t i, index_t d) {
+    return tag * 10000 + static_cast<float>(h * 1000 + i * 10 + d);
+  }
 };
 
-/// Whether a sequence holds rows of `tag` up to `cut`, and of `then` behind it.
+/// The sequence must hold rows of `tag` before `cut` and rows of `then` from there on.
 void require_rows(cache const& c, sequence s, index_t length, float tag, index_t cut, float then) {
   CHECK(c.length(s) == length);
   sequence const both[] = {s, s};
@@ -43,7 +49,9 @@ void require_rows(cache const& c, sequence s, index_t length, float tag, index_t
       CHECK(same);
     }
 }
-void require_rows(cache const& c, sequence s, index_t length, float tag) { require_rows(c, s, length, tag, length, tag); }
+void require_rows(cache const& c, sequence s, index_t length, float tag) {
+  require_rows(c, s, length, tag, length, tag);
+}
 
 template <class Error>
 void require_refused(std::vector<std::string> const& words, std::function<void(cache&, sequence)> const& run) {
@@ -58,7 +66,7 @@ void require_refused(std::vector<std::string> const& words, std::function<void(c
   } catch (Error const& e) {
     said = e.what();
   }
-  INFO("said: " << said);
+  INFO("threw: " << said);
   CHECK(said.rfind("basin::cpu::key_value_cache: ", 0) == 0);
   for (auto const& word : words) {
     CAPTURE(word);
@@ -71,7 +79,7 @@ void require_refused(std::vector<std::string> const& words, std::function<void(c
 
 }  // namespace
 
-TEST_CASE("a cache gives back what was appended, in calls of any length", "[unit][cache]") {
+TEST_CASE("a cache returns what was appended, in calls of any length", "[unit][cache]") {
   cache c(small);
   sequence const a = c.open(), b = c.open();
   for (index_t at = 0, n = 1; at < 40; at += n, n = n % 6 + 1) {
@@ -86,7 +94,7 @@ TEST_CASE("a cache gives back what was appended, in calls of any length", "[unit
   require_rows(c, b, c.length(b), 2);
 }
 
-TEST_CASE("one append serves several sequences of different lengths", "[unit][cache]") {
+TEST_CASE("one append extends several sequences of different lengths", "[unit][cache]") {
   cache c(small, 20);
   sequence const s[] = {c.open(), c.open(), c.open()};
   rows const first(1, 3, 0, 6);
@@ -102,11 +110,11 @@ TEST_CASE("one append serves several sequences of different lengths", "[unit][ca
   require_rows(c, s[0], 9, 5);
   require_rows(c, s[1], 3, 6);
   require_rows(c, s[2], 9, 7);
-  CHECK(c.pages() == 20);                                        // 3 + 1 + 3 of them are used, and the pool has not grown
+  CHECK(c.pages() == 20);                                        // 3 + 1 + 3 pages are used; the pool has not grown
   CHECK(c.free_pages() == 13);
 }
 
-TEST_CASE("pages of a closed or shortened sequence serve others", "[unit][cache]") {
+TEST_CASE("pages of a closed or truncated sequence are reused", "[unit][cache]") {
   cache c(small, 4);
   sequence const a = c.open();
   rows const ten(1, 10, 0, 1), more(1, 7, 3, 1), others(1, 16, 0, 2);
@@ -125,20 +133,20 @@ TEST_CASE("pages of a closed or shortened sequence serve others", "[unit][cache]
   CHECK(c.pages() == 4);
 }
 
-TEST_CASE("forks share the pages of their prefix until one writes into a shared page", "[unit][cache]") {
+TEST_CASE("forks share the pages of their prefix until one of them appends to a shared page", "[unit][cache]") {
   cache c(small, 16);
   sequence const a = c.open();
   rows const prefix(1, 10, 0, 1);
-  c.append(a, prefix.k.v, prefix.v.v);                           // 3 pages, the last one half full
+  c.append(a, prefix.k.v, prefix.v.v);                           // 3 pages; the last one is half full
   sequence const b = c.fork(a, 10), d = c.fork(a, 8), e = c.fork(b, 5);
   CHECK(c.free_pages() == 13);
   rows const of_b(1, 3, 10, 2), of_a(1, 1, 10, 3), of_d(1, 2, 8, 4), of_e(1, 1, 5, 5);
   c.append(b, of_b.k.v, of_b.v.v);
-  CHECK(c.free_pages() == 11);                                   // its own copy of the last page, and one more
+  CHECK(c.free_pages() == 11);                                   // a copy of the last page, and one more page
   c.append(a, of_a.k.v, of_a.v.v);
-  CHECK(c.free_pages() == 11);                                   // the last page is a's alone by now
+  CHECK(c.free_pages() == 11);                                   // only a still uses the last page
   c.append(d, of_d.k.v, of_d.v.v);
-  CHECK(c.free_pages() == 10);                                   // at the end of a page nothing is copied
+  CHECK(c.free_pages() == 10);                                   // a fork at the end of a page copies nothing
   c.append(e, of_e.k.v, of_e.v.v);
   require_rows(c, a, 11, 1, 10, 3);
   require_rows(c, b, 13, 1, 10, 2);
@@ -151,7 +159,7 @@ TEST_CASE("forks share the pages of their prefix until one writes into a shared 
   CHECK(c.free_pages() == 16);
 }
 
-TEST_CASE("a cache in 16 bits holds rounded numbers", "[unit][cache]") {
+TEST_CASE("a 16-bit cache stores rounded numbers", "[unit][cache]") {
   basin::cpu::key_value_cache<basin::bfloat16> c({.kv_heads = 1, .dim = 8, .value_dim = 8, .page_size = 16});
   sequence const s = c.open();
   tensor<float> k({1, 1, 20, 8}), v({1, 1, 20, 8});
@@ -160,7 +168,8 @@ TEST_CASE("a cache in 16 bits holds rounded numbers", "[unit][cache]") {
   auto const batch = c.batch({&s, 1});
   auto const keys = batch.keys();
   k.each([&](float& x, index_t, index_t, index_t j, index_t d) {
-    CHECK(static_cast<float>(keys.pages(keys.table(0, j / 16), 0, j % 16, d)) == static_cast<float>(basin::bfloat16(x)));
+    CHECK(static_cast<float>(keys.pages(keys.table(0, j / 16), 0, j % 16, d)) ==
+          static_cast<float>(basin::bfloat16(x)));
   });
 }
 
@@ -178,12 +187,13 @@ TEST_CASE("decoding from a cache that grows agrees with one causal forward", "[u
   for (index_t i = 0; i < 40; ++i) {
     c.append(id, at(whole.k, i), at(whole.v, i));
     auto const batch = c.batch({&id, 1});
-    basin::cpu::decode(basin::attention<>{}.with(basin::causal{}), at(whole.q, i), batch.keys(), batch.values(), at(whole.out, i));
+    basin::cpu::decode(basin::attention<>{}.with(basin::causal{}), at(whole.q, i), batch.keys(), batch.values(),
+                       at(whole.out, i));
   }
   CHECK(distance(whole.out, exact.out) <= tolerances_of<float>(s, whole.magnitudes()).out);
 }
 
-TEST_CASE("a sequence that nothing was appended to decodes to 0, with and without a spare page", "[unit][cache]") {
+TEST_CASE("an empty sequence decodes to 0, with and without a spare page", "[unit][cache]") {
   for (index_t const spare : {0, 1}) {
     basin::cpu::key_value_cache<float> c({.kv_heads = 1, .dim = 8, .value_dim = 8, .page_size = 4}, spare);
     sequence const id = c.open();
@@ -196,8 +206,10 @@ TEST_CASE("a sequence that nothing was appended to decodes to 0, with and withou
 }
 
 TEST_CASE("a sequence that is not open is refused", "[unit][cache]") {
-  require_refused<basin::value_error>({"sequence 7", "not open"}, [](cache& c, sequence) { c.length(static_cast<sequence>(7)); });
-  require_refused<basin::value_error>({"sequence -1", "not open"}, [](cache& c, sequence) { c.close(static_cast<sequence>(-1)); });
+  require_refused<basin::value_error>({"sequence 7", "not open"},
+                                      [](cache& c, sequence) { c.length(static_cast<sequence>(7)); });
+  require_refused<basin::value_error>({"sequence -1", "not open"},
+                                      [](cache& c, sequence) { c.close(static_cast<sequence>(-1)); });
   require_refused<basin::value_error>({"sequence 1", "not open"}, [](cache& c, sequence) {
     sequence const s = c.open();
     c.close(s);
@@ -205,16 +217,20 @@ TEST_CASE("a sequence that is not open is refused", "[unit][cache]") {
   });
 }
 
-TEST_CASE("lengths beyond a sequence are refused", "[unit][cache]") {
-  require_refused<basin::value_error>({"truncate", "6 keys", "at 7", "0 to 6"}, [](cache& c, sequence s) { c.truncate(s, 7); });
+TEST_CASE("truncate and fork refuse lengths beyond the sequence", "[unit][cache]") {
+  require_refused<basin::value_error>({"truncate", "6 keys", "at 7", "0 to 6"},
+                                      [](cache& c, sequence s) { c.truncate(s, 7); });
   require_refused<basin::value_error>({"fork", "at -1", "0 to 6"}, [](cache& c, sequence s) { c.fork(s, -1); });
 }
 
-TEST_CASE("keys and values of another shape are refused", "[unit][cache]") {
+TEST_CASE("append refuses keys and values whose shape does not match the cache", "[unit][cache]") {
   rows const good(1, 2, 0, 1), two(2, 2, 0, 1), longer(1, 3, 0, 1);
-  require_refused<basin::shape_error>({"batch of k", "2", "1"}, [&](cache& c, sequence s) { c.append(s, two.k.v, two.v.v); });
-  require_refused<basin::shape_error>({"length of v", "3", "2"}, [&](cache& c, sequence s) { c.append(s, good.k.v, longer.v.v); });
-  require_refused<basin::shape_error>({"dim of k", "5", "3"}, [&](cache& c, sequence s) { c.append(s, good.v.v, good.v.v); });
+  require_refused<basin::shape_error>({"batch of k", "2", "1"},
+                                      [&](cache& c, sequence s) { c.append(s, two.k.v, two.v.v); });
+  require_refused<basin::shape_error>({"length of v", "3", "2"},
+                                      [&](cache& c, sequence s) { c.append(s, good.k.v, longer.v.v); });
+  require_refused<basin::shape_error>({"dim of k", "5", "3"},
+                                      [&](cache& c, sequence s) { c.append(s, good.v.v, good.v.v); });
   require_refused<basin::shape_error>({"heads of k", "1", "2"}, [&](cache& c, sequence s) {
     c.append(s, basin::contiguous(good.k.memory.data(), 1, 1, 2, 3), good.v.v);
   });
@@ -228,7 +244,7 @@ TEST_CASE("keys and values of another shape are refused", "[unit][cache]") {
   });
 }
 
-TEST_CASE("a cache of nothing is refused", "[unit][cache]") {
+TEST_CASE("a cache whose sizes are out of range is refused", "[unit][cache]") {
   CHECK_THROWS_AS(cache(cache_shape{.kv_heads = 0}), basin::value_error);
   CHECK_THROWS_AS(cache(cache_shape{.dim = -1}), basin::value_error);
   CHECK_THROWS_AS(cache(cache_shape{.value_dim = 0}), basin::value_error);

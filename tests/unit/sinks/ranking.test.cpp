@@ -10,7 +10,7 @@
 
 namespace basin {
 
-TEST_CASE("keys come strongest first, and of equals the first", "[unit][sinks]") {
+TEST_CASE("strongest keys come first, and of tied keys the earlier one", "[unit][sinks]") {
   std::vector<double> const received{1.0, 3.0, 0.5, 3.0, 2.0, 0.5};
   CHECK(sinks::strongest_keys(received, 0).empty());
   CHECK(sinks::strongest_keys(received, 1) == std::vector<index_t>{1});
@@ -26,7 +26,7 @@ TEST_CASE("the ranking does not depend on the unit", "[property][sinks]") {
   CHECK(sinks::strongest_keys(received, 10) == sinks::strongest_keys(scaled, 10));
 }
 
-TEST_CASE("random keys are different, inside, and repeat with their seed", "[unit][sinks]") {
+TEST_CASE("random keys are distinct, in range, and the same for the same seed", "[unit][sinks]") {
   auto const keys = GENERATE(1, 2, 10, 64);
   auto const count = GENERATE(0, 1, 5, 10);
   if (count > keys) return;
@@ -38,8 +38,8 @@ TEST_CASE("random keys are different, inside, and repeat with their seed", "[uni
   CHECK(std::all_of(chosen.begin(), chosen.end(), [&](index_t key) { return key >= 0 && key < keys; }));
 }
 
-TEST_CASE("every set of random keys is as likely", "[property][sinks]") {
-  // 20 sets of 3 out of 6; 20000 draws give 1000 each with a standard deviation of 30.8; 5 of them are allowed.
+TEST_CASE("all sets of random keys are equally likely", "[property][sinks]") {
+  // There are 20 sets of 3 out of 6. 20000 draws give 1000 each, with a standard deviation of 30.8; 5 are allowed.
   philox rng(5);
   std::map<std::set<index_t>, int> seen;
   for (int draw = 0; draw < 20000; ++draw) {
@@ -59,7 +59,7 @@ TEST_CASE("marks are written for the whole row, or not at all", "[unit][sinks]")
   CHECK(marks == std::vector<std::uint8_t>{0, 1, 0, 0, 1});
 }
 
-TEST_CASE("more keys than there are, or fewer than none, are refused", "[unit][sinks]") {
+TEST_CASE("a negative number of keys, or more than there are, is refused", "[unit][sinks]") {
   philox rng(1);
   std::vector<double> const received(4, 1.0);
   for (index_t const count : {-1, 5}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers theory/bounds.hpp and theory/decay.hpp: closed forms, and what is refused.
+// Covers theory/bounds.hpp and theory/decay.hpp: closed forms, and invalid arguments.
 #include "basin/normalize/length_scaled.hpp"
 #include "basin/normalize/softmax.hpp"
 #include "basin/normalize/sparsemax.hpp"
@@ -11,7 +11,7 @@ namespace basin_test {
 
 namespace theory = basin::theory;
 
-TEST_CASE("the range of F is found at the ends and where it turns", "[unit][theory]") {
+TEST_CASE("the range of F includes extremes at the ends and at turning points", "[unit][theory]") {
   auto const exponential = theory::range_of([](double x) { return std::exp(x); }, 1.5);
   CHECK(exponential.lower == Approx(std::exp(-1.5)).epsilon(1e-14));
   CHECK(exponential.upper == Approx(std::exp(1.5)).epsilon(1e-14));
@@ -29,7 +29,8 @@ TEST_CASE("the range of F is found at the ends and where it turns", "[unit][theo
 TEST_CASE("lemma 1 for the exponential is corollary 1", "[unit][theory]") {
   for (double const temperature : {0.5, 1.0, 3.0}) {
     auto const range = theory::range_of([&](double x) { return std::exp(x / temperature); }, 2.0);
-    auto const lemma = theory::weight_bounds(range, 100), corollary = theory::softmax_weight_bounds(2.0, temperature, 100);
+    auto const lemma = theory::weight_bounds(range, 100),
+               corollary = theory::softmax_weight_bounds(2.0, temperature, 100);
     CHECK(lemma.lower == Approx(std::exp(-4 / temperature) / 100).epsilon(1e-12));
     CHECK(corollary.lower == Approx(lemma.lower).epsilon(1e-12));
     CHECK(corollary.upper == Approx(lemma.upper).epsilon(1e-12));
@@ -46,19 +47,20 @@ TEST_CASE("the attained bounds are the weights of a spike", "[unit][theory]") {
     CHECK(attained.upper <= loose.upper);
     CHECK(attained.lower >= loose.lower);
   }
-  // by hand: one key of 2 and three of -2, exp(4) / (exp(4) + 3)
+  // by hand: one score of 2 and three of -2 give exp(4) / (exp(4) + 3)
   CHECK(theory::spike_weight(basin::softmax{}, 2.0, 4) == Approx(54.598150033 / 57.598150033).epsilon(1e-10));
 }
 
-TEST_CASE("scalable softmax follows its own bounds, and escapes when 2 s a reaches 1", "[unit][theory]") {
+TEST_CASE("scalable softmax obeys its own bounds, and the upper bound is 1 when 2 s a reaches 1", "[unit][theory]") {
   basin::length_scaled<basin::softmax, basin::ssmax> const scaled{{}, {0.43}};
-  for (basin::index_t const length : {2, 64, 4096}) CHECK(theory::ssmax_weight_bounds(2.0, 0.43, length).holds(theory::spike_weight(scaled, 2.0, length)));
+  for (basin::index_t const length : {2, 64, 4096})
+    CHECK(theory::ssmax_weight_bounds(2.0, 0.43, length).holds(theory::spike_weight(scaled, 2.0, length)));
   CHECK(theory::ssmax_weight_bounds(1.0, 0.5, 4096).upper == Approx(1).epsilon(1e-12));
   CHECK(theory::ssmax_weight_bounds(1.0, 0.25, 4096).upper == Approx(1.0 / 64).epsilon(1e-12));
   CHECK(theory::ssmax_weight_bounds(1.0, 0.25, 4096).lower == Approx(1.0 / 262144).epsilon(1e-12));
 }
 
-TEST_CASE("the least entropy and the reach a share needs are closed forms", "[unit][theory]") {
+TEST_CASE("the least entropy and the score range that a share needs equal their closed forms", "[unit][theory]") {
   CHECK(theory::least_entropy(0.5, 1.0, 100) == Approx(std::log(100.0) - 1).epsilon(1e-12));
   CHECK(theory::least_entropy(5.0, 1.0, 100) == 0);
   CHECK(theory::reach_needed(0.5, 1024, theory::reach_form::corollary) == Approx(std::log(512.0) / 2).epsilon(1e-12));
@@ -67,7 +69,7 @@ TEST_CASE("the least entropy and the reach a share needs are closed forms", "[un
   CHECK(theory::reach_needed(0.001, 10) == 0);
 }
 
-TEST_CASE("bounds refuse what they are not about", "[unit][theory][errors]") {
+TEST_CASE("bounds refuse arguments outside their domain", "[unit][theory][errors]") {
   auto const f = [](double x) { return x; };
   CHECK_THROWS_AS(theory::range_of(f, 1.0), basin::value_error);                              // not positive
   CHECK_THROWS_AS(theory::range_of([](double x) { return 1 / (x - 1); }, 1.0), basin::value_error);
@@ -84,7 +86,8 @@ TEST_CASE("bounds refuse what they are not about", "[unit][theory][errors]") {
   CHECK_THROWS_AS(theory::spike_weight(basin::softmax{}, 1, 0), basin::value_error);
 }
 
-TEST_CASE("a line through exact points is found without error, through scattered ones with the textbook's", "[unit][theory]") {
+TEST_CASE("a fitted line has no error for exact points, and the textbook's standard error for scattered ones",
+          "[unit][theory]") {
   std::vector<double> const x{1, 2, 4, 8}, y{3, 1.5, 0.75, 0.375};
   auto const law = theory::fit_power_law(x, y);
   CHECK(law.slope == Approx(-1).epsilon(1e-12));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers theory/distinguish.hpp, saturation.hpp and advice.hpp: numbers worked out elsewhere, edges, and what is refused.
+// Covers theory/distinguish.hpp, saturation.hpp and advice.hpp: golden values, edge cases, and invalid arguments.
 #include "basin/theory/advice.hpp"
 #include "basin/theory/row_limits.hpp"
 #include "support/catch.hpp"
@@ -11,7 +11,7 @@ namespace theory = basin::theory;
 using numbers = std::vector<double>;
 using set = std::vector<basin::index_t>;
 
-TEST_CASE("which of two tokens of five can be told apart", "[unit][theory]") {
+TEST_CASE("the distinguishable ones of two selected tokens of five are those found by hand", "[unit][theory]") {
   text const five({1, 0, 0, 1, -1, 0, 0.6, 0.8, 0.8, -0.6}, 5, 2);
   numbers const w{0.558545234, 0.205477309, 0.083540839, 0.027808330, 0.124628288};
   std::span<double const> const weights(w);
@@ -29,7 +29,7 @@ TEST_CASE("which of two tokens of five can be told apart", "[unit][theory]") {
   CHECK(bounds.upper_tight <= bounds.upper_range);
 }
 
-TEST_CASE("a list of N tells apart what each N alone does", "[unit][theory]") {
+TEST_CASE("a list of N gives the distinguishable tokens of each N alone", "[unit][theory]") {
   splitmix rng{41};
   text t(60, 8, 6, 0.4);
   t.onto_sphere();
@@ -49,12 +49,12 @@ TEST_CASE("a list of N tells apart what each N alone does", "[unit][theory]") {
     CHECK(rows[n].bounds.lower_count >= rows[n].bounds.lower - 1e-12);
     CHECK(rows[n].share >= rows[n].bounds.lower_count);
   }
-  for (std::size_t n : {5u, 6u}) CHECK(std::isnan(rows[n].share));  // nothing outside: no r
+  for (std::size_t n : {5u, 6u}) CHECK(std::isnan(rows[n].share));  // no other token: r is undefined
   CHECK(std::isinf(theory::tell_apart(weights, t.seen(), theory::strongest(weights, 60)).radius));
   CHECK(theory::tell_apart(weights, t.seen(), theory::strongest(weights, 60)).count == 60);
 }
 
-TEST_CASE("tokens in the same place are equally far, whatever rounding says", "[unit][theory]") {
+TEST_CASE("tokens in the same place are equally far, whatever the rounding", "[unit][theory]") {
   text same({0.6, 0.8, 0.6, 0.8, 0.6, 0.8, 0.6, 0.8}, 4, 2);
   numbers const even(4, 0.25);
   for (basin::index_t n = 1; n <= 3; ++n) {
@@ -63,7 +63,7 @@ TEST_CASE("tokens in the same place are equally far, whatever rounding says", "[
     CHECK(found.count == n);
   }
   splitmix rng{3};
-  for (int draw = 0; draw < 200; ++draw) {                       // w_1 x_1 = w_2 x_2, but not in floating point
+  for (int draw = 0; draw < 200; ++draw) {                       // w_1 x_1 = w_2 x_2 up to rounding
     double const x = normal_number(rng), y = normal_number(rng), w = 0.5 + 0.25 * uniform_number(rng);
     text const scaled({x, y, 3 * x, 3 * y, y, -x}, 3, 2);
     numbers const weights{w, w / 3, 0.01};
@@ -74,17 +74,17 @@ TEST_CASE("tokens in the same place are equally far, whatever rounding says", "[
     CHECK(found.count == 1);
     CHECK(row[0].share == 1);
   }
-  numbers const nothing(4, 0.0);                                 // what a threshold normalizer may leave of a list
+  numbers const nothing(4, 0.0);                                 // a normalizer with a threshold may give these
   CHECK(theory::tell_apart(std::span<double const>(nothing), same.seen(), set{0, 1}).count == 2);
 }
 
 TEST_CASE("a small weight beside a large one keeps its own spread", "[unit][theory]") {
   numbers const w{1.0, 1e-12, 3e-12};
   auto const xi = theory::spreads(std::span<double const>(w), {1, 0, 0});
-  CHECK(xi[0] == Approx(4e-12).epsilon(1e-12));                  // a difference of sums would have lost it
+  CHECK(xi[0] == Approx(4e-12).epsilon(1e-12));                  // a difference of sums would lose it
 }
 
-TEST_CASE("coverage by heads and edges of the bounds of theorem 2", "[unit][theory]") {
+TEST_CASE("coverage by heads and the bounds of theorem 2 are right in edge cases", "[unit][theory]") {
   CHECK(theory::head_coverage(0.8, 3) == Approx(0.992).epsilon(1e-14));
   CHECK(theory::head_coverage(0.8, 0) == 0);
   CHECK(theory::head_coverage(1, 1) == 1);
@@ -97,7 +97,7 @@ TEST_CASE("coverage by heads and edges of the bounds of theorem 2", "[unit][theo
   CHECK(point.lower == -HUGE_VAL);
   CHECK(point.lower_count == 0);
   CHECK(theory::bounds_of(numbers{}, 1.0, {}).upper_tight == 1);
-  // two keys: the other one has length exactly M w, and both tails know it: mean 0.5, range 0.5, r 0.25
+  // two keys: the other one has the exact length M w, and both tail bounds use it: mean 0.5, range 0.5, r 0.25
   auto const two = theory::bounds_of(numbers{0.5, 0.5}, 0.25, {});
   CHECK(two.upper == Approx(std::exp(-0.03125)).epsilon(1e-14));
   CHECK(two.upper_range == Approx(std::exp(-0.5)).epsilon(1e-14));
@@ -110,9 +110,11 @@ TEST_CASE("coverage by heads and edges of the bounds of theorem 2", "[unit][theo
   CHECK_THROWS_AS(theory::head_coverage(0.5, -1), basin::value_error);
 }
 
-TEST_CASE("entropy, its growth, and the verdict on a head", "[unit][theory]") {
-  CHECK(theory::spread_of(numbers{0.558545234, 0.205477309, 0.083540839, 0.027808330, 0.124628288}).nats == Approx(1.2169919955).epsilon(1e-8));
-  CHECK(theory::spread_of(numbers{0.558545234, 0.205477309, 0.083540839, 0.027808330, 0.124628288}).share == Approx(0.7561596419).epsilon(1e-8));
+TEST_CASE("entropy, its growth and the verdict on a head are those worked out by hand", "[unit][theory]") {
+  CHECK(theory::spread_of(numbers{0.558545234, 0.205477309, 0.083540839, 0.027808330, 0.124628288}).nats ==
+        Approx(1.2169919955).epsilon(1e-8));
+  CHECK(theory::spread_of(numbers{0.558545234, 0.205477309, 0.083540839, 0.027808330, 0.124628288}).share ==
+        Approx(0.7561596419).epsilon(1e-8));
   CHECK(theory::spread_of(numbers{1, 0, 0}).nats == 0);
   CHECK(theory::spread_of(numbers{1}).share == 0);
   CHECK(theory::spread_of(numbers{}).nats == 0);
@@ -129,7 +131,7 @@ TEST_CASE("entropy, its growth, and the verdict on a head", "[unit][theory]") {
   CHECK_THROWS_AS((theory::saturation_rule{0.5, nan}.validate()), basin::value_error);
 }
 
-TEST_CASE("advice compares with a number, and says why and who says so", "[unit][theory]") {
+TEST_CASE("advice compares with a number, and gives its reason and source", "[unit][theory]") {
   CHECK(theory::on_active_keys(1000, 60).what == theory::verdict::fine);
   CHECK(theory::on_active_keys(1000, 61).what == theory::verdict::change);
   CHECK(theory::on_active_keys(4, 1).what == theory::verdict::fine);                         // there is no smaller set
@@ -141,7 +143,8 @@ TEST_CASE("advice compares with a number, and says why and who says so", "[unit]
   CHECK(theory::on_temperature(0.2).what == theory::verdict::fine);
   CHECK(theory::on_saturation(0.7, nan).what == theory::verdict::change);
   CHECK(theory::on_saturation(0.95, 0.1).what == theory::verdict::fine);
-  for (auto const& a : {theory::on_active_keys(1000, 61), theory::on_length(1024, 3.0, 1.0), theory::on_temperature(0.05), theory::on_saturation(0.7, 0.2)}) {
+  for (auto const& a : {theory::on_active_keys(1000, 61), theory::on_length(1024, 3.0, 1.0),
+                        theory::on_temperature(0.05), theory::on_saturation(0.7, 0.2)}) {
     CHECK_THAT(a.source, ContainsSubstring("2508.17821"));
     CHECK(a.reason.size() > 40);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers theory/row_limits.hpp, expectation.hpp, distinguish.hpp and kolmogorov_smirnov.hpp against NumPy and SciPy:
-// fixtures/make_theory.py wrote what is read here, from vectors and definitions.
+// Covers theory/row_limits.hpp, expectation.hpp, distinguish.hpp and kolmogorov_smirnov.hpp against NumPy and SciPy.
+// fixtures/make_theory.py computes the fixtures from vectors and definitions.
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -36,7 +36,7 @@ TEST_CASE("distances, expectations and counts agree with their definitions over 
     text sphere = raw;
     sphere.onto_sphere();
     auto const shape = theory::geometry_of(sphere.products());
-    CHECK(near(shape.least_distance, row.at("delta"), 1e-8));    // a difference of numbers near 1, under a root
+    CHECK(near(shape.least_distance, row.at("delta"), 1e-8));    // the root of a difference of numbers near 1
     CHECK(near(shape.largest_norm, 1));
     theory::sphere const on{1, row.at("delta"), raw.dim};
     std::vector<basin::index_t> counts;
@@ -49,7 +49,7 @@ TEST_CASE("distances, expectations and counts agree with their definitions over 
       auto const& c = row.at("cases")[n];
       CAPTURE(keys, counts[n]);
       CHECK(near(d[n].mass, c.at("mass")));
-      CHECK(near(d[n].a, c.at("a"), 1e-7));                      // sums of roots of differences: sqrt(eps) where one is 0
+      CHECK(near(d[n].a, c.at("a"), 1e-7));                      // sums of roots of differences: sqrt(eps) near 0
       CHECK(near(d[n].b, c.at("b"), 1e-7));
       CHECK(near(d[n].c, c.at("c"), 1e-7));
       CHECK(near(d[n].bound, c.at("bound")));
@@ -57,7 +57,8 @@ TEST_CASE("distances, expectations and counts agree with their definitions over 
       CHECK(near(d[n].expected.printed, c.at("printed"), 1e-7));
       CHECK(apart[n].share * static_cast<double>(counts[n]) == Approx(c.at("count").get<double>()).margin(1e-12));
       CHECK(near(apart[n].radius, c.at("radius"), 1e-8));
-      CHECK(near(apart[n].bounds.lower, c.at("lower"), 1e-8 * std::fabs(c.at("lower").get<double>()) / apart[n].radius));
+      double const lower = c.at("lower");
+      CHECK(near(apart[n].bounds.lower, lower, 1e-8 * std::fabs(lower) / apart[n].radius));
       CHECK(near(apart[n].bounds.upper, c.at("upper"), 1e-8));
       auto const chosen = theory::strongest(weights, counts[n]);
       numbers selected;
@@ -68,7 +69,8 @@ TEST_CASE("distances, expectations and counts agree with their definitions over 
   }
 }
 
-TEST_CASE("the mean over all subsets lies between the formula and its upper bounds, and drawing finds it", "[unit][theory]") {
+TEST_CASE("the mean over all subsets lies between the formula and its upper bounds, and drawn sets estimate it",
+          "[unit][theory]") {
   for (auto const& row : fixture().at("rows")) {
     auto const w = row.at("weights").get<numbers>();
     std::span<double const> const weights(w);
@@ -88,13 +90,15 @@ TEST_CASE("the mean over all subsets lies between the formula and its upper boun
   }
 }
 
-TEST_CASE("the two-sample statistic is that of SciPy, its tail that of Kolmogorov", "[unit][theory]") {
+TEST_CASE("the two-sample statistic agrees with SciPy, its tail probability with Kolmogorov's distribution",
+          "[unit][theory]") {
   for (auto const& s : fixture().at("samples")) {
     auto const a = s.at("a").get<numbers>(), b = s.at("b").get<numbers>();
     CAPTURE(a.size(), b.size());
     CHECK(std::fabs(theory::ks_statistic(a, b) - s.at("statistic").get<double>()) <= 1e-12);
     CHECK(theory::ks_statistic(b, a) == theory::ks_statistic(a, b));
-    double const tail = theory::ks_probability(s.at("statistic"), static_cast<basin::index_t>(a.size()), static_cast<basin::index_t>(b.size()));
+    double const tail = theory::ks_probability(s.at("statistic"), static_cast<basin::index_t>(a.size()),
+                                               static_cast<basin::index_t>(b.size()));
     CHECK(std::fabs(tail - s.at("tail").get<double>()) <= 1e-11);
   }
 }

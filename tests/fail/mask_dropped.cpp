@@ -9,5 +9,6 @@
 #ifdef SHOULD_FAIL
 auto const use = basin::attention<>{}.with(basin::causal{}).with(basin::key_padding{});
 #else
-auto const use = basin::attention<>{}.with(basin::all_of(basin::causal{}, basin::key_padding{})).replace(basin::causal{});
+auto const use =
+    basin::attention<>{}.with(basin::all_of(basin::causal{}, basin::key_padding{})).replace(basin::causal{});
 #endif

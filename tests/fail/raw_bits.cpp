@@ -13,4 +13,6 @@ using chosen = std::uint16_t;
 using chosen = basin::bfloat16;
 #endif
 
-void call(basin::view<chosen const, 4> q, basin::view<chosen const, 4> k, basin::view<float, 4> out) { basin::cpu::forward(basin::attention<>{}, q, k, k, out); }
+void call(basin::view<chosen const, 4> q, basin::view<chosen const, 4> k, basin::view<float, 4> out) {
+  basin::cpu::forward(basin::attention<>{}, q, k, k, out);
+}

@@ -11,4 +11,6 @@ using tensor = basin::view<float, 3>;
 using tensor = basin::view<float, 4>;
 #endif
 
-void call(tensor q, tensor gradient) { basin::cpu::backward(basin::attention<>{}, q, q, q, q, gradient, gradient, gradient); }
+void call(tensor q, tensor gradient) {
+  basin::cpu::backward(basin::attention<>{}, q, q, q, q, gradient, gradient, gradient);
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Counts the memory that a program takes. For one unit of a program: it replaces operator new and delete, or, where a sanitizer
-// owns the allocator, asks the sanitizer to tell. Where it replaces them, it can also refuse memory.
+// Counts the memory that a program takes. For one unit of a program: it replaces operator new and delete, or, where a
+// sanitizer owns the allocator, asks the sanitizer to tell. Where it replaces them, it can also refuse memory.
 
 #include <atomic>
 #include <cstddef>

@@ -141,7 +141,7 @@ TEST_CASE("gradients under masks that show few keys agree with the reference", "
     compare_backward<float>(window, s, numbers::normal, 1, cpu_backward_in_small_cuts);
     compare_backward<float>(sinks, s, numbers::normal, 1, cpu_backward_in_small_cuts);
   }
-  shape const of_many_pieces{2, 2, 1, 4200, 4200, 3, 3};         // four stretches a head; slots serve one block after another
+  shape const of_many_pieces{2, 2, 1, 4200, 4200, 3, 3};  // four stretches a head; slots serve one block after another
   auto const in_few_slots = [](auto const& used, auto& c) {
     basin::cpu::backward(used, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v, {.tasks = 1});
   };

@@ -15,8 +15,8 @@
 
 using namespace basin;
 
-void run(nn::cuda_device& on, view<float, 2> x, view<float, 2> y, view<float, 4> heads, nn::device_rope_table<float> const& table, std::span<float> numbers,
-         std::span<int const> tokens) {
+void run(nn::cuda_device& on, view<float, 2> x, view<float, 2> y, view<float, 4> heads,
+         nn::device_rope_table<float> const& table, std::span<float> numbers, std::span<int const> tokens) {
   nn::embedding_forward(on, tokens, x, y);
   nn::embedding_backward(on, tokens, x, y);
   nn::linear_forward(on, x, x, y);
@@ -33,8 +33,8 @@ void run(nn::cuda_device& on, view<float, 2> x, view<float, 2> y, view<float, 4>
   nn::fill(on, numbers, 0);
 }
 
-void learn(nn::cuda_device& on, view<float, 2> logits, std::span<int const> targets, std::span<float> numbers, std::span<nn::parameter<float> const> parameters,
-           std::span<double> work) {
+void learn(nn::cuda_device& on, view<float, 2> logits, std::span<int const> targets, std::span<float> numbers,
+           std::span<nn::parameter<float> const> parameters, std::span<double> work) {
   nn::cross_entropy(on, logits, targets, numbers, numbers, logits, work.data());
   nn::adamw_state<float> state;                                  // its vectors stand for memory of a device
   nn::adamw(on, parameters, state, 0.1, {}, work);

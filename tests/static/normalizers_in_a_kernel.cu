@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Compiled where nvcc is found: a concept cannot see a missing __device__, so every hook of every normalizer and law is called
-// here.
+// Compiled where nvcc is found: a concept cannot see a missing __device__, so every hook of every normalizer and law is
+// called here.
 
 #include "basin/basin.cuh"
 
@@ -26,7 +26,8 @@ __device__ float use_every_hook(N n, float const* scores, int keys) {
   return total + ds;
 }
 
-__global__ void call_every_hook(float const* scores, int keys, float* out, sink_logit sinks, entmax sparse, learned_ssmax learned, asentmax as) {
+__global__ void call_every_hook(float const* scores, int keys, float* out, sink_logit sinks, entmax sparse,
+                                learned_ssmax learned, asentmax as) {
   int n = 0;
   auto const use = [&](auto normalize) { out[n++] = use_every_hook(normalize, scores, keys); };
   use(softmax_n{});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Compiled where nvcc is found: a concept cannot see a missing __device__, so every hook of every policy is called here.
+// Compiled where nvcc is found: a concept cannot see a missing __device__, so every hook of every policy is called
+// here.
 
 #include "basin/basin.cuh"
 #include "basin/concepts/observation.hpp"
@@ -46,11 +47,15 @@ __device__ float ask_scorer(S s) {
   return s.score(2.0f, pair) + s.slope(2.0f, pair);
 }
 
-__global__ void call_hooks_of_the_catalogue(float* out, key_padding padding, documents ids, document_starts starts, keep_keys keep, block_sparse blocks, heavy_hitters heavy,
+__global__ void call_hooks_of_the_catalogue(float* out, key_padding padding, documents ids, document_starts starts,
+                                            keep_keys keep, block_sparse blocks, heavy_hitters heavy,
                                             alibi<soft_cap> biased, mean_received_attention means, log_sum_exp logs) {
-  out[0] = ask_mask(sliding_window{}) + ask_mask(prefix{}) + ask_mask(block_causal{}) + ask_mask(doubled_block_causal{2, 4});
-  out[1] = ask_mask(padding) + ask_mask(ids) + ask_mask(starts) + ask_mask(all_of_masks<key_padding, causal>{{padding, causal{}}});
-  out[2] = ask_pruner(keep) + ask_pruner(blocks) + ask_pruner(heavy) + ask_pruner(window_with_sinks{}) + ask_pruner(score_floor{});
+  out[0] =
+      ask_mask(sliding_window{}) + ask_mask(prefix{}) + ask_mask(block_causal{}) + ask_mask(doubled_block_causal{2, 4});
+  out[1] = ask_mask(padding) + ask_mask(ids) + ask_mask(starts) +
+           ask_mask(all_of_masks<key_padding, causal>{{padding, causal{}}});
+  out[2] = ask_pruner(keep) + ask_pruner(blocks) + ask_pruner(heavy) + ask_pruner(window_with_sinks{}) +
+           ask_pruner(score_floor{});
   out[3] = ask_pruner(all_of_pruners<keep_keys, score_floor>{{keep, score_floor{}}});
   out[4] = ask_scorer(biased) + ask_scorer(biased.inner);
   means.sees_key({0, 0, 1}, means.gives(2.0), 4.0);
@@ -60,7 +65,8 @@ __global__ void call_hooks_of_the_catalogue(float* out, key_padding padding, doc
   logs.sees_row({0, 0, 0}, logs.report(row, 2.0f, 1.0f));
 }
 
-__global__ void call_every_hook(float const* scores, int keys, float* out, drop_keys drop, received_attention received, entropy nats, max_weight largest) {
+__global__ void call_every_hook(float const* scores, int keys, float* out, drop_keys drop, received_attention received,
+                                entropy nats, max_weight largest) {
   out[0] = weight_of_first(softmax{}, scores, keys);
   out[1] = weight_of_first(top_k{4}, scores, keys);
   out[2] = weight_of_first(sparsemax{}, scores, keys);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Compiled where nvcc is found: what sinks/marks.cuh runs on a GPU. Its program runs the same on the host, against the functions
-// for one row; it needs no GPU, and exits with 1 and a word on the first difference.
+// Compiled where nvcc is found: what sinks/marks.cuh runs on a GPU. Its program runs the same on the host, against the
+// functions for one row; it needs no GPU, and exits with 1 and a word on the first difference.
 
 #include <cstdio>
 #include <cstdlib>
@@ -63,13 +63,16 @@ static void run_on_the_host() {
     }
   }
   for (auto const sight : {sinks::sight::causal, sinks::sight::bidirectional})
-    require(sinks::sink_rate(thrust::host, received, 30, sight, 0.2) == sinks::sink_rate(received, 30, sight, 0.2), "the sink rate differs");
+    require(sinks::sink_rate(thrust::host, received, 30, sight, 0.2) == sinks::sink_rate(received, 30, sight, 0.2),
+            "the sink rate differs");
 
   auto const fewer = contiguous(marks.data(), rows, keys - 1);
   require(refuses([&] { sinks::mark_sinks(thrust::host, rule, received, 40, fewer); }), "fewer marks are not refused");
   require(refuses([&] { sinks::mark_sinks(thrust::host, rule, received, 0, all); }), "no query is not refused");
-  require(refuses([&] { sinks::mark_strongest_keys(thrust::host, received, keys + 1, all); }), "more keys than there are, are not refused");
-  require(refuses([&] { sinks::sink_rate(thrust::host, received, keys, sinks::sight::causal); }), "a key outside is not refused");
+  require(refuses([&] { sinks::mark_strongest_keys(thrust::host, received, keys + 1, all); }),
+          "more keys than there are, are not refused");
+  require(refuses([&] { sinks::sink_rate(thrust::host, received, keys, sinks::sight::causal); }),
+          "a key outside is not refused");
 }
 
 }  // namespace basin

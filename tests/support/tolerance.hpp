@@ -16,9 +16,9 @@ namespace basin_test {
 template <class T>
 inline constexpr double eps_of = static_cast<double>(std::numeric_limits<T>::epsilon());
 
-/// How many additions a sum of n numbers takes at most: engines sum up to 1024 in one accumulator, and join these sums in
-/// groups of 32 (cpu/detail/sum_tree.hpp); for gradients of keys, up to 2048 queries in one piece, and the pieces one
-/// after the other.
+/// How many additions a sum of n numbers takes at most: engines sum up to 1024 in one accumulator, and join these sums
+/// in groups of 32 (cpu/detail/sum_tree.hpp); for gradients of keys, up to 2048 queries in one piece, and the pieces
+/// one after the other.
 inline double accumulated(double n) { return n <= 2048 ? n : 2048 + 32 + n / 32768; }
 
 /// The difference of two computations of the weights of one row of n scores of absolute value <= magnitude (times

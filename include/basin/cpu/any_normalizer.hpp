@@ -226,7 +226,7 @@ held_normalizer hold(N const& n) {
 ///           holds Nk scores a query. decode() is forward()
 /// Errors    value_error: no normalizer, or fewer than the call has heads; those of the normalizers; unsupported_error:
 ///           a value type that hold() was not asked for
-/// Example   examples/08_normalizers_by_name.cpp
+/// Example   docs/how-to/normalizers-by-name.md
 struct any_normalizer {
   static constexpr int parameters = detail::most_parameters;
   using in_query_tiles = std::true_type;

@@ -200,7 +200,7 @@ class recipe_of final : public recipe {
 
 /// Recipes by name.
 ///
-/// Example   examples/08_normalizers_by_name.cpp
+/// Example   docs/how-to/normalizers-by-name.md
 class registry {
  public:
   /// Adds a normalizer that is described (described.hpp), for calls of the value types Ts.

@@ -9,6 +9,11 @@
 #include "basin/core/view.hpp"
 #include "support/catch.hpp"
 
+#include <strings.h>
+
+// At global scope POSIX has a function index().
+using basin::index_t, basin::view, basin::contiguous;
+
 namespace basin_test {
 
 TEST_CASE("a contiguous view is row-major", "[unit][view]") {

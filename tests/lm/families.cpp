@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "families.hpp"
 
-#include "basin/lm/policies/catalogue.hpp"
-
 namespace basin_test {
 
-basin::lm::registry const& all_normalizers_by_name() {
-  static basin::lm::registry const all = [] {
+basin::lm::registry const& normalizers_in_double() {
+  static basin::lm::registry const some = [] {
     basin::lm::registry r;
-    basin::lm::add_softmax_family<float, double>(r);
-    basin::lm::add_signed_family<float, double>(r);
-    basin::lm::add_pointwise_family<float, double>(r);
-    add_families_of_thresholds(r);
+    r.add<basin::softmax, double>();
+    r.add<basin::sink_logit, double>();
+    r.add<basin::entmax, double>();
+    r.add<basin::entmax15, double>();
+    r.add<basin::sigmoid, double>();
+    r.add<basin::self_adjusted, double>();
+    r.add<basin::top_k, double>();
     return r;
   }();
-  return all;
+  return some;
 }
 
 }  // namespace basin_test

@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <type_traits>
+
 #include "basin/lm/policies/registry.hpp"
+#include "models/normalizers_by_name.hpp"
 
 namespace basin_test {
 
-/// Every normalizer by name, for calls in float and in double.
-basin::lm::registry const& all_normalizers_by_name();
+/// Every normalizer by name, for calls in float: those of the programs.
+inline basin::lm::registry const& all_normalizers_by_name() { return basin::models::normalizers_by_name(); }
 
-void add_families_of_thresholds(basin::lm::registry& to);
+/// One of each kind, for calls in double: softmax, sink_logit, entmax, entmax15, sigmoid, self_adjusted, top_k.
+basin::lm::registry const& normalizers_in_double();
+
+template <class T>
+basin::lm::registry const& normalizers_of() {
+  if constexpr (std::is_same_v<T, double>) return normalizers_in_double();
+  else return all_normalizers_by_name();
+}
 
 }  // namespace basin_test

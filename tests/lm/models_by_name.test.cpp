@@ -23,7 +23,7 @@ std::vector<int> const tokens{3, 1, 4, 1, 5, 2, 6, 5, 3, 5};
 
 template <class T>
 model<T> model_of(char const* text) {
-  model<T> made(small, 5, {}, {all_normalizers_by_name(), text, small.layers, small.heads});
+  model<T> made(small, 5, {}, {normalizers_of<T>(), text, small.layers, small.heads});
   for (auto const& p : made.parameters())
     if (p.shape.size() == 2)
       for (T& x : p.values) x *= 20;                             // so that every nonlinearity matters

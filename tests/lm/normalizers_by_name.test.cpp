@@ -20,8 +20,9 @@ struct by_name {
   std::vector<basin::cpu::held_normalizer> held;
   pointers heads;
 
-  explicit by_name(std::vector<std::string> const& texts, lm::learned_memory const& memory = {}) {
-    for (auto const& text : texts) held.push_back(all_normalizers_by_name().find(text)->make(memory));
+  explicit by_name(std::vector<std::string> const& texts, lm::registry const& from = all_normalizers_by_name(),
+                   lm::learned_memory const& memory = {}) {
+    for (auto const& text : texts) held.push_back(from.find(text)->make(memory));
     for (auto const& one : held) heads.push_back(one.get());
   }
   any_normalizer normalizer() const { return {heads.data(), static_cast<index_t>(heads.size())}; }
@@ -38,7 +39,7 @@ template <class T, class Use> void run_backward(Use const& use, call<T>& c) {
 /// Against the reference, which takes rows one by one in double.
 template <class T>
 void compare_with_reference(std::string const& text) {
-  by_name const one({text});
+  by_name const one({text}, normalizers_of<T>());
   auto const use = with(one.normalizer());
   call<T> here(some);
   call<double> exact(some);
@@ -64,7 +65,7 @@ void compare_with_reference(std::string const& text) {
 
 TEMPLATE_TEST_CASE("every normalizer by name agrees with the reference, alone and scaled by length",
                    "[parity][policies]", float, double) {
-  for (auto const& name : all_normalizers_by_name().names())
+  for (auto const& name : normalizers_of<TestType>().names())
     for (char const* const law : {"", "*log_n:trained=8", "*asentmax"}) compare_with_reference<TestType>(name + law);
 }
 
@@ -106,7 +107,7 @@ TEST_CASE("gradients of learned numbers, one a head, are finite differences of t
   for (char const* const text :
        {"sink_logit:learned,logit=0.5", "entmax:learned,alpha=1.4", "ssmax:learned,s=0.4",
         "asentmax:learned,beta=0.5,gamma=0.7", "entmax:learned,alpha=1.4*asentmax:learned,beta=0.5,gamma=0.7"}) {
-    auto const recipe = all_normalizers_by_name().find(text);
+    auto const recipe = normalizers_in_double().find(text);
     auto const count = static_cast<index_t>(recipe->learned().size());
     std::vector<float> values(static_cast<std::size_t>(count * s.heads));
     for (index_t n = 0; n < count; ++n)
@@ -165,7 +166,7 @@ TEST_CASE("observers are given what they are given when the normalizer is compil
 
 TEST_CASE("a normalizer chosen at run time refuses calls that it cannot serve", "[unit][policies][errors]") {
   call<double> c(some);
-  by_name const two({"softmax", "relu"});
+  by_name const two({"softmax", "sigmoid"}, normalizers_in_double());
   CHECK_THROWS_WITH(run_forward(with(two.normalizer()), c),
                     ContainsSubstring("there are 2 normalizers for 4 heads; give one, or one a head"));
   CHECK_THROWS_WITH(run_forward(with({}), c), ContainsSubstring("there are 0 normalizers for 4 heads"));

@@ -49,7 +49,7 @@ TEST_CASE("learned numbers are tensors of the model, named by layer, policy and 
   std::vector<std::string> found;
   auto copy = made.twin();
   for (auto const& p : copy.parameters())
-    if (p.shape == std::vector<index_t>{2}) found.push_back(p.name);
+    if (p.shape == std::vector<basin::index_t>{2}) found.push_back(p.name);
   CHECK(found == std::vector<std::string>{"layers.1.attention.sink_logit.logit", "layers.1.attention.entmax.alpha",
                                           "layers.1.attention.asentmax.beta", "layers.1.attention.asentmax.gamma"});
   for (auto const& p : copy.parameters())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Gradients through attention on the host: five products a panel, threads over batch x key head x pieces of its panels.
+// Gradients through attention on the host: five products a query tile, threads over batch x key head x pieces of tiles.
 
 #include "basin/cpu/detail/gradients.hpp"
 #include "basin/cpu/detail/row_gradients.hpp"
@@ -31,17 +31,17 @@ struct backward_call {
   DOut const &dout;
   DQ const &dq;
 
-  /// How many numbers a panel holds for each of its queries and each key: weights and their gradients; scores, and
-  /// products where the score is not linear, only for those who need them.
+  /// Numbers that a query tile holds for each of its queries and keys: weights and their gradients; the scores if the
+  /// normalizer's Jacobian reads them; the products if the score is not linear in them.
   static constexpr index_t numbers_a_pair = 2 + (keeps_scores ? 1 : 0) + (linear ? 0 : 1);
 };
 
-/// How the panels of a backward call are cut, and how many keys each sees at most.
+/// How the query tiles of a backward call are cut, and the largest number of keys visible to one.
 struct backward_panels {
   panel_cuts cuts;
   index_t visible;
 
-  /// Full panels while all they hold stays near the cache; narrow ones for longer rows. Rounding depends on it.
+  /// Full tiles while all that a tile holds stays near the cache; narrow ones for longer rows. Rounding depends on it.
   template <class Call>
   static backward_panels of(Call const& call) {
     using T = typename Call::T;
@@ -59,20 +59,20 @@ struct backward_panels {
   }
 };
 
-/// What a thread works in, for one panel.
+/// The workspace of one thread, for one query tile.
 template <class Call>
 struct backward_buffers {
   using T = typename Call::T;
 
   T *queries, *douts;                   // [dim, width], [value_dim, width]: in lanes
   T *query_rows, *dout_rows;            // [width, dim], [width, value_dim] in whole vectors: as rows
-  index_t visible;                      // keys that a panel sees at most
+  index_t visible;                      // most keys that are visible to one tile
   T *weights, *dweights;                // [visible, width]
-  T *scores, *dots;                     // [visible, width]; where nobody needs them: the weights, the scores
-  T* gathered;                          // [visible]: one row, where the normalizer is fitted whole
+  T *scores, *dots;                     // [visible, width]; if not needed, aliases of weights and scores
+  T* gathered;                          // [visible]: one row, if the normalizer needs the whole row
   int levels;
   T* dqueries;                          // [levels, dim, width]
-  T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
+  T *keys, *values;                     // [keys_per_block, dim], if k and v cannot be read in place
   key_block* blocks;
 
   backward_buffers(workspace&& memory, Call const& call, backward_panels const& panels)
@@ -108,7 +108,7 @@ void pack_rows(View const& from, panel_at at, index_t width, T* to) {
           .store_aligned(to + i * columns + d);
 }
 
-/// dweights of scores -> of products: times the slope of the score, in blocks whose scores are not linear.
+/// Gradients by scores -> gradients by products: multiplied by the slope of the score, in blocks of nonlinear scores.
 template <coverage Seen, class Panel, class T>
 void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, T const* dots) {
   using batch = simd<T>;
@@ -122,7 +122,7 @@ void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, 
     }
 }
 
-/// Unnormalised weights and dweights of a panel -> its weights and the gradients of its products.
+/// Unnormalised weights and dweights of a query tile -> its weights and the gradients of its products.
 template <class Call, class Panel, class Fit, class T>
 void through_panel(Panel const& who, std::span<key_block const> blocks, Fit const& fit,
                    backward_buffers<Call> const& at, index_t part, pair_numbers<T> const& pairs) {
@@ -134,7 +134,7 @@ void through_panel(Panel const& who, std::span<key_block const> blocks, Fit cons
   }
 }
 
-/// S = K Q^T and dW = V dO^T of a panel, a block of keys at a time.
+/// S = K Q^T and dW = V dO^T of a query tile, one block of keys at a time.
 template <int Vectors, class T, class Attention, class Call>
 void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::span<key_block const> blocks,
                     backward_buffers<Call> const& at) {
@@ -153,7 +153,7 @@ void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::sp
   }
 }
 
-/// dV += W^T dO, dK += dS^T Q and dQ = dS K of a panel; returns dQ [dim, width].
+/// dV += W^T dO, dK += dS^T Q and dQ = dS K of a query tile; returns dQ [dim, width].
 template <int Vectors, class T, class Attention, class Call>
 T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks,
                        backward_buffers<Call> const& at, key_gradients<T> sums) {
@@ -166,7 +166,7 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
   sum_tree<T*> dqueries(at.dqueries);
   for (int level = 1; level < at.levels; ++level) dqueries.level(level) = at.dqueries + level * p.dim * width;
   auto const add = [&](T* into, T* from) { move_into(into, from, p.dim * width); };
-  auto const lift = [](T*& to, T*& from) { std::swap(to, from); };  // what is not in use is 0
+  auto const lift = [](T*& to, T*& from) { std::swap(to, from); };  // unused sums stay 0
   for (key_block const block : blocks) {
     dqueries.move_to(block.first / keys_per_part(call.cut), add, lift);
     T const *const weights = at.weights + block.row * width, *const ddots = at.dweights + block.row * width;
@@ -197,8 +197,8 @@ inline void require_room(std::span<key_block const> blocks, index_t visible) {
                 "call"));
 }
 
-/// Adds what one panel of queries gives to the gradients of its keys and values, writes its own, and shows its rows and
-/// its weights.
+/// Processes one query tile: adds to the gradients of its keys and values, writes the gradients of its queries, and
+/// passes its rows and weights to the observers.
 template <int Vectors, class Call, class T>
 void backward_panel(Call const& call, panel_at where, backward_buffers<Call> const& at, key_gradients<T> sums,
                     double* totals) {
@@ -230,23 +230,23 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
 
 }  // namespace detail
 
-/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Observers of rows and of keys
-/// see what they see in forward(), to rounding, and cheaper where final weights are at hand anyway; observers of whole
-/// rows see nothing here.
+/// Gradients of a loss through forward(): given dout = dL/do, writes dL/dq, dL/dk, dL/dv. Row and key observers record
+/// what they record in forward(), up to rounding, at a lower cost because the final weights are at hand. Whole-row
+/// observers record nothing here.
 ///
 /// Source      dw_j = <do, v_j>; ds_j = diag_j dw_j - outer_j delta, delta = sum_k carry_k dw_k
 ///             (concepts/normalizer.hpp)
 /// Shapes      dout as out of forward(); dq, dk, dv as q, k, v; overwritten
-/// Precision   as forward(); gradients of keys sum up to 2048 queries in one piece, longer ones by pieces
-/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each of the 48 or 16 queries of a panel
-///             (AVX-512) and each of its visible keys, in whole blocks: three where the normalizer's Jacobian reads the
-///             scores, one more where the score is not linear. It holds D + Dv numbers for each key that is visible to
-///             a piece of the queries: where at most half of the keys are visible to a panel, a piece is a stretch of
-///             about 2048 queries. Keys of more than one piece take as much once more, for about tuning.tasks pieces at
-///             once. A window of 256 keys on either side takes 6 MiB for two threads, whatever the length; causal and
-///             full calls take 500 bytes a key and thread, and once more (fp32, d = 64). Observers of keys: 8 bytes for
-///             each key and query head, and in each thread for those of one key head. A normalizer with parameters is
-///             given what every row adds to their gradients, once, from any thread
+/// Precision   as forward(); gradients of keys sum up to 2048 queries in one piece, more queries in several pieces
+/// Cost        10 B H Nq Nk D flop for D = Dv. A thread holds two numbers for each of the 48 or 16 queries of a query
+///             tile (AVX-512) and each of its visible keys, in whole blocks; a third if the normalizer's Jacobian reads
+///             the scores, and one more if the score is not linear. It holds D + Dv numbers for each key that is
+///             visible to a piece of the queries: if at most half of the keys are visible to a query tile, a piece is a
+///             stretch of about 2048 queries. Keys of more than one piece take the same again, for about tuning.tasks
+///             pieces at once. A window of 256 keys on either side takes 6 MiB for two threads at any length. Causal
+///             and full calls take 500 bytes for each key and thread, and 500 more for each key (fp32, d = 64). Key
+///             observers: 8 bytes for each key and query head, and per thread for those of one key head. A normalizer
+///             with parameters receives the gradient of every row once, from any thread
 /// Throws      as forward(), hooks included
 /// Errors      static_assert: the normalizer has no jacobian()
 /// Determinism run_to_run, for any number of threads

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Few queries against many keys, in one view or in pages: lanes along the head's dim, keys in splits.
+// Few queries against many keys, in one view or in pages: SIMD lanes along the head's dim, keys cut into splits.
 
 #include "basin/core/paged.hpp"
 #include "basin/cpu/detail/decode_engine.hpp"
@@ -11,15 +11,15 @@ namespace basin::cpu {
 
 namespace detail {
 
-/// A normalizer whose rows the engine takes a query tile at a time, never one by one (any_normalizer.hpp).
+/// A normalizer whose rows the engine processes one query tile at a time, never one row at a time (any_normalizer.hpp).
 template <class N>
 concept in_query_tiles = requires { requires N::in_query_tiles::value; };
 
 }  // namespace detail
 
-/// From so many queries a head on, panels are faster, which hold a query in every lane. Measured in cache, 1024 keys, d
-/// 128, AVX-512: 4, 8 and 16 queries take 30, 58 and 108 us here and 57, 57 and 58 us in a panel; of 4 heads of a group
-/// 8 take 213 and 230 us.
+/// From this many queries a head on, query tiles with one query in each lane are faster. Measured in cache, 1024 keys,
+/// d 128, AVX-512: 4, 8 and 16 queries take 30, 58 and 108 us here and 57, 57 and 58 us in a tile; 4 queries of each of
+/// 8 heads in a group take 213 and 230 us.
 inline constexpr index_t fewest_queries_of_a_panel = 9;
 
 /// forward() for one query or a few against many keys: a step of generation with a cache of keys and values.
@@ -28,12 +28,12 @@ inline constexpr index_t fewest_queries_of_a_panel = 9;
 ///             sequence
 /// Precision   as forward() without matrix tiles; k and v in 16 bits are read as float
 /// Edges       as forward(); a key whose weight is exactly 0 gives 0 whatever its value, a NaN too
-/// Cost        reads k and v once a key head, whatever the normalizer; memory beside the operands: outputs of each
-///             split of 1024 keys and, where the normalizer needs more than one sweep or somebody watches, the scores,
-///             of as many key heads as take 64 MiB, at least one. From 9 queries on it is forward(), unless there are
-///             pages
+/// Cost        reads k and v once per key head, for every normalizer. Memory beside the operands: the outputs of each
+///             split of 1024 keys; and the scores, if the normalizer needs several passes or an observer is present. It
+///             covers as many key heads as take 64 MiB, at least one. From 9 queries on, it calls forward() unless k
+///             and v are in pages
 /// Throws      as forward(), hooks included; shape_error: pages that do not exist, lengths beyond the table
-/// Determinism run_to_run, for any number of threads; pages of any size give the bits of one view
+/// Determinism run_to_run, for any number of threads; pages of any size give the same bits as one view
 /// Example     examples/06_decode.cpp
 template <class Attention, class Q, class K, class V, class Out>
 void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& asked = {}) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Attention on the host: panels of queries in SIMD lanes, runs of panels that share each block of keys, threads over
-// runs.
+// The forward pass on the host: query tiles with one query in each SIMD lane, groups of query tiles that share each
+// block of keys, and threads over the groups.
 
 #include "basin/cpu/detail/stream.hpp"
 
@@ -19,24 +19,24 @@ void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_b
 
 }  // namespace detail
 
-/// o_i = sum_j w_ij v_j on the host, and what the observers see.
+/// o_i = sum_j w_ij v_j on the host, and what the observers record.
 ///
 /// Shapes      q [B, H, Nq, D], k [B, Hk, Nk, D], v [B, Hk, Nk, Dv], out [B, H, Nq, Dv]; any strides; H a multiple of
 ///             Hk
-/// Precision   fp64 in fp64; fp32, bf16 and fp16 in fp32, outputs rounded once; against the reference |error| <=
-///             tolerance.hpp of the tests, about (D + n) eps: n = Nk up to 8 blocks of keys (1024, unless tuned
-///             otherwise), then 1024 + 32 + Nk/32768, as longer sums go by parts (detail/sum_tree.hpp); what observers
-///             of rows gather, too, if they have merge(). Where bf16 goes by matrix tiles (AMX), terms are rounded to
-///             bf16 before they meet the values: 2^-8 of max |v| more
-/// Edges       a query that sees nothing gives 0; a NaN or an infinity in q, k or v spoils the queries that see it, no
-///             other
-/// Cost        2 B H Nq Nk (D + Dv) flop. A thread works in 0.5 MiB (d = 64; 1 MiB at d = 256; its outputs once more
-///             from 1025 keys on, and again from 32769) and 10 bytes a key where the normalizer streams; others hold Nk
-///             scores for each of 48 queries (AVX-512), and observers of keys terms of as many panels as fit
-///             tuning.kept_bytes, at least one, and 8 bytes a key for each of tuning.tasks pieces; observers of whole
-///             rows the scores of a panel twice more
-/// Throws      shape_error, value_error; nothing is written before all checks have passed. bad_alloc, and the first
-///             exception that a hook throws in any thread; what is written is unspecified then
+/// Precision   fp64 in fp64; fp32, bf16 and fp16 in fp32, outputs rounded once. Against the reference, |error| is at
+///             most tolerance.hpp of the tests, about (D + n) eps: n = Nk up to 8 blocks of keys (1024 keys by
+///             default), then 1024 + 32 + Nk/32768, because longer sums are added in parts (detail/sum_tree.hpp). The
+///             same holds for row observers that have merge(). Where bf16 products use matrix tiles (AMX), unnormalised
+///             weights are rounded to bf16 before they multiply the values: 2^-8 of max |v| more
+/// Edges       a query with no visible key gives 0; a NaN or an infinity in q, k or v affects only the queries to which
+///             it is visible
+/// Cost        2 B H Nq Nk (D + Dv) flop. A thread uses 0.5 MiB (d = 64; 1 MiB at d = 256; its outputs once more from
+///             1025 keys on, and again from 32769 keys on) and 10 bytes a key if the normalizer is streamable. Other
+///             normalizers hold Nk scores for each of 48 queries (AVX-512). Key observers hold the unnormalised weights
+///             of as many query tiles as fit tuning.kept_bytes, at least one, and 8 bytes a key for each of
+///             tuning.tasks pieces. Whole-row observers hold the scores of a query tile twice more
+/// Throws      shape_error, value_error: nothing is written before all checks have passed. bad_alloc, and the first
+///             exception that a hook throws in any thread: the outputs are then unspecified
 /// Determinism run_to_run, for any number of threads
 /// Example     examples/01_hello.cpp
 template <class Attention, class Q, class K, class V, class Out>

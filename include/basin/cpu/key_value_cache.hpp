@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Memory for the keys and values of sequences that grow: pages of a pool, handed out as they are needed, shared where
-// sequences begin alike.
+// Storage for the keys and values of growing sequences: pages from a pool, allocated on demand and shared by sequences
+// with a common prefix.
 
 #include <algorithm>
 #include <cstdint>
@@ -27,8 +27,8 @@ struct cache_shape {
 /// Names a sequence of a cache.
 enum class sequence : std::int32_t {};
 
-/// Some sequences of a cache as decode() reads them, in the order they were asked for. It owns the table, not the
-/// pages: an append(), truncate() or close() of the cache ends its life.
+/// Some sequences of a cache in the form that decode() reads, in the requested order. It owns the page table, not the
+/// pages: an append(), truncate() or close() of the cache invalidates it.
 template <class Storage>
 class cached_batch {
  public:
@@ -62,13 +62,13 @@ class cached_batch {
 /// Source    Kwon et al. 2023, arXiv 2309.06180 (PagedAttention): block tables, pages copied when written while shared
 /// Shapes    appended keys [sequences, kv_heads, n, dim] and values [sequences, kv_heads, n, value_dim], any strides;
 ///           rounded to Storage
-/// Edges     open() gives an empty sequence; fork() copies nothing until one of the two writes into a page that they
-///           share
-/// Cost      a page of the last page_size / 2 positions on average is spare; the pool doubles (one copy) when no page
-///           is free, unless it was made large enough
-/// Errors    value_error: a shape of nothing, a sequence that is not open or stands twice, a length beyond what is
-///           there; shape_error: keys or values of another shape, or inside the cache. Nothing has changed when one is
-///           thrown
+/// Edges     open() returns an empty sequence; fork() copies nothing until one of the two sequences writes into a
+///           shared page
+/// Cost      on average page_size / 2 positions of the last page are spare; the pool doubles (one copy) when no page is
+///           free, unless enough capacity was reserved
+/// Errors    value_error: an empty shape, a sequence that is not open or is named twice, a length beyond the sequence;
+///           shape_error: keys or values of another shape, or memory inside the cache. The cache is unchanged after an
+///           error
 /// Example   examples/06_decode.cpp
 template <class Storage = float>
 class key_value_cache {
@@ -85,7 +85,7 @@ class key_value_cache {
 
   cache_shape const& shape() const { return shape_; }
   index_t length(sequence s) const { return checked(s).length; }
-  /// Pages of the pool, and how many of them no sequence uses.
+  /// Pages in the pool, and how many of them are free.
   index_t pages() const { return static_cast<index_t>(uses.size()); }
   index_t free_pages() const { return static_cast<index_t>(unused.size()); }
 
@@ -110,7 +110,7 @@ class key_value_cache {
     return made;
   }
 
-  /// Forgets every key from `length` on.
+  /// Removes every key from `length` on.
   void truncate(sequence s, index_t length) {
     require_length("truncate", s, length);
     record& r = checked(s);
@@ -119,13 +119,13 @@ class key_value_cache {
     r.length = length;
   }
 
-  /// Forgets a sequence; its pages are free where no other sequence shares them.
+  /// Removes a sequence; pages that no other sequence shares become free.
   void close(sequence s) {
     truncate(s, 0);
     checked(s).is_open = false;
   }
 
-  /// Puts new keys and values behind those of each sequence: element b of k and v belongs to which[b].
+  /// Appends new keys and values to each sequence: element b of k and v belongs to which[b].
   template <class K, class V>
   void append(std::span<sequence const> which, K const& k, V const& v) {
     check_append(which, k, v);
@@ -149,7 +149,7 @@ class key_value_cache {
     append(std::span<sequence const>(&s, 1), k, v);
   }
 
-  /// What decode() takes.
+  /// The form that decode() reads.
   cached_batch<Storage> batch(std::span<sequence const> which) const {
     index_t most = 0;
     for (sequence const s : which) most = std::max(most, static_cast<index_t>(checked(s).pages.size()));
@@ -277,7 +277,7 @@ class key_value_cache {
   static constexpr char const* name = "basin::cpu::key_value_cache";
   cache_shape shape_;
   std::vector<Storage> keys, values;                             // [pages, kv_heads, page_size, dim]
-  std::vector<std::int32_t> uses, unused;                        // by how many sequences a page is used; pages of none
+  std::vector<std::int32_t> uses, unused;  // the number of sequences that use each page; the free pages
   std::vector<record> sequences;
 };
 

@@ -10,29 +10,29 @@
 
 namespace basin::cpu {
 
-/// Whether the rows can be made in one sweep: they need no count of visible keys first. It does not depend on who
-/// observes, as that must change no bit of the output.
+/// Whether one pass makes the rows: they do not need the number of visible keys first. It is independent of the
+/// observers, because observers must not change a bit of the output.
 template <class Attention>
 inline constexpr bool one_sweep = takes_one_sweep<decltype(Attention::normalize)>;
 
-/// How a forward call is worked.
+/// The strategy of a forward call.
 enum class way {
-  stream,           // blocks of keys pass by; terms of a block are used while they are in L1 and forgotten
-  stream_and_keep,  // the same, and the terms stay for those who watch the keys: final weights need the final row
-  whole_rows        // all scores of a panel first: any normalizer, however many sweeps it takes
+  stream,           // one pass over the blocks of keys; the scores of a block are used while in L1, then dropped
+  stream_and_keep,  // the same, but unnormalised weights are kept for key observers, which need the final rows
+  whole_rows        // all scores of a query tile first: any normalizer, with any number of passes
 };
 
-/// The choice of the engine, from the policies and the shape alone; each way is exact.
+/// The strategy that the engine chooses from the policies and the shape alone; all of them are exact.
 struct forward_plan {
   way rows = way::stream;
-  index_t kept_rows = 0;                // keys whose scores or terms a panel keeps
-  index_t together = 1;                 // panels that share each block of keys
+  index_t kept_rows = 0;                // keys whose scores or unnormalised weights a query tile keeps
+  index_t together = 1;                 // query tiles that share each block of keys
 
   friend constexpr bool operator==(forward_plan const&, forward_plan const&) = default;
 };
 
-/// More panels share a block of keys only while all they hold stays in a cache: a stream holds outputs and queries, the
-/// others every score as well.
+/// More query tiles share a block of keys only while all that they hold stays in a cache: the streaming strategy holds
+/// outputs and queries, the others all scores as well.
 template <class T, class Attention>
 constexpr forward_plan plan_forward(problem const& p, tuning const& cut) {
   using watch = observation<decltype(Attention::observe)>;

@@ -11,20 +11,20 @@
 
 namespace basin::cpu {
 
-/// How a call is cut up. It changes speed and rounding, never what is computed; results do not depend on the thread
-/// count.
+/// How a call is cut into tiles and tasks. It changes speed and rounding, not the result in exact arithmetic; results
+/// do not depend on the number of threads.
 struct tuning {
-  index_t keys_per_block = 128;  // keys that are taken in at once: 128 keys x 48 queries x 4 bytes of scores stay in L1
-  index_t keys_per_step = 32;    // keys that a mask or a pruner is asked about at once, where a block is seen in part
-  index_t panels_together = 8;          // panels of queries that share each block of keys while it is in the L2 cache
-  index_t panel_bytes = 1 << 20;  // scores that are swept again and again: they fit a 2 MiB L2 beside keys and values
+  index_t keys_per_block = 128;  // keys read together: 128 keys x 48 queries x 4 bytes of scores stay in L1
+  index_t keys_per_step = 32;    // keys for which a mask or pruner is evaluated at once, in partly visible blocks
+  index_t panels_together = 8;          // query tiles that share each block of keys while it is in L2
+  index_t panel_bytes = 1 << 20;  // scores read several times: they fit a 2 MiB L2 beside keys and values
   index_t kept_bytes =
-      5 << 20;  // terms that are read once more: from L3, cheaper than to read keys and values for each panel
-  index_t tasks = 16;                   // pieces that one head is cut into where there are fewer heads than this
+      5 << 20;  // scores read once more: from L3, cheaper than reading keys and values once per tile
+  index_t tasks = 16;                   // pieces that one head is cut into if there are fewer heads than this
 
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 
-  /// The same for a call of so many keys, checked: nothing is larger than can matter, so that no size below overflows.
+  /// The same for a call with this many keys, checked: no size exceeds what can matter, so no product below overflows.
   tuning for_call(std::string_view who, index_t keys) const {
     validate(who);
     constexpr index_t most_bytes = index_t{1} << 40, most = 1 << 20;
@@ -47,13 +47,13 @@ struct tuning {
   }
 };
 
-/// Queries of a panel stand in the lanes of this many vectors.
+/// The number of SIMD vectors whose lanes hold the queries of one tile.
 template <class T>
 inline constexpr int panel_vectors = sizeof(simd<T>) >= 64 ? 3 : 2;
 
 /// A product keeps tile_rows x Vectors accumulators in registers: 8 x 3 or 6 x 4 of 32 (AVX-512), 6 x 2 of 16 (AVX2).
-/// Every load takes a little from the multiply-adds beside it, a vector more than a number, so small tiles lose: on a
-/// Sapphire Rapids core 8 x 2 reached 0.80 of what registers alone do, 12 x 2 0.83, 8 x 3 and 6 x 4 0.87.
+/// Every load takes time from the multiply-adds, a vector load more than a scalar one, so small tiles are slower: on a
+/// Sapphire Rapids core, 8 x 2 reached 0.80 of the speed without loads, 12 x 2 0.83, 8 x 3 and 6 x 4 0.87.
 template <class T, int Vectors>
 inline constexpr int tile_rows = std::min(12, (sizeof(simd<T>) >= 64 ? 24 : 12) / Vectors);
 

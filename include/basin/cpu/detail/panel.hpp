@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A panel: up to `width` queries of one head, one query a lane. Queries in lanes make every statistic of a row a
-// vertical operation, so any normalizer and any observer runs on the scores [keys, width] exactly.
+// A panel is a query tile: up to `width` queries of one head, one query in each SIMD lane. Every statistic of a row is
+// then a vertical operation, so any normalizer and any observer runs exactly on the scores [keys, width].
 
 #include <cmath>
 #include <span>
@@ -15,20 +15,20 @@
 
 namespace basin::cpu::detail {
 
-/// Keys [first, first + count); their scores are rows [row, row + count) of the panel. Keys that nobody sees have no
-/// rows.
+/// Keys [first, first + count); their scores are rows [row, row + count) of the tile. Keys that no query of the tile
+/// may see have no rows.
 struct key_block {
   index_t first = 0, count = 0, row = 0;
   coverage seen = coverage::all;
 };
 
-/// How many blocks a panel can need: one a block of keys, and one more for every change between steps.
+/// The most blocks that a tile can need: one for each block of keys, and one more for every change between steps.
 constexpr index_t blocks_at_most(problem const& p, tuning const& cut) {
   index_t const step = std::min(cut.keys_per_step, cut.keys_per_block);
   return p.keys / cut.keys_per_block + p.keys / step + 2;
 }
 
-/// How much of the keys [from, to) the queries of a panel may see.
+/// How many of the keys [from, to) are visible to the queries of a tile.
 template <class Attention>
 coverage seen_of(Attention const& use, problem const& p, panel_at at, index_t from, index_t to) {
   tile const t{at.batch, at.head, p.position(at.first), p.position(at.first + at.count - 1) + 1, from, to};
@@ -36,13 +36,13 @@ coverage seen_of(Attention const& use, problem const& p, panel_at at, index_t fr
   return seen == coverage::none ? seen : both(seen, kept(use.prune, t));
 }
 
-/// Whether no key is hidden, whatever the call.
+/// Whether the policies hide no key in any call.
 template <class Attention>
 inline constexpr bool hides_nothing = std::is_same_v<std::remove_cv_t<decltype(Attention::visible)>, unmasked>&&
     std::is_same_v<std::remove_cv_t<decltype(Attention::prune)>, keep_all>;
 
-/// The keys among [first, last) that the queries of a panel may see. Blocks of `keys_per_block` from key 0 on, whoever
-/// asks; where one is seen in part it is taken apart into steps, and what nobody sees is left out.
+/// The keys among [first, last) that are visible to the queries of a tile. Blocks of `keys_per_block` start at key 0
+/// for every tile. A partly visible block is cut into steps, and steps that are hidden from all queries are skipped.
 template <class Attention>
 std::span<key_block const> visible_blocks(Attention const& use, problem const& p, panel_at at, tuning const& cut,
                                           key_block* blocks, index_t first, index_t last) {
@@ -87,8 +87,8 @@ struct panel {
   panel_at at;
   T rsqrt_dim;
   batch positions[Vectors];                                      // logical positions of the queries
-  alignas(64) T visible[width] = {};                             // how many keys each query sees
-  double* queries_of_keys = nullptr;  // where hide() counts who sees each key, `count_step` numbers apart
+  alignas(64) T visible[width] = {};                             // number of keys visible to each query
+  double* queries_of_keys = nullptr;  // where hide() counts the queries of each key, `count_step` numbers apart
   index_t count_step = 0;
 
   panel(Attention const& a, watch_type const& w, problem const& call, panel_at where)
@@ -97,13 +97,13 @@ struct panel {
       positions[v] = batch(static_cast<T>(p.position(at.first) + v * lanes<T>)) + lane_numbers<T>();
   }
 
-  /// Tells hide() where to count who sees each key, `step` numbers apart.
+  /// Sets where hide() counts the queries of each key, `step` numbers apart.
   void count_from(double* counts, index_t step) { queries_of_keys = counts, count_step = step; }
   batch query(int v) const { return positions[v]; }
   pair_at<batch> pair(int v, index_t key) const {
     return {at.batch, at.head, query(v), batch(static_cast<T>(key)), batch(rsqrt_dim)};
   }
-  /// What q is multiplied by when it is packed: all of the score, where the score is linear.
+  /// The factor that q is multiplied by when it is packed: the whole scale, if the score is linear.
   T packed_factor() const {
     if constexpr (linear_scorer<decltype(use.score)>) return use.score.factor(rsqrt_dim);
     else return T(1);
@@ -126,7 +126,7 @@ struct panel {
               .store_aligned(to);
         }
   }
-  /// -inf for what a query does not see, and a count of what it sees.
+  /// Writes -inf for hidden keys, and counts the visible ones.
   void hide(key_block block, T* scores) {
     if (block.seen == coverage::all) {
       for (T& count : visible) count += static_cast<T>(block.count);

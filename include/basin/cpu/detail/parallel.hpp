@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The one parallel loop of the host engines. Hooks of policies run inside it, and they may throw.
+// The only parallel loop of the host engines. Policy hooks run inside it, and they may throw.
 
 #include <atomic>
 #include <exception>
@@ -11,12 +11,12 @@
 
 namespace basin::cpu::detail {
 
-/// The first exception of a parallel loop. No exception may leave a parallel region, so it is kept here and thrown
-/// again behind the region.
+/// Stores the first exception of a parallel loop. An exception must not leave a parallel region, so it is stored here
+/// and rethrown after the region.
 class first_exception {
  public:
   bool caught() const { return any.load(std::memory_order_relaxed); }
-  /// Calls f(), unless an earlier call has thrown.
+  /// Calls f() unless an earlier call has thrown.
   template <class F>
   void guard(F&& f) noexcept {
     if (caught()) return;
@@ -32,12 +32,12 @@ class first_exception {
 
  private:
   std::atomic<bool> any{false};
-  std::exception_ptr what;  // written by one thread, read behind the region
+  std::exception_ptr what;  // written by one thread, read after the region
 };
 
-/// Calls f(task) for 0 .. count - 1 from many threads. Tasks begin in order, so that one may wait for those before it.
-/// The first exception of a task is thrown again on the calling thread; tasks that have not begun by then are left out.
-/// `failure` says so to tasks that wait.
+/// Calls f(task) for 0 .. count - 1 from many threads. Tasks start in order, so a task may wait for earlier ones. The
+/// first exception of a task is rethrown on the calling thread; tasks that have not started by then are skipped.
+/// `failure` reports this state to waiting tasks.
 template <class F>
 void over_tasks(index_t count, first_exception& failure, F const& f) {
   BASIN_OMP(parallel for schedule(monotonic : dynamic, 1))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Gradients through the rows of a panel: from those of its weights to those of its scores, by the Jacobian of the
-// normalizer, and to those of the normalizer's learned numbers.
+// Row gradients of a query tile: from the gradients by its weights to those by its scores, through the Jacobian of the
+// normalizer, and to those by the normalizer's learned numbers.
 
 #include <array>
 #include <utility>
@@ -11,11 +11,12 @@
 
 namespace basin::cpu::detail {
 
-/// What a panel holds for each key and query, [keys, width] each. Before: unnormalised weights, dw. After: weights, ds.
+/// What a query tile holds for each key and query, [keys, width] each. Before: unnormalised weights, dw. After:
+/// weights, ds.
 template <class T>
 struct pair_numbers {
   T *weights, *dweights;
-  T const* scores;  // the weights, where the normalizer's Jacobian does not read scores
+  T const* scores;  // aliases the weights if the normalizer's Jacobian does not read scores
 };
 
 /// Whether the backward pass keeps scores beside weights.
@@ -42,7 +43,7 @@ void gather_block(Panel const& who, key_block block, Fit const& fit, pair_number
       batch const term = batch::load_aligned(at.weights + n);
       batch weight = fit.factor[v] * term, dw = batch::load_aligned(at.dweights + n), score = weight;
       if constexpr (Seen == coverage::some)
-        weight = math::select(term == batch(T(0)), term, weight);  // 0 whatever the factor is
+        weight = math::select(term == batch(T(0)), term, weight);  // 0 for every factor
       weight.store_aligned(at.weights + n);
       if constexpr (reads_scores_of_pairs<typename Panel::normalizer_type>) score = batch::load_aligned(at.scores + n);
       else score = weight;
@@ -78,7 +79,7 @@ void differentiate_block(Panel const& who, key_block block, Fit const& fit, pair
     }
 }
 
-/// Passes to the normalizer what each row of a panel adds to the gradients of its numbers.
+/// Passes to the normalizer what each row of a query tile adds to the gradients of its numbers.
 template <class Panel, class Sums>
 void report_parameters(Panel const& who, Sums const& sums) {
   using T = typename Panel::value_type;
@@ -94,8 +95,8 @@ void report_parameters(Panel const& who, Sums const& sums) {
       }
 }
 
-/// Calls f(block, sums) for all blocks of a panel, and adds up its sums, an array of numbers for each of Vectors, part
-/// by part.
+/// Calls f(block, sums) for all blocks of a query tile, and adds the results, one array of numbers for each of Vectors,
+/// part by part.
 template <int Vectors, class Numbers, class F>
 auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F const& f) {
   using sums = std::array<Numbers, Vectors>;
@@ -116,7 +117,7 @@ auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F
   return parts.total(add);
 }
 
-/// Unnormalised weights and dweights of a panel -> its weights and the gradients of its scores.
+/// Unnormalised weights and dweights of a query tile -> its weights and the gradients by its scores.
 template <class Panel, class Fit, class T>
 void through_rows(Panel const& who, std::span<key_block const> blocks, Fit const& fit, pair_numbers<T> const& at,
                   index_t part) {

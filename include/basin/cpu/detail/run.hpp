@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What the ways of a forward call share: the call, the memory of a thread, a panel on its way through the keys, and how
-// it ends.
+// What the strategies of a forward call share: the arguments, the workspace of a thread, a query tile's pass over the
+// keys, and the final step that writes its outputs.
 
 #include <numeric>
 #include <optional>
@@ -30,7 +30,7 @@ struct forward_call {
   V const &v;
   Out const &out;
 
-  /// Whether products go by matrix tiles: everything is bf16, and blocks of keys begin where tiles do.
+  /// Whether products use matrix tiles: all operands are bf16, and blocks of keys start at tile boundaries.
   static constexpr auto may_use_tiles = tiles::compiled &&
                                         std::is_same_v<std::remove_const_t<typename Q::element_type>, bfloat16> &&
                                         std::is_same_v<std::remove_const_t<typename K::element_type>, bfloat16> &&
@@ -43,10 +43,10 @@ struct forward_call {
   forward_plan plan() const { return plan_forward<T, Attention>(p, cut); }
 };
 
-/// Panels that must share a block of values for a packed copy of it to pay.
+/// The number of query tiles from which a packed copy of a shared block of values pays.
 inline constexpr index_t worth_packing = 2;
 
-/// What a thread works in; [n] pieces where every panel of a run has its own.
+/// The workspace of a thread; one of [n] pieces for every query tile of a group.
 template <class Call>
 struct forward_buffers {
   using T = typename Call::T;
@@ -56,18 +56,18 @@ struct forward_buffers {
   problem p;
   forward_plan plan;
   index_t most_blocks;
-  bool by_tiles;                        // whether products go by matrix tiles
+  bool by_tiles;                        // whether products use matrix tiles
   int levels;                           // sums that a tree over the keys holds
   T *queries, *outputs,
-      *kept;  // [together] x [dim, width], [levels, value_dim, width], [kept_rows, width] scores or terms
-  T *scores, *terms;                    // of one panel: of a block, and of all keys where whole rows are shown
-  T* gathered;                          // [keys]: one row, where the normalizer is fitted whole
-  T *keys, *values;                     // [keys_per_block, dim], where k and v cannot be read in place
-  T* packed_values;                     // one block, where enough panels share it
+      *kept;  // [together] x [dim, width], [levels, value_dim, width], [kept_rows, width] scores
+  T *scores, *terms;                    // of one tile: of a block, or of all keys for whole-row observers
+  T* gathered;                          // [keys]: one row, if the normalizer needs the whole row
+  T *keys, *values;                     // [keys_per_block, dim], if k and v cannot be read in place
+  T* packed_values;                     // one block, if enough tiles share it
   key_block* blocks;                    // [together] x [most_blocks]
-  row_type* rows_then;  // [together] x [most_blocks, panel_vectors]: the rows that the kept terms belong to
+  row_type* rows_then;  // [together] x [most_blocks, panel_vectors]: the rows of the kept weights
   index_t* used;                        // [keys_per_block]
-  bfloat16 *tiled_keys, *tiled_values, *tiled_terms;  // one block of each, where products go by tiles
+  bfloat16 *tiled_keys, *tiled_values, *tiled_terms;  // one block of each, if products use matrix tiles
   double *row_weights, *row_scores;     // [keys]: one whole row
 
   forward_buffers(workspace&& memory, Call const& call) : forward_buffers(memory, call) {}
@@ -102,7 +102,7 @@ struct forward_buffers {
   index_t kept_size() const { return plan.kept_rows == 0 ? 0 : tiles::whole(plan.kept_rows, tiles::side) * width; }
 };
 
-/// What a panel sums over the keys; Sum says what that is beside `outputs` [value_dim, width].
+/// What a query tile sums over the keys; Sum adds further state to `outputs` [value_dim, width].
 struct output_sum {
   template <class Call, int Vectors>
   struct of {
@@ -110,7 +110,7 @@ struct output_sum {
   };
 };
 
-/// A panel on its way through the keys.
+/// A query tile and its position in the pass over the keys.
 template <class Call, int Vectors, class Sum>
 struct traveller {
   using T = typename Call::T;
@@ -124,8 +124,8 @@ struct traveller {
   T *queries, *kept;
   std::span<key_block const> blocks;
   row_type* rows_then;
-  double* totals;                                                // of its head; nullptr where nobody watches the keys
-  std::size_t next = 0;                                          // the first block that it has not met
+  double* totals;                                                // of its head; nullptr without key observers
+  std::size_t next = 0;                                          // the first block that has not been processed
 
   traveller(Call const& call, panel_at where, forward_buffers<Call> const& at, index_t n, double* totals_of_head)
       : who(call.use, call.watch, call.p, where), queries(at.queries + n * at.query_size()),
@@ -151,8 +151,8 @@ struct traveller {
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
 
-/// What a product reads soon: the rows of its next tile, into L1; and the block of keys after the one at hand, into L2,
-/// of which every panel of the run fetches its part, a little before every tile.
+/// Prefetches what a product reads next: the rows of its next tile, into L1; and the following block of keys, into L2.
+/// Every query tile of the group prefetches its share of that block, a little before each tile.
 template <class T>
 struct next_rows {
   row_block<T> from;
@@ -160,7 +160,7 @@ struct next_rows {
   index_t panel = 0, panels = 1;
 
   next_rows of_panel(index_t n, index_t all) const { return {from, count, dim, n, all}; }
-  /// Called before the tile at row `at` of `rows`; with `here`, the rows are those of the product.
+  /// Called before the tile at row `at` of `rows`; if `here` is set, these are the rows of the product.
   auto during(index_t rows, row_block<T> here = {}) const {
     return [this, rows, here](index_t at) {
       constexpr index_t line = 64 / static_cast<index_t>(sizeof(T)), tile = tile_rows<T, panel_vectors<T>>;
@@ -174,17 +174,17 @@ struct next_rows {
   }
 };
 
-/// What a sweep over the keys reads.
+/// What a pass over the keys reads.
 enum class reads { keys, values, both };
 
-/// One block of keys as a panel meets it: its rows of k and v, and those of the next block.
+/// One block of keys: its rows of k and v, and those of the next block.
 template <class T>
 struct key_rows {
   index_t first = 0;                                             // the first key
   row_block<T> keys, values;
-  packed_columns<T> packed_values;                               // the same values, where it pays
+  packed_columns<T> packed_values;                               // the same values, if packing pays
   next_rows<T> next_keys, next_values;
-  tiles::block tiled;                                            // instead of keys and values, where there are tiles
+  tiles::block tiled;                                            // instead of keys and values, with matrix tiles
   bfloat16* tiled_terms = nullptr;
 
   /// The rows of a part of the block.
@@ -205,7 +205,7 @@ struct key_rows {
   }
 };
 
-/// Reads keys [first, first + count) of a run; `next` keys come after them.
+/// Reads keys [first, first + count) for a group of query tiles; `next` is the number of keys in the block after them.
 template <reads What, class Call>
 key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffers<Call> const& at, index_t first,
                                      index_t count, index_t next) {
@@ -235,9 +235,9 @@ key_rows<typename Call::T> read_keys(Call const& call, run_at run, forward_buffe
   return rows;
 }
 
-/// Walks the keys block by block; meet(traveller, blocks, rows) for every panel that sees something of it. `blocks` are
-/// the parts of one block of keys that the panel sees, rows.of(part) the keys of each. A block is met as a whole,
-/// however a mask cuts it: what nobody sees changes no bit.
+/// Visits the keys block by block; calls meet(traveller, blocks, rows) for every query tile to which part of the block
+/// is visible. `blocks` are those parts, and rows.of(part) gives the keys of each. A block is always processed as a
+/// whole, however a mask divides it: hidden keys change no bit.
 template <reads What, class Call, class Panels, class Meet>
 void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at, Meet const& meet) {
   using T = typename Call::T;
@@ -262,8 +262,8 @@ void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
   }
 }
 
-/// s_ij of one block before it is hidden, into `scores`; sees(v, scores) with all of them where score_block() may say
-/// so.
+/// Computes s_ij of one block before masking, into `scores`, and calls sees(v, scores) with all of them if
+/// score_block() permits it.
 template <class Panel, class T, class Sees = unseen>
 void make_scores(Panel const& panel, key_block block, key_rows<T> const& rows, T* scores, Sees const& sees = {}) {
   auto const& who = panel.who;
@@ -283,7 +283,7 @@ void make_scores(Panel const& panel, key_block block, key_rows<T> const& rows, T
   who.score(block, scores, scores);
 }
 
-/// Whether 0 times a value must be 0 in this block: somebody does not see all of it, and it holds a NaN or an infinity.
+/// Whether 0 times a value must be 0 in this block: the block is partly hidden and holds a NaN or an infinity.
 template <class Call, class T>
 bool zeros_must_win(Call const& call, panel_at where, key_block block, key_rows<T> const& rows,
                     forward_buffers<Call> const& at, row_block<T>& values) {
@@ -294,8 +294,8 @@ bool zeros_must_win(Call const& call, panel_at where, key_block block, key_rows<
   return !all_finite(values.start, values.step, block.count, call.p.value_dim);
 }
 
-/// The same by tiles, where 0 times anything must be 0: the product has 0 for every NaN and infinity, so that who does
-/// not see them keeps its bits, and each is added to those who do.
+/// The same with matrix tiles, if 0 times anything must be 0: the product uses 0 for every NaN and infinity, so the
+/// queries from which they are hidden keep their bits, and each is then added for the queries to which it is visible.
 template <class Call, class Panel, class T>
 void mix_around(Call const& call, Panel& panel, key_block block, T const* weights, forward_buffers<Call> const& at) {
   constexpr index_t width = Panel::panel_type::width;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The phases of a decoding step. Rows of one sweep are made split by split and merged through their states; others
-// first get all their scores, then their rows, then their values. Either way each phase is parallel over all heads and
-// splits.
+// The phases of a decoding step. With a one-pass normalizer, each split makes its own row states, which are then
+// merged. Other normalizers need all scores first, then the rows, then the values. Each phase is parallel over all
+// heads and splits.
 
 #include "basin/cpu/detail/decode_watch.hpp"
 #include "basin/cpu/detail/parallel.hpp"
@@ -12,7 +12,7 @@
 
 namespace basin::cpu::detail {
 
-/// A step, phase by phase, and what is kept between the phases.
+/// A step, phase by phase, and what it keeps between the phases.
 template <class T, class Attention, class Q, class K, class V, class Out>
 class decode_engine {
   using N = decltype(Attention::normalize);
@@ -109,7 +109,7 @@ class decode_engine {
     step.mix_values(at, keys.first, keys.last, in, in.terms, size.keys_per_split, to);
   }
 
-  /// Scores, row and values of one split: what the one-sweep normalizers need.
+  /// Scores, row and values of one split, for one-pass normalizers.
   void make_split(index_t head, index_t split, decode_buffers<T>& in) {
     head_at const at = where(head);
     key_range const keys = keys_in_split(at, split);
@@ -140,7 +140,7 @@ class decode_engine {
                       in_whole_vectors<T>(at.length), gathered);
   }
 
-  /// The values of one split under finished rows.
+  /// Adds the values of one split, weighted by the finished rows.
   void mix_split(index_t head, index_t split, decode_buffers<T>& in) {
     head_at const at = where(head);
     key_range const keys = keys_in_split(at, split);
@@ -155,7 +155,7 @@ class decode_engine {
     mix(at, keys, in, outputs_of(head, split));
   }
 
-  /// The splits of one row: first the row of all, then each split's outputs as that row would have made them.
+  /// Merges the splits of one row: first the row of all splits, then the outputs of each, rescaled to it.
   void merge_row(index_t head, index_t row) {
     head_at const at = where(head);
     auto const none = start_row(n, step.context(at, row, 0));
@@ -167,7 +167,7 @@ class decode_engine {
   void add_row(index_t head, index_t row) {
     write_row(head, row, [](index_t) { return T(1); });
   }
-  /// The row of splits [first, last), joined in halves: rounding errors grow with the logarithm of their number.
+  /// The row of splits [first, last), merged pairwise: rounding errors grow with the logarithm of their number.
   row_of<N, T> joined_rows(index_t head, index_t row, index_t first, index_t last, row_of<N, T> const& none) const {
     if (last - first < 2) return first == last ? none : rows[row_of_split(head, first, row)];
     index_t const half = first + (last - first) / 2;
@@ -176,7 +176,7 @@ class decode_engine {
     return joined;
   }
 
-  /// The sum of by(split) * outputs of splits [first, last) at place d, in halves.
+  /// The sum of by(split) * outputs of splits [first, last) at index d, pairwise.
   template <class By>
   simd<T> joined_outputs(index_t head, index_t row, index_t d, index_t first, index_t last, By const& by) const {
     if (last - first == 1) return simd<T>(by(first)) * simd<T>::load_aligned(outputs_of(head, first, row) + d);
@@ -207,7 +207,7 @@ class decode_engine {
     return sum;
   }
 
-  /// All rows of one query head to those who watch.
+  /// Passes all rows of one query head to the observers.
   void show_head(index_t head, index_t member, watch_buffers& in) {
     head_at const at = where(head);
     std::fill(in.totals.begin(), in.totals.end(), 0.0);

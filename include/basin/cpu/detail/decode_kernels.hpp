@@ -2,8 +2,8 @@
 #pragma once
 
 // The two products of decode, with lanes along the head's dim: every number of k and v is read once for all query rows
-// that share it. A row's numbers do not depend on which rows or keys stand beside it, so that neither pages nor groups
-// change a bit.
+// that share it. The result of a row does not depend on neighbouring rows or keys, so neither pages nor groups change a
+// bit.
 
 #include <cstdint>
 #include <type_traits>
@@ -44,15 +44,15 @@ BASIN_INLINE pair_of<T> load_pair(Storage const* from) {
     words const both = words::load_unaligned(reinterpret_cast<std::uint32_t const*>(from));
     return {xsimd::bitwise_cast<simd<float>>(both << 16), xsimd::bitwise_cast<simd<float>>(both & words(0xffff0000u))};
   } else {
-    return {};                                                   // never asked for
+    return {};                                                   // never called
   }
 }
 
-/// How many rows ahead lines are asked for. Measured on a Sapphire Rapids core at 12 GB/s: 8 to 64 take the same time;
-/// none at all takes bfloat16 a fifth longer.
+/// Prefetch distance in rows. Measured on a Sapphire Rapids core at 12 GB/s: 8 to 64 take the same time; without
+/// prefetching, bfloat16 takes a fifth longer.
 inline constexpr index_t rows_ahead = 16;
 
-/// Asks for vector `i` of a row ahead, once a cache line.
+/// Prefetches vector `i` of a later row, once a cache line.
 template <class T, class Storage>
 BASIN_INLINE void look_ahead(Storage const* from, index_t i, index_t step) {
   constexpr index_t vectors_of_a_line = std::max<index_t>(1, 64 / (lanes<T> * static_cast<index_t>(sizeof(Storage))));
@@ -120,7 +120,7 @@ void dots(T const* q, index_t rows, key_run<Storage> keys, row_cut cut, T* score
   if (r < rows) next(std::integral_constant<int, 1>{});
 }
 
-/// Whether some terms are 0, so that their keys are left out and 0 times a NaN or an infinity is 0.
+/// Whether some terms are 0, so that their keys are skipped and 0 times a NaN or an infinity is 0.
 enum class zeros { none, some };
 
 /// How the vectors of some columns lie: in pairs, or each where `offsets` says.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The row of one query, with its keys in lanes: every lane keeps the row of its own keys, and the lanes are merged as
-// splits are. Normalizers that stream are evaluated on batches so; those that must see whole rows in scalars.
+// The row of one query, with its keys in lanes: each lane keeps a row for its own keys, and the lanes are merged like
+// splits. Streamable normalizers are evaluated on batches; whole-row normalizers in scalars.
 
 #include <algorithm>
 #include <array>
@@ -35,15 +35,14 @@ struct basin::math::functions<basin::cpu::detail::many_bytes> {
 
 namespace basin::cpu::detail {
 
-/// Whether a row of batches can be taken apart into lanes: it holds values of its type T, side by side, and nothing
-/// else.
+/// Whether a row of batches can be split into lanes: it consists of contiguous values of its type T, and nothing else.
 template <class N, class T>
 concept has_lanes = std::is_trivially_copyable_v<row_of<N, simd<T>>> && std::is_trivially_copyable_v<row_of<N, T>> &&
     (std::is_empty_v<row_of<N, T>> || (sizeof(row_of<N, many_bytes>) == 64 * sizeof(row_of<N, one_byte>) &&
                                        sizeof(row_of<N, simd<T>>) == sizeof(simd<T>) * sizeof(row_of<N, one_byte>) &&
                                        sizeof(row_of<N, T>) == sizeof(T) * sizeof(row_of<N, one_byte>)));
 
-/// Whether a normalizer is fed score by score, not fitted whole.
+/// Whether a normalizer processes scores one by one, not whole rows.
 template <class N>
 inline constexpr bool streams = streamable_normalizer<N> || online_normalizer<N>;
 
@@ -56,7 +55,7 @@ template <class N, class T>
 struct key_values<N, T> {
   using type = simd<T>;
 };
-/// What a normalizer is evaluated on: a batch of keys where that is possible, else key by key.
+/// What a normalizer is evaluated on: a batch of keys if possible, else single keys.
 template <class N, class T>
 using key_values_t = typename key_values<N, T>::type;
 
@@ -96,7 +95,7 @@ row_of<N, V> spread_row(N const&, row_of<N, T> const& row) {
   }
 }
 
-/// The lanes of a row joined into one, in halves.
+/// The lanes of a row, merged pairwise.
 template <class T, class V, class N>
 row_of<N, T> merge_lanes(N const& n, row_of<N, V> row) {
   if constexpr (std::is_same_v<V, T>) {
@@ -107,7 +106,7 @@ row_of<N, T> merge_lanes(N const& n, row_of<N, V> row) {
     for (std::size_t half = V::size / 2; half > 0; half /= 2) {
       auto upper = std::bit_cast<lanes_of_row<N, V>>(row);
       for (auto& value : upper) std::copy_n(value.begin() + half, half, value.begin());
-      n.merge(row, std::bit_cast<row_of<N, V>>(upper));          // what stands in the other lanes no longer matters
+      n.merge(row, std::bit_cast<row_of<N, V>>(upper));          // the values in the other lanes are no longer used
     }
     auto const all = std::bit_cast<lanes_of_row<N, V>>(row);
     std::array<T, std::tuple_size_v<lanes_of_row<N, V>>> one;
@@ -116,15 +115,15 @@ row_of<N, T> merge_lanes(N const& n, row_of<N, V> row) {
   }
 }
 
-/// A row that is ready, w_j = factor * term_j.
+/// A finished row, w_j = factor * term_j.
 template <class N, class T>
 struct finished_row {
   row_of<N, T> row;
   T factor;
 };
 
-/// The term of one key or of a batch of keys: 0 where the score is -inf, even in a row that a NaN has spoiled. For a
-/// row that is fitted whole it is the weight.
+/// The term of one key or of a batch of keys: 0 if the score is -inf, even in a row that contains a NaN. In a row that
+/// is fitted whole, the term is the weight.
 template <class V, class N>
 BASIN_INLINE V term_of(N const& n, row_of<N, V> const& row, V score) {
   V term;
@@ -133,9 +132,9 @@ BASIN_INLINE V term_of(N const& n, row_of<N, V> const& row, V score) {
   return math::select(score == math::minus_inf<V>(), V(0), term);
 }
 
-// Scores below come in whole vectors, -inf behind the last key.
+// Scores below come in whole vectors, padded with -inf after the last key.
 
-/// Stage 1: what terms are measured against.
+/// Stage 1: the maximum or other reference that terms are relative to.
 template <class V, class N, class T>
 void measure_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
   if constexpr (raises_rows<N>) {
@@ -145,11 +144,11 @@ void measure_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) 
   }
 }
 
-/// Keys whose sums go into one accumulator; as many lanes share them.
+/// The number of keys whose sums go into one accumulator; the lanes share it.
 inline constexpr index_t keys_per_sum = 1024;
 
-/// What a row becomes by f(row of V, key) for all its keys, a vector at a time: sums are joined as in sum_tree.hpp,
-/// then over the lanes.
+/// Updates a row by f(row of V, key) for all its keys, a vector at a time: sums are added as in sum_tree.hpp, then over
+/// the lanes.
 template <class V, class N, class T, class F>
 row_of<N, T> over_row(N const& n, row_of<N, T> const& row, index_t count, F const& f) {
   auto const fresh = spread_row<V, N, T>(n, row);
@@ -166,7 +165,7 @@ row_of<N, T> over_row(N const& n, row_of<N, T> const& row, index_t count, F cons
   return merge_lanes<T, V>(n, parts.total(add));
 }
 
-/// Stage 2: sweeps until the row is content.
+/// Stage 2: repeats passes until next() returns false.
 template <class V, class N, class T>
 void search_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
   if constexpr (sweeps_rows<N>) {
@@ -176,7 +175,7 @@ void search_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
   }
 }
 
-/// Stage 3: the sums of the terms, which are left in `terms` where that is not nullptr; it may be `scores`.
+/// Stage 3: the sums of the terms, which are written to `terms` unless it is nullptr; it may alias `scores`.
 template <class V, class N, class T>
 void sum_row(N const& n, row_of<N, T>& row, T const* scores, index_t count, T* terms) {
   auto const now = spread_row<V, N, T>(n, row);  // terms do not depend on sums
@@ -188,7 +187,7 @@ void sum_row(N const& n, row_of<N, T>& row, T const* scores, index_t count, T* t
   if constexpr (has_terms<N>) row = all;
 }
 
-/// A whole row, whatever the tier of the normalizer; `gathered` [count] is for those that are fitted whole.
+/// A whole row, for any tier of normalizer; `gathered` [count] is used by those that are fitted whole.
 template <class T, class N>
 finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* scores, index_t count, T* gathered) {
   if constexpr (streams<N>) {

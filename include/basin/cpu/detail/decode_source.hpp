@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Where decode finds its keys and values: runs of rows that lie in even steps, in one view or in pages, read in vectors
-// along a head's dim where they lie.
+// The keys and values that decode reads: runs of equally spaced rows, in one view or in pages, read in vectors along a
+// head's dim, in place.
 
 #include <algorithm>
 #include <bit>
@@ -38,8 +38,8 @@ class line_buffer {
   T* memory;
 };
 
-/// Whether two vectors of numbers are best read at once: 16-bit numbers of which 32-bit words hold an even and an odd
-/// one, and bfloat16 becomes float by a shift or a mask of the word (2 operations of a vector instead of 3).
+/// Whether two vectors of numbers are best read at once: 16-bit numbers, where a 32-bit word holds an even and an odd
+/// one, and bfloat16 becomes float by a shift or a mask of the word (2 vector operations instead of 3).
 template <class T, class Storage>
 inline constexpr bool reads_pairs =
     std::is_same_v<T, float>&& std::is_same_v<Storage, bfloat16>&& std::endian::native == std::endian::little;
@@ -66,7 +66,7 @@ struct key_run {
   index_t step, count;
 };
 
-/// Keys that are worked on together: their rows stay in L1 while all query rows use them (32 x 128 x 4 bytes = 16 KiB).
+/// Keys that are processed together: their rows stay in L1 while all query rows use them (32 x 128 x 4 bytes = 16 KiB).
 inline constexpr index_t keys_per_run = 32;
 
 template <class View>
@@ -99,8 +99,7 @@ view<T, 4> const& rows_of(paged_view<T> const& from) {
   return from.pages;
 }
 
-/// Whether rows can be read where they lie: their numbers stand side by side and fill a vector. Others are packed run
-/// by run.
+/// Whether rows can be read in place: their numbers are contiguous and fill a vector. Other rows are packed run by run.
 template <class T, class Source>
 bool reads_in_place(Source const& from) {
   return rows_of(from).stride(3) == 1 && rows_of(from).extent(3) >= lanes<T>;
@@ -113,7 +112,7 @@ row_cut cut_of(Source const& from) {
   return {vectors, dim - lanes<T>, whole - dim, reads_pairs<T, typename Source::value_type> ? dim / (2 * lanes<T>) : 0};
 }
 
-/// Copies a run into whole vectors, zeros behind.
+/// Copies a run into whole vectors, padded with zeros.
 template <class T, class Storage>
 key_run<T> packed_run(key_run<Storage> from, index_t dim, index_t dim_step, T* to) {
   index_t const whole = in_whole_vectors<T>(dim);
@@ -123,8 +122,8 @@ key_run<T> packed_run(key_run<Storage> from, index_t dim, index_t dim_step, T* t
   return {to, whole, from.count};
 }
 
-/// Calls f(first key, run) for the keys [first, last) of a head, in runs; leaves out runs that are not wanted(first
-/// key, count). `packed` has room for keys_per_run rows.
+/// Calls f(first key, run) for the keys [first, last) of a head, in runs; skips runs for which wanted(first key, count)
+/// is false. `packed` has space for keys_per_run rows.
 template <class T, class Source, class Wanted, class F>
 void over_runs(Source const& from, index_t batch, index_t head, index_t first, index_t last, T* packed, Wanted&& wanted,
                F&& f) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A decoding step in splits of keys. All query rows of a key head - its group of query heads, a few queries each - go
-// through a split together, so that k and v are read once.
+// A decoding step in splits of keys. All query rows of a key head (its group of query heads, a few queries each)
+// process a split together, so that k and v are read once.
 
 #include <cmath>
 #include <vector>
@@ -13,14 +13,14 @@
 
 namespace basin::cpu::detail {
 
-/// The sizes of a step, by its shape alone: threads change no bit.
+/// The sizes of a step. They depend on its shape alone, so the number of threads changes no bit.
 template <class T>
 struct decode_sizes {
   problem p;                                                     // p.keys: the longest sequence
   index_t rows;  // query rows of one key head: row n is query n % Nq of head n / Nq
   index_t keys_per_block, keys_per_split, splits;
-  index_t row_step;                                              // a row of scores, in whole vectors
-  index_t bytes_at_once;  // what is kept between phases, unless one head needs more
+  index_t row_step;  // the distance between rows of scores, in whole vectors
+  index_t bytes_at_once;  // memory kept between phases, unless one head needs more
   row_cut keys, values;
 
   template <class K, class V>
@@ -33,7 +33,7 @@ struct decode_sizes {
 
   index_t query_size() const { return keys.vectors * lanes<T>; }
   index_t output_size() const { return values.vectors * lanes<T>; }
-  /// How many key heads go through the phases together, with a row of scores or without.
+  /// How many key heads pass through the phases together, with stored scores or without.
   index_t heads_at_once(index_t row_of_scores) const {
     index_t const bytes = rows * (row_of_scores + splits * output_size()) * static_cast<index_t>(sizeof(T));
     return std::clamp<index_t>(bytes_at_once / (bytes + 1), 1, p.batch * p.kv_heads);
@@ -46,14 +46,14 @@ struct head_at {
   index_t length = 0;                                            // of the sequence
 };
 
-/// What a thread works in.
+/// The workspace of a thread.
 template <class T>
 struct decode_buffers {
   line_buffer<T> queries, packed, scores,
       terms;  // [rows, query_size], [keys_per_run, dim], [rows, keys_per_split] twice
-  line_buffer<T> gathered;                                       // one whole row, where the normalizer is fitted whole
-  std::vector<coverage> seen;                                    // [rows] of the block at hand
-  std::vector<index_t> visible;                                  // [rows]: how many keys of the split each row sees
+  line_buffer<T> gathered;                                       // one whole row, if the normalizer needs the whole row
+  std::vector<coverage> seen;                                    // [rows] of the current block
+  std::vector<index_t> visible;  // [rows]: number of keys of the split visible to each row
 
   decode_buffers(decode_sizes<T> const& of, index_t row)
       : queries(of.rows * of.query_size()), packed(keys_per_run * std::max(of.query_size(), of.output_size())),
@@ -62,7 +62,7 @@ struct decode_buffers {
         visible(static_cast<std::size_t>(of.rows)) {}
 };
 
-/// A step of decoding: the call, and where its parts stand.
+/// A decoding step: its arguments, and the location of its parts.
 template <class T, class Attention, class Q, class K, class V>
 struct decode_step {
   using normalizer_type = decltype(Attention::normalize);
@@ -77,7 +77,7 @@ struct decode_step {
     return static_cast<int>(at.kv_head * (size.p.heads / size.p.kv_heads) + row / size.p.queries);
   }
   index_t query_of(index_t row) const { return row % size.p.queries; }
-  /// The last query stands at the last key of its own sequence.
+  /// The last query has the position of the last key of its own sequence.
   index_t position_of(head_at at, index_t row) const { return query_of(row) + at.length - size.p.queries; }
   row_context<T> context(head_at at, index_t row, index_t visible) const {
     return {at.batch, head_of(at, row), static_cast<T>(position_of(at, row)), static_cast<T>(visible)};
@@ -136,7 +136,7 @@ struct decode_step {
   }
 
  private:
-  /// How much each row sees of a block; whether any sees anything.
+  /// The visibility of a block to each row; returns whether any of it is visible to any row.
   bool look(head_at at, index_t first, index_t end, std::vector<coverage>& seen) const {
     bool any = false;
     for (index_t row = 0; row < size.rows; ++row) {
@@ -167,7 +167,7 @@ struct decode_step {
     }
   }
 
-  /// -inf for the keys that a row does not see; how many it sees.
+  /// Writes -inf for the keys that are hidden from a row; returns the number of visible ones.
   index_t hide(head_at at, index_t row, coverage seen, index_t first, index_t count, T* scores,
                double* queries_of_keys) const {
     if (seen == coverage::none) {

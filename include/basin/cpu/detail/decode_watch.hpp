@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What observers see of a step: made from the scores that the step kept and from its finished rows, when the outputs
-// are written; so nobody who watches can change a bit of them.
+// What observers receive from a decoding step. It is computed from the step's stored scores and finished rows after the
+// outputs are written, so observers cannot change a bit of the outputs.
 
 #include "basin/concepts/observation.hpp"
 #include "basin/cpu/detail/decode_splits.hpp"
 
 namespace basin::cpu::detail {
 
-/// What a thread needs to show one query head.
+/// The workspace of a thread for the observers of one query head.
 struct watch_buffers {
   std::vector<double> weights, scores;                           // [keys]: one whole row
   std::vector<double> totals;                                    // [keys, key_values]
@@ -34,7 +34,7 @@ void over_terms(N const& n, finished_row<N, T> const& f, T const* scores, index_
   }
 }
 
-/// One row to all its observers; what it gives to its keys is added to `in.totals`.
+/// Passes one row to all its observers; what it gives to its keys is added to `in.totals`.
 template <class T, class Watch, class N>
 void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> const& f, T const* scores, index_t length,
                index_t visible, watch_buffers& in) {
@@ -61,7 +61,7 @@ void watch_row(Watch const& watch, N const& n, row_at at, finished_row<N, T> con
     watch.sees_whole_row(at, {in.weights, in.scores, static_cast<double>(visible)});
 }
 
-/// The totals of all keys of a query head.
+/// Passes the totals of all keys of a query head to the key observers.
 template <class Watch>
 void watch_keys(Watch const& watch, int batch, int head, index_t keys, watch_buffers const& in,
                 double const* queries_of_keys) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Gradients of keys and values: summed over the panels of all query heads that read them. Panels are dealt out to
-// pieces, as the shape and the mask say; a thread sums a piece in memory of its own, for the keys that the piece sees,
-// and the pieces of a head are added in order, block of keys by block of keys, each as soon as the one before has
-// passed. So the bits do not depend on the number of threads.
+// Gradients of keys and values: sums over the query tiles of all query heads that share a key head. The shape and the
+// mask assign tiles to pieces. A thread sums one piece in its own memory, for the keys visible to the piece. The pieces
+// of a head are added in order, block of keys by block of keys, each as soon as the one before has passed. Therefore
+// the bits do not depend on the number of threads.
 
 #include <atomic>
 #include <functional>
@@ -18,11 +18,11 @@
 
 namespace basin::cpu::detail {
 
-/// Queries that one piece adds up one after the other: rounding errors grow with it and with the number of pieces. In
-/// longer calls pieces that each see many keys are longer, so that the list of what they see stays small.
+/// Queries that one piece adds up one after the other: rounding errors grow with this number and with the number of
+/// pieces. In longer calls, pieces with many visible keys are longer, so that the list of their blocks stays short.
 inline constexpr index_t queries_per_piece = 2048, most_pieces_in_turns = 64;
 
-/// How many keys any panel sees, in whole blocks.
+/// The most keys that are visible to one query tile, in whole blocks.
 template <class Attention>
 index_t most_visible_keys(Attention const& use, problem const& p, panel_cuts const& cuts, tuning const& cut) {
   if constexpr (hides_nothing<Attention>) return p.keys;
@@ -39,9 +39,9 @@ index_t most_visible_keys(Attention const& use, problem const& p, panel_cuts con
   return *std::max_element(visible.begin(), visible.end());
 }
 
-/// How the panels of a key head are dealt out to its pieces: in turns, so that every piece has early and late queries,
-/// which a causal mask shows few and many keys; or in stretches, where each panel sees few keys: those of a stretch are
-/// few, too.
+/// How the query tiles of a key head are assigned to its pieces. Round-robin gives every piece early and late queries,
+/// which see few and many keys under a causal mask. Stretches are used if few keys are visible to each tile, because
+/// few keys are then visible to a stretch as well.
 enum class deal { in_turns, in_stretches };
 
 struct dealt {
@@ -49,7 +49,7 @@ struct dealt {
   index_t pieces;
   deal how;
 
-  /// `visible`: keys that a panel may see.
+  /// `visible`: the most keys that are visible to a tile.
   static dealt of(problem const& p, panel_cuts const& cuts, tuning const& cut, index_t visible) {
     deal const how = 2 * visible <= p.keys ? deal::in_stretches : deal::in_turns;
     index_t const by_tasks = (cut.tasks + 1) / 2 / (p.batch * p.kv_heads),
@@ -58,7 +58,7 @@ struct dealt {
         std::max(by_tasks, how == deal::in_turns ? std::min(by_length, most_pieces_in_turns) : by_length);
     return {cuts, std::clamp<index_t>(wanted, 1, cuts.panels()), how};
   }
-  /// Calls f(run_at) for the panels of a piece, one at a time.
+  /// Calls f(run_at) for the tiles of a piece, one at a time.
   template <class F>
   void over_panels(problem const& p, index_t task, F&& f) const {
     index_t const head = task / pieces, piece = task % pieces;
@@ -74,17 +74,17 @@ struct dealt {
 struct piece_block {
   index_t first, count;  // keys
   index_t row;           // its first row in the sums of the piece
-  /// The slot where several pieces add it up, after `turn` additions there; -1: it is visible to this piece alone.
+  /// The slot in which several pieces add it up, after `turn` additions there; -1: it is visible to this piece alone.
   index_t slot = -1, turn = 0;
   bool begins = true, ends = true;  // whether it is visible to no piece before, to none after this one
 };
 
-/// Which blocks each piece sees, and where those that several see are added up. A slot serves one block after another:
-/// the next one as soon as `slack` more pieces than see the first have begun, so that memory does not grow with the
-/// number of keys where pieces see few.
+/// Which blocks are visible to each piece, and the slots in which shared blocks are summed. A slot serves one block
+/// after another: the next one as soon as `slack` more pieces have begun than see the first, so that memory does not
+/// grow with the number of keys if few are visible to a piece.
 class block_plan {
  public:
-  /// sees(task, block): whether a piece sees anything of a block.
+  /// sees(task, block): whether part of a block is visible to a piece.
   template <class Sees>
   block_plan(problem const& p, dealt const& d, index_t keys_per_block, index_t slack, Sees const& sees)
       : blocks((p.keys + keys_per_block - 1) / keys_per_block), starts{0} {
@@ -118,9 +118,9 @@ class block_plan {
     auto const n = static_cast<std::size_t>(task);
     return std::span(list).subspan(starts[n], starts[n + 1] - starts[n]);
   }
-  index_t most_rows() const { return most; }  // keys that a piece sees
+  index_t most_rows() const { return most; }  // most keys that are visible to one piece
   index_t slots() const { return std::ssize(turns); }
-  /// Blocks that no piece sees: head, first key.
+  /// Blocks that are visible to no piece: head, first key.
   std::span<std::pair<index_t, index_t> const> unseen() const { return unseen_list; }
 
  private:
@@ -145,7 +145,7 @@ class block_plan {
   std::priority_queue<last_task_and_slot, std::vector<last_task_and_slot>, std::greater<>> used;
 };
 
-/// The plan of a call, from a look at every panel where the calls are long enough for it.
+/// The plan of a call; it examines every query tile if the calls are long enough for it.
 template <class Attention>
 block_plan plan_blocks(Attention const& use, problem const& p, dealt const& d, tuning const& cut, index_t visible) {
   if (visible >= p.keys) return {p, d, cut.keys_per_block, cut.tasks, [](index_t, index_t) { return true; }};
@@ -178,12 +178,12 @@ struct key_gradients {
   T* value(index_t at) const { return values + row_of(at) * value_columns; }
 };
 
-/// What a thread sums a piece in.
+/// The workspace of a thread for the sums of a piece.
 template <class T, class Watch>
 struct piece_buffers {
   key_gradients<T> sums;
   index_t rows;
-  double* totals;  // [group, keys, numbers_per_key], where somebody watches the keys
+  double* totals;  // [group, keys, numbers_per_key], with key observers
 
   piece_buffers(workspace&& memory, problem const& p, tuning const& cut, index_t most_rows)
       : piece_buffers(memory, p, cut, most_rows) {}
@@ -225,8 +225,8 @@ class ordered_sums {
         slots(static_cast<std::size_t>(plan.slots() * block * columns)),
         observed(static_cast<std::size_t>(p.batch * p.heads * buffers::numbers_of_head(p))) {}
 
-  /// Adds what a piece of a key head has summed up; the last one writes. Not after an exception: pieces before this one
-  /// might never come.
+  /// Adds the sums of a piece of a key head; the last piece writes the result. Skipped after an exception, because
+  /// earlier pieces might never arrive.
   void add(index_t head, index_t task, buffers const& of) {
     for (piece_block const& here : plan.of(task)) {
       auto* const turn = here.slot < 0 ? nullptr : &passed[static_cast<std::size_t>(here.slot)];
@@ -240,7 +240,7 @@ class ordered_sums {
       if (turn != nullptr) turn->store(here.turn + 1, std::memory_order_release);
     }
   }
-  /// Gradients of keys that nobody sees are 0.
+  /// Gradients of keys that are visible to no query are 0.
   void clear_unseen() const {
     for (auto const& [head, first] : plan.unseen()) {
       index_t const b = head / p.kv_heads, kv = head % p.kv_heads;
@@ -259,7 +259,7 @@ class ordered_sums {
   }
 
  private:
-  /// One part of what a piece has summed, keys or values, into the totals of its head.
+  /// Adds one part of a piece's sums, keys or values, to the totals of its head.
   template <class View>
   void add_rows(index_t head, piece_block const& here, T const* from, index_t step, index_t column, T factor,
                 View const& to) {
@@ -293,11 +293,11 @@ class ordered_sums {
   first_exception const& failure;
   std::unique_ptr<std::atomic<index_t>[]> passed;  // [slots]: how many pieces have added to each
   std::vector<T> slots;                            // [slots, keys_per_block, columns]
-  std::vector<double> observed;  // [batch, heads, keys, numbers_per_key], where somebody watches the keys
+  std::vector<double> observed;  // [batch, heads, keys, numbers_per_key], with key observers
 };
 
-/// Calls run(panel_at, narrow, sums, totals) for every panel of every key head, and writes dk and dv; tells key
-/// observers what they asked for.
+/// Calls run(panel_at, narrow, sums, totals) for every query tile of every key head, writes dk and dv, and passes the
+/// totals to the key observers.
 template <class T, class Watch, class DK, class DV, class Run>
 void over_key_heads(problem const& p, dealt const& d, block_plan const& plan, tuning const& cut, T key_factor,
                     DK const& dk, DV const& dv, Watch const& watch, Run const& run) {

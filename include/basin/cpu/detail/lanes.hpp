@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Into the lanes of a panel and out of them again, a square of numbers at a time; and rows of k or v as the products
-// read them.
+// Transposes rows into the lanes of a query tile and back, a square of numbers at a time; and reads rows of k or v in
+// the form that the products need.
 
 #include <algorithm>
 #include <array>
@@ -43,7 +43,7 @@ void pack_lanes(View const& from, panel_at at, index_t width, T factor, T* to) {
     }
 }
 
-/// The way back: to(row first + lane, d) = factor[lane] * from[d * width + lane], rounded to the view's type.
+/// The inverse: to(row first + lane, d) = factor[lane] * from[d * width + lane], rounded to the view's type.
 template <class T, class View>
 void unpack_lanes(T const* from, panel_at at, index_t width, simd<T> const* factor, View const& to) {
   using Storage = typename View::value_type;
@@ -70,7 +70,7 @@ void unpack_lanes(T const* from, panel_at at, index_t width, simd<T> const* fact
     }
 }
 
-/// into += from, of which nothing is left; whole vectors.
+/// into += from, and from = 0; whole vectors.
 template <class T>
 void move_into(T* into, T* from, index_t count) {
   for (index_t n = 0; n < count; n += lanes<T>) {
@@ -79,7 +79,7 @@ void move_into(T* into, T* from, index_t count) {
   }
 }
 
-/// Rows of k or v in the type that is computed in: numbers side by side, `step` from row to row.
+/// Rows of k or v in the compute type: contiguous numbers, `step` from row to row.
 template <class T>
 struct row_block {
   T const* start = nullptr;
@@ -88,13 +88,13 @@ struct row_block {
   row_block from(index_t r) const { return start == nullptr ? *this : row_block{row(r), step}; }
 };
 
-/// Whether the products can read a view where it lies.
+/// Whether the products can read a view in place.
 template <class T, class View>
 bool readable_in_place(View const& v) {
   return std::is_same_v<std::remove_const_t<typename View::element_type>, T> && v.stride(3) == 1;
 }
 
-/// Keys [first, first + count) of one head: where they lie, or converted into `copy` [count, dim in whole vectors].
+/// Keys [first, first + count) of one head: in place, or converted into `copy` [count, dim in whole vectors].
 template <class T, class View>
 row_block<T> rows_of(View const& from, int batch, index_t head, index_t first, index_t count, T* copy) {
   if constexpr (std::is_same_v<std::remove_const_t<typename View::element_type>, T>)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The one matrix product of the engine: C[r][:] (+)= sum_t A(r, t) B[t][:], where A is read one number at a time and B
-// and C are rows of whole vectors. It serves S = K Q^T, O^T = V^T P, and the products of the backward pass, so keys are
-// read where they lie; values, too, unless enough panels share a block of them for a packed copy to pay.
+// The one matrix product of the engine: C[r][:] (+)= sum_t A(r, t) B[t][:]. A is read one number at a time; B and C are
+// rows of whole vectors. It computes S = K Q^T, O^T = V^T P and the products of the backward pass. Keys are read in
+// place, and values, too, unless enough query tiles share a block of them for a packed copy to pay.
 
 #include <cmath>
 #include <cstdint>
@@ -23,19 +23,19 @@ struct all_terms {
   index_t operator[](index_t t) const { return t; }
 };
 
-/// The terms of A that a list names; the rows of B are theirs alone, one after the other.
+/// The terms of A whose indices a list gives; the rows of B are packed for these terms only.
 struct listed_terms {
   index_t const* list;
   index_t count;
   index_t operator[](index_t t) const { return list[t]; }
 };
 
-/// What a product does between its tiles: nothing.
+/// The default callback between tiles: does nothing.
 struct nothing {
   void operator()(index_t) const {}
 };
 
-/// What a product does with the numbers of a finished tile beside storing them: nothing.
+/// The default callback for the numbers of a finished tile: does nothing.
 struct unseen {
   template <class Batch>
   void operator()(int, Batch const&) const {}
@@ -67,7 +67,7 @@ BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step,
     }
   }
   BASIN_UNROLL
-  for (int v = 0; v < Vectors; ++v) {  // before all stores, which might change what `sees` reads
+  for (int v = 0; v < Vectors; ++v) {  // before all stores, which might alias what `sees` reads
     BASIN_UNROLL
     for (int r = 0; r < Rows; ++r) sees(v, sum[r][v]);
   }
@@ -79,8 +79,8 @@ BASIN_INLINE void product_tile(T const* a, RowStep row_step, TermStep term_step,
 }
 
 /// C [rows, Vectors * lanes] from A [rows, terms] at a + r row_step + t term_step and B [terms, Vectors * lanes]; one
-/// of A's steps should be a unit_step. `meanwhile(r)` is called before every tile, `sees(v, numbers)` with all that is
-/// stored.
+/// of A's steps should be a unit_step. Calls `meanwhile(r)` before every tile, and `sees(v, numbers)` with everything
+/// it stores.
 template <int Vectors, into How, class T, class RowStep, class TermStep, class Terms, class Meanwhile = nothing,
           class Sees = unseen>
 void product(T const* a, RowStep row_step, TermStep term_step, index_t rows, Terms terms, T const* b, index_t b_step,
@@ -93,7 +93,7 @@ void product(T const* a, RowStep row_step, TermStep term_step, index_t rows, Ter
     r += size;
   };
   constexpr int most = tile_rows<T, Vectors>;
-  while (r < rows) {                                             // never leave a rest that only single rows could take
+  while (r < rows) {  // avoids a remainder that only single rows could process
     if (index_t const left = rows - r; left == most || left >= most + 4) tile(std::integral_constant<int, most>{});
     else if (left >= 4) tile(std::integral_constant<int, 4>{});
     else tile(std::integral_constant<int, 1>{});
@@ -108,7 +108,7 @@ struct packed_columns {
   T const* start = nullptr;
   index_t terms = 0;                                             // from one tile to the next
 
-  /// Two terms more than there are: tiles that are a page apart would fall into the same few lines of the L1 cache.
+  /// Two extra terms: tiles a page apart would map to the same few lines of the L1 cache.
   static constexpr index_t terms_for(index_t terms) { return terms + 2; }
   static constexpr index_t size(index_t terms, index_t columns) {
     return terms_for(terms) * ((columns + side - 1) / side * side);
@@ -117,8 +117,7 @@ struct packed_columns {
   T const* tile(index_t column) const { return start + column * terms; }
 };
 
-/// The same product from packed columns of A^T: each tile reads one stream, whatever the strides of the matrix were,
-/// and the bits are the same.
+/// The same product from packed columns of A^T: each tile reads one contiguous stream, and the bits are the same.
 template <int Vectors, into How, class T, class Terms, class Meanwhile = nothing>
 void packed_product(packed_columns<T> a, index_t rows, Terms terms, T const* b, index_t b_step, T* c, index_t c_step,
                     Meanwhile const& meanwhile = {}) {
@@ -151,8 +150,8 @@ void wide_product(T const* a, RowStep row_step, TermStep term_step, index_t rows
   }
 }
 
-/// The added product, where 0 times anything is 0. A NaN or an infinity then reaches only those whose factor is not 0:
-/// who does not see it keeps its bits. For the few tiles where it matters; not made to be fast. `columns` are whole
+/// The added product with 0 times anything equal to 0. A NaN or an infinity then reaches only rows whose factor is not
+/// 0; queries from which it is hidden keep their bits. Used for few tiles and not optimised. `columns` are whole
 /// vectors.
 template <class T>
 void zero_wins_product(T const* a, index_t row_step, index_t term_step, index_t rows, index_t terms, T const* b,
@@ -162,7 +161,7 @@ void zero_wins_product(T const* a, index_t row_step, index_t term_step, index_t 
     for (index_t t = 0; t < terms; ++t) {
       simd<T> const x(a[r * row_step + t * term_step]);
       if (x.get(0) == T(0)) continue;
-      for (index_t n = 0; n < columns; n += lanes<T>) {  // the same fused steps as the products above: the same bits
+      for (index_t n = 0; n < columns; n += lanes<T>) {  // the same fused steps as above, for the same bits
         simd<T> const y = simd<T>::load_unaligned(b + t * columns + n),
                       sum = simd<T>::load_unaligned(c + r * columns + n);
         math::select(y == zero, sum, math::fma(x, y, sum)).store_unaligned(c + r * columns + n);
@@ -170,7 +169,7 @@ void zero_wins_product(T const* a, index_t row_step, index_t term_step, index_t 
     }
 }
 
-/// Whether a matrix [rows, columns] with this step between its rows holds numbers only.
+/// Whether a matrix [rows, columns] with this step between its rows contains finite numbers only.
 template <class T>
 bool all_finite(T const* a, index_t row_step, index_t rows, index_t columns) {
   simd<T> sum(T(0));

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One sweep: a run of panels meets one block of keys after another. Outputs so far are rescaled when the rows are
-// raised, so the scores of a block never leave L1, and each block of keys is read from memory once a run.
+// The streaming strategy: one pass in which a group of query tiles processes one block of keys after another. Outputs
+// are rescaled when the maxima of the rows grow. The scores of a block never leave L1, and a group reads each block of
+// keys from memory once.
 
 #include "basin/cpu/detail/whole_rows.hpp"
 
 namespace basin::cpu::detail {
 
-/// What a stream sums: rows, what observers gather of them, and outputs, all measured against the maxima of the same
-/// keys.
+/// The sums of a stream: rows, row observers' states, and outputs, all relative to the maxima of the same keys.
 struct stream_sum {
   template <class Call, int Vectors>
   struct of {
@@ -21,14 +21,14 @@ struct stream_sum {
 template <class Call, int Vectors>
 using stream_panel = traveller<Call, Vectors, stream_sum>;
 
-/// Whether observers of rows gather on the way: they must follow rows that are rescaled, and join what parts of a long
-/// row gathered.
+/// Whether row observers gather during the pass: they must support rescaled rows, and merge the states of the parts of
+/// a long row.
 template <class Watch>
 bool watches_on_the_way(int levels) {
   return Watch::rescales && (Watch::merges || levels == 1);
 }
 
-/// into += from, as if both had been measured against the larger of their maxima; `from` is empty then.
+/// into += from, both rescaled to the larger of their maxima; `from` is empty afterwards.
 template <class Panel, class Sum>
 void join_sums(Panel const& panel, Sum& into, Sum& from) {
   using watch_type = typename Panel::panel_type::watch_type;
@@ -54,7 +54,7 @@ void join_sums(Panel const& panel, Sum& into, Sum& from) {
   from.fit.start(who);
 }
 
-/// Goes on to the part of the keys that `block` is in.
+/// Advances to the part of the keys that contains `block`.
 template <class Panel>
 void move_to_part(Panel& panel, key_block block, index_t part) {
   using sum_type = typename Panel::sum_type;
@@ -66,7 +66,7 @@ void move_to_part(Panel& panel, key_block block, index_t part) {
       });
 }
 
-/// The scores of the parts of one block, and the rows that they alone would make.
+/// The scores of the parts of one block, and the maxima of the rows with these scores alone.
 template <class Panel, class T>
 auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores) {
   auto& who = panel.who;
@@ -88,7 +88,7 @@ auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> con
   return part;
 }
 
-/// Takes one block of keys into rows and outputs that stand before it; `scores` become terms.
+/// Adds one block of keys to rows and outputs; `scores` become terms.
 template <class Call, class Panel, class T>
 void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores,
                   forward_buffers<Call> const& at) {
@@ -119,7 +119,8 @@ void absorb_block(Call const& call, Panel& panel, std::span<key_block const> par
   }
 }
 
-/// Kept terms belong to the row as it stood at their block: what they are multiplied by to be weights of the final row.
+/// Kept terms are relative to the row at the time of their block: the factors that turn them into weights of the final
+/// row.
 template <class Panel, class Sum>
 void give_kept_keys(Panel const& panel, Sum const& sum) {
   using T = typename Panel::T;
@@ -137,19 +138,19 @@ void give_kept_keys(Panel const& panel, Sum const& sum) {
   }
 }
 
-/// A second sweep with the rows complete, for observers of rows that cannot follow a row on the way.
+/// A second pass with the final rows, for row observers that do not support rescaled rows.
 template <class Call, class Panel, class Sum>
 void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_buffers<Call> const& at) {
   constexpr auto merges = Call::watch_type::merges;
   struct gathered {
     std::remove_reference_t<decltype(sum.states)> states{};
   };
-  panel.who.count_from(nullptr, 0);                              // all is counted
+  panel.who.count_from(nullptr, 0);                              // every key has already been counted
   std::ranges::fill(panel.who.visible, typename Call::T(0));
   panel.next = 0;
   std::array<Panel*, 1> alone{&panel};
   run.count = 1;
-  auto again = sum.fit;  // its sums are spent; its maxima give the same terms
+  auto again = sum.fit;  // its sums have been used; its maxima give the same terms
   sum_tree<gathered> seen(gathered{});
   auto const add = [&](gathered& into, gathered& from) {
     if constexpr (merges)
@@ -168,7 +169,7 @@ void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_b
   std::ranges::copy(seen.total(add).states, std::begin(sum.states));
 }
 
-/// Ends a panel: outputs, and all that somebody wants to see.
+/// Finishes a query tile: writes its outputs and calls the observers.
 template <class Call, class Panel>
 void finish_stream(Call const& call, run_at run, Panel& panel, index_t n, forward_buffers<Call> const& at) {
   using watch_type = typename Call::watch_type;

@@ -22,9 +22,9 @@ constexpr int levels_of_sum(index_t keys, index_t part) {
   return keys <= part ? 1 : keys <= parts_per_group * part ? 2 : most_levels;
 }
 
-/// The sums of a tree: the part that is open, those before it in its group, and the groups before that. Where the parts
-/// begin depends on the positions of the keys alone: parts that a mask hides change no bit. Upper levels are not made
-/// before they are needed.
+/// The sums of a tree: the open part, the completed parts of its group, and the completed groups. The boundaries of
+/// parts depend on the positions of the keys alone, so hidden parts change no bit. Upper levels are created when they
+/// are needed.
 ///
 /// Requires  add(into, from): joins two sums; lift(to, from): `to` becomes what `from` is; both leave `from` empty
 template <class Sum>
@@ -35,11 +35,11 @@ class sum_tree {
   explicit sum_tree(Sum const& empty) { level(0) = empty; }
 
   Sum& level(int n) { return levels[n].sum; }
-  /// That of the part at hand.
+  /// The sum of the open part.
   Sum& open() { return levels[0].sum; }
   Sum const& open() const { return levels[0].sum; }
 
-  /// Before keys of part `next` are added. Parts come in order.
+  /// Called before keys of part `next` are added. Parts come in order.
   template <class Add, class Lift>
   void move_to(index_t next, Add const& add, Lift const& lift) {
     if (part >= 0 && next != part) {
@@ -63,7 +63,7 @@ class sum_tree {
  private:
   union storage {
     Sum sum;
-    storage() {}  // nothing is made yet
+    storage() {}  // no sum exists yet
   };
 
   template <class Add, class Lift>

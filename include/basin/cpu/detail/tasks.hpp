@@ -16,19 +16,20 @@
 
 namespace basin::cpu::detail {
 
-/// Consecutive panels of the query heads that read one key head; all of them narrow (one vector of queries) or none.
+/// Consecutive query tiles of the query heads that share one key head; all of them narrow (one vector of queries) or
+/// none.
 struct run_at {
   index_t batch = 0, kv_head = 0;
   index_t first = 0, count = 0;
   bool narrow = false;
 };
 
-/// How the queries of a head are cut: full panels first, then narrow ones. Unless told otherwise, only what is left
-/// over and fits one vector is narrow.
+/// How the queries of a head are divided: full tiles first, then narrow ones. By default only a remainder that fits one
+/// vector is narrow.
 struct panel_cuts {
   index_t width, lane_count;
-  index_t wide, narrow;                                          // panels a head
-  index_t group;                                                 // query heads a key head
+  index_t wide, narrow;                                          // tiles a head
+  index_t group;                                                 // query heads per key head
 
   template <class T>
   static panel_cuts of(problem const& p, T) {
@@ -36,7 +37,7 @@ struct panel_cuts {
     index_t const narrow = left > 0 && left <= lanes<T> ? 1 : 0;
     return {width, lanes<T>, (p.queries + width - 1) / width - narrow, narrow, p.heads / p.kv_heads};
   }
-  /// Panel n of a run.
+  /// Query tile n of a group.
   panel_at at(problem const& p, run_at run, index_t n) const {
     index_t const panel = run.first + n, a_head = run.narrow ? narrow : wide;
     index_t const most = run.narrow ? lane_count : width,
@@ -44,7 +45,7 @@ struct panel_cuts {
     return {static_cast<int>(run.batch), static_cast<int>(run.kv_head * group + panel / a_head), first,
             std::min(most, p.queries - first)};
   }
-  /// Panels of the query heads of a key head, those of the same queries one after the other.
+  /// Query tiles of the query heads of a key head, ordered by query first.
   index_t panels() const { return (wide + narrow) * group; }
   run_at by_queries(index_t batch, index_t kv_head, index_t n) const {
     index_t const member = n % group, at_queries = n / group;
@@ -53,25 +54,25 @@ struct panel_cuts {
   }
 };
 
-/// Cuts `total` into `pieces`; piece n is [bound(n), bound(n + 1)).
+/// Divides `total` into `pieces`; piece n is [bound(n), bound(n + 1)).
 struct pieces_of {
   index_t total, pieces;
   constexpr index_t bound(index_t n) const { return total * n / pieces; }
 };
 
-/// Calls run(run_at) for all panels [first, last) of one kind of a key head, at most `together` at a time.
+/// Calls run(run_at) for all query tiles [first, last) of one kind of a key head, at most `together` at a time.
 template <class Run>
 void in_runs(run_at all, index_t together, Run const& run) {
   for (index_t n = 0; n < all.count; n += together)
     run(run_at{all.batch, all.kv_head, all.first + n, std::min(together, all.count - n), all.narrow});
 }
 
-/// Calls run(run_at) for every panel of the call, from many threads: the last queries first, as a causal mask shows
-/// them most.
+/// Calls run(run_at) for every query tile of the call, from many threads. The last queries come first, because a causal
+/// mask makes the most keys visible to them.
 template <class Run>
 void over_runs(problem const& p, panel_cuts const& cuts, index_t together, Run const& run) {
   index_t const wide = cuts.wide * cuts.group, narrow = cuts.narrow * cuts.group, heads = p.batch * p.kv_heads;
-  index_t const enough = threads_here() > 1 ? 8 * threads_here() : 1;  // runs, so that threads end together
+  index_t const enough = threads_here() > 1 ? 8 * threads_here() : 1;  // enough groups for a balanced end
   index_t const size = std::clamp<index_t>(wide * heads / enough, 1, together);
   index_t const wide_runs = (wide + size - 1) / size, a_head = wide_runs + (narrow > 0 ? 1 : 0);
   over_tasks(heads * a_head, [&](index_t task) {
@@ -82,7 +83,7 @@ void over_runs(problem const& p, panel_cuts const& cuts, index_t together, Run c
   });
 }
 
-/// The numbers that are kept for each key: one an observer, and how many queries can see it where somebody asks.
+/// The numbers stored for each key: one an observer, and the count of queries that see it, if an observer uses it.
 template <class Watch>
 inline constexpr std::size_t numbers_per_key = Watch::key_values + (Watch::counts_queries ? 1 : 0);
 
@@ -100,15 +101,15 @@ void tell_keys(Watch const& watch, problem const& p, int b, int h, double const*
   }
 }
 
-/// Calls run(run_at, totals) for every panel of the call, and tells key observers the totals of each key of every query
-/// head.
+/// Calls run(run_at, totals) for every query tile of the call, and passes the totals of each key of every query head to
+/// the key observers.
 template <class Watch, class Run>
 void over_watched_runs(problem const& p, panel_cuts const& cuts, index_t together, tuning const& cut,
                        Watch const& watch, Run const& run) {
   index_t const heads = p.batch * p.heads, panels = cuts.wide + cuts.narrow;
   pieces_of const parts{panels, std::min(panels, std::max<index_t>(1, cut.tasks / heads))};
   std::size_t const piece_size = static_cast<std::size_t>(p.keys) * numbers_per_key<Watch>;
-  index_t const in_flight = std::max<index_t>(1, cut.tasks / parts.pieces);         // heads, so that memory stays small
+  index_t const in_flight = std::max<index_t>(1, cut.tasks / parts.pieces);         // heads, to bound the memory
   std::vector<double> totals(piece_size * static_cast<std::size_t>(std::min(heads, in_flight) * parts.pieces));
   for (index_t first = 0; first < heads; first += in_flight) {
     index_t const count = std::min(in_flight, heads - first);

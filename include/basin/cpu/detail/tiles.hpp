@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Products of bf16 numbers with sums in fp32, by the matrix tiles of x86 (AMX): a panel's scores S = K Q^T and outputs
-// O^T += V^T P as in product.hpp, 16 x 32 by 32 x 16 at a time. k is read where it lies; q is packed once a panel, v
-// once a run. Terms are rounded to bf16 before they meet the values, as the tensor cores of a GPU have them; rows are
-// summed before that.
+// Products of bf16 numbers with sums in fp32, on the matrix tiles of x86 (AMX): scores S = K Q^T and outputs O^T += V^T
+// P of a query tile as in product.hpp, 16 x 32 by 32 x 16 at a time. k is read in place; q is packed once per query
+// tile, v once per group. Unnormalised weights are rounded to bf16 before they multiply the values, as on the tensor
+// cores of a GPU; row sums are computed before the rounding.
 
 #include <cstdint>
 
@@ -42,13 +42,13 @@ struct block {
 
 #if BASIN_HAS_TILES
 
-/// Whether the operating system lets this process use the tiles; asked once.
+/// Whether the operating system allows this process to use the tiles; tested once.
 inline bool ready() {
   static bool const granted = syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18 /* tile data */) == 0;
   return granted;
 }
 
-/// Sets the tiles of this thread up, and gives them back.
+/// Configures the tiles of this thread, and releases them.
 class session {
  public:
   session() {
@@ -64,7 +64,7 @@ class session {
   ~session() { _tile_release(); }
 };
 
-/// 32 numbers of a row of bf16 from column `first` on, zeros where the row ends or is no row.
+/// 32 numbers of a row of bf16 from column `first` on; zeros after the end of the row or for a missing row.
 template <class View>
 BASIN_INLINE __m512 load_depth(View const& from, int b, index_t head, index_t row, index_t last_row, index_t first) {
   index_t const count = from.extent(3) - first;
@@ -90,8 +90,7 @@ void pack_queries(View const& q, panel_at at, bfloat16* to) {
     }
 }
 
-/// Keys [first, first + count) of a head: where they lie if they fill whole tiles, else copied and filled up with
-/// zeros.
+/// Keys [first, first + count) of a head: in place if they fill whole tiles, else copied and padded with zeros.
 template <class View>
 block read_keys(View const& k, int b, index_t head, index_t first, index_t count, bfloat16* copy) {
   index_t const dim = k.extent(3), step = whole(dim, depth);
@@ -151,8 +150,8 @@ void pack_terms(float const* terms, index_t count, bfloat16* to) {
     }
 }
 
-// The names of tiles are part of the instructions: no function can take them. Tile `to` += A B, with B read into tile
-// 7; and three tiles that lie side by side.
+// Tile numbers are part of the instructions and cannot be function arguments. Tile `to` += A B, with B read into tile
+// 7; and three adjacent tiles.
 #define BASIN_TILE_STEP(to, a, from) { _tile_loadd(7, from, 64); _tile_dpbf16ps(to, a, 7); }
 #define BASIN_THREE_TILES(what, x, y, z, at, bytes)                                                                    \
   {                                                                                                                    \
@@ -251,7 +250,7 @@ void mix(block values, index_t count, index_t dim, bfloat16 const* terms, float*
 
 #else
 
-// What a target lacks is never called there, but must have a name: declared, not defined.
+// Functions that a target lacks are never called there but must be declared; they are not defined.
 inline bool ready() { return false; }
 struct session {};
 template <int, class... X>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What the observers of a call get of a panel: its weights key by key, its finished rows, and whole rows.
+// What observers receive from a query tile: its weights key by key, its finished rows, and whole rows.
 
 #include "basin/cpu/detail/tasks.hpp"
 #include "basin/cpu/detail/weigh.hpp"
 
 namespace basin::cpu::detail {
 
-/// Adds what `count` keys receive, one lane a key, to their totals, Step numbers apart.
+/// Adds what `count` keys receive, one key in each lane, to their totals, Step numbers apart.
 template <std::size_t Step, class T>
 BASIN_INLINE void add_to_totals(simd<T> sums, index_t count, double* totals) {
   alignas(64) T values[lanes<T>];
@@ -19,7 +19,7 @@ BASIN_INLINE void add_to_totals(simd<T> sums, index_t count, double* totals) {
     for (index_t i = 0; i < count; ++i) totals[static_cast<std::size_t>(i) * Step] += static_cast<double>(values[i]);
 }
 
-/// weight(u, term) for all terms of a block, added up for each key.
+/// The sum of weight(u, term) over all queries, for each key of a block.
 template <int Vectors, class T, class Attention, class Weight>
 void add_weights(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, double* totals,
                  Weight const& weight) {
@@ -46,8 +46,8 @@ void add_weights(panel<T, Vectors, Attention> const& who, key_block block, T con
   }
 }
 
-/// What each key of a block receives, where somebody watches: weights are factor * term, and 0 where a term is 0 or
-/// nobody asks.
+/// What each key of a block receives, for key observers: weights are factor * term, and 0 if the term is 0 or the query
+/// is not observed.
 template <int Vectors, class T, class Attention>
 void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const* terms, simd<T> const* factor,
                double* totals) {
@@ -55,7 +55,7 @@ void give_keys(panel<T, Vectors, Attention> const& who, key_block block, T const
   if constexpr (panel<T, Vectors, Attention>::watch_type::key_values > 0) {
     batch const zero(T(0));
     typename batch::batch_bool_type absent[Vectors];
-    batch own[Vectors];  // stays in registers, which what `factor` points to might not
+    batch own[Vectors];  // stays in registers, as `factor` might alias other memory
     std::copy_n(factor, Vectors, own);
     auto plain = has_terms<decltype(Attention::normalize)> && who.at.count == who.width;
     for (int u = 0; u < Vectors; ++u) {
@@ -91,7 +91,7 @@ void report_rows(panel<T, Vectors, Attention> const& who, States const& states, 
   }
 }
 
-/// Shows every row of the panel with all its weights and scores, from `scores` and `terms` of all its blocks.
+/// Passes every row of the tile with all its weights and scores to the whole-row observers, from `scores` and `terms`.
 template <int Vectors, class T, class Attention, class Buffers>
 void show_whole_rows(panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks, T const* all_scores,
                      T const* all_terms, simd<T> const* factor, Buffers const& at) {
@@ -100,7 +100,7 @@ void show_whole_rows(panel<T, Vectors, Attention> const& who, std::span<key_bloc
   for (int v = 0; v < Vectors; ++v) factor[v].store_aligned(scale + v * lanes<T>);
   auto const keys = static_cast<std::size_t>(who.p.keys);
   std::span const weights(at.row_weights, keys), scores(at.row_scores, keys);
-  std::fill(weights.begin(), weights.end(), 0.0);                // what is in no block is not visible
+  std::fill(weights.begin(), weights.end(), 0.0);                // keys outside all blocks are hidden
   std::fill(scores.begin(), scores.end(), -math::infinity);
   for (index_t lane = 0; lane < who.at.count; ++lane) {
     for (key_block const block : blocks)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The scores of a panel become terms, w_ij = factor_i * term_ij. Two ways, one interface: rows in lanes for normalizers
-// that stream, rows one by one in scalars for those that must see a whole row.
+// The scores of a query tile become unnormalised weights (terms): w_ij = factor_i * term_ij. Two strategies share one
+// interface: rows in SIMD lanes for streamable normalizers, rows one by one in scalars for whole-row normalizers.
 
 #include <algorithm>
 #include <utility>
@@ -13,8 +13,8 @@
 
 namespace basin::cpu::detail {
 
-/// Calls f(v, batch of scores, offset) for all scores of a panel, keys outside: consecutive vectors are independent
-/// chains.
+/// Calls f(v, batch of scores, offset) for all scores of a query tile, keys in the outer loop: consecutive vectors form
+/// independent dependency chains.
 template <class T, int Vectors, class F>
 BASIN_INLINE void over_scores(index_t rows, T const* scores, F&& f) {
   for (index_t at = 0; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
@@ -23,12 +23,12 @@ BASIN_INLINE void over_scores(index_t rows, T const* scores, F&& f) {
   }
 }
 
-/// Blocks of a panel that lie side by side in its scores and belong to one part of a long sum.
+/// Blocks of a query tile that are contiguous in its scores and belong to one part of a long sum.
 struct row_part {
   index_t part, row, count;
 };
 
-/// Calls f(row_part) for all parts of a panel's rows.
+/// Calls f(row_part) for all parts of a tile's rows.
 template <class F>
 void over_parts(std::span<key_block const> blocks, index_t keys_per_part, F&& f) {
   for (std::size_t n = 0; n < blocks.size();) {
@@ -38,22 +38,22 @@ void over_parts(std::span<key_block const> blocks, index_t keys_per_part, F&& f)
   }
 }
 
-/// The scores of a panel, all of them: what its rows are made of.
+/// All the scores of a query tile, from which its rows are made.
 template <class T>
 struct panel_scores {
   std::span<key_block const> blocks;
   T const* scores;
   T* terms;     // may be the scores
-  T* gathered;  // [keys]: one row, where the normalizer is fitted whole
+  T* gathered;  // [keys]: one row, if the normalizer needs the whole row
   index_t keys_per_part;
 
   index_t rows() const { return blocks.empty() ? 0 : blocks.back().row + blocks.back().count; }
 };
 
-/// Whether the rows of a panel have been started, and raised by all its scores, before they are weighed.
+/// Whether the rows of a tile have been started and hold the maxima of all its scores before stage 2 begins.
 enum class rows_start { fresh, raised };
 
-/// Every lane is a row: measure, search, sum (concepts/normalizer.hpp). Panel: panel, or what else has the rows of one
+/// Every lane is a row: measure, search, sum (concepts/normalizer.hpp). Panel: panel, or another type that has its rows
 /// (dispatch.hpp).
 template <class Panel>
 struct rows_in_lanes {
@@ -73,8 +73,8 @@ struct rows_in_lanes {
     if constexpr (raises_rows<normalizer_type>)
       over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { who.use.normalize.raise(row[v], s); });
   }
-  /// Sweeps all vectors of rows at once while all need it, as their chains of additions do not wait for each other;
-  /// then each alone.
+  /// Repeats passes for all vectors of rows at once while all of them need it, because their chains of additions are
+  /// independent; then for each vector alone.
   void search(panel_type const& who, panel_scores<T> const& of) {
     if constexpr (sweeps_rows<normalizer_type>) {
       auto const n = who.use.normalize;
@@ -87,7 +87,7 @@ struct rows_in_lanes {
       search_alone<0>(who, of, again);
     }
   }
-  /// terms may be scores.
+  /// terms may alias scores.
   template <class States>
   void sum(panel_type const& who, index_t rows, T const* scores, T* terms, States& states,
            coverage seen = coverage::some) {
@@ -95,7 +95,7 @@ struct rows_in_lanes {
     else sum_seen<coverage::some>(who, rows, scores, terms, states);
     set_factors(who);
   }
-  /// Whether rows can be raised by every block of scores as it is made, before the visible keys are counted.
+  /// Whether each block of scores can update the rows' maxima as it is computed, before the visible keys are counted.
   static constexpr auto raised_on_the_way = raises_rows<normalizer_type> && starts_uncounted<normalizer_type>;
 
   template <class States>
@@ -127,7 +127,7 @@ struct rows_in_lanes {
  private:
   using rows_type = std::array<row_of<normalizer_type, batch>, Vectors>;
 
-  /// Takes the scores of rows First .. First + Count - 1 into them, part by part.
+  /// Adds the scores of rows First .. First + Count - 1 to the rows, part by part.
   template <int First, int Count>
   void sweep(panel_type const& who, panel_scores<T> const& of) {
     auto const n = who.use.normalize;
@@ -160,7 +160,7 @@ struct rows_in_lanes {
       search_alone<First + 1>(who, of, again);
     }
   }
-  /// The terms of all scores, their sums and what is observed of them, part by part.
+  /// Computes the terms of all scores, their sums and what row observers gather of them, part by part.
   template <class States>
   void sum_parts(panel_type const& who, panel_scores<T> const& of, States& states) {
     struct sums {
@@ -200,12 +200,12 @@ struct rows_in_lanes {
       else factor[v] = batch(T(1));
     }
   }
-  /// Rows and states stay in registers: the copies are nobody else's.
+  /// Rows and states stay in registers: nothing else refers to these copies.
   template <coverage Seen, class States>
   void sum_seen(panel_type const& who, index_t rows, T const* scores, T* terms, States& states) {
     auto const n = who.use.normalize;
     auto const watch = who.watch;
-    for (int v = 0; v < Vectors; ++v) {  // one vector of rows after the other: fewer registers at once
+    for (int v = 0; v < Vectors; ++v) {  // one vector of rows after the other, for fewer registers at once
       auto mine = row[v];
       auto saw = states[v];
       for (index_t at = v * lanes<T>; at < rows * Vectors * lanes<T>; at += Vectors * lanes<T>) {
@@ -222,13 +222,13 @@ struct rows_in_lanes {
       row[v] = mine, states[v] = saw;
     }
   }
-  /// 0 where a key is not seen, even in a row that a NaN has spoiled.
+  /// 0 for a hidden key, even in a row that contains a NaN.
   static batch unless_hidden(batch score, batch x) {
     return math::select(score == math::minus_inf<batch>(), batch(T(0)), x);
   }
 };
 
-/// Passes the weights of a panel to observers of rows, part by part where they can join what parts gathered.
+/// Passes the weights of a tile to row observers, part by part if they can merge what parts gathered.
 template <class Panel, class T, class States>
 void observe_rows(Panel const& who, panel_scores<T> const& of, States& states) {
   using batch = simd<T>;
@@ -236,7 +236,7 @@ void observe_rows(Panel const& who, panel_scores<T> const& of, States& states) {
     States states;
   };
   sums fresh;
-  std::copy_n(states, Panel::vectors, fresh.states);             // of nothing
+  std::copy_n(states, Panel::vectors, fresh.states);             // empty states
   sum_tree<sums> parts(fresh);
   auto const add = [&](sums& into, sums& from) {
     if constexpr (Panel::watch_type::merges)
@@ -254,7 +254,7 @@ void observe_rows(Panel const& who, panel_scores<T> const& of, States& states) {
   std::copy_n(parts.total(add).states, Panel::vectors, states);
 }
 
-/// Every lane is gathered, fitted and weighed on its own, in scalars: all that a whole-row normalizer allows.
+/// Each lane is gathered, fitted and weighed on its own, in scalars: the only form that whole-row normalizers allow.
 template <class Panel>
 struct rows_in_scalars {
   using T = typename Panel::value_type;
@@ -335,12 +335,12 @@ struct rows_in_scalars {
   }
 };
 
-/// Whether the rows of a panel are gathered and fitted one by one.
+/// Whether the rows of a tile are gathered and fitted one by one.
 template <class Normalizer>
 inline constexpr bool fits_scalar_rows = !streamable_normalizer<Normalizer> && !online_normalizer<Normalizer>;
 
-/// The rows of a panel by the better of the two that its normalizer allows. A normalizer that is known at run time
-/// alone has a form of its own (dispatch.hpp).
+/// The rows of a tile in the faster form that its normalizer allows. A normalizer that is known only at run time has a
+/// form of its own (dispatch.hpp).
 template <class Panel>
 struct rows_of_panel {
   using type = std::conditional_t<fits_scalar_rows<typename Panel::normalizer_type>, rows_in_scalars<Panel>,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Whole rows: all scores of a panel first, then its rows, then its values. They stay in the L2 cache in between, so any
-// normalizer and any observer runs on them exactly, and <q, k> is never computed twice.
+// The whole-row strategy: all scores of a query tile first, then its rows, then its values. The scores stay in the L2
+// cache, so any normalizer and any observer runs on them exactly, and <q, k> is computed once.
 
 #include "basin/cpu/detail/run.hpp"
 #include "basin/cpu/detail/watch.hpp"
 
 namespace basin::cpu::detail {
 
-/// A panel whose rows are complete before its values are met.
+/// A query tile whose rows are complete before its values are read.
 template <class Call, int Vectors>
 struct whole_panel : traveller<Call, Vectors, output_sum> {
   using base = traveller<Call, Vectors, output_sum>;
@@ -18,7 +18,7 @@ struct whole_panel : traveller<Call, Vectors, output_sum> {
   weighed_rows<typename Call::T, Vectors, typename Call::attention_type> fit;
   typename base::panel_type::states_type states{};
 
-  /// Terms of all its scores, into `terms`.
+  /// Computes the terms of all its scores, into `terms`.
   void weigh(forward_buffers<Call> const& at, typename Call::T* terms, tuning const& cut) {
     fit.weigh(this->who,
               panel_scores<typename Call::T>{this->blocks, this->kept, terms, at.gathered, keys_per_part(cut)}, states,
@@ -26,7 +26,7 @@ struct whole_panel : traveller<Call, Vectors, output_sum> {
   }
 };
 
-/// The scores of one block; where the normalizer allows, the rows are raised by what leaves the registers.
+/// The scores of one block; if the normalizer permits, they update the rows' maxima while in registers.
 template <class Panel, class T>
 void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
   auto& who = panel.who;
@@ -43,7 +43,7 @@ void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
   if constexpr (raises) panel.fit.measure(who, block.count, scores);
 }
 
-/// All scores of the panels of a run.
+/// All scores of the query tiles of a group.
 template <class Call, class Panels>
 void score_all(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at) {
   for (index_t n = 0; n < run.count; ++n) {
@@ -55,7 +55,7 @@ void score_all(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
   });
 }
 
-/// The keys of a block that any query gives a term, and their terms moved together; sparse normalizers leave few.
+/// The keys of a block with a nonzero term for any query, and their terms moved together; sparse normalizers leave few.
 template <index_t Width, class T>
 index_t gather_used(index_t count, T* terms, index_t* used) {
   constexpr int vectors = static_cast<int>(Width / lanes<T>);
@@ -63,7 +63,7 @@ index_t gather_used(index_t count, T* terms, index_t* used) {
   for (index_t r = 0; r < count; ++r) {
     simd<T> row[vectors];
     for (int u = 0; u < vectors; ++u) row[u] = simd<T>::load_aligned(terms + r * Width + u * lanes<T>);
-    auto some = !(row[0] == simd<T>(T(0)));                      // a NaN is a term
+    auto some = !(row[0] == simd<T>(T(0)));                      // a NaN counts as nonzero
     for (int u = 1; u < vectors; ++u) some = some || !(row[u] == simd<T>(T(0)));
     for (int u = 0; u < vectors; ++u) row[u].store_aligned(terms + n * Width + u * lanes<T>);
     used[n] = r;
@@ -72,8 +72,8 @@ index_t gather_used(index_t count, T* terms, index_t* used) {
   return n;
 }
 
-/// Whole rows beside a stream: the output stays that of the stream, as with nobody watching, and the rows are made once
-/// more.
+/// Whole rows in addition to a stream: the output is that of the stream, as without observers, and the rows are
+/// computed a second time.
 template <int Vectors, class Call>
 void show_again(Call const& call, run_at run, panel_at where, index_t n, forward_buffers<Call> const& at) {
   using T = typename Call::T;
@@ -86,7 +86,7 @@ void show_again(Call const& call, run_at run, panel_at where, index_t n, forward
   show_whole_rows(again.who, again.blocks, again.kept, static_cast<T const*>(at.terms), again.fit.factor, at);
 }
 
-/// o_i += terms of one block times its values; keys that no query uses are left out.
+/// o_i += terms of one block times its values; keys that no query uses are skipped.
 template <class Call, class Panel, class T>
 void mix_block(Call const& call, Panel& panel, key_block block, key_rows<T> const& rows,
                forward_buffers<Call> const& at) {
@@ -129,7 +129,7 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
   auto const add = [&](sum_type& into, sum_type& from) {
     move_into(into.outputs, from.outputs, call.p.value_dim * width);
   };
-  auto const lift = [](sum_type& to, sum_type& from) { std::swap(to, from); };  // what is not in use is 0
+  auto const lift = [](sum_type& to, sum_type& from) { std::swap(to, from); };  // unused sums are 0
   over_keys<reads::values>(call, run, panels, at,
                            [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
                              panel.sums.move_to(parts[0].first / keys_per_part(call.cut), add, lift);

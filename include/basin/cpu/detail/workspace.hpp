@@ -16,10 +16,11 @@ constexpr index_t whole_vectors(index_t n) {
   return (n + lanes<T> - 1) / lanes<T> * lanes<T>;
 }
 
-/// How many threads a parallel region has here: one where the caller's own regions are all there may be.
+/// The number of threads of a parallel region here: one if the caller's own parallel regions exhaust the allowed
+/// levels.
 inline int threads_here() { return threads::here(); }
 
-/// Cache-line aligned memory for one thread, handed out in pieces; taken once, before any work starts.
+/// Cache-line aligned memory of one thread, divided into pieces; allocated once, before any work starts.
 class workspace {
  public:
   template <class T>
@@ -29,7 +30,7 @@ class workspace {
     used += count * static_cast<index_t>(sizeof(T));
     return piece;
   }
-  /// Starts again from the beginning of `memory`; from nullptr, take() only counts.
+  /// Restarts at the beginning of `memory`; with nullptr, take() only counts.
   explicit workspace(std::byte* memory) : base(memory) {}
   index_t size() const { return used; }
 
@@ -38,7 +39,7 @@ class workspace {
   index_t used = 0;
 };
 
-/// One block of memory for every thread, all of the size that `layout(workspace&)` asks for.
+/// One block of memory per thread, each of the size that `layout(workspace&)` requests.
 class workspaces {
  public:
   template <class Layout>

@@ -8,22 +8,22 @@
 
 namespace basin {
 
-/// Entmax of any alpha in (1, 2], one a head where wanted: w_j = max((alpha - 1) s_j - tau, 0)^(1 / (alpha - 1)), tau
-/// such that the weights sum to 1. Sparser with alpha: 1 would be softmax, 1.5 is entmax15, 2 is sparsemax.
+/// Entmax of any alpha in (1, 2], shared or one a head: w_j = max((alpha - 1) s_j - tau, 0)^(1 / (alpha - 1)), with tau
+/// such that the weights sum to 1. Sparsity grows with alpha: 1 is the limit softmax, 1.5 is entmax15, 2 is sparsemax.
 ///
 /// Models    streamable_normalizer with terms, has_parameters
 /// Source    Peters, Niculae & Martins 2019, arXiv 1905.05702; dw/dalpha: Correia, Niculae & Martins 2019, prop. 1.
-///           With y_j = max((alpha - 1) s_j - tau, 0) and q = 1 / (alpha - 1), steps of third order find where sum
-///           y_j^q = 1 (detail/threshold_search.hpp), with a bound by Newton's method on the norm |y|_q, which is
-///           convex in tau; the last step is one from where the sum is 1 to sqrt(eps), past no score
+///           With y_j = max((alpha - 1) s_j - tau, 0) and q = 1 / (alpha - 1), steps of third order find the root of
+///           sum y_j^q = 1 (detail/threshold_search.hpp), bounded by Newton's method on the norm |y|_q, which is convex
+///           in tau; the last step starts where the sum is within sqrt(eps) of 1, and passes no score
 /// Shapes    one row; scores [keys]; alpha [heads], or one for all
-/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of
-///           y^q and of y^(q-1)
-/// Precision |error of a weight| <= 8 (n + 8) q eps, n as for softmax: towards alpha = 1 digits are lost
+/// State     tau (relative to the maximum) and its bounds; the sums and the two nearest scores of a pass; sums of y^q
+///           and of y^(q-1)
+/// Precision |error of a weight| <= 8 (n + 8) q eps, n as for softmax: precision decreases towards alpha = 1
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
-/// Cost      about 3 sweeps of 1 exp, 1 log and 13 operations per score
-/// Errors    value_error: alpha not in [1.001, 2] (a GPU does not look at those of a view); shape_error: fewer alphas
+/// Cost      about 3 passes of 1 exp, 1 log and 13 operations per score
+/// Errors    value_error: alpha not in [1.001, 2] (not checked for a view in GPU memory); shape_error: fewer alphas
 ///           than heads, gradients of another call
 /// Example   examples/02_normalizers.cpp
 struct entmax {
@@ -36,7 +36,7 @@ struct entmax {
   per_head alpha{1.5};
   parameter_gradients gradients{};
 
-  /// Sums of y^q, y^(q-1) and y^(q+1), and how many numbers they are of.
+  /// Sums of y^q, y^(q-1) and y^(q+1), and the number of their terms.
   template <class T>
   struct power_sums {
     T total = T(0), derivative = T(0), integral = T(0);

@@ -6,21 +6,21 @@
 
 namespace basin {
 
-/// Entmax of alpha 1.5, exactly: w_j = max(s_j / 2 - tau, 0)^2, tau such that the weights sum to 1.
+/// Entmax with alpha = 1.5, exactly: w_j = max(s_j / 2 - tau, 0)^2, with tau such that the weights sum to 1.
 ///
 /// Models    streamable_normalizer with terms
 /// Source    Peters, Niculae & Martins 2019, arXiv 1905.05702. No sorting: with y_j = max(s_j / 2 - tau, 0), steps of
-///           third order find where sum y_j^2 = 1 (detail/threshold_search.hpp), with a bound by Newton's method on the
-///           norm |y|_2, which is convex in tau; once the root of the quadratic that belongs to the support at hand
-///           keeps that support, it is the threshold
+///           third order find the root of sum y_j^2 = 1 (detail/threshold_search.hpp), bounded by Newton's method on
+///           the norm |y|_2, which is convex in tau; the root of the quadratic of the current support is the threshold
+///           as soon as it has that same support
 /// Shapes    one row; scores [keys]
-/// State     tau (measured from the maximum) and its bounds; the sums and the two nearest scores of a sweep; sums of
-///           y^2 and of y when tau is found
+/// State     tau (relative to the maximum) and its bounds; the sums and the two nearest scores of a pass; sums of y^2
+///           and of y after convergence
 /// Precision |error of a weight| <= 4 (n + 8) eps, n as for softmax; the weights are divided by their sum, which
 ///           differs from 1 by rounding
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sums
-/// Cost      2 or 3 sweeps of 11 operations per score
+/// Cost      2 or 3 passes of 11 operations per score
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct entmax15 {
@@ -89,7 +89,7 @@ struct entmax15 {
   }
 
  private:
-  /// max(s / 2 - max / 2 - tau, 0), and NaN for a NaN. What rounding takes from tau is small beside a root of a weight.
+  /// max(s / 2 - max / 2 - tau, 0), and NaN for a NaN. The rounding error of tau is small beside the root of a weight.
   template <class T>
   BASIN_HD static T above(row<T> const& r, T score) {
     return math::larger(T(0), T(0.5f) * (score - r.max) - r.tau.cut);

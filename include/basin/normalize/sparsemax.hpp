@@ -6,19 +6,20 @@
 
 namespace basin {
 
-/// The Euclidean projection of a row onto the simplex: w_j = max(s_j - tau, 0), tau such that the weights sum to 1.
+/// The Euclidean projection of a row onto the simplex: w_j = max(s_j - tau, 0), with tau such that the weights sum to
+/// 1.
 ///
 /// Models    streamable_normalizer
-/// Source    Martins & Astudillo 2016; tau, which Newton's method finds from below (Michelot 1986), by steps of third
-///           order from both sides (detail/threshold_search.hpp); exact once no score lies between a cut and the mean
-///           of the scores above it less 1 / support
+/// Source    Martins & Astudillo 2016, arXiv 1602.02068. Newton's method finds tau from below (Michelot 1986); here,
+///           steps of third order find it from both sides (detail/threshold_search.hpp). The result is exact once no
+///           score lies between a cut and the mean of the scores above it less 1 / support
 /// Shapes    one row; scores [keys]
-/// State     tau (measured from the maximum; what rounding takes from it beside it) and its bounds; the sums and the
-///           two nearest scores of a sweep; the size of the support
-/// Precision |sum of weights - 1| <= (n + 4) eps, n the weights that one accumulator takes, as for softmax
+/// State     tau (relative to the maximum; its rounding error beside it) and its bounds; the sums and the two nearest
+///           scores of a pass; the size of the support
+/// Precision |sum of weights - 1| <= (n + 4) eps, with n the weights in one accumulator, as for softmax
 /// Edges     an empty row gives 0; one key gets weight 1; a NaN ends the search of its own row
 /// Order     does not matter, up to rounding of the sum
-/// Cost      about 2 sweeps of 10 operations per score
+/// Cost      about 2 passes of 10 operations per score
 /// Errors    none
 /// Example   examples/02_normalizers.cpp
 struct sparsemax {

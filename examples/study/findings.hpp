@@ -158,8 +158,9 @@ inline std::string where_defined(char const* before, estimate const& e, int digi
   return std::isnan(e.mean) ? "" : message(before, text_of(e, digits), after);
 }
 
-/// "falls by a factor of 2.0", or rises, or stays.
+/// "falls by a factor of 2.0", or rises, or stays; without two positive numbers there is no factor.
 inline std::string change_words(double before, double after) {
+  if (!(before > 0 && after > 0 && before / after > 0 && after / before > 0)) return "has no defined change";
   std::string const times = text_of({std::max(before / after, after / before), NAN, 1}, 1);
   return times == "1.0" ? "stays as it is" : message(before > after ? "falls" : "rises", " by a factor of ", times);
 }

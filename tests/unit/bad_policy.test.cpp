@@ -110,11 +110,13 @@ TEST_CASE("a pruner refuses parameters out of range and sets whose shape does no
   std::uint8_t const bytes[200] = {};
   std::uint8_t const* const nowhere = nullptr;
   require_refused(fault::value, {"window_with_sinks", "sinks is -1"}, any_pruner{basin::window_with_sinks{-1, 5, 0}});
-  require_refused(fault::value, {"window_with_sinks", "recent is 0", "itself"},
+  require_refused(fault::value, {"window_with_sinks", "recent is 0", "its own key"},
                   any_pruner{basin::window_with_sinks{4, 0, 0}});
   require_refused(fault::value, {"window_with_sinks", "ahead is -2"}, any_pruner{basin::window_with_sinks{4, 5, -2}});
   require_refused(fault::value, {"score_floor", "least is nan"},
                   any_pruner{basin::score_floor{static_cast<float>(nan)}});
+  require_refused(fault::value, {"score_floor", "least is inf"},
+                  any_pruner{basin::score_floor{std::numeric_limits<float>::infinity()}});
   require_refused(fault::value, {"block_sparse", "block is 0"},
                   any_pruner{basin::block_sparse{basin::contiguous(bytes, 2, 4, 3, 3), 0}});
   require_refused(fault::value, {"heavy_hitters", "recent is -1"},
@@ -150,6 +152,13 @@ TEST_CASE("a score function refuses parameters out of range and slopes whose num
   require_refused(fault::shape, {"alibi", "0 slopes"}, any_scorer{basin::alibi<basin::scaled>{}});
   require_refused(fault::value, {"soft_cap", "cap is 0"},
                   any_scorer{basin::alibi<basin::soft_cap>{basin::contiguous(slopes, 4), {0.0f}}});
+}
+
+TEST_CASE("with() refuses to drop the numbers of a policy, and replace() exchanges them", "[unit][errors]") {
+  auto const warm = basin::attention<>{}.with(basin::softmax{0.5f});
+  CHECK_THROWS_AS(warm.with(basin::top_k{4}), basin::value_error);
+  CHECK_THROWS_AS(basin::attention<>{}.with(basin::scaled{2.0f}).with(basin::soft_cap{30.0f}), basin::value_error);
+  CHECK(warm.replace(basin::top_k{4}).normalize.k == 4);
 }
 
 TEST_CASE("every engine of the host checks the numbers that a policy points to", "[unit][errors]") {

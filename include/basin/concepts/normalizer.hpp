@@ -18,8 +18,8 @@
 // Every hook is a template over the value type T: float, double, or a SIMD batch whose lanes are different queries.
 // A row is `N::row<T>`. A key with a score of -inf has weight 0, like a hidden key.
 // The relative error that a normalizer states holds where its exponentials are normal numbers. Subnormal exponentials
-// (below e^-87.3 in float, e^-708.4 in double) are 0 in a SIMD batch and on a GPU, and so are results computed from
-// them.
+// (below about e^-87.33 in float, e^-708.4 in double) are 0 in a SIMD batch and on a GPU, and so are results computed
+// from them. At that edge, normal exponentials within 1 % of the smallest normal number may be 0 as well.
 
 #include <cstddef>
 #include <cuda/std/array>

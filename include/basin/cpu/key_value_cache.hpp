@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "basin/core/element.hpp"
 #include "basin/core/paged.hpp"
 #include "basin/cpu/tuning.hpp"
 
@@ -72,6 +73,8 @@ class cached_batch {
 /// Example   examples/06_decode.cpp
 template <class Storage = float>
 class key_value_cache {
+  static_assert(element<Storage>, "basin: a key_value_cache stores double, float, basin::bfloat16 or basin::float16");
+
  public:
   explicit key_value_cache(cache_shape const& sizes, index_t pages = 0) : shape_(sizes) {
     for (auto const& [what, size] : {std::pair{"kv_heads", sizes.kv_heads},
@@ -128,6 +131,7 @@ class key_value_cache {
   /// Appends new keys and values to each sequence: element b of k and v belongs to which[b].
   template <class K, class V>
   void append(std::span<sequence const> which, K const& k, V const& v) {
+    static_assert(entry::takes_any(entry::reads<K, V>{}, entry::writes<>{}));
     check_append(which, k, v);
     index_t const added = k.extent(2);
     index_t needed = 0;

@@ -13,7 +13,8 @@ namespace basin {
 /// Shapes    one row; scores [keys]
 /// State     max, sums of e and of e log e, e = exp(s_j - max); then H, beta, its derivative; sums of terms and of
 ///           terms times s - max
-/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= 2 beta (keys + 8) eps
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= 2 beta (n + 8) eps,
+///           n as for softmax
 /// Edges     an empty row gives 0; P > 1 only for H from 0.849 to 5.944 (380 equal scores), so beta is continuous at
 ///           0.5, and is 1 again for rows of more equal scores; at its two kinks the derivative is that of the constant
 ///           side

@@ -12,7 +12,7 @@ namespace basin {
 /// Source    Zheng et al. 2025, arXiv 2502.18277, the thresholded normalised form
 /// Shapes    one row; scores [keys]
 /// State     max and min of the scores, the numbers of scores that attain them, sum of exp(s_j - max)
-/// Precision error of a weight <= (keys + 16) eps + 4 eps max |s| / (b - a)
+/// Precision error of a weight <= (n + 16) eps + 4 eps max |s| / (b - a), n as for softmax
 /// Edges     an empty row gives 0; a row of zeros has the weights of softmax; the derivative of max and min is divided
 ///           evenly among the scores that attain them, and is 0 if the extremum is 0
 /// Cost      a pass of 4 operations per score, then 2 exp (one for the term, one for the sum) and 4 flop

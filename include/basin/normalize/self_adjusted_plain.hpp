@@ -11,7 +11,8 @@ namespace basin {
 /// Source    Zheng et al. 2025, arXiv 2502.18277, the plain form; it recommends the form of self_adjusted
 /// Shapes    one row; scores [keys]
 /// State     max, sum of exp(s_j - max)
-/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 12) eps
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (n + 12) eps, n as
+///           for softmax
 /// Edges     an empty row gives 0; observers that use logarithms (entropy) report NaN for rows with negative weights
 /// Cost      2 exp per score (one for the term, one for the sum) and 4 flop
 /// Errors    none

@@ -12,8 +12,8 @@ namespace basin {
 /// Source    Zuhri et al. 2025, arXiv 2504.20966
 /// Shapes    one row; scores [keys]
 /// State     max = max(0, max s), sum of |e^s_j - 1| e^-max; max >= 0 keeps e^-max from overflowing
-/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (keys + 16) eps, for
-///           scores near 0 too (expm1)
+/// Precision relative error of a weight (of normal exponentials, concepts/normalizer.hpp) <= (n + 16) eps, n as
+///           for softmax; for scores near 0 too (expm1)
 /// Edges     an empty row gives 0, and so does a row without positive scores; weights sum to at most 1; at a score of 0
 ///           the derivative of its weight in it is 0; the Jacobian is unbounded as all scores tend to 0
 /// Cost      1 exp, 1 expm1 and 5 flop per score for the term, and the same again for the sum

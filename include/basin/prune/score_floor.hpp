@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <limits>
+
 #include "basin/concepts/pruner.hpp"
 #include "basin/core/error.hpp"
 
@@ -14,7 +16,7 @@ namespace basin {
 /// Precision scores are compared in the precision of the engine: a score within rounding of the floor may fall on
 ///           either side
 /// Cost      1 comparison per score; no tile is skipped
-/// Errors    value_error from validate(): a floor that is NaN
+/// Errors    value_error from validate(): a floor that is NaN, or +inf, below which every score is
 struct score_floor {
   using alike_for_heads = std::true_type;
 
@@ -24,7 +26,8 @@ struct score_floor {
   BASIN_HD constexpr bool keeps(coord, T score) const { return !(score < static_cast<T>(least)); }
 
   void validate() const {
-    if (least != least) throw value_error(message("basin::score_floor: least is ", least, "; it must be a number"));
+    if (!(least <= std::numeric_limits<float>::max()))
+      throw value_error(message("basin::score_floor: least is ", least, "; it must be a number below infinity"));
   }
 };
 

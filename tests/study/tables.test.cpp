@@ -80,6 +80,9 @@ TEST_CASE("a change is said by its direction", "[unit][study]") {
   CHECK(detail::change_words(0.5, 0.25) == "falls by a factor of 2.0");
   CHECK(detail::change_words(0.25, 0.5) == "rises by a factor of 2.0");
   CHECK(detail::change_words(0.5, 0.49) == "stays as it is");
+  CHECK(detail::change_words(0.5, 0) == "has no defined change");
+  CHECK(detail::change_words(0, 0) == "has no defined change");
+  CHECK(detail::change_words(NAN, 0.5) == "has no defined change");
 }
 
 TEST_CASE("blocks fit the bytes where --block is not given, and what is given must", "[unit][study]") {

@@ -47,7 +47,8 @@ TEST_CASE("gradients from the rows that forward kept agree with the reference", 
   auto const causal = basin::attention<>{}.with(basin::causal{});
   shape const s{1, 4, 2, 35, 50, 16, 24};
   auto const scaled = causal.with(basin::length_scaled<basin::softmax>{});
-  auto const without_delta = causal.with(basin::sigmoid{}), delta_by_a_pass = causal.with(basin::sparsemax{});
+  auto const without_delta = causal.with(basin::sigmoid{});
+  auto const delta_by_a_pass = causal.with(basin::sparsemax{});
   compare_backward<float>(causal, s, numbers::normal, 1, on_host_saved_backward);
   compare_backward<float>(scaled, s, numbers::normal, 4, on_host_saved_backward);
   compare_backward<float>(without_delta, s, numbers::normal, 1, on_host_saved_backward);

@@ -100,7 +100,7 @@ void report_parameters(Panel const& who, Sums const& sums) {
 template <int Vectors, class Numbers, class F>
 auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F const& f) {
   using sums = std::array<Numbers, Vectors>;
-  sums zero;
+  sums zero{};
   for (auto& numbers : zero)
     for (auto& one : numbers) one = std::remove_reference_t<decltype(one)>(0);
   sum_tree<sums> parts(zero);

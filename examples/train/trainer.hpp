@@ -73,7 +73,8 @@ inline double learning_rate(run_options const& o, std::int64_t step) {
 ///
 /// State     all of it is in save(): N steps give the same bits as some, save, resume and the rest
 /// Edges     its process flushes subnormal numbers to zero, from the first run on
-/// Errors    basin::error; value_error when the gradient stops being finite; what was saved before stays
+/// Errors    basin::error; unsupported_error: a policy that a checkpoint cannot record; value_error when the gradient
+///           stops being finite; what was saved before stays
 /// Determinism  run_to_run, for any number of threads
 template <class Model, class Objective>
 class trainer {
@@ -83,6 +84,7 @@ class trainer {
 
   trainer(run_options options, run_data const& from, attention_type use = {})
       : o(std::move(options)), data(from), net(model_of(o, use)), objective{objective_id<Objective>} {
+    static_cast<void>(attention());  // refuses policies that a checkpoint cannot record, before the first step
     flush_subnormals();
     auto const words = philox::words(o.seed, o.problems);
     state.data = philox{(std::uint64_t{words[0]} << 32) | words[1]};

@@ -70,7 +70,7 @@ refuses "vocabulary" "$generate" --model spoiled
 spoil config objective '"gan"'
 refuses "'objective' = 'gan'" "$generate" --model spoiled
 spoil config attention.0.normalizer.name '"entmax15"'
-refuses "layer 0 was trained with the normalizer 'entmax15" "$generate" --model spoiled
+refuses "'attention' cannot be run (basin: entmax15 has no number 'temperature'" "$generate" --model spoiled
 spoil config training 5
 refuses "'training' = 5" "$generate" --model spoiled
 spoil config training absent

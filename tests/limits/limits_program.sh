@@ -104,7 +104,7 @@ mkdir broken
 spoil weight layers.1.attention.key.weight 16 3e38
 refuses "in the keys of layer 1; all must be finite" "$limits" "${small[@]}" --model spoiled --out broken
 spoil config attention.0.normalizer.name '"entmax15"'
-refuses "layer 0 was trained with the normalizer 'entmax15" "$limits" "${small[@]}" --model spoiled --out refused
+refuses "'attention' cannot be run (basin: entmax15 has no number 'temperature'" "$limits" "${small[@]}" --model spoiled --out refused
 spoil config architecture.vocabulary 100
 refuses "vocabulary" "$limits" "${small[@]}" --model spoiled --out refused
 

@@ -37,6 +37,16 @@ template <class T, class Use> void run_backward(Use const& use, call<T>& c) {
 }
 
 /// Against the reference, which takes rows one by one in double.
+/// Of a call of the shape `some` that has been run.
+template <class T>
+call_tolerances tolerances(call<T> const& here) {
+  auto m = here.magnitudes();
+  m.steep = 4;                                                   // laws of length: c <= 4 for these rows
+  m.support = static_cast<double>(some.keys);
+  m.bend = 4;
+  return tolerances_of<T>(some, m);
+}
+
 template <class T>
 void compare_with_reference(std::string const& text) {
   by_name const one({text}, normalizers_of<T>());
@@ -47,11 +57,7 @@ void compare_with_reference(std::string const& text) {
   run_forward(use, here), run_backward(use, here);
   basin::reference::forward(use, exact.q.v, exact.k.v, exact.v.v, exact.out.v);
   basin::reference::backward(use, exact.q.v, exact.k.v, exact.v.v, exact.dout.v, exact.dq.v, exact.dk.v, exact.dv.v);
-  auto m = here.magnitudes();
-  m.steep = 4;                                                   // laws of length: c <= 4 for these rows
-  m.support = static_cast<double>(some.keys);
-  m.bend = 4;
-  auto const most = tolerances_of<T>(some, m);
+  auto const most = tolerances(here);
   CAPTURE(text);
   CHECK(here.outputs_are_whole());
   CHECK(here.gradients_are_whole());
@@ -69,7 +75,8 @@ TEMPLATE_TEST_CASE("every normalizer by name agrees with the reference, alone an
     for (char const* const law : {"", "*log_n:trained=8", "*asentmax"}) compare_with_reference<TestType>(name + law);
 }
 
-TEST_CASE("a normalizer by name gives the bits of the same type compiled in", "[parity][policies]") {
+// Not always the same bits: a compiler may fuse other multiply-adds in the two instantiations (g++ 12 at -Og does).
+TEST_CASE("a normalizer by name gives what the same type compiled in gives, to rounding", "[parity][policies]") {
   auto const same = [](auto const& n, std::string const& text) {
     by_name const one({text});
     call<float> typed(some), named(some);
@@ -77,8 +84,11 @@ TEST_CASE("a normalizer by name gives the bits of the same type compiled in", "[
     run_forward(use, typed), run_backward(use, typed);
     run_forward(with(one.normalizer()), named), run_backward(with(one.normalizer()), named);
     CAPTURE(text);
-    for (auto const t : {&call<float>::out, &call<float>::dq, &call<float>::dk, &call<float>::dv})
-      CHECK(same_elements(typed.*t, named.*t));
+    auto const most = tolerances(typed);
+    CHECK(distance(typed.out, named.out) <= most.out);
+    CHECK(distance(typed.dq, named.dq) <= most.dq);
+    CHECK(distance(typed.dk, named.dk) <= most.dk);
+    CHECK(distance(typed.dv, named.dv) <= most.dv);
   };
   same(basin::entmax15{}, "entmax15");
   same(basin::top_k{5}, "top_k:k=5");
@@ -158,10 +168,9 @@ TEST_CASE("observers are given what they are given when the normalizer is compil
   reports seen(some), expected(some);
   run_forward(plain.with(basin::entmax15{}).with(expected.watch_all()), typed);
   run_forward(plain.with(one.normalizer()).with(seen.watch_all()), named);
-  CHECK(seen.received == expected.received);
-  CHECK(seen.squares == expected.squares);
-  CHECK(seen.nats == expected.nats);
-  CHECK(seen.heaviest == expected.heaviest);
+  for (auto const numbers : {&reports::received, &reports::squares, &reports::nats, &reports::heaviest})
+    for (std::size_t i = 0; i < (expected.*numbers).size(); ++i)
+      REQUIRE((seen.*numbers)[i] == Approx((expected.*numbers)[i]).epsilon(1e-5).margin(1e-6));
 }
 
 TEST_CASE("a normalizer chosen at run time refuses calls that it cannot serve", "[unit][policies][errors]") {

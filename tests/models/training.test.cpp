@@ -108,8 +108,9 @@ TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same
       if (trained[p].name.find(".attention.") != std::string::npos && trained[p].shape.size() == 1)
         REQUIRE(!same_bits({trained[p].values.begin(), trained[p].values.end()},
                            {fresh[p].values.begin(), fresh[p].values.end()}));
-    if (name != "softmax")
-      REQUIRE_THROWS_WITH(models::load_training(folder / "c"), ContainsSubstring("was trained with the normalizer"));
+    if (name != "softmax")  // learned numbers are tensors that a model with softmax does not have
+      REQUIRE_THROWS_WITH(models::load_training(folder / "c"), ContainsSubstring("was trained with the normalizer") ||
+                                                                   ContainsSubstring("checkpoint of another model"));
   }
 }
 

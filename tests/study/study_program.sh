@@ -81,7 +81,7 @@ mkdir broken
 for model in ar mdlm; do
   refuses_spoiled "spoiled/model.safetensors: tensor 'layers.0.attention.query.weight' is nan" $model \
     weight layers.0.attention.query.weight 1 nan
-  refuses_spoiled "spoiled/model.safetensors: layer 1 was trained with the normalizer 'entmax15" $model \
+  refuses_spoiled "spoiled/model.safetensors: its 'attention' cannot be run (basin: entmax15 has no number 'temperature'" $model \
     config attention.1.normalizer.name '"entmax15"'
   refuses_spoiled "--$model 'spoiled': the model computed" $model weight head.weight 16 3e38
 done

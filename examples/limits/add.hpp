@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Where a normalizer's type meets the engine.
+// Where the engine is instantiated for a normalizer's type.
 
 #include <array>
 #include <span>

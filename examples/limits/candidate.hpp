@@ -2,7 +2,7 @@
 #pragma once
 
 // A normalizer as the program sees it: a name, and two functions behind which its type is hidden. So each normalizer
-// meets the engine once, in the unit that lists it, and everything that is measured is compiled once for all of them.
+// instantiates the engine once, in the unit that lists it, and what is measured is compiled once for all of them.
 
 #include <algorithm>
 #include <functional>

@@ -249,9 +249,9 @@ void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
       auto const& a = *panels[static_cast<std::size_t>(n)];
       return a.next < a.blocks.size() && a.blocks[a.next].first < end;
     };
-    auto somebody = false;
-    for (index_t n = 0; n < run.count; ++n) somebody |= meets(n);
-    if (!somebody) continue;
+    auto any_visible = false;
+    for (index_t n = 0; n < run.count; ++n) any_visible |= meets(n);
+    if (!any_visible) continue;
     key_rows<T> const rows = read_keys<What>(call, run, at, first, end - first, after - end);
     for (index_t n = 0; n < run.count; ++n) {
       auto& panel = *panels[static_cast<std::size_t>(n)];

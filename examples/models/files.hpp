@@ -2,7 +2,7 @@
 #pragma once
 
 // Files as a whole: read at once, replaced at once. A new content is written beside the old one, forced to the disk and
-// only then renamed over it, so that a reader finds, and a crash or a full disk leaves, the old file or the new one, never a
+// only then renamed over it. After a crash or with a full disk, the file is the old one or the new one, never a
 // mixture.
 
 #include <fcntl.h>

@@ -183,12 +183,40 @@ set(basin_nn_headers
 
 # basin::lm: language models.
 set(basin_lm_headers
+  include/basin/lm/decoding/key_value_cache.hpp
+  include/basin/lm/decoding/samplers.hpp
+  include/basin/lm/detail/transformer_activations.hpp
+  include/basin/lm/detail/transformer_tensors.hpp
+  include/basin/lm/devices/cuda_side.hpp
+  include/basin/lm/devices/detail/device_engine_calls.hpp
+  include/basin/lm/devices/device_engine.hpp
+  include/basin/lm/devices/host_engine.hpp
+  include/basin/lm/devices/host_storage.hpp
+  include/basin/lm/devices/reachable.hpp
+  include/basin/lm/evaluation/finite.hpp
+  include/basin/lm/evaluation/likelihood.hpp
+  include/basin/lm/evaluation/suitability.hpp
+  include/basin/lm/evaluation/word_problems.hpp
+  include/basin/lm/io/architecture_json.hpp
+  include/basin/lm/io/checkpoint.hpp
+  include/basin/lm/io/config_entries.hpp
+  include/basin/lm/io/detail/safetensors_header.hpp
+  include/basin/lm/io/files.hpp
+  include/basin/lm/io/folder_lock.hpp
+  include/basin/lm/io/interval.hpp
+  include/basin/lm/io/plain_text.hpp
+  include/basin/lm/io/recorded_policies.hpp
+  include/basin/lm/io/safetensors.hpp
+  include/basin/lm/objectives/objectives.hpp
   include/basin/lm/policies/any_law.hpp
   include/basin/lm/policies/catalogue.hpp
   include/basin/lm/policies/described.hpp
   include/basin/lm/policies/model_normalizers.hpp
   include/basin/lm/policies/registry.hpp
   include/basin/lm/policies/spelling.hpp
+  include/basin/lm/tokenizers/bytes.hpp
+  include/basin/lm/transformer.hpp
+  include/basin/lm/transformer_config.hpp
 )
 
 # basin::cuda needs nvcc.

@@ -16,18 +16,18 @@
 #include <CLI/CLI.hpp>
 
 #include "basin/attention.hpp"
+#include "basin/lm/decoding/samplers.hpp"
+#include "basin/lm/evaluation/suitability.hpp"
+#include "basin/lm/evaluation/word_problems.hpp"
+#include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/io/plain_text.hpp"
+#include "basin/lm/tokenizers/bytes.hpp"
+#include "basin/lm/transformer.hpp"
 #include "basin/mask/causal.hpp"
-#include "models/checkpoint.hpp"
-#include "models/command_line.hpp"
-#include "models/normalizers_by_name.hpp"
-#include "models/plain_text.hpp"
-#include "models/problems.hpp"
-#include "models/program.hpp"
-#include "models/samplers.hpp"
-#include "models/suitability.hpp"
-#include "models/text.hpp"
-#include "models/transformer.hpp"
-#include "models/unmasking_options.hpp"
+#include "programs/command_line.hpp"
+#include "programs/normalizers_by_name.hpp"
+#include "programs/program.hpp"
+#include "programs/unmasking_options.hpp"
 #include "train/trainer.hpp"
 
 namespace basin::generate {
@@ -39,7 +39,7 @@ struct options {
   std::filesystem::path model = BASIN_CHECKPOINTS "/ar";
   std::optional<std::string> prompt;  // absent: what the model was trained on decides
   std::optional<int> length;
-  models::unmasking_options unmask;
+  programs::unmasking_options unmask;
   steps_shown show = steps_shown::none;
 };
 
@@ -53,30 +53,30 @@ struct request {
 };
 
 /// The prompt as the model was trained on it: that of a word problem is padded to 40 bytes.
-std::vector<int> prompt_of(options const& o, models::input_kind const& learned) {
-  auto ids = models::ids_of(o.prompt.value_or(learned.is_text() ? "" : std::string(usual_problem)));
-  if (!learned.is_text() && ids.size() < models::prompt_length)
-    ids.resize(models::prompt_length, models::prompt_padding);
+std::vector<int> prompt_of(options const& o, lm::input_kind const& learned) {
+  auto ids = lm::ids_of(o.prompt.value_or(learned.is_text() ? "" : std::string(usual_problem)));
+  if (!learned.is_text() && ids.size() < lm::prompt_length)
+    ids.resize(lm::prompt_length, lm::prompt_padding);
   return ids;
 }
 
 /// Throws value_error for a prompt and a length that do not fit the model's context.
-request request_of(options const& o, models::input_kind const& learned, int context) {
+request request_of(options const& o, lm::input_kind const& learned, int context) {
   request r{prompt_of(o, learned), 0};
   int const size = static_cast<int>(r.prompt.size()), left = context - size;
   r.length =
-      o.length.value_or(std::min(left, learned.is_text() ? longest_text : static_cast<int>(models::answer_length)));
+      o.length.value_or(std::min(left, learned.is_text() ? longest_text : static_cast<int>(lm::answer_length)));
   if (left < 1)
     throw value_error{message("basin: --prompt has ", size, " bytes, and the model in ",
-                              models::quotation(o.model.string()), " has a context of ", context,
+                              lm::quotation(o.model.string()), " has a context of ", context,
                               "; give a prompt of at most ", context - 1, " bytes")};
   if (r.length > left)
     throw value_error{message("basin: --length is ", r.length, ", but the context of the model in ",
-                              models::quotation(o.model.string()), " is ", context, " and --prompt takes ", size,
+                              lm::quotation(o.model.string()), " is ", context, " and --prompt takes ", size,
                               " of it; it must be at most ", left)};
-  if (!learned.is_text() && size > models::prompt_length)
+  if (!learned.is_text() && size > lm::prompt_length)
     std::fprintf(stderr, "generate: the model was trained on word problems of at most %d bytes; this prompt has %d\n",
-                 static_cast<int>(models::prompt_length), size);
+                 static_cast<int>(lm::prompt_length), size);
   return r;
 }
 
@@ -86,36 +86,36 @@ std::string shown(std::string_view text) {
   std::string out;
   for (std::size_t start = 0, end = 0; end != text.npos; start = end + 1) {
     end = text.find('\n', start);
-    out += models::printable(text.substr(start, end - start)) + (end == text.npos ? "" : "\n");
+    out += lm::printable(text.substr(start, end - start)) + (end == text.npos ? "" : "\n");
   }
   return out;
 }
 
-std::string append(models::checkpoint const& saved, request const& r) {
-  auto model = models::restore<train::autoregressive_model>(saved, models::normalizers_by_name());
-  models::writing<decltype(model)> text(model, r.prompt);
-  return models::text_of_ids(models::greedy(text, r.length));
+std::string append(lm::checkpoint const& saved, request const& r) {
+  auto model = lm::restore<train::autoregressive_model>(saved, programs::normalizers_by_name());
+  lm::writing<decltype(model)> text(model, r.prompt);
+  return lm::text_of_ids(lm::greedy(text, r.length));
 }
 
 /// Prints the bytes that are unmasked so far, before each pass, on one line.
 struct step_printer {
   steps_shown show;
   std::size_t given;
-  models::unchanged adapt(models::pass const& now) const {
+  lm::unchanged adapt(lm::pass const& now) const {
     if (show == steps_shown::all)
       std::printf("%3lld  %s\n", static_cast<long long>(now.step),
-                  models::printable(models::text_of_ids(now.tokens.subspan(given))).c_str());
+                  lm::printable(lm::text_of_ids(now.tokens.subspan(given))).c_str());
     return {};
   }
-  void seen(models::pass const&) const {}
+  void seen(lm::pass const&) const {}
 };
 
-std::string fill_in(models::checkpoint const& saved, request const& r, models::unmasking const& how, steps_shown show) {
-  auto model = models::restore<train::diffusion_model>(saved, models::normalizers_by_name());
+std::string fill_in(lm::checkpoint const& saved, request const& r, lm::unmasking const& how, steps_shown show) {
+  auto model = lm::restore<train::diffusion_model>(saved, programs::normalizers_by_name());
   auto ids = r.prompt;
-  ids.resize(r.prompt.size() + static_cast<std::size_t>(r.length), models::mask_id);
-  models::low_confidence(model, ids, 1, how, step_printer{show, r.prompt.size()});
-  return models::text_of_ids(std::span<int const>(ids).subspan(r.prompt.size()));
+  ids.resize(r.prompt.size() + static_cast<std::size_t>(r.length), lm::mask_id);
+  lm::low_confidence(model, ids, 1, how, step_printer{show, r.prompt.size()});
+  return lm::text_of_ids(std::span<int const>(ids).subspan(r.prompt.size()));
 }
 
 /// Refuses options of unmasking for a model that does not unmask.
@@ -123,20 +123,20 @@ void require_no_unmasking(options const& o, CLI::App const& app) {
   for (char const* const name : {"--block", "--steps", "--show-steps"})
     if (app.count(name) > 0)
       throw value_error{message("basin: ", name, " is for diffusion models, and the model in ",
-                                models::quotation(o.model.string()),
+                                lm::quotation(o.model.string()),
                                 " is autoregressive: it appends byte after byte; leave ", name, " out")};
 }
 
 void run(options const& o, CLI::App const& app) {
-  auto const saved = models::load_model(o.model, models::normalizers_by_name());
-  std::string const objective = models::objective_of(saved);
-  models::require_bytes(saved);
+  auto const saved = lm::load_model(o.model, programs::normalizers_by_name());
+  std::string const objective = lm::objective_of(saved);
+  lm::require_bytes(saved);
   if (objective == "ar") require_no_unmasking(o, app);
   auto const r =
-      request_of(o, models::trained_on(saved), models::architecture_of(saved.config, saved.tensors.origin()).context);
-  auto const how = models::unmasking_of(o.unmask, std::ssize(r.prompt), r.length);
+      request_of(o, lm::trained_on(saved), lm::architecture_of(saved.config, saved.tensors.origin()).context);
+  auto const how = programs::unmasking_of(o.unmask, std::ssize(r.prompt), r.length);
   std::string const written = objective == "ar" ? append(saved, r) : fill_in(saved, r, how, o.show);
-  std::string const text = shown(models::text_of_ids(r.prompt) + written) + "\n";
+  std::string const text = shown(lm::text_of_ids(r.prompt) + written) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
@@ -146,13 +146,13 @@ void describe(CLI::App& app, options& o) {
   app.add_option_function<std::string>(
       "--prompt", [&o](std::string const& text) { o.prompt = text; },
       "text to continue; default: a word problem, or nothing for a model that was trained on a text");
-  models::add_number<int>(app, "--length", models::at_least(1),
+  programs::add_number<int>(app, "--length", lm::at_least(1),
                           "bytes to write; default: 24, or up to 64 for a model that was trained on a text", "",
                           [&o](int n) { o.length = n; });
-  models::add_number<int>(app, "--block", models::at_least(1),
+  programs::add_number<int>(app, "--block", lm::at_least(1),
                           "diffusion models: bytes of a block, a divisor of --length; default: the largest one up to 8",
                           "", [&o](int n) { o.unmask.block = n; });
-  models::add_number(app, "--steps", o.unmask.steps, models::at_least(0),
+  programs::add_number(app, "--steps", o.unmask.steps, lm::at_least(0),
                      "diffusion models: steps in all, a multiple of the number of blocks; 0: one byte a step");
   app.add_flag_callback(
       "--show-steps", [&o] { o.show = steps_shown::all; }, "diffusion models: print every step");
@@ -168,5 +168,5 @@ int main(int argc, char** argv) {
                "Example:\n"
                "  generate --prompt 'Ann had 13 figs,got 4,ate 2. Left?'"};
   generate::describe(app, o);
-  return models::run_program("generate", app, argc, argv, [&] { return generate::run(o, app), models::exit_done; });
+  return programs::run_program("generate", app, argc, argv, [&] { return generate::run(o, app), programs::exit_done; });
 }

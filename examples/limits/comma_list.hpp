@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "basin/core/error.hpp"
-#include "models/command_line.hpp"
+#include "programs/command_line.hpp"
 
 namespace basin::limits {
 
@@ -30,10 +30,10 @@ inline std::vector<std::string_view> parts_of(std::string_view text) {
 /// Throws    value_error: a part that is no number or not an allowed one; `option` is "--lengths"
 template <class T>
 std::vector<T> comma_list(std::string_view option, std::string_view text,
-                          models::interval<std::type_identity_t<T>> const& allowed) {
+                          lm::interval<std::type_identity_t<T>> const& allowed) {
   std::vector<T> list;
   for (auto const part : parts_of(text))
-    list.push_back(models::number_from<T>(message("a number of ", option), part, allowed));
+    list.push_back(programs::number_from<T>(message("a number of ", option), part, allowed));
   return list;
 }
 

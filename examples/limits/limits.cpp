@@ -13,6 +13,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "basin/lm/evaluation/suitability.hpp"
 #include "limits/candidate.hpp"
 #include "limits/comma_list.hpp"
 #include "limits/experiment.hpp"
@@ -22,9 +23,8 @@
 #include "limits/subject.hpp"
 #include "limits/tables.hpp"
 #include "limits/words.hpp"
-#include "models/command_line.hpp"
-#include "models/program.hpp"
-#include "models/suitability.hpp"
+#include "programs/command_line.hpp"
+#include "programs/program.hpp"
 #include "report/command.hpp"
 #include "report/folder.hpp"
 #include "report/page.hpp"
@@ -37,7 +37,7 @@ namespace {
 /// The warning that the model was trained on other input than it reads here; none for random weights.
 std::vector<report::finding> warnings_of(subject const& s, material const& read) {
   if (s.folder.empty()) return {};
-  auto const found = models::unlike_training(s.learned, read.input, s.folder);
+  auto const found = lm::unlike_training(s.learned, read.input, s.folder);
   return found ? std::vector<report::finding>{{found->what, found->remedy}} : std::vector<report::finding>{};
 }
 
@@ -92,14 +92,14 @@ void describe_input(CLI::App& app, limits_options& o) {
            "layers,heads,dim of a model with seeded random weights instead: for shape and time",
            [](std::string const& text) { return comma_list<int>("--random-model", text, random_sizes); })
       ->excludes(model);
-  auto* const problems = models::add_number(app, "--problems", o.problems, models::any_number<std::uint64_t>(),
+  auto* const problems = programs::add_number(app, "--problems", o.problems, lm::any_number<std::uint64_t>(),
                                             "seed of the word problems");
   app.add_option("--text", o.text, "text to read; without it, word problems joined end to end")
       ->type_name("FILE")
       ->excludes(problems);
   add_list(app, "--normalizers", o.normalizers, "names as --list gives them, with commas between them; default: all",
            [](std::string const& text) { return comma_names("--normalizers", text); });
-  models::add_choice<embedding>(
+  programs::add_choice<embedding>(
       app, "--embeddings", o.of,
       {{"token", embedding::token}, {"hidden", embedding::hidden}, {"value", embedding::value}},
       "what x_i is, moved onto the unit sphere: token (row of the embedding table), hidden (what the layer reads), "
@@ -109,7 +109,7 @@ void describe_input(CLI::App& app, limits_options& o) {
 void describe_figures(CLI::App& app, limits_options& o) {
   for (auto const& l : length_options) add_numbers(app, o, l);
   for (auto const& l : real_options) add_numbers(app, o, l);
-  for (auto const& c : count_options) models::add_number(app, c.name, o.*c.value, c.allowed, c.what);
+  for (auto const& c : count_options) programs::add_number(app, c.name, o.*c.value, c.allowed, c.what);
   app.get_option("--offset")->needs("--text");
   auto* const search = app.add_flag_callback(
       "--ks", [&o] { o.critical = critical_search::on; }, "search for the critical N as well (figure 2c)");
@@ -117,9 +117,9 @@ void describe_figures(CLI::App& app, limits_options& o) {
 }
 
 void describe_run(CLI::App& app, limits_options& o) {
-  models::add_number(app, "--seed", o.seed, models::any_number<std::uint64_t>(),
+  programs::add_number(app, "--seed", o.seed, lm::any_number<std::uint64_t>(),
                      "of directions, draws and random weights");
-  models::add_number(app, "--threads", o.threads, thread_counts, "number of threads; 0: as OpenMP decides");
+  programs::add_number(app, "--threads", o.threads, thread_counts, "number of threads; 0: as OpenMP decides");
   app.add_option("--out", o.out, "folder for the report and the CSV files")->type_name("FOLDER")->capture_default_str();
   app.add_option("--plotly", o.plotly, "plotly.min.js, which draws the plots of the report")
       ->type_name("FILE")
@@ -130,7 +130,7 @@ void describe_run(CLI::App& app, limits_options& o) {
 int work(limits_options const& o, std::string const& command) {
   if (o.wanted == limits_options::answer::list) {
     for (auto const& c : all_candidates({})) std::printf("%s\n", c.name.c_str());
-    return models::exit_done;
+    return programs::exit_done;
   }
   validate(o);
   (void)chosen_of(all_candidates({}), o.normalizers);  // a wrong name is refused before anything is read
@@ -140,7 +140,7 @@ int work(limits_options const& o, std::string const& command) {
   auto const drawn = write_report(f, o.out / "report.html");
   print_tables(f);
   report::tell(f.in_words, drawn, o.plotly, o.out);
-  return models::exit_done;
+  return programs::exit_done;
 }
 
 }  // namespace
@@ -157,6 +157,6 @@ int main(int argc, char** argv) {
   limits::describe_input(app, o);
   limits::describe_figures(app, o);
   limits::describe_run(app, o);
-  return models::run_program("limits", app, argc, argv,
+  return programs::run_program("limits", app, argc, argv,
                              [&] { return limits::work(o, report::command_of("examples/limits.sh", argc, argv)); });
 }

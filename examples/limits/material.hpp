@@ -11,30 +11,30 @@
 #include <vector>
 
 #include "basin/core/error.hpp"
+#include "basin/lm/evaluation/suitability.hpp"
+#include "basin/lm/evaluation/word_problems.hpp"
+#include "basin/lm/io/files.hpp"
+#include "basin/lm/tokenizers/bytes.hpp"
 #include "limits/options.hpp"
-#include "models/files.hpp"
-#include "models/problems.hpp"
-#include "models/suitability.hpp"
-#include "models/text.hpp"
 
 namespace basin::limits {
 
 /// Tokens, and where they come from.
 struct material {
   std::vector<int> tokens;
-  models::input_kind input;
+  lm::input_kind input;
 };
 
 /// A begin token and the first bytes of a file from `offset` on, `length` tokens in all.
 ///
 /// Throws    file_error: not readable; value_error: too short
 inline material text_material(std::filesystem::path const& path, index_t offset, index_t length) {
-  auto const bytes = models::read_file(path);
+  auto const bytes = lm::read_file(path);
   if (std::ssize(bytes) < offset + length - 1)
     throw value_error{message("basin: ", path.string(), " has ", bytes.size(), " bytes; --offset ", offset,
                               " and --lengths up to ", length, " need ", offset + length - 1,
                               ": give a longer text or smaller numbers")};
-  material m{{models::begin_id}, {path.string(), models::fingerprint(std::span(bytes))}};
+  material m{{lm::begin_id}, {path.string(), lm::fingerprint(std::span(bytes))}};
   for (index_t i = 0; i + 1 < length; ++i)
     m.tokens.push_back(std::to_integer<int>(bytes[static_cast<std::size_t>(offset + i)]));
   return m;
@@ -43,9 +43,9 @@ inline material text_material(std::filesystem::path const& path, index_t offset,
 /// A begin token and held-out word problems joined end to end.
 inline material problem_material(std::uint64_t seed, index_t length) {
   philox rng(seed);
-  std::vector<int> tokens{models::begin_id};
+  std::vector<int> tokens{lm::begin_id};
   while (std::ssize(tokens) < length) {
-    auto const ids = models::encode(models::make_problem(rng, models::split::test));
+    auto const ids = lm::encode(lm::make_problem(rng, lm::split::test));
     tokens.insert(tokens.end(), ids.begin(), ids.end());
   }
   tokens.resize(static_cast<std::size_t>(length));

@@ -11,9 +11,9 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/tokenizers/bytes.hpp"
 #include "limits/comma_list.hpp"
-#include "models/command_line.hpp"
-#include "models/text.hpp"
+#include "programs/command_line.hpp"
 
 namespace basin::limits {
 
@@ -57,7 +57,7 @@ template <class T>
 struct number_option {
   char const* name;
   T limits_options::*value;
-  models::interval<T> allowed;
+  lm::interval<T> allowed;
   char const* what;
 };
 
@@ -66,7 +66,7 @@ template <class T>
 struct list_option {
   char const* name;
   std::vector<T> limits_options::*values;
-  models::interval<T> allowed;
+  lm::interval<T> allowed;
   char const* what;
 };
 
@@ -102,17 +102,17 @@ inline constexpr list_option<double> real_options[] = {
      "T of figure 4: it divides the scores before the normalizer"},
     {"--epsilons", &limits_options::epsilons, {1e-9, 1e6}, "lengths of the step in figure 4"}};
 
-inline constexpr models::interval<int> thread_counts{0, 4096}, random_sizes{1, 1 << 14};
+inline constexpr lm::interval<int> thread_counts{0, 4096}, random_sizes{1, 1 << 14};
 
 namespace detail {
 
 template <class T>
-void require(char const* name, T value, models::interval<T> const& allowed) {
+void require(char const* name, T value, lm::interval<T> const& allowed) {
   if (!allowed.has(value)) throw value_error{message("basin: ", name, " is ", value, "; it must be ", allowed.rule())};
 }
 
 template <class T>
-void require_ascending(char const* name, std::vector<T> const& list, models::interval<T> const& allowed) {
+void require_ascending(char const* name, std::vector<T> const& list, lm::interval<T> const& allowed) {
   if (list.empty()) throw value_error{message("basin: ", name, " is empty; give at least one number")};
   for (std::size_t i = 0; i < list.size(); ++i) {
     require(name, list[i], allowed);
@@ -124,7 +124,7 @@ void require_ascending(char const* name, std::vector<T> const& list, models::int
 /// The bytes of a random model: its weights, and as many gradients.
 inline double bytes_of_random_model(std::vector<int> const& sizes) {
   double const layers = sizes[0], dim = sizes[2];
-  return 2 * sizeof(float) * (2.0 * models::vocabulary_size * dim + 16 * layers * dim * dim);
+  return 2 * sizeof(float) * (2.0 * lm::vocabulary_size * dim + 16 * layers * dim * dim);
 }
 
 inline void require_random_model(std::vector<int> const& sizes) {

@@ -8,25 +8,25 @@
 #include <vector>
 
 #include "basin/core/error.hpp"
-#include "models/checkpoint.hpp"
-#include "models/finite.hpp"
-#include "models/normalizers_by_name.hpp"
-#include "models/text.hpp"
+#include "basin/lm/evaluation/finite.hpp"
+#include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/tokenizers/bytes.hpp"
+#include "programs/normalizers_by_name.hpp"
 
 namespace basin::limits {
 
 namespace {
 
 subject load_subject(std::filesystem::path const& folder, index_t longest) {
-  auto const saved = models::load_model(folder, models::normalizers_by_name());
-  models::require_objective(saved, "ar", "--model", folder);
-  models::require_bytes(saved);
-  auto sizes = models::architecture_of(saved.config, saved.tensors.origin());
+  auto const saved = lm::load_model(folder, programs::normalizers_by_name());
+  lm::require_objective(saved, "ar", "--model", folder);
+  lm::require_bytes(saved);
+  auto sizes = lm::architecture_of(saved.config, saved.tensors.origin());
   index_t const trained = sizes.context;
   sizes.context = std::max(sizes.context, static_cast<int>(longest));
   std::string const name = (folder / "").parent_path().filename().string();
-  return {models::restore<causal_model>(saved, sizes, models::normalizers_by_name()), name, trained, folder,
-          models::trained_on(saved)};
+  return {lm::restore<causal_model>(saved, sizes, programs::normalizers_by_name()), name, trained, folder,
+          lm::trained_on(saved)};
 }
 
 /// How much larger random query and key weights are than usual at the start of training: so that scores spread as
@@ -34,14 +34,14 @@ subject load_subject(std::filesystem::path const& folder, index_t longest) {
 inline constexpr float random_sharpness = 3;
 
 subject random_subject(std::vector<int> const& sizes, index_t longest, std::uint64_t seed) {
-  models::transformer_config const c{.vocabulary = models::vocabulary_size,
+  lm::transformer_config const c{.vocabulary = lm::vocabulary_size,
                                      .dim = sizes[2],
                                      .layers = sizes[0],
                                      .heads = sizes[1],
                                      .kv_heads = sizes[1],
                                      .hidden = 4 * sizes[2],
                                      .context = static_cast<int>(longest)};
-  subject s{causal_model(c, seed, {}, {models::normalizers_by_name(), "softmax", c.layers, c.heads}),
+  subject s{causal_model(c, seed, {}, {programs::normalizers_by_name(), "softmax", c.layers, c.heads}),
             message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]),
             longest,
             {},
@@ -58,7 +58,7 @@ void require_finite_rows(view<float const, 4> rows, char const* which, int layer
   for (index_t b = 0; b < rows.extent(0); ++b)
     for (index_t h = 0; h < rows.extent(1); ++h)
       for (index_t i = 0; i < rows.extent(2); ++i)
-        models::require_finite(std::span(&rows(b, h, i, 0), static_cast<std::size_t>(rows.extent(3))), what);
+        lm::require_finite(std::span(&rows(b, h, i, 0), static_cast<std::size_t>(rows.extent(3))), what);
 }
 
 /// Changes nothing, and hands on what it is shown.
@@ -84,7 +84,7 @@ subject subject_of(limits_options const& o) {
 }
 
 void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show) {
-  models::require_finite(s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_window{&show}),
+  lm::require_finite(s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_window{&show}),
                          "the logits");
 }
 

@@ -9,14 +9,14 @@
 #include <string>
 
 #include "basin/attention.hpp"
+#include "basin/lm/evaluation/suitability.hpp"
+#include "basin/lm/transformer.hpp"
 #include "basin/mask/causal.hpp"
 #include "limits/options.hpp"
-#include "models/suitability.hpp"
-#include "models/transformer.hpp"
 
 namespace basin::limits {
 
-using causal_model = models::transformer<attention<cpu::any_normalizer, causal>>;
+using causal_model = lm::transformer<attention<cpu::any_normalizer, causal>>;
 
 /// A model with room for the longest length, and what is known of it.
 struct subject {
@@ -24,7 +24,7 @@ struct subject {
   std::string name;
   index_t trained = 0;                                           // context it was trained with
   std::filesystem::path folder;                                  // of the checkpoint; empty: random weights
-  models::input_kind learned;
+  lm::input_kind learned;
 };
 
 /// The model of a checkpoint, whose rotary positions go on beyond what it was trained with; or, where sizes are given,

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <string>
 
+#include "basin/lm/io/files.hpp"
 #include "limits/summary.hpp"
-#include "models/files.hpp"
 #include "report/csv.hpp"
 #include "report/words.hpp"
 
@@ -71,7 +71,7 @@ inline std::string geometry_csv(findings const& f) {
 
 inline void write_tables(findings const& f, std::filesystem::path const& folder) {
   auto const write = [&](char const* name, std::string const& text) {
-    models::write_atomically(folder / name, models::bytes_of(text));
+    lm::write_atomically(folder / name, lm::bytes_of(text));
   };
   write("distances.csv", distances_csv(f));
   write("separation.csv", separation_csv(f));

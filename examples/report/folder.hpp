@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "models/files.hpp"
+#include "basin/lm/io/files.hpp"
 
 namespace basin::report {
 
@@ -11,8 +11,8 @@ namespace basin::report {
 ///
 /// Throws    file_error
 inline void require_writable(std::filesystem::path const& folder) {
-  models::make_folder(folder);
-  models::staged_file const probe{folder / "report.html"};
+  lm::make_folder(folder);
+  lm::staged_file const probe{folder / "report.html"};
 }
 
 }  // namespace basin::report

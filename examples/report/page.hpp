@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "basin/core/error.hpp"
-#include "models/files.hpp"
+#include "basin/lm/io/files.hpp"
 #include "report/statistics.hpp"
 
 namespace basin::report {
@@ -54,14 +54,14 @@ inline plots write_page(std::string_view page_template, std::string_view mark, n
   std::string page(page_template), library;
   bool const found = std::filesystem::is_regular_file(plotly);
   if (found) {
-    auto const bytes = models::read_file(plotly);
+    auto const bytes = lm::read_file(plotly);
     library.assign(reinterpret_cast<char const*>(bytes.data()), bytes.size());
   }
   // The figures are put in first: the library may contain anything, also what looks like a mark.
   detail::put(page, mark,
               detail::inside_script(figures.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)));
   detail::put(page, "@PLOTLY@", detail::inside_script(std::move(library)));
-  models::write_atomically(file, models::bytes_of(page));
+  lm::write_atomically(file, lm::bytes_of(page));
   return found ? plots::shown : plots::missing;
 }
 

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "basin/core/view.hpp"
-#include "models/progress.hpp"
+#include "programs/progress.hpp"
 
 namespace basin::report {
 
@@ -26,7 +26,7 @@ inline std::string stage_line(std::string const& name, index_t done, index_t tot
   percent.insert(0, 5 - std::min<std::size_t>(5, percent.size()), ' ');
   std::string const line =
       padded + " [" + std::string(full, '#') + std::string(bar_columns - full, '-') + "] " + percent;
-  return static_cast<int>(line.size()) < columns ? line : models::fitted(percent + "  " + name, columns);
+  return static_cast<int>(line.size()) < columns ? line : programs::fitted(percent + "  " + name, columns);
 }
 
 /// A line that says how far a part is; on a terminal only.
@@ -48,7 +48,7 @@ class stage {
  private:
   void show() const {
     if (!shown) return;
-    std::fprintf(stderr, "\r\033[K%s", stage_line(name, done, total, models::terminal_columns()).c_str());
+    std::fprintf(stderr, "\r\033[K%s", stage_line(name, done, total, programs::terminal_columns()).c_str());
     std::fflush(stderr);
   }
   std::string name;

@@ -8,7 +8,7 @@
 #include <span>
 #include <string_view>
 
-#include "models/plain_text.hpp"
+#include "basin/lm/io/plain_text.hpp"
 #include "report/page.hpp"
 #include "report/words.hpp"
 
@@ -17,7 +17,7 @@ namespace basin::report {
 /// Warnings on stderr, one a line, before the work; they also stand in the report.
 inline void warn(std::string_view program, std::span<finding const> warnings) {
   for (auto const& w : warnings)
-    std::fprintf(stderr, "%s\n", models::terminal_message(message(program, ": ", w.headline, " ", w.detail)).c_str());
+    std::fprintf(stderr, "%s\n", lm::terminal_message(message(program, ": ", w.headline, " ", w.detail)).c_str());
 }
 
 /// The findings in words, and where the report in `folder` and its tables are; `plotly` is where the plotting library

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "basin/core/random.hpp"
-#include "models/finite.hpp"
-#include "models/problems.hpp"
-#include "models/samplers.hpp"
+#include "basin/lm/decoding/samplers.hpp"
+#include "basin/lm/evaluation/finite.hpp"
+#include "basin/lm/evaluation/word_problems.hpp"
 #include "report/statistics.hpp"
 #include "study/crew.hpp"
 #include "study/key_masking.hpp"
@@ -43,7 +43,7 @@ struct scores {
 /// Told how far the work is.
 using tick = std::function<void()>;
 /// Shown every pass of the condition that hides nothing: sequence numbers start at `first`.
-using pass_look = std::function<void(key_masking const&, models::pass const&, index_t first)>;
+using pass_look = std::function<void(key_masking const&, lm::pass const&, index_t first)>;
 
 inline std::vector<condition> conditions(study_options const& o, evidence usual) {
   std::vector<condition> all{{"nothing", {drop::nothing, 0, usual, 0}, 0}};
@@ -63,7 +63,7 @@ inline std::vector<condition> conditions(study_options const& o, evidence usual)
 ///
 /// Throws    value_error: a logit that is not finite
 inline double surprise(std::span<float const> logits, int target) {
-  models::require_finite(logits, "the logits");
+  lm::require_finite(logits, "the logits");
   double const max = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (float const x : logits) sum += std::exp(static_cast<double>(x) - max);
@@ -71,7 +71,7 @@ inline double surprise(std::span<float const> logits, int target) {
 }
 
 inline double score_of_answer(material const& m, index_t i, std::span<int const> answer) {
-  return models::read_answer(answer) == m.problems[static_cast<std::size_t>(i)].result ? 1.0 : 0.0;
+  return lm::read_answer(answer) == m.problems[static_cast<std::size_t>(i)].result ? 1.0 : 0.0;
 }
 
 namespace detail {
@@ -91,9 +91,9 @@ void in_turn(Call const& call, Arguments const&... arguments) {
 
 /// Writes, or is made to write, what follows the prompt.
 template <class Model>
-double continue_text(models::writing<Model>& text, key_masking& mask, material const& m, index_t i) {
+double continue_text(lm::writing<Model>& text, key_masking& mask, material const& m, index_t i) {
   if (!m.is_text())
-    return score_of_answer(m, i, models::greedy(text, m.length - m.given, models::answer_padding, mask));
+    return score_of_answer(m, i, lm::greedy(text, m.length - m.given, lm::answer_padding, mask));
   double sum = 0;
   for (int at = m.given; at < m.length; ++at) {
     int const id = m.sequence(i)[static_cast<std::size_t>(at)];
@@ -113,15 +113,15 @@ std::vector<scores> answer_left_to_right(Model& model, material const& m, std::v
   std::vector<scores> out = detail::no_scores(all, m.count);
   crew<Model>(model).each(m.count, [&](Model& mine, index_t i) {
     key_masking reader(mine.config(), 1, m.length, i, Model::reach());
-    models::writing<Model> read(mine, m.prompt(i).first(m.prompt(i).size() - 1), reader);
+    lm::writing<Model> read(mine, m.prompt(i).first(m.prompt(i).size() - 1), reader);
     read.append(m.prompt(i).back(), reader);
     for (auto& s : out) {
       auto mask = reader;
       auto text = read;
       mask.follow(s.under.plan);
       if (s.under.plan.what == drop::nothing && see) {
-        mask.watch_with([&](key_masking const& k, models::pass const& now) { detail::in_turn(see, k, now, i); });
-        detail::in_turn(see, mask, models::pass{0, 1, 1, std::ssize(read.tokens()), read.tokens()}, i);
+        mask.watch_with([&](key_masking const& k, lm::pass const& now) { detail::in_turn(see, k, now, i); });
+        detail::in_turn(see, mask, lm::pass{0, 1, 1, std::ssize(read.tokens()), read.tokens()}, i);
       }
       s.items[static_cast<std::size_t>(i)] = detail::continue_text(text, mask, m, i);
     }
@@ -143,7 +143,7 @@ inline std::vector<int> mask_windows(material const& m, index_t first, index_t b
     int const open = m.length - m.given, hidden = 1 + static_cast<int>((i * open + open / 2) / m.count) % open;
     philox rng(seed, static_cast<std::uint64_t>(i) << 16);
     for (index_t const at : sinks::random_keys(rng, open, hidden))
-      ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
+      ids[start + static_cast<std::size_t>(m.given + at)] = lm::mask_id;
   }
   return ids;
 }
@@ -154,7 +154,7 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
                   key_masking& mask, std::span<double> items) {
   std::span<float const> logits;
   for (index_t step = 0; step < 2; ++step) {
-    models::pass const now{step, batch, m.length, m.length, ids};
+    lm::pass const now{step, batch, m.length, m.length, ids};
     logits = model.forward(ids, static_cast<int>(batch), m.length, mask.adapt(now));
     mask.seen(now);
   }
@@ -163,7 +163,7 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
     gathering all;
     for (int at = m.given; at < m.length; ++at) {
       auto const row = static_cast<std::size_t>(b * m.length + at);
-      if (ids[row] == models::mask_id)
+      if (ids[row] == lm::mask_id)
         all.add(surprise(logits.subspan(row * vocabulary, vocabulary),
                          m.sequence(first + b)[static_cast<std::size_t>(at)]));
     }
@@ -174,8 +174,8 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
 }  // namespace detail
 
 /// How the second half of every item is unmasked.
-inline models::unmasking unmasking_of(study_options const& o, material const& m) {
-  return models::unmasking_of(o.unmask, m.given, m.length - m.given);
+inline lm::unmasking unmasking_of(study_options const& o, material const& m) {
+  return programs::unmasking_of(o.unmask, m.given, m.length - m.given);
 }
 
 namespace detail {
@@ -190,8 +190,8 @@ void answer_batch(Model& model, material const& m, study_options const& o, condi
   if (watched || !m.is_text()) {
     key_masking mask(model.config(), batch, m.length, first, Model::reach());
     mask.follow(under.plan);
-    if (watched) mask.watch_with([&](key_masking const& k, models::pass const& now) { in_turn(see, k, now, first); });
-    models::low_confidence(model, ids, static_cast<int>(batch), unmasking_of(o, m), mask);
+    if (watched) mask.watch_with([&](key_masking const& k, lm::pass const& now) { in_turn(see, k, now, first); });
+    lm::low_confidence(model, ids, static_cast<int>(batch), unmasking_of(o, m), mask);
   }
   if (m.is_text()) {
     key_masking mask(model.config(), batch, m.length, first, Model::reach());

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "basin/core/view.hpp"
+#include "basin/lm/evaluation/finite.hpp"
 #include "basin/nn/parameter.hpp"
 #include "basin/sinks/ranking.hpp"
-#include "models/finite.hpp"
 #include "report/statistics.hpp"
 #include "study/material.hpp"
 
@@ -62,7 +62,7 @@ inline std::vector<int> joined_items(material const& m, reading how, index_t len
   std::vector<int> out;
   for (index_t s = 0; s < sequences; ++s) {
     std::vector<int> ids;
-    if (how == reading::left_to_right) ids.push_back(models::begin_id);
+    if (how == reading::left_to_right) ids.push_back(lm::begin_id);
     for (index_t i = s * each; std::ssize(ids) < length; ++i) {
       std::size_t const start = ids.size();
       std::ranges::copy(m.sequence(i % m.count), std::back_inserter(ids));
@@ -70,7 +70,7 @@ inline std::vector<int> joined_items(material const& m, reading how, index_t len
       philox rng(seed, static_cast<std::uint64_t>(i) << 16);
       index_t const open = m.length - m.given;
       for (index_t const at : sinks::random_keys(rng, open, open / 2))
-        ids[start + static_cast<std::size_t>(m.given + at)] = models::mask_id;
+        ids[start + static_cast<std::size_t>(m.given + at)] = lm::mask_id;
     }
     out.insert(out.end(), ids.begin(), ids.begin() + length);
   }
@@ -98,7 +98,7 @@ std::vector<length_figure> context_lengths(Model& model, material const& m, read
     auto const logits =
         on.forward(ids, static_cast<int>(std::ssize(ids) / lengths.back()), static_cast<int>(lengths.back()),
                    detail::length_probe(lengths, where, static_cast<double>(trained), out));
-    models::require_finite(logits, "the logits");
+    lm::require_finite(logits, "the logits");
   };
   run(model, within, reach::trained, 64);
   auto sizes = model.config();

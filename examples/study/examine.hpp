@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include "basin/lm/evaluation/finite.hpp"
+#include "basin/lm/evaluation/likelihood.hpp"
+#include "basin/lm/evaluation/suitability.hpp"
+#include "basin/lm/io/plain_text.hpp"
 #include "basin/mask/causal.hpp"
-#include "models/finite.hpp"
-#include "models/likelihood.hpp"
-#include "models/plain_text.hpp"
-#include "models/suitability.hpp"
 #include "report/folder.hpp"
 #include "report/stage.hpp"
 #include "report/tell.hpp"
@@ -39,10 +39,10 @@ namespace detail {
 /// Throws    value_error: a context that is too short for it; what text_material throws
 template <class Left, class Right> material material_for(study_options const& o, Left const& ar, Right const& mdlm) {
   constexpr index_t most_hidden = *std::ranges::max_element(masked_counts);  // out of the first half of a window
-  index_t const least = o.is_text() ? 2 * most_hidden : models::problem_length;
+  index_t const least = o.is_text() ? 2 * most_hidden : lm::problem_length;
   auto const require = [&](char const* option, std::filesystem::path const& folder, int context) {
     if (context < least)
-      throw value_error{message("basin: ", option, " is ", models::quotation(folder.string()),
+      throw value_error{message("basin: ", option, " is ", lm::quotation(folder.string()),
                                 ", whose model has a context of ", context, "; ",
                                 o.is_text() ? "windows of a text" : "word problems", " need ", least,
                                 ": give another model", o.is_text() ? "" : ", or --text")};
@@ -58,7 +58,7 @@ template <class... Subjects>
 std::vector<finding> warnings_of(material const& m, Subjects const&... all) {
   std::vector<finding> out;
   auto const add = [&](auto const& s) {
-    if (auto const found = models::unlike_training(s.learned, m.input, s.origin))
+    if (auto const found = lm::unlike_training(s.learned, m.input, s.origin))
       out.push_back({found->what, found->remedy});
   };
   (add(all), ...);
@@ -68,12 +68,12 @@ std::vector<finding> warnings_of(material const& m, Subjects const&... all) {
 /// The negative log-likelihood per byte of whole windows: exact, or the bound.
 template <class Model>
 estimate whole_text_loss(Model& model, reading how, material const& m, std::uint64_t seed) {
-  models::likelihood_options const options{.rows = 32, .draws = 8, .seed = seed};
+  lm::likelihood_options const options{.rows = 32, .draws = 8, .seed = seed};
   int const count = static_cast<int>(m.count);
   auto const e = how == reading::left_to_right
-                     ? models::next_token_nll(model, m.ids, count, m.length, models::begin_id, {}, options)
-                     : models::diffusion_bound(model, m.ids, count, m.length, models::mask_id, {}, options);
-  models::require_finite(std::span(&e.mean, 1), "the loss");
+                     ? lm::next_token_nll(model, m.ids, count, m.length, lm::begin_id, {}, options)
+                     : lm::diffusion_bound(model, m.ids, count, m.length, lm::mask_id, {}, options);
+  lm::require_finite(std::span(&e.mean, 1), "the loss");
   return {e.mean, e.standard_error, m.count};
 }
 
@@ -94,7 +94,7 @@ chapter examine(subject<Model> s, reading how, material const& m, study_options 
   auto const all = conditions(o, usual);
   sink_watch watch(s.model.config(), m, appends ? 1 : 0, appends ? sinks::sight::causal : sinks::sight::bidirectional,
                    o.rule);
-  auto const see = [&](key_masking const& mask, models::pass const& now, index_t first) {
+  auto const see = [&](key_masking const& mask, lm::pass const& now, index_t first) {
     watch.see(mask, now, first);
   };
   {
@@ -118,7 +118,7 @@ chapter examine(subject<Model> s, reading how, material const& m, study_options 
 template <class Model>
 chapter examine_by_name(subject<Model> s, reading how, material const& m, study_options const& o) {
   std::string const name = message("basin: ", how == reading::left_to_right ? "--ar " : "--mdlm ",
-                                   models::quotation(s.origin.string()), ": ");
+                                   lm::quotation(s.origin.string()), ": ");
   try {
     return examine(std::move(s), how, m, o);
   } catch (value_error const& why) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The intervention of the study, as a watch for models/samplers.hpp: before every pass but the first, hide from each
+// The intervention of the study, as a watch for basin/lm/decoding/samplers.hpp: before every pass but the first, hide from each
 // layer and head the keys that received most in the passes before, or as many keys drawn at random.
 
 #include <algorithm>
@@ -14,12 +14,12 @@
 
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/decoding/samplers.hpp"
+#include "basin/lm/devices/reachable.hpp"
+#include "basin/lm/transformer_config.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
 #include "basin/sinks/ranking.hpp"
-#include "models/reachable.hpp"
-#include "models/samplers.hpp"
-#include "models/transformer_config.hpp"
 
 namespace basin::study {
 
@@ -45,13 +45,13 @@ struct masking_plan {
 class key_masking {
  public:
   /// Called after every pass.
-  using look = std::function<void(key_masking const&, models::pass const&)>;
+  using look = std::function<void(key_masking const&, lm::pass const&)>;
 
   /// For sequences numbered from `first_sequence`, of at most `capacity` keys each, and models with this reach().
-  key_masking(models::transformer_config const& c, index_t batch, index_t capacity, index_t first_sequence = 0,
+  key_masking(lm::transformer_config const& c, index_t batch, index_t capacity, index_t first_sequence = 0,
               std::pmr::memory_resource* reach = std::pmr::new_delete_resource())
       : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence),
-        fresh(models::reachable_allocator<double>(reach)), hidden(models::reachable_allocator<std::uint8_t>(reach)) {
+        fresh(lm::reachable_allocator<double>(reach)), hidden(lm::reachable_allocator<std::uint8_t>(reach)) {
     index_t const rows = layers * sequences * heads;
     totals.resize(static_cast<std::size_t>(rows * room));
     hidden.resize(static_cast<std::size_t>(rows * room));
@@ -84,12 +84,12 @@ class key_masking {
     }
   };
 
-  adapted adapt(models::pass const& now) {
+  adapted adapt(lm::pass const& now) {
     if (seen_keys > 0 && plan.what != drop::nothing) choose();
     return {this, now.keys};
   }
 
-  void seen(models::pass const& now) {
+  void seen(lm::pass const& now) {
     for (index_t row = 0; row < layers * sequences * heads; ++row)
       for (index_t j = 0; j < now.keys; ++j)
         totals[static_cast<std::size_t>(row * room + j)] += fresh[static_cast<std::size_t>(row * now.keys + j)];
@@ -130,8 +130,8 @@ class key_masking {
   masking_plan plan;
   std::vector<philox> streams;       // one a sequence
   std::vector<double> totals;        // [layers, sequences, heads, capacity], of all passes
-  models::reachable<double> fresh;   // [layers, sequences, heads, keys], of the last
-  models::reachable<std::uint8_t> hidden;  // [layers, sequences, heads, capacity]
+  lm::reachable<double> fresh;   // [layers, sequences, heads, keys], of the last
+  lm::reachable<std::uint8_t> hidden;  // [layers, sequences, heads, capacity]
   index_t seen_keys = 0, all_queries = 0, last_queries = 0;
   look after;
 };

@@ -12,10 +12,10 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
-#include "models/plain_text.hpp"
-#include "models/problems.hpp"
-#include "models/suitability.hpp"
-#include "models/text.hpp"
+#include "basin/lm/evaluation/suitability.hpp"
+#include "basin/lm/evaluation/word_problems.hpp"
+#include "basin/lm/io/plain_text.hpp"
+#include "basin/lm/tokenizers/bytes.hpp"
 #include "study/options.hpp"
 
 namespace basin::study {
@@ -34,8 +34,8 @@ struct material {
   int length = 0, given = 0;             // ids of a sequence, and of the part that is given
   index_t count = 0;
   std::vector<int> ids;                  // [count, length], as they truly are
-  std::vector<models::problem> problems;  // empty for a text
-  models::input_kind input;
+  std::vector<lm::problem> problems;  // empty for a text
+  lm::input_kind input;
 
   bool is_text() const { return problems.empty(); }
   std::span<int const> sequence(index_t i) const {
@@ -46,9 +46,9 @@ struct material {
   /// The kind of token `id` at place `at` of sequence i; at = -1 is the begin token.
   token_kind kind_of(index_t i, int at, int id) const {
     if (at < 0) return token_kind::begin;
-    if (id == models::mask_id) return token_kind::masked;
+    if (id == lm::mask_id) return token_kind::masked;
     if (at >= given)
-      return !is_text() && id == models::answer_padding ? token_kind::answer_padding : token_kind::answer;
+      return !is_text() && id == lm::answer_padding ? token_kind::answer_padding : token_kind::answer;
     bool const padded = !is_text() && at >= static_cast<int>(problems[static_cast<std::size_t>(i)].prompt.size());
     return padded ? token_kind::prompt_padding : token_kind::prompt;
   }
@@ -56,31 +56,31 @@ struct material {
 
 /// The first `count` held-out problems of a seed.
 inline material problem_material(std::uint64_t seed, index_t count) {
-  material m{.length = models::problem_length,
-             .given = models::prompt_length,
+  material m{.length = lm::problem_length,
+             .given = lm::prompt_length,
              .count = count,
              .ids = {},
              .problems = {},
              .input = {}};
   philox rng(seed);
   for (index_t i = 0; i < count; ++i) {
-    m.problems.push_back(models::make_problem(rng, models::split::test));
-    std::ranges::copy(models::encode(m.problems.back()), std::back_inserter(m.ids));
+    m.problems.push_back(lm::make_problem(rng, lm::split::test));
+    std::ranges::copy(lm::encode(m.problems.back()), std::back_inserter(m.ids));
   }
   return m;
 }
 
 /// `count` windows spread evenly over the validation part of a text, or as many as there are without overlap.
 ///
-/// Throws    what models::text_corpus throws; value_error: fewer than two windows, which have no standard error
+/// Throws    what lm::text_corpus throws; value_error: fewer than two windows, which have no standard error
 inline material text_material(std::string const& path, int length, index_t count) {
   auto const least = static_cast<std::uintmax_t>(20 * length),
              size = std::filesystem::is_regular_file(path) ? std::filesystem::file_size(path) : least;
   if (size < least)
-    throw value_error{message("basin: --text is ", models::quotation(path), ", which has ", size,
+    throw value_error{message("basin: --text is ", lm::quotation(path), ", which has ", size,
                               " bytes; it must have at least ", least, ": two windows of ", length,
                               " in its last tenth")};
-  models::text_corpus const corpus(path, length);
+  lm::text_corpus const corpus(path, length);
   auto const part = corpus.validation();
   index_t const most = static_cast<index_t>(part.size()) / length;
   material m{.length = length,
@@ -88,10 +88,10 @@ inline material text_material(std::string const& path, int length, index_t count
              .count = std::min(count, most),
              .ids = {},
              .problems = {},
-             .input = {path, models::fingerprint(corpus.training(), corpus.validation())}};
+             .input = {path, lm::fingerprint(corpus.training(), corpus.validation())}};
   m.ids.resize(static_cast<std::size_t>(m.count * length));
   for (index_t i = 0; i < m.count; ++i)
-    models::copy_window(
+    lm::copy_window(
         part, static_cast<std::size_t>(i * most / m.count * length),
         std::span(m.ids).subspan(static_cast<std::size_t>(i * length), static_cast<std::size_t>(length)));
   return m;
@@ -99,8 +99,8 @@ inline material text_material(std::string const& path, int length, index_t count
 
 /// A token as people read it.
 inline std::string token_name(int id) {
-  if (id == models::mask_id) return "[mask]";
-  if (id == models::begin_id) return "[begin]";
+  if (id == lm::mask_id) return "[mask]";
+  if (id == lm::begin_id) return "[begin]";
   if (id == ' ') return "space";
   if (id == '\n') return "newline";
   if (id > ' ' && id < 127) return {static_cast<char>(id)};

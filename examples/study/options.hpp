@@ -7,9 +7,9 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/evaluation/word_problems.hpp"
 #include "basin/sinks/rule.hpp"
-#include "models/problems.hpp"
-#include "models/unmasking_options.hpp"
+#include "programs/unmasking_options.hpp"
 
 namespace basin::study {
 
@@ -24,7 +24,7 @@ struct study_options {
   std::uint64_t problems = 11;  // seed of the held-out word problems
   index_t count = 100;          // problems, or windows of the text
   index_t draws = 3;            // random sets beside each set of sinks
-  models::unmasking_options unmask;
+  programs::unmasking_options unmask;
   sinks::epsilon_rule rule;
   std::uint64_t seed = 1;       // of random keys and random masks
   int threads = 0;              // 0: as OpenMP decides
@@ -51,7 +51,7 @@ inline void validate(study_options const& o) {
     throw value_error{message("basin: --epsilon is ", o.rule.epsilon, " with --scale ", name_of(o.rule.unit),
                               "; it must be below ", most, ": no key receives more than that")};
   o.rule.validate();
-  if (!o.is_text()) (void)models::unmasking_of(o.unmask, models::prompt_length, models::answer_length);
+  if (!o.is_text()) (void)programs::unmasking_of(o.unmask, lm::prompt_length, lm::answer_length);
 }
 
 }  // namespace basin::study

@@ -9,9 +9,9 @@
 
 #include <CLI/CLI.hpp>
 
-#include "models/command_line.hpp"
-#include "models/engine.hpp"
-#include "models/program.hpp"
+#include "basin/lm/devices/host_engine.hpp"
+#include "programs/command_line.hpp"
+#include "programs/program.hpp"
 #include "report/command.hpp"
 #include "report/page.hpp"
 #include "report/tell.hpp"
@@ -25,7 +25,7 @@
 namespace basin::study {
 namespace {
 
-using models::add_number, models::at_least, models::from_to;
+using programs::add_number, lm::at_least, lm::from_to;
 
 void describe_models(CLI::App& app, study_options& o) {
   app.add_option("--ar", o.ar, "checkpoint folder of the autoregressive model")
@@ -34,7 +34,7 @@ void describe_models(CLI::App& app, study_options& o) {
   app.add_option("--mdlm", o.mdlm, "checkpoint folder of the masked diffusion model")
       ->type_name("FOLDER")
       ->capture_default_str();
-  auto* const problems = add_number(app, "--problems", o.problems, models::any_number<std::uint64_t>(),
+  auto* const problems = add_number(app, "--problems", o.problems, lm::any_number<std::uint64_t>(),
                                     "seed of the held-out word problems");
   add_number(app, "--count", o.count, from_to<index_t>(2, 100000),
              "how many problems, or windows of the text; a short text has fewer");
@@ -49,7 +49,7 @@ void describe_models(CLI::App& app, study_options& o) {
 
 void describe_questions(CLI::App& app, study_options& o) {
   using sinks::scale;
-  models::add_choice<scale>(app, "--scale", o.rule.unit,
+  programs::add_choice<scale>(app, "--scale", o.rule.unit,
                             {{name_of(scale::column_sum), scale::column_sum},
                              {name_of(scale::percent), scale::percent},
                              {name_of(scale::mean), scale::mean}},
@@ -59,19 +59,19 @@ void describe_questions(CLI::App& app, study_options& o) {
       app, "--epsilon", o.rule.epsilon, at_least(0.0),
       "a sink receives more than the mean of the other keys by this, in the unit of --scale; default for mean: 0.03");
   add_number(app, "--draws", o.draws, from_to<index_t>(1, 1000), "random sets of keys beside each set of sinks");
-  models::add_number<int>(app, "--block", at_least(1),
+  programs::add_number<int>(app, "--block", at_least(1),
                           "diffusion model: bytes of a block, a divisor of those that are unmasked (24 of a problem, "
                           "half a window of a text); default: the largest one up to 8",
                           "", [&o](int n) { o.unmask.block = n; });
   add_number(app, "--steps", o.unmask.steps, at_least(0),
              "diffusion model: steps of unmasking, a multiple of the number of blocks; 0: one byte a step");
-  add_number(app, "--seed", o.seed, models::any_number<std::uint64_t>(), "of the random keys and the random masks");
+  add_number(app, "--seed", o.seed, lm::any_number<std::uint64_t>(), "of the random keys and the random masks");
 }
 
 void describe_run(CLI::App& app, study_options& o) {
   app.add_option("--out", o.out, "folder for the report and the CSV files")->type_name("FOLDER")->capture_default_str();
   add_number(app, "--threads", o.threads, from_to(0, 4096), "number of threads; 0: as OpenMP decides");
-  models::add_choice(app, "--device", o.device, {"cpu", "cuda"},
+  programs::add_choice(app, "--device", o.device, {"cpu", "cuda"},
                      "cpu, or cuda: an NVIDIA GPU; figures differ by rounding");
   app.add_option("--plotly", o.plotly, "plotly.min.js, which draws the plots of the report")
       ->type_name("FILE")
@@ -82,12 +82,12 @@ int work(study_options o, CLI::App const& app, std::string const& command) {
   if (app.count("--scale") > 0 && app.count("--epsilon") == 0) o.rule.epsilon = sinks::usual_epsilon(o.rule.unit);
   validate(o);
   if (o.threads > 0) omp_set_num_threads(o.threads);
-  auto const f = o.device == "cuda" ? run_on_cuda(o, command) : run<models::host_engine<float>>(o, command);
+  auto const f = o.device == "cuda" ? run_on_cuda(o, command) : run<lm::host_engine<float>>(o, command);
   write_tables(f, o.out);
   auto const drawn = write_report(f, o.out / "report.html");
   print_tables(f);
   report::tell(f.in_words, drawn, o.plotly, o.out);
-  return models::exit_done;
+  return programs::exit_done;
 }
 
 }  // namespace
@@ -104,6 +104,6 @@ int main(int argc, char** argv) {
   study::describe_models(app, o);
   study::describe_questions(app, o);
   study::describe_run(app, o);
-  return models::run_program("study", app, argc, argv,
+  return programs::run_program("study", app, argc, argv,
                              [&] { return study::work(o, app, report::command_of("examples/study.sh", argc, argv)); });
 }

@@ -11,13 +11,13 @@
 #include <nlohmann/json.hpp>
 
 #include "basin/core/error.hpp"
-#include "models/checkpoint.hpp"
-#include "models/files.hpp"
-#include "models/folder_lock.hpp"
-#include "models/interrupt.hpp"
-#include "models/program.hpp"
-#include "models/progress.hpp"
-#include "models/suitability.hpp"
+#include "basin/lm/evaluation/suitability.hpp"
+#include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/io/files.hpp"
+#include "basin/lm/io/folder_lock.hpp"
+#include "programs/interrupt.hpp"
+#include "programs/program.hpp"
+#include "programs/progress.hpp"
 #include "study/material.hpp"
 #include "study/options.hpp"
 #include "train/options.hpp"
@@ -31,21 +31,21 @@ struct subject {
   Model model;
   nlohmann::ordered_json config;  // of its checkpoint
   std::filesystem::path origin;   // the folder
-  models::input_kind learned;
+  lm::input_kind learned;
 
   index_t parameter_count() { return nn::parameter_count(model.parameters()); }
 };
 
 /// A checkpoint for a model of this kind, and its model.
 template <class Model>
-models::checkpoint opened(std::filesystem::path const& folder) {
-  if constexpr (Model::by_name) return models::load_model(folder, models::normalizers_by_name());
-  else return models::load_model(folder);
+lm::checkpoint opened(std::filesystem::path const& folder) {
+  if constexpr (Model::by_name) return lm::load_model(folder, programs::normalizers_by_name());
+  else return lm::load_model(folder);
 }
 template <class Model>
-Model restored(models::checkpoint const& saved) {
-  if constexpr (Model::by_name) return models::restore<Model>(saved, models::normalizers_by_name());
-  else return models::restore<Model>(saved);
+Model restored(lm::checkpoint const& saved) {
+  if constexpr (Model::by_name) return lm::restore<Model>(saved, programs::normalizers_by_name());
+  else return lm::restore<Model>(saved);
 }
 
 /// The model of a checkpoint.
@@ -54,10 +54,10 @@ Model restored(models::checkpoint const& saved) {
 template <class Model>
 subject<Model> load_subject(std::filesystem::path const& folder, std::string const& objective) {
   auto saved = opened<Model>(folder);
-  models::require_objective(saved, objective, "--" + objective, folder);
-  models::require_bytes(saved);
+  lm::require_objective(saved, objective, "--" + objective, folder);
+  lm::require_bytes(saved);
   auto model = restored<Model>(saved);
-  auto learned = models::trained_on(saved);
+  auto learned = lm::trained_on(saved);
   return {std::move(model), std::move(saved.config), folder, std::move(learned)};
 }
 
@@ -68,8 +68,8 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
   train::run_options usual;
   usual.objective = objective;
   usual.text = o.text;
-  if (!std::filesystem::exists(folder / models::model_file)) return usual;
-  auto const saved = models::load_model(folder, models::normalizers_by_name());
+  if (!std::filesystem::exists(folder / lm::model_file)) return usual;
+  auto const saved = lm::load_model(folder, programs::normalizers_by_name());
   auto found = train::options_of(saved.config, saved.tensors.origin());
   if (found.text.empty() == o.is_text() || found.objective != objective) return usual;
   found.text = o.text;
@@ -78,26 +78,26 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
 
 /// Trains a subject anew, and leaves its checkpoint in the folder `to`, in place of that of an earlier run.
 ///
-/// Throws    models::stopped_by_signal, with what was learned so far saved; whatever training throws
+/// Throws    programs::stopped_by_signal, with what was learned so far saved; whatever training throws
 template <class Trainer>
 nlohmann::ordered_json train_subject(train::run_options const& options, std::filesystem::path const& to) {
   train::run_data const data(options);
-  models::make_folder(to);
-  models::folder_lock const lock(to);
-  models::remove_unfinished(to, models::checkpoint_files);
-  models::interrupt_guard const guard;  // before the first OpenMP region: its threads inherit it
+  lm::make_folder(to);
+  lm::folder_lock const lock(to);
+  lm::remove_unfinished(to, lm::checkpoint_files);
+  programs::interrupt_guard const guard;  // before the first OpenMP region: its threads inherit it
   Trainer run(options, data);
-  models::progress bar("training " + options.objective, 0, options.steps);
-  while (run.steps_done() < options.steps && !models::interrupted()) {
+  programs::progress bar("training " + options.objective, 0, options.steps);
+  while (run.steps_done() < options.steps && !programs::interrupted()) {
     double const loss = run.step();
     bar.update(run.steps_done(), loss, run.steps_done() * options.batch * options.length);
   }
   bar.clear();
-  bool const cut = models::interrupted();
+  bool const cut = programs::interrupted();
   auto const figures = cut ? nlohmann::ordered_json::object() : run.evaluate(train::short_look);
   run.save(to, "study --retrain");
   if (cut)
-    throw models::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(),
+    throw programs::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(),
                                             " has what was learned so far; go on with: train --resume ", to.string())};
   return figures;
 }

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/files.hpp"
+#include "basin/lm/io/files.hpp"
 #include "report/csv.hpp"
 #include "report/words.hpp"
 #include "study/findings.hpp"
@@ -88,7 +88,7 @@ inline std::string context_length_csv(findings const& f) {
 
 inline void write_tables(findings const& f, std::filesystem::path const& folder) {
   auto const write = [&](char const* name, std::string const& text) {
-    models::write_atomically(folder / name, models::bytes_of(text));
+    lm::write_atomically(folder / name, lm::bytes_of(text));
   };
   write("answers.csv", answers_csv(f));
   write("masking.csv", masking_csv(f));

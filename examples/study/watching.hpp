@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "basin/lm/evaluation/finite.hpp"
 #include "basin/sinks/rule.hpp"
 #include "basin/sinks/trajectory.hpp"
-#include "models/finite.hpp"
 #include "report/statistics.hpp"
 #include "study/key_masking.hpp"
 #include "study/material.hpp"
@@ -68,14 +68,14 @@ struct sink_report {
 class sink_watch {
  public:
   /// `shift` places lie before the first of an item: 1 where a begin token is read.
-   sink_watch(models::transformer_config const& c, material const& from, int shift, sinks::sight seen_by,
+   sink_watch(lm::transformer_config const& c, material const& from, int shift, sinks::sight seen_by,
               sinks::epsilon_rule by)
        : layers(c.layers), heads(c.heads), lead(shift), sight(seen_by), rule(by), m(from) {
      for (index_t n = 0; n < m.count * layers * heads; ++n) paths.emplace_back(m.length, rule);
      first_rate.resize(static_cast<std::size_t>(m.count));
    }
 
-  void see(key_masking const& mask, models::pass const& now, index_t first) {
+  void see(key_masking const& mask, lm::pass const& now, index_t first) {
     for (index_t b = 0; b < now.batch; ++b) {
       auto const tokens =
           now.tokens.subspan(static_cast<std::size_t>(b * now.keys), static_cast<std::size_t>(now.keys));
@@ -126,7 +126,7 @@ class sink_watch {
      for (double& c : rows.back()) c /= static_cast<double>(queries);
    }
 
-  double rate_of_first(key_masking const& mask, models::pass const& now, index_t b) const {
+  double rate_of_first(key_masking const& mask, lm::pass const& now, index_t b) const {
     std::vector<double> rows;
     for (int l = 0; l < layers; ++l)
       for (int h = 0; h < heads; ++h) {
@@ -200,11 +200,11 @@ estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilo
   gathering all;
   std::vector<std::uint8_t> marks(static_cast<std::size_t>(m.length));
   for (index_t i = 0; i < m.count; ++i) {
-    std::vector<int> ids{models::begin_id};
+    std::vector<int> ids{lm::begin_id};
     ids.insert(ids.end(), m.sequence(i).begin(), m.sequence(i).end() - 1);
     key_masking watch(model.config(), 1, m.length, i, Model::reach());
-    models::pass const now{0, 1, m.length, m.length, ids};
-    models::require_finite(model.forward(ids, 1, m.length, watch.adapt(now)), "the logits");
+    lm::pass const now{0, 1, m.length, m.length, ids};
+    lm::require_finite(model.forward(ids, 1, m.length, watch.adapt(now)), "the logits");
     watch.seen(now);
     gathering heads;
     for (int l = 0; l < model.config().layers; ++l)

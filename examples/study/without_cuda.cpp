@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // In place of on_cuda.cpp where nvcc or cuBLASLt was not found.
 
-#include "models/without_cuda.hpp"
+#include "programs/without_cuda.hpp"
 #include "study/examine.hpp"
 
-basin::study::findings basin::study::run_on_cuda(study_options const&, std::string) { models::refuse_cuda(); }
+basin::study::findings basin::study::run_on_cuda(study_options const&, std::string) { programs::refuse_cuda(); }

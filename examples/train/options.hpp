@@ -13,13 +13,13 @@
 #include <nlohmann/json.hpp>
 
 #include "basin/core/error.hpp"
-#include "models/checkpoint.hpp"
-#include "models/config_entries.hpp"
-#include "models/interval.hpp"
-#include "models/plain_text.hpp"
-#include "models/problems.hpp"
-#include "models/text.hpp"
-#include "models/transformer_config.hpp"
+#include "basin/lm/evaluation/word_problems.hpp"
+#include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/io/config_entries.hpp"
+#include "basin/lm/io/interval.hpp"
+#include "basin/lm/io/plain_text.hpp"
+#include "basin/lm/tokenizers/bytes.hpp"
+#include "basin/lm/transformer_config.hpp"
 
 namespace basin::train {
 
@@ -42,8 +42,8 @@ struct run_options {
   bool operator==(run_options const&) const = default;
 };
 
-inline models::transformer_config architecture(run_options const& o) {
-  return {.vocabulary = models::vocabulary_size,
+inline lm::transformer_config architecture(run_options const& o) {
+  return {.vocabulary = lm::vocabulary_size,
           .dim = o.dim,
           .layers = o.layers,
           .heads = o.heads,
@@ -57,8 +57,8 @@ inline models::transformer_config architecture(run_options const& o) {
 /// see(name, number, interval, what it is), in the order of --help.
 template <class Options, class See>
 void for_each_number(Options& o, See see) {
-  using models::from_to, models::at_least;
-  see("problems", o.problems, models::any_number<std::uint64_t>(),
+  using lm::from_to, lm::at_least;
+  see("problems", o.problems, lm::any_number<std::uint64_t>(),
       "learn word problems drawn from this seed (when there is no --text)");
   see("steps", o.steps, from_to<std::int64_t>(1, 1'000'000'000), "steps of the optimizer");
   see("batch", o.batch, from_to(1, 1 << 16), "sequences in a step");
@@ -71,7 +71,7 @@ void for_each_number(Options& o, See see) {
   see("rope_base", o.rope_base, from_to(1.0f, 1e9f), "base of the rotary frequencies; small for short sequences");
   see("learning_rate", o.learning_rate, from_to(0.0, 10.0), "peak of the schedule");
   see("weight_decay", o.weight_decay, from_to(0.0, 10.0), "of matrices");
-  see("seed", o.seed, models::any_number<std::uint64_t>(), "of the first weights, the order of the data and the masks");
+  see("seed", o.seed, lm::any_number<std::uint64_t>(), "of the first weights, the order of the data and the masks");
 }
 
 /// The name of an option for a number of the table: kv_heads is --kv-heads.
@@ -86,7 +86,7 @@ namespace detail {
 inline void require_choice(char const* name, std::string const& value, std::initializer_list<std::string_view> names) {
   if (std::ranges::find(names, value) == names.end())
     throw value_error{
-        message("basin: --", name, " is ", models::quotation(value), "; it must be ", models::alternatives(names))};
+        message("basin: --", name, " is ", lm::quotation(value), "; it must be ", lm::alternatives(names))};
 }
 
 }  // namespace detail
@@ -102,10 +102,10 @@ inline void validate(run_options const& o) {
   if (o.warmup_steps() < 0 || o.warmup_steps() > o.steps)
     throw value_error{message("basin: --warmup is ", o.warmup_steps(),
                               "; it must be a whole number from 0 to the number of steps, ", o.steps)};
-  if (o.text.empty() && o.length != models::problem_length)
+  if (o.text.empty() && o.length != lm::problem_length)
     throw value_error{
-        message("basin: --length is ", o.length, "; word problems have ", models::problem_length, ": leave it out")};
-  models::validate(architecture(o));
+        message("basin: --length is ", o.length, "; word problems have ", lm::problem_length, ": leave it out")};
+  lm::validate(architecture(o));
 }
 
 inline nlohmann::ordered_json to_json(run_options const& o) {
@@ -145,8 +145,8 @@ inline std::string spelled_normalizers(std::vector<std::vector<lm::spelled_norma
 ///
 /// Throws    file_error: an entry that is missing or breaks its rule, or entries that make no run
 inline run_options options_of(nlohmann::ordered_json const& config, std::string const& file = "the checkpoint") {
-  models::config_entries const all{config, file};
-  auto const c = models::architecture_of(config, file);
+  lm::config_entries const all{config, file};
+  auto const c = lm::architecture_of(config, file);
   auto const training = all.section("training");
   run_options o{.objective = all.choice("objective", {"ar", "mdlm"}),
                 .text = training.text("text"),
@@ -157,12 +157,12 @@ inline run_options options_of(nlohmann::ordered_json const& config, std::string 
                 .hidden = c.hidden,
                 .rope_base = c.rope_base,
                 .schedule = training.choice("schedule", {"cosine", "wsd"})};
-  o.normalizer = spelled_normalizers(models::normalizers_from(models::trained_attention(config, file), c.heads, file));
-  auto const sizes = models::architecture_json(c);
+  o.normalizer = spelled_normalizers(lm::normalizers_from(lm::trained_attention(config, file), c.heads, file));
+  auto const sizes = lm::architecture_json(c);
   for_each_number(o, [&](char const* name, auto& value, auto const& allowed, char const*) {
     if (!sizes.contains(name)) value = training.number(name, allowed);
   });
-  o.warmup = training.number("warmup", models::from_to<std::int64_t>(0, o.steps));
+  o.warmup = training.number("warmup", lm::from_to<std::int64_t>(0, o.steps));
   if (architecture(o) != c)
     throw file_error{message("basin: ", file,
                              ": its architecture is not one that train makes; make the checkpoint again with train")};

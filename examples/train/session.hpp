@@ -14,12 +14,12 @@
 #include <nlohmann/json.hpp>
 
 #include "basin/core/error.hpp"
-#include "models/checkpoint.hpp"
-#include "models/files.hpp"
-#include "models/folder_lock.hpp"
-#include "models/interrupt.hpp"
-#include "models/plain_text.hpp"
-#include "models/progress.hpp"
+#include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/io/files.hpp"
+#include "basin/lm/io/folder_lock.hpp"
+#include "basin/lm/io/plain_text.hpp"
+#include "programs/interrupt.hpp"
+#include "programs/progress.hpp"
 #include "train/data.hpp"
 #include "train/options.hpp"
 #include "train/trainer.hpp"
@@ -59,9 +59,9 @@ template <class Trainer>
 int train(Trainer& trainer, session const& use) {
   std::int64_t const steps = trainer.options().steps, first = trainer.steps_done();
   std::int64_t const tokens_a_step = std::int64_t{trainer.options().batch} * trainer.options().length;
-  models::progress bar{"train", first, steps};
+  programs::progress bar{"train", first, steps};
   double loss = 0;
-  while (trainer.steps_done() < steps && (trainer.steps_done() == first || !models::interrupted())) {
+  while (trainer.steps_done() < steps && (trainer.steps_done() == first || !programs::interrupted())) {
     double const now = trainer.step();
     std::int64_t const done = trainer.steps_done();
     loss = done == first + 1 ? now : 0.98 * loss + 0.02 * now;
@@ -75,9 +75,9 @@ int train(Trainer& trainer, session const& use) {
     std::fflush(stdout);
   }
   bar.clear();
-  if (trainer.steps_done() == steps) return std::printf("wrote %s\n", models::printable(use.out.string()).c_str()), 0;
+  if (trainer.steps_done() == steps) return std::printf("wrote %s\n", lm::printable(use.out.string()).c_str()), 0;
   if (trainer.steps_done() > first) trainer.save(use.out, use.command);
-  throw models::stopped_by_signal{message("interrupted at step ", trainer.steps_done(), " of ", steps,
+  throw programs::stopped_by_signal{message("interrupted at step ", trainer.steps_done(), " of ", steps,
                                           "; go on with: train --resume ", use.out.string())};
 }
 
@@ -86,8 +86,8 @@ inline void require_free(session const& use) {
   std::error_code absent;
   bool const resumed = !use.resume.empty() && std::filesystem::equivalent(use.out, use.resume, absent);
   if (resumed || use.other_run == session::existing::overwrite) return;
-  if (auto const found = models::run_in(use.out); !found.empty())
-    throw value_error{message("basin: --out is ", models::quotation(use.out.string()), ", which holds ", found,
+  if (auto const found = lm::run_in(use.out); !found.empty())
+    throw value_error{message("basin: --out is ", lm::quotation(use.out.string()), ", which holds ", found,
                               "; go on with it by --resume, replace it by --overwrite, or choose another folder")};
 }
 
@@ -95,7 +95,7 @@ inline void require_free(session const& use) {
 class made_folder {
  public:
   explicit made_folder(std::filesystem::path wanted) : path(std::move(wanted)), found(std::filesystem::exists(path)) {
-    models::make_folder(path);
+    lm::make_folder(path);
   }
   made_folder(made_folder const&) = delete;
   made_folder& operator=(made_folder const&) = delete;
@@ -114,23 +114,23 @@ class run_folder {
  public:
   explicit run_folder(session const& use) : folder(use.out), lock(use.out) {
     require_free(use);
-    models::remove_unfinished(use.out, models::checkpoint_files);
-    models::staged_file const probe{use.out / models::config_file};
+    lm::remove_unfinished(use.out, lm::checkpoint_files);
+    lm::staged_file const probe{use.out / lm::config_file};
   }
 
  private:
   made_folder folder;
-  models::folder_lock lock;
+  lm::folder_lock lock;
 };
 
 /// Refuses normalizers that the engine of a trainer cannot run, or that do not exist.
 template <class Trainer>
 void require_normalizers(run_options const& o) {
   if constexpr (Trainer::model_type::by_name)
-    lm::model_normalizers(models::normalizers_by_name(), o.normalizer, o.layers, o.heads);
+    lm::model_normalizers(programs::normalizers_by_name(), o.normalizer, o.layers, o.heads);
   else if (o.normalizer != "softmax")
     throw unsupported_error{
-        message("basin: --normalizer is ", models::quotation(o.normalizer),
+        message("basin: --normalizer is ", lm::quotation(o.normalizer),
                 ", and on a GPU models are trained with softmax; leave it out, or use --device cpu")};
 }
 
@@ -145,12 +145,12 @@ int start(run_options const& options, session const& use) {
 }
 
 /// The options of the run in a checkpoint, with what the session changes of them.
-inline run_options resumed_options(models::checkpoint const& saved, session const& use) {
+inline run_options resumed_options(lm::checkpoint const& saved, session const& use) {
   auto const& file = saved.tensors.origin();
   auto options = options_of(saved.config, file);
   if (use.text) options.text = *use.text;
   if (use.steps) options.steps = *use.steps;
-  auto const done = models::config_entries{saved.config, file}.number("step", models::at_least<std::int64_t>(1));
+  auto const done = lm::config_entries{saved.config, file}.number("step", lm::at_least<std::int64_t>(1));
   if (done >= options.steps)
     throw value_error{message("basin: ", use.resume.string(), " has done ", done, " of ", options.steps,
                               " steps; give a larger --steps to go on")};
@@ -160,9 +160,9 @@ inline run_options resumed_options(models::checkpoint const& saved, session cons
 
 /// The run to be resumed, by a trainer of this kind.
 template <class Trainer>
-models::checkpoint opened(std::filesystem::path const& folder) {
-  if constexpr (Trainer::model_type::by_name) return models::load_training(folder, models::normalizers_by_name());
-  else return models::load_training(folder);
+lm::checkpoint opened(std::filesystem::path const& folder) {
+  if constexpr (Trainer::model_type::by_name) return lm::load_training(folder, programs::normalizers_by_name());
+  else return lm::load_training(folder);
 }
 
 template <class Trainer>
@@ -181,7 +181,7 @@ int resume(run_options const& options, session const& use) {
 
 /// The whole session; the exit code of the program.
 ///
-/// Throws    basin::error; models::stopped_by_signal, with what was learned so far saved
+/// Throws    basin::error; programs::stopped_by_signal, with what was learned so far saved
 template <class Engine>
 int run(run_options options, session use) {
   using autoregressive = typename trainers<Engine>::autoregressive;
@@ -192,7 +192,7 @@ int run(run_options options, session use) {
   auto const saved = detail::opened<autoregressive>(use.resume);
   options = detail::resumed_options(saved, use);
   if (!use.steps)
-    use.command = models::config_entries{saved.config, saved.tensors.origin()}.text(
+    use.command = lm::config_entries{saved.config, saved.tensors.origin()}.text(
         "command");  // the same run, so the same bits and the same words
   return options.objective == "ar" ? detail::resume<autoregressive>(options, use)
                                    : detail::resume<diffusion>(options, use);

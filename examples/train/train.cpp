@@ -12,18 +12,19 @@
 
 #include <CLI/CLI.hpp>
 
-#include "models/command_line.hpp"
-#include "models/engine.hpp"
-#include "models/normalizers_by_name.hpp"
-#include "models/interrupt.hpp"
-#include "models/program.hpp"
+#include "basin/lm/devices/host_engine.hpp"
+#include "programs/command_line.hpp"
+#include "programs/interrupt.hpp"
+#include "programs/normalizers_by_name.hpp"
+#include "programs/program.hpp"
 #include "train/options.hpp"
 #include "train/session.hpp"
 
 namespace {
 
 using basin::train::run_options, basin::train::session;
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 
 /// The command that made a checkpoint, as it can be typed again.
 std::string command_of(int argc, char const* const* argv) {
@@ -38,7 +39,7 @@ std::string command_of(int argc, char const* const* argv) {
 
 std::string names_of_normalizers() {
   std::string all;
-  for (auto const& name : models::normalizers_by_name().names()) all += (all.empty() ? "" : ", ") + name;
+  for (auto const& name : programs::normalizers_by_name().names()) all += (all.empty() ? "" : ", ") + name;
   return all + "; scaled by length: ssmax, log_n, su_log_n, yarn, position_steps, asentmax, alone or after '*'";
 }
 
@@ -47,14 +48,14 @@ class command_line {
  public:
   command_line() {
     app.option_defaults()->always_capture_default();
-    keep(models::add_choice(app, "--objective", run.objective, {"ar", "mdlm"},
+    keep(programs::add_choice(app, "--objective", run.objective, {"ar", "mdlm"},
                             "ar (next token) or mdlm (masked diffusion)"));
     keep(app.add_option("--text", run.text,
                         "learn the bytes of this file: nine tenths train, the last tenth validates"));
     basin::train::for_each_number(run, [&](char const* name, auto& value, auto const& allowed, char const* what) {
-      keep(models::add_number(app, basin::train::option_name(name), value, allowed, what));
+      keep(programs::add_number(app, basin::train::option_name(name), value, allowed, what));
     });
-    keep(models::add_choice(app, "--schedule", run.schedule, {"cosine", "wsd"},
+    keep(programs::add_choice(app, "--schedule", run.schedule, {"cosine", "wsd"},
                             "cosine, or wsd: level, and straight down in the last fifth"));
     keep(app.add_option(
         "--normalizer,--attention", run.normalizer,
@@ -62,18 +63,18 @@ class command_line {
         "'softmax; layers 2-3: entmax15; layer 0 heads 0-1: top_k:k=8'; sink_logit:learned learns its number. "
         "Names: " +
             names_of_normalizers()));
-    keep(models::add_number<std::int64_t>(app, "--warmup", models::at_least<std::int64_t>(0), "steps of linear warm-up",
+    keep(programs::add_number<std::int64_t>(app, "--warmup", lm::at_least<std::int64_t>(0), "steps of linear warm-up",
                                           "a tenth of --steps, at most 100",
                                           [this](std::int64_t steps) { run.warmup = steps; }));
     app.add_option("--out", use.out, "folder of the checkpoint; with --resume, that of the run");
     app.add_option("--resume", use.resume, "go on from the checkpoint in this folder, with its options");
     app.add_flag_callback(
         "--overwrite", [this] { use.other_run = session::existing::overwrite; }, "replace the run that --out holds");
-    models::add_number(app, "--evaluate-every", use.evaluate_every, models::at_least<std::int64_t>(1),
+    programs::add_number(app, "--evaluate-every", use.evaluate_every, lm::at_least<std::int64_t>(1),
                        "steps between evaluations, each followed by a checkpoint");
-    models::add_number(app, "--threads", use.threads, models::from_to(0, 1024),
+    programs::add_number(app, "--threads", use.threads, lm::from_to(0, 1024),
                        "threads; 0: as OpenMP chooses. The result does not depend on it");
-    models::add_choice(app, "--device", use.device, {"cpu", "cuda"},
+    programs::add_choice(app, "--device", use.device, {"cpu", "cuda"},
                        "cpu, or cuda: an NVIDIA GPU; results differ by rounding");
   }
 
@@ -106,17 +107,17 @@ class command_line {
 };
 
 int run(command_line& line) {
-  models::interrupt_guard const guard;
+  programs::interrupt_guard const guard;
   if (line.use.threads > 0) omp_set_num_threads(line.use.threads);
   return line.use.device == "cuda" ? basin::train::run_on_cuda(line.run, line.use)
-                                   : basin::train::run<models::host_engine<float>>(line.run, line.use);
+                                   : basin::train::run<lm::host_engine<float>>(line.run, line.use);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   command_line line;
-  return models::run_program("train", line.app, argc, argv, [&] {
+  return programs::run_program("train", line.app, argc, argv, [&] {
     line.finish();
     line.use.command = command_of(argc, argv);
     return run(line);

@@ -20,15 +20,15 @@
 #include "basin/attention.hpp"
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/evaluation/likelihood.hpp"
+#include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/io/config_entries.hpp"
+#include "basin/lm/io/recorded_policies.hpp"
+#include "basin/lm/objectives/objectives.hpp"
+#include "basin/lm/transformer.hpp"
 #include "basin/mask/causal.hpp"
 #include "basin/nn/schedule.hpp"
-#include "models/checkpoint.hpp"
-#include "models/config_entries.hpp"
-#include "models/likelihood.hpp"
-#include "models/normalizers_by_name.hpp"
-#include "models/objectives.hpp"
-#include "models/recorded_policies.hpp"
-#include "models/transformer.hpp"
+#include "programs/normalizers_by_name.hpp"
 #include "train/data.hpp"
 #include "train/evaluate.hpp"
 #include "train/options.hpp"
@@ -53,9 +53,9 @@ inline void flush_subnormals() {
 
 /// The id that an objective puts where a token is not to be seen.
 template <class Objective>
-inline constexpr int objective_id = models::begin_id;
+inline constexpr int objective_id = lm::begin_id;
 template <>
-inline constexpr int objective_id<models::masked_diffusion> = models::mask_id;
+inline constexpr int objective_id<lm::masked_diffusion> = lm::mask_id;
 
 /// The learning rate of a step, counted from 0: to a twentieth of the peak, over the whole run or ("wsd") its last
 /// fifth.
@@ -68,8 +68,8 @@ inline double learning_rate(run_options const& o, std::int64_t step) {
       .peak = o.learning_rate, .last = last, .warmup = o.warmup_steps(), .decay = decay, .total = o.steps}(step);
 }
 
-/// A run in progress. Model: a transformer; Objective: what it learns (models/objectives.hpp). The attention of all
-/// layers is `use`; its policies are recorded in the checkpoints (models/recorded_policies.hpp).
+/// A run in progress. Model: a transformer; Objective: what it learns (basin/lm/objectives/objectives.hpp). The attention of all
+/// layers is `use`; its policies are recorded in the checkpoints (basin/lm/io/recorded_policies.hpp).
 ///
 /// State     all of it is in save(): N steps give the same bits as some, save, resume and the rest
 /// Edges     its process flushes subnormal numbers to zero, from the first run on
@@ -92,16 +92,16 @@ class trainer {
   }
 
   /// Goes on from load_training().
-  trainer(run_options options, run_data const& from, models::checkpoint const& saved, attention_type use = {})
+  trainer(run_options options, run_data const& from, lm::checkpoint const& saved, attention_type use = {})
       : trainer(std::move(options), from, use) {
     auto const& file = saved.tensors.origin();
-    models::config_entries const entries{saved.config, file};
-    models::require_attention(models::trained_attention(saved.config, file), attention(), file);
-    if (entries.number("fingerprint", models::any_number<std::uint64_t>()) != data.fingerprint())
+    lm::config_entries const entries{saved.config, file};
+    lm::require_attention(lm::trained_attention(saved.config, file), attention(), file);
+    if (entries.number("fingerprint", lm::any_number<std::uint64_t>()) != data.fingerprint())
       throw value_error{message("basin: the text ", o.text, " is not the one that the run of ", file,
                                 " began with; resume with the same text")};
-    state = models::read_training(saved.tensors, net.parameters());
-    if (entries.number("step", models::at_least<std::int64_t>(1)) != state.step)
+    state = lm::read_training(saved.tensors, net.parameters());
+    if (entries.number("step", lm::at_least<std::int64_t>(1)) != state.step)
       throw file_error{message(
           "basin: ", file,
           ": its configuration and its state are of different steps; use another checkpoint of the run")};
@@ -116,7 +116,7 @@ class trainer {
     data.draw(state.data, tokens);
     auto const batch = objective(tokens, o.batch, o.length, learned, state.masks);
     net.clear_gradients();
-    double const loss = models::accumulate(net, batch);
+    double const loss = lm::accumulate(net, batch);
     net.step(moments, learning_rate(o, state.step), {.weight_decay = o.weight_decay});
     ++state.step;
     return loss;
@@ -124,7 +124,7 @@ class trainer {
 
   /// Judges the model on what it does not train on; the figures join the next checkpoint.
   nlohmann::ordered_json const& evaluate(evaluation_size const& size) {
-    auto const note = [&](char const* name, models::estimate const& e, char const* counted, index_t count) {
+    auto const note = [&](char const* name, lm::estimate const& e, char const* counted, index_t count) {
       last_figures = {{"step", state.step}, {name, e.mean}, {"standard_error", e.standard_error}, {counted, count}};
     };
     if (!data.is_text()) {
@@ -137,19 +137,19 @@ class trainer {
     auto const windows = data.validation_windows(size.windows);
     int const count = static_cast<int>(windows.size()) / o.length;
     if (o.objective == "ar")
-      note("nll_per_byte", models::next_token_nll(net, windows, count, o.length, models::begin_id), "windows", count);
+      note("nll_per_byte", lm::next_token_nll(net, windows, count, o.length, lm::begin_id), "windows", count);
     else
       note("elbo_per_byte",
-           models::diffusion_bound(net, windows, count, o.length, models::mask_id, {}, {.draws = size.draws}),
+           lm::diffusion_bound(net, windows, count, o.length, lm::mask_id, {}, {.draws = size.draws}),
            "windows", count);
     return last_figures;
   }
 
   void save(std::filesystem::path const& folder, std::string const& command) {
-    nlohmann::ordered_json const config{{"format", models::checkpoint_format},
+    nlohmann::ordered_json const config{{"format", lm::checkpoint_format},
                                         {"objective", o.objective},
                                         {"tokenizer", "bytes"},
-                                        {"architecture", models::architecture_json(architecture(o))},
+                                        {"architecture", lm::architecture_json(architecture(o))},
                                         {"attention", attention()},
                                         {"training", to_json(o)},
                                         {"fingerprint", data.fingerprint()},
@@ -158,7 +158,7 @@ class trainer {
                                         {"figures", last_figures}};
     net.fetch();
     state.moments = net.engine().to_host(moments);
-    models::save_checkpoint(folder, config, net.parameters(), state);
+    lm::save_checkpoint(folder, config, net.parameters(), state);
   }
 
   std::int64_t steps_done() const { return state.step; }
@@ -168,20 +168,20 @@ class trainer {
  private:
   static Model model_of(run_options const& o, attention_type const& use) {
     if constexpr (Model::by_name)
-      return Model(architecture(o), o.seed, use, {models::normalizers_by_name(), o.normalizer, o.layers, o.heads});
+      return Model(architecture(o), o.seed, use, {programs::normalizers_by_name(), o.normalizer, o.layers, o.heads});
     else return Model(architecture(o), o.seed, use);
   }
   /// The policies of all layers, as a checkpoint records them.
   nlohmann::ordered_json attention() const {
     if constexpr (Model::by_name)
-      return models::attention_record(net.attention_of_layers(), net.normalizers_of_layers());
-    else return models::attention_record(models::layer_record(net.attention_of_layers()), o.layers);
+      return lm::attention_record(net.attention_of_layers(), net.normalizers_of_layers());
+    else return lm::attention_record(lm::layer_record(net.attention_of_layers()), o.layers);
   }
 
   run_options o;
   run_data const& data;
   Model net;
-  models::training_state state;  // its moments as of the last load or save
+  lm::training_state state;  // its moments as of the last load or save
   typename Model::moments moments;
   nlohmann::ordered_json last_figures = nlohmann::ordered_json::object();
   Objective objective;
@@ -195,25 +195,25 @@ struct attention_on {
   using type = basin::attention<softmax, Mask>;
 };
 template <mask Mask>
-struct attention_on<models::host_engine<float>, Mask> {
+struct attention_on<lm::host_engine<float>, Mask> {
   using type = basin::attention<cpu::any_normalizer, Mask>;
 };
 
 template <class Engine>
-using autoregressive_model_on = models::transformer<typename attention_on<Engine, causal>::type, float, Engine>;
+using autoregressive_model_on = lm::transformer<typename attention_on<Engine, causal>::type, float, Engine>;
 template <class Engine>
-using diffusion_model_on = models::transformer<typename attention_on<Engine, unmasked>::type, float, Engine>;
+using diffusion_model_on = lm::transformer<typename attention_on<Engine, unmasked>::type, float, Engine>;
 
 /// The trainers of both objectives on an engine.
 template <class Engine>
 struct trainers {
-  using autoregressive = trainer<autoregressive_model_on<Engine>, models::next_token>;
-  using diffusion = trainer<diffusion_model_on<Engine>, models::masked_diffusion>;
+  using autoregressive = trainer<autoregressive_model_on<Engine>, lm::next_token>;
+  using diffusion = trainer<diffusion_model_on<Engine>, lm::masked_diffusion>;
 };
 
-using autoregressive_model = autoregressive_model_on<models::host_engine<float>>;
-using diffusion_model = diffusion_model_on<models::host_engine<float>>;
-using autoregressive_trainer = trainers<models::host_engine<float>>::autoregressive;
-using diffusion_trainer = trainers<models::host_engine<float>>::diffusion;
+using autoregressive_model = autoregressive_model_on<lm::host_engine<float>>;
+using diffusion_model = diffusion_model_on<lm::host_engine<float>>;
+using autoregressive_trainer = trainers<lm::host_engine<float>>::autoregressive;
+using diffusion_trainer = trainers<lm::host_engine<float>>::diffusion;
 
 }  // namespace basin::train

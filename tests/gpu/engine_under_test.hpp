@@ -3,10 +3,10 @@
 
 // The engine of models/device_engine.test.cpp: a GPU.
 
-#include "models/cuda_side.hpp"
+#include "basin/lm/devices/cuda_side.hpp"
 
 namespace basin_test {
 
-using engine_under_test = basin::models::cuda_engine;
+using engine_under_test = basin::lm::cuda_engine;
 
 }  // namespace basin_test

@@ -23,7 +23,7 @@ TEST_CASE("normalizers are chosen by name, in the given order", "[unit][limits]"
 }
 
 TEST_CASE("lists of numbers and words are parsed, and malformed ones are refused", "[unit][limits]") {
-  models::interval<index_t> const whole{1, 300};
+  lm::interval<index_t> const whole{1, 300};
   CHECK(comma_list<index_t>("--x", "1,20,300", whole) == std::vector<index_t>{1, 20, 300});
   CHECK(comma_list<double>("--x", "1e-3,10", {1e-3, 10}) == std::vector<double>{1e-3, 10});
   CHECK(comma_names("--x", "a,b c") == std::vector<std::string>{"a", "b c"});

@@ -4,12 +4,12 @@
 #include <type_traits>
 
 #include "basin/lm/policies/registry.hpp"
-#include "models/normalizers_by_name.hpp"
+#include "programs/normalizers_by_name.hpp"
 
 namespace basin_test {
 
 /// Every normalizer by name, for calls in float: those of the programs.
-inline basin::lm::registry const& all_normalizers_by_name() { return basin::models::normalizers_by_name(); }
+inline basin::lm::registry const& all_normalizers_by_name() { return basin::programs::normalizers_by_name(); }
 
 /// One of each kind, for calls in double: softmax, sink_logit, entmax, entmax15, sigmoid, self_adjusted, top_k.
 basin::lm::registry const& normalizers_in_double();

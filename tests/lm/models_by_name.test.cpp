@@ -3,9 +3,9 @@
 // learned numbers.
 #include "basin/lm/policies/model_normalizers.hpp"
 
+#include "basin/lm/transformer.hpp"
 #include "basin/mask/causal.hpp"
 #include "families.hpp"
-#include "models/transformer.hpp"
 #include "support/catch.hpp"
 
 namespace basin_test {
@@ -13,11 +13,12 @@ namespace basin_test {
 namespace {
 
 namespace lm = basin::lm;
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 template <class T>
-using model = models::transformer<basin::attention<basin::cpu::any_normalizer, basin::causal>, T>;
+using model = lm::transformer<basin::attention<basin::cpu::any_normalizer, basin::causal>, T>;
 
-models::transformer_config const small{
+lm::transformer_config const small{
     .vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9};
 std::vector<int> const tokens{3, 1, 4, 1, 5, 2, 6, 5, 3, 5};
 
@@ -62,7 +63,7 @@ TEST_CASE("gradients of a model with normalizers by layer and head are finite di
        {"softmax; layer 1: sink_logit:learned,logit=0.5; layer 0 head 1: entmax:learned,alpha=1.25", "asentmax:learned",
         "ssmax:learned; layer 1: sigmoid", "self_adjusted; layer 0: top_k:k=2"}) {
     auto of = model_of<double>(text);
-    auto const logits = of.forward(tokens, 2, 5, models::unchanged{}, models::activations::keep);
+    auto const logits = of.forward(tokens, 2, 5, lm::unchanged{}, lm::activations::keep);
     std::vector<double> dlogits(logits.size());
     for (std::size_t i = 0; i < dlogits.size(); ++i) dlogits[i] = static_cast<double>(i % 7) / 7;
     of.clear_gradients();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers models/checkpoint.hpp
+// Covers basin/lm/io/checkpoint.hpp
 
 #include <filesystem>
 #include <string>
@@ -7,13 +7,14 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
+#include "basin/lm/io/checkpoint.hpp"
 #include "basin/nn/parameter.hpp"
-#include "models/checkpoint.hpp"
 #include "scratch.hpp"
 #include "small_disk.hpp"
 #include "support/catch.hpp"
 
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 using basin_test::ContainsSubstring;
 using basin_test::scratch;
 using basin_test::text_of;
@@ -27,8 +28,8 @@ struct two_tensors {
   std::vector<basin::nn::parameter<float>> parameters() {
     return {{"layer.a", {2, 2}, a, gradient_a}, {"layer.b", {1}, b, gradient_b}};
   }
-  models::training_state state() const {
-    models::training_state s;
+  lm::training_state state() const {
+    lm::training_state s;
     s.step = 3;
     s.data = basin::philox{11, 12345678901};
     s.masks = basin::philox{13, 14};
@@ -38,15 +39,15 @@ struct two_tensors {
   std::vector<float> a, b, gradient_a = std::vector<float>(4), gradient_b = std::vector<float>(1);
 };
 
-models::checkpoint model_in(std::filesystem::path const& folder) {
-  return models::open_checkpoint(folder / models::model_file);
+lm::checkpoint model_in(std::filesystem::path const& folder) {
+  return lm::open_checkpoint(folder / lm::model_file);
 }
-models::checkpoint training_in(std::filesystem::path const& folder) {
-  return models::open_checkpoint(folder / models::training_file);
+lm::checkpoint training_in(std::filesystem::path const& folder) {
+  return lm::open_checkpoint(folder / lm::training_file);
 }
 
 void save(std::filesystem::path const& folder, two_tensors& model) {
-  models::save_checkpoint(folder, {{"objective", "ar"}, {"first", model.a[0]}}, model.parameters(), model.state());
+  lm::save_checkpoint(folder, {{"objective", "ar"}, {"first", model.a[0]}}, model.parameters(), model.state());
 }
 
 }  // namespace
@@ -56,12 +57,12 @@ TEST_CASE("a checkpoint gives back every bit of the weights and of the run", "[u
   two_tensors saved{5}, loaded{0}, resumed{0};
   save(folder / "c", saved);
   auto const model = model_in(folder / "c");
-  models::read_weights(model.tensors, loaded.parameters());
+  lm::read_weights(model.tensors, loaded.parameters());
   REQUIRE(loaded.a == saved.a);
   REQUIRE(loaded.b == saved.b);
   REQUIRE(model.config["objective"] == "ar");
   auto const training = training_in(folder / "c");
-  auto const state = models::read_training(training.tensors, resumed.parameters());
+  auto const state = lm::read_training(training.tensors, resumed.parameters());
   REQUIRE(resumed.a == saved.a);
   REQUIRE(resumed.b == saved.b);
   REQUIRE(state.step == 3);
@@ -79,7 +80,7 @@ TEST_CASE("saving again replaces all files, and nothing else stays in the folder
   two_tensors first{5}, second{6}, loaded{0};
   save(folder / "c", first);
   save(folder / "c", second);
-  models::read_weights(model_in(folder / "c").tensors, loaded.parameters());
+  lm::read_weights(model_in(folder / "c").tensors, loaded.parameters());
   REQUIRE(loaded.a == second.a);
   REQUIRE(basin_test::files_in(folder / "c") == 3);
 }
@@ -113,10 +114,10 @@ TEST_CASE("after a crash between two renames each file is still of one step", "[
   std::filesystem::copy_file(folder / "old/model.safetensors", folder / "c/model.safetensors");
   std::filesystem::copy_file(folder / "old/config.json", folder / "c/config.json");
   auto const model = model_in(folder / "c");
-  models::read_weights(model.tensors, loaded.parameters());
+  lm::read_weights(model.tensors, loaded.parameters());
   REQUIRE((loaded.a == first.a && model.config["first"] == 5));
   auto const training = training_in(folder / "c");
-  models::read_training(training.tensors, resumed.parameters());
+  lm::read_training(training.tensors, resumed.parameters());
   REQUIRE((resumed.a == second.a && training.config["first"] == 6));
 }
 
@@ -131,16 +132,16 @@ TEST_CASE("a checkpoint of another model is refused and the weights stay", "[uni
   fewer.pop_back();
   other[1].shape = {1, 1};
   renamed[1].name = "layer.c";
-  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, fewer),
+  REQUIRE_THROWS_WITH(lm::read_weights(model.tensors, fewer),
                       ContainsSubstring("has 2 tensors; this model knows 1"));
-  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, other),
+  REQUIRE_THROWS_WITH(lm::read_weights(model.tensors, other),
                       ContainsSubstring("has shape [1]; this model needs [1, 1]"));
-  REQUIRE_THROWS_WITH(models::read_weights(model.tensors, renamed), ContainsSubstring("has no tensor 'layer.c'"));
-  REQUIRE_THROWS_WITH(models::read_training(training.tensors, fewer),
+  REQUIRE_THROWS_WITH(lm::read_weights(model.tensors, renamed), ContainsSubstring("has no tensor 'layer.c'"));
+  REQUIRE_THROWS_WITH(lm::read_training(training.tensors, fewer),
                       ContainsSubstring("has 7 tensors; this model knows 4"));
-  REQUIRE_THROWS_WITH(models::read_training(training.tensors, other), ContainsSubstring("this model needs [1, 1]"));
-  REQUIRE_THROWS_AS(models::read_training(model.tensors, loaded.parameters()), basin::file_error);
-  REQUIRE_THROWS_AS(models::read_weights(training.tensors, loaded.parameters()), basin::file_error);
+  REQUIRE_THROWS_WITH(lm::read_training(training.tensors, other), ContainsSubstring("this model needs [1, 1]"));
+  REQUIRE_THROWS_AS(lm::read_training(model.tensors, loaded.parameters()), basin::file_error);
+  REQUIRE_THROWS_AS(lm::read_weights(training.tensors, loaded.parameters()), basin::file_error);
   REQUIRE(loaded.a == before);
 }
 
@@ -149,8 +150,8 @@ TEST_CASE("a file that is no checkpoint is refused by name", "[unit][checkpoint]
   REQUIRE_THROWS_WITH(model_in(folder / "missing"),
                       ContainsSubstring("missing/model.safetensors") && ContainsSubstring("No such file"));
   std::vector<float> const one{1};
-  auto const write = [&](models::text_map const& metadata) {
-    models::write_safetensors(folder / "model.safetensors", {models::tensor_of<float>("a", {1}, one)}, metadata);
+  auto const write = [&](lm::text_map const& metadata) {
+    lm::write_safetensors(folder / "model.safetensors", {lm::tensor_of<float>("a", {1}, one)}, metadata);
     return model_in(folder.path);
   };
   REQUIRE_THROWS_WITH(write({}), ContainsSubstring("has no 'config'"));
@@ -170,16 +171,16 @@ TEST_CASE("an entry of a configuration is what its rule says, or refused with fi
   nlohmann::ordered_json const config{
       {"dim", 128},          {"text", "128"},  {"half", 0.5}, {"minus", -1},         {"huge", 18446744073709551615u},
       {"wraps", 4294967298}, {"list", {1, 2}}, {"yes", true}, {"deep", {{"dim", 7}}}};
-  models::config_entries const entries{config, "x.safetensors"};
-  auto const whole = [&](char const* name) { return entries.number(name, models::from_to(1, 1 << 20)); };
+  lm::config_entries const entries{config, "x.safetensors"};
+  auto const whole = [&](char const* name) { return entries.number(name, lm::from_to(1, 1 << 20)); };
   REQUIRE(whole("dim") == 128);
-  REQUIRE(entries.number("dim", models::from_to(128, 128)) == 128);
-  REQUIRE(entries.number("huge", models::any_number<std::uint64_t>()) == 18446744073709551615u);
-  REQUIRE(entries.number("half", models::above(0.0)) == 0.5);
-  REQUIRE(entries.number("dim", models::above(0.0)) == 128);
-  REQUIRE(entries.section("deep").number("dim", models::at_least(1)) == 7);
+  REQUIRE(entries.number("dim", lm::from_to(128, 128)) == 128);
+  REQUIRE(entries.number("huge", lm::any_number<std::uint64_t>()) == 18446744073709551615u);
+  REQUIRE(entries.number("half", lm::above(0.0)) == 0.5);
+  REQUIRE(entries.number("dim", lm::above(0.0)) == 128);
+  REQUIRE(entries.section("deep").number("dim", lm::at_least(1)) == 7);
   REQUIRE_THROWS_WITH(
-      entries.number("dim", models::from_to(1, 127)),
+      entries.number("dim", lm::from_to(1, 127)),
       ContainsSubstring(
           "x.safetensors: its configuration has 'dim' = 128; it must be a whole number from 1 to 127: make"));
   for (char const* const name : {"text", "half", "minus", "huge", "wraps", "list", "yes", "deep", "absent"}) {
@@ -187,11 +188,11 @@ TEST_CASE("an entry of a configuration is what its rule says, or refused with fi
     REQUIRE_THROWS_WITH(whole(name),
                         ContainsSubstring(name) && ContainsSubstring("must be a whole number from 1 to 1048576"));
   }
-  REQUIRE_THROWS_WITH(entries.number("minus", models::any_number<std::uint64_t>()),
+  REQUIRE_THROWS_WITH(entries.number("minus", lm::any_number<std::uint64_t>()),
                       ContainsSubstring("'minus' = -1; it must be a whole number from 0"));
-  REQUIRE_THROWS_WITH(entries.number("text", models::any_number<double>()),
+  REQUIRE_THROWS_WITH(entries.number("text", lm::any_number<double>()),
                       ContainsSubstring("must be a finite number"));
-  REQUIRE_THROWS_WITH(entries.number("yes", models::any_number<double>()), ContainsSubstring("'yes' = true"));
+  REQUIRE_THROWS_WITH(entries.number("yes", lm::any_number<double>()), ContainsSubstring("'yes' = true"));
   REQUIRE_THROWS_WITH(entries.section("deep").text("dim"), ContainsSubstring("'deep.dim' = 7; it must be a text"));
   REQUIRE_THROWS_WITH(entries.section("list"), ContainsSubstring("'list' = a list of 2; it must be an object"));
   REQUIRE_THROWS_WITH(entries.choice("text", {"ar", "mdlm"}),
@@ -200,7 +201,7 @@ TEST_CASE("an entry of a configuration is what its rule says, or refused with fi
 }
 
 TEST_CASE("an architecture survives its configuration, and a bad one is refused", "[unit][checkpoint]") {
-  models::transformer_config const c{.vocabulary = 258,
+  lm::transformer_config const c{.vocabulary = 258,
                                      .dim = 128,
                                      .layers = 4,
                                      .heads = 4,
@@ -209,13 +210,13 @@ TEST_CASE("an architecture survives its configuration, and a bad one is refused"
                                      .context = 64,
                                      .rope_base = 12345.5f,
                                      .norm_epsilon = 1e-6f,
-                                     .head = models::output_head::tied};
-  nlohmann::ordered_json config{{"architecture", models::architecture_json(c)}};
-  REQUIRE(models::architecture_of(nlohmann::ordered_json::parse(config.dump())) == c);
+                                     .head = lm::output_head::tied};
+  nlohmann::ordered_json config{{"architecture", lm::architecture_json(c)}};
+  REQUIRE(lm::architecture_of(nlohmann::ordered_json::parse(config.dump())) == c);
   auto const with = [&](char const* name, nlohmann::ordered_json const& value) {
     auto changed = config;
     changed["architecture"][name] = value;
-    return models::architecture_of(changed, "x");
+    return lm::architecture_of(changed, "x");
   };
   REQUIRE_THROWS_WITH(with("layers", 1000000000),
                       ContainsSubstring("x: its configuration has 'architecture.layers' = 1000000000"));
@@ -230,6 +231,6 @@ TEST_CASE("an architecture survives its configuration, and a bad one is refused"
       ContainsSubstring("'architecture.rope_base' = 1e+308; it must be a finite number from 1 to 1e+09"));
   REQUIRE_THROWS_WITH(with("head", "both"),
                       ContainsSubstring("'architecture.head' = 'both'; it must be 'tied' or 'untied'"));
-  REQUIRE_THROWS_WITH(models::architecture_of({{"architecture", 1}}),
+  REQUIRE_THROWS_WITH(lm::architecture_of({{"architecture", 1}}),
                       ContainsSubstring("'architecture' = 1; it must be an object"));
 }

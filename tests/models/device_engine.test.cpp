@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/models/device_engine.hpp: a transformer on a device against that on the host. The device is the host
+// Covers include/basin/lm/devices/device_engine.hpp: a transformer on a device against that on the host. The device is the host
 // with one fiber a CUDA thread, or a GPU where tests/gpu.sh builds this: engine_under_test.hpp of either folder
 #include <cmath>
 #include <vector>
@@ -8,10 +8,10 @@
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
 #include <engine_under_test.hpp>
-#include "models/objectives.hpp"
-#include "models/reachable.hpp"
+#include "basin/lm/devices/reachable.hpp"
+#include "basin/lm/objectives/objectives.hpp"
+#include "basin/lm/transformer.hpp"
 #include "models/small_model.hpp"
-#include "models/transformer.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
 
@@ -21,16 +21,16 @@ using basin_test::engine_under_test;
 using basin_test::small;
 using basin_test::some_tokens;
 using basin_test::stir;
-using models::activations;
-using models::unchanged;
+using lm::activations;
+using lm::unchanged;
 
 namespace {
 
 using causal_attention = decltype(attention<>{}.with(causal{}));
 template <class Attention>
-using on_device = models::transformer<Attention, float, engine_under_test>;
+using on_device = lm::transformer<Attention, float, engine_under_test>;
 template <class Attention>
-using on_host = models::transformer<Attention, float>;
+using on_host = lm::transformer<Attention, float>;
 
 /// Sums of at most a few dozen terms in another order, through two layers of either pass: a few hundred eps of the
 /// largest number.
@@ -47,8 +47,8 @@ void require_close(std::span<float const> a, std::span<float const> b) {
 std::vector<float> copied(std::span<float const> x) { return {x.begin(), x.end()}; }
 
 template <class Attention>
-models::training_batch some_batch() {
-  models::training_batch data{2, 5, some_tokens(1, 10), some_tokens(2, 10), std::vector<float>(10, 0.1f)};
+lm::training_batch some_batch() {
+  lm::training_batch data{2, 5, some_tokens(1, 10), some_tokens(2, 10), std::vector<float>(10, 0.1f)};
   data.weights[3] = 0, data.targets[3] = -1;
   return data;
 }
@@ -57,15 +57,15 @@ models::training_batch some_batch() {
 
 TEMPLATE_TEST_CASE("a transformer on a device has the logits, the loss and the gradients of that on the host",
                    "[parity][models][device]", attention<>, causal_attention) {
-  auto const head = GENERATE(models::output_head::untied, models::output_head::tied);
+  auto const head = GENERATE(lm::output_head::untied, lm::output_head::tied);
   on_host<TestType> host(small(head));
   on_device<TestType> device(small(head));
   stir(host), stir(device);
   auto const tokens = some_tokens(3, 12);
   require_close(host.forward(tokens, 2, 6), device.forward(tokens, 2, 6));
   auto const data = some_batch<TestType>();
-  double const loss = models::accumulate(host, data);
-  CHECK(std::abs(models::accumulate(device, data) - loss) <= 500 * basin_test::eps_of<float> * loss);
+  double const loss = lm::accumulate(host, data);
+  CHECK(std::abs(lm::accumulate(device, data) - loss) <= 500 * basin_test::eps_of<float> * loss);
   device.fetch();
   for (std::size_t n = 0; n < host.parameters().size(); ++n) {
     CAPTURE(host.parameters()[n].name);
@@ -107,7 +107,7 @@ TEMPLATE_TEST_CASE("steps of training on a device are those of the host, and res
   auto const data = some_batch<TestType>();
   auto const step = [&](auto& model, auto& moments) {
     model.clear_gradients();
-    models::accumulate(model, data);
+    lm::accumulate(model, data);
     return model.step(moments, 1e-2, {.epsilon = 1e-4});
   };
   for (int n = 0; n < 3; ++n) {
@@ -145,14 +145,14 @@ TEST_CASE("a cache on a device gives the logits of whole sequences, and copies o
 
 TEST_CASE("what an Adapt hides, records and is shown on a device is that on the host", "[parity][models][device]") {
   struct record {
-    models::reachable<double> received = models::reachable<double>(2 * 2 * 6, engine_under_test::reach());
+    lm::reachable<double> received = lm::reachable<double>(2 * 2 * 6, engine_under_test::reach());
     std::vector<float> shown;
   };
-  models::reachable<std::uint8_t> marks(2 * 6, engine_under_test::reach());
+  lm::reachable<std::uint8_t> marks(2 * 6, engine_under_test::reach());
   marks[1] = marks[6 + 4] = 1;
   struct watch {
     record* to;
-    models::reachable<std::uint8_t> const* hidden;
+    lm::reachable<std::uint8_t> const* hidden;
     auto operator()(int l, attention<> use) const {
       return use.with(drop_keys{contiguous(hidden->data(), 1, 2, 6)})
           .with(received_attention{contiguous(to->received.data() + l * 2 * 6, 1, 2, 6)});
@@ -184,7 +184,7 @@ TEST_CASE("a transformer on a device refuses what that on the host refuses", "[u
   CHECK_THROWS_AS(device.backward(std::vector<float>(7)), value_error);
   auto data = some_batch<attention<>>();
   data.targets[0] = 7;
-  CHECK_THROWS_AS(models::accumulate(device, data), value_error);
+  CHECK_THROWS_AS(lm::accumulate(device, data), value_error);
 }
 
 }  // namespace basin

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "basin/lm/devices/detail/device_engine_calls.hpp"
 #include "device/host_engine.hpp"
-#include "models/detail/device_engine_calls.hpp"
 #include "support/host_grids.hpp"
 
 namespace basin_test {
@@ -42,6 +42,6 @@ struct host_side : host_grids {
   }
 };
 
-using engine_under_test = basin::models::device_engine<host_side>;
+using engine_under_test = basin::lm::device_engine<host_side>;
 
 }  // namespace basin_test

@@ -11,8 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "basin/attention.hpp"
-#include "models/checkpoint.hpp"
-#include "models/transformer.hpp"
+#include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/transformer.hpp"
 #include "train/options.hpp"
 
 namespace basin_test {
@@ -29,10 +29,10 @@ struct spoiled_model {
   std::vector<spoiled_tensor> tensors;
 
   void write(std::filesystem::path const& folder) const {
-    basin::models::make_folder(folder);
-    std::vector<basin::models::tensor> all;
-    for (auto const& t : tensors) all.push_back(basin::models::tensor_of<float>(t.name, t.shape, t.values));
-    basin::models::write_safetensors(folder / basin::models::model_file, all, {{"config", config.dump()}});
+    basin::lm::make_folder(folder);
+    std::vector<basin::lm::tensor> all;
+    for (auto const& t : tensors) all.push_back(basin::lm::tensor_of<float>(t.name, t.shape, t.values));
+    basin::lm::write_safetensors(folder / basin::lm::model_file, all, {{"config", config.dump()}});
   }
 };
 
@@ -45,15 +45,15 @@ inline basin::train::run_options tiny_run(std::string const& objective = "ar") {
 inline spoiled_model tiny_model(std::string const& objective = "ar") {
   auto const o = tiny_run(objective);
   auto const sizes = basin::train::architecture(o);
-  spoiled_model m{{{"format", basin::models::checkpoint_format},
+  spoiled_model m{{{"format", basin::lm::checkpoint_format},
                    {"objective", objective},
                    {"tokenizer", "bytes"},
-                   {"architecture", basin::models::architecture_json(sizes)},
+                   {"architecture", basin::lm::architecture_json(sizes)},
                    {"training", basin::train::to_json(o)},
                    {"fingerprint", 0},
                    {"step", 4}},
                   {}};
-  basin::models::transformer<basin::attention<>> model(sizes);
+  basin::lm::transformer<basin::attention<>> model(sizes);
   for (auto const& p : model.parameters())
     m.tensors.push_back({p.name, p.shape, std::vector<float>(p.values.size(), 0.01f)});
   return m;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers load_model, load_training and restore of models/checkpoint.hpp with damaged and hostile files
+// Covers load_model, load_training and restore of basin/lm/io/checkpoint.hpp with damaged and hostile files
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -13,14 +13,15 @@
 #include <vector>
 
 #include "basin/core/error.hpp"
+#include "basin/lm/io/checkpoint.hpp"
 #include "hostile.hpp"
-#include "models/checkpoint.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 #include "support/skip.hpp"
 #include "train/trainer.hpp"
 
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 namespace train = basin::train;
 using basin_test::ContainsSubstring;
 using basin_test::scratch;
@@ -30,7 +31,7 @@ namespace {
 /// What loading a model and making it ready to run says; "accepted" if nothing.
 std::string said_of(std::filesystem::path const& folder) {
   try {
-    models::restore<train::autoregressive_model>(models::load_model(folder), models::normalizers_by_name());
+    lm::restore<train::autoregressive_model>(lm::load_model(folder), programs::normalizers_by_name());
   } catch (basin::file_error const& why) {
     return why.what();
   }
@@ -70,13 +71,13 @@ TEST_CASE("a training state that is not finite is refused, and nothing is change
   train::run_data const data{options};
   train::autoregressive_trainer run{options, data};
   run.step();
-  auto state = models::training_state{.step = 1, .data = {}, .masks = {}, .moments = {}};
+  auto state = lm::training_state{.step = 1, .data = {}, .masks = {}, .moments = {}};
   std::size_t const count = static_cast<std::size_t>(basin::nn::parameter_count(run.model().parameters()));
   state.moments = {1, std::vector<float>(count), std::vector<float>(count)};
   std::string const part = GENERATE("first.", "second.");
   (part == "first." ? state.moments.first : state.moments.second)[0] = NAN;
-  models::save_checkpoint(folder / "c", basin_test::tiny_model().config, run.model().parameters(), state);
-  auto const saved = models::load_training(folder / "c");
+  lm::save_checkpoint(folder / "c", basin_test::tiny_model().config, run.model().parameters(), state);
+  auto const saved = lm::load_training(folder / "c");
   REQUIRE_THROWS_WITH(
       (train::autoregressive_trainer{options, data, saved}),
       ContainsSubstring("training.safetensors: tensor '" + part + "embedding.weight' is nan at [0, 0]"));
@@ -141,7 +142,7 @@ TEST_CASE("a message quotes a name or a shape of a file in part, and without con
   auto model = basin_test::tiny_model();
   model.tensors[1].name = std::string("\x1b[31m") + std::string(300'000, 'a');
   model.write(folder.path);
-  auto const file = models::tensor_file::read(folder / "model.safetensors");
+  auto const file = lm::tensor_file::read(folder / "model.safetensors");
   std::vector<basin::index_t> const other{9};
   try {
     file.expect<float>(model.tensors[1].name, other);
@@ -176,14 +177,14 @@ TEST_CASE("of a file of 5 GB only the header is read before it is refused", "[un
   auto const path = folder / "model.safetensors";
   std::uintmax_t const size = 5'000'000'000;
   long const before = peak_kilobytes();
-  models::write_atomically(path, models::bytes_of(""));
+  lm::write_atomically(path, lm::bytes_of(""));
   std::filesystem::resize_file(path, size);                      // a hole: no disk is used
   REQUIRE_THAT(said_of(folder.path), ContainsSubstring("its header does not begin with '{'"));
   std::string header = R"({"embedding.weight":{"dtype":"F32","shape":[1249999970],"data_offsets":[0,4999999880]}})";
   header.resize(112, ' ');
   std::uint64_t const length = header.size();
   std::string const begin = std::string(reinterpret_cast<char const*>(&length), sizeof length) + header;
-  models::write_atomically(path, models::bytes_of(begin));
+  lm::write_atomically(path, lm::bytes_of(begin));
   std::filesystem::resize_file(path, size);
   REQUIRE_THAT(said_of(folder.path), ContainsSubstring("has no 'config'"));
   REQUIRE(peak_kilobytes() - before < 64 * 1024);
@@ -192,10 +193,10 @@ TEST_CASE("of a file of 5 GB only the header is read before it is refused", "[un
 TEST_CASE("a file that is cut while it is open is refused", "[unit][safetensors][hostile]") {
   scratch const folder;
   basin_test::tiny_model().write(folder.path);
-  auto const saved = models::load_model(folder.path);
+  auto const saved = lm::load_model(folder.path);
   std::filesystem::resize_file(folder / "model.safetensors",
                                std::filesystem::file_size(folder / "model.safetensors") - 4);
-  REQUIRE_THROWS_WITH(models::restore<train::autoregressive_model>(saved, models::normalizers_by_name()),
+  REQUIRE_THROWS_WITH(lm::restore<train::autoregressive_model>(saved, programs::normalizers_by_name()),
                       ContainsSubstring("model.safetensors") && ContainsSubstring("is it being written?"));
 }
 
@@ -212,6 +213,6 @@ TEST_CASE("each shared case of a model or a run is refused", "[unit][checkpoint]
   }
   auto const run = basin_test::shared_data("../cases/programs/batchwrap");
   if (!run) return;
-  REQUIRE_THROWS_WITH(train::options_of(models::load_training(*run).config),
+  REQUIRE_THROWS_WITH(train::options_of(lm::load_training(*run).config),
                       ContainsSubstring("'training.batch' = 4294967298"));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers models/problems.hpp
+// Covers basin/lm/evaluation/word_problems.hpp
 
 #include <cstdlib>
 #include <regex>
@@ -9,10 +9,11 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
-#include "models/problems.hpp"
+#include "basin/lm/evaluation/word_problems.hpp"
 #include "support/catch.hpp"
 
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 
 namespace {
 
@@ -48,22 +49,22 @@ bool tape_is_true(std::string const& answer, int result) {
 }  // namespace
 
 TEST_CASE("every problem fits its room and its answer is what its words say", "[unit][problems]") {
-  auto const part = GENERATE(models::split::training, models::split::test);
+  auto const part = GENERATE(lm::split::training, lm::split::test);
   basin::philox rng{7};
   for (int i = 0; i < 2000; ++i) {
-    auto const p = models::make_problem(rng, part);
+    auto const p = lm::make_problem(rng, part);
     CAPTURE(p.prompt, p.answer, p.result);
-    REQUIRE(p.prompt.size() <= std::size_t{models::prompt_length});
-    REQUIRE(p.answer.size() <= std::size_t{models::answer_length});
+    REQUIRE(p.prompt.size() <= std::size_t{lm::prompt_length});
+    REQUIRE(p.answer.size() <= std::size_t{lm::answer_length});
     REQUIRE((p.result >= 10 && p.result <= 29));
     REQUIRE(solve(p.prompt) == p.result);
     REQUIRE(tape_is_true(p.answer, p.result));
     REQUIRE(p.answer.substr(p.answer.find('#')) == "#" + std::to_string(p.result));
-    REQUIRE(models::split_of(p.prompt) == part);
-    auto const ids = models::encode(p);
-    REQUIRE(ids.size() == std::size_t{models::problem_length});
-    REQUIRE(models::read_answer(ids) == p.result);
-    REQUIRE(models::read_answer(std::span{ids}.subspan(models::prompt_length)) == p.result);
+    REQUIRE(lm::split_of(p.prompt) == part);
+    auto const ids = lm::encode(p);
+    REQUIRE(ids.size() == std::size_t{lm::problem_length});
+    REQUIRE(lm::read_answer(ids) == p.result);
+    REQUIRE(lm::read_answer(std::span{ids}.subspan(lm::prompt_length)) == p.result);
   }
 }
 
@@ -72,33 +73,33 @@ TEST_CASE("the same seed tells the same problems, and no test problem is trained
   std::set<std::string> seen;
   bool differs = false;
   for (int i = 0; i < 5000; ++i) {
-    auto const p = models::make_problem(first, models::split::training);
-    REQUIRE(p.prompt == models::make_problem(again, models::split::training).prompt);
-    differs = differs || p.prompt != models::make_problem(other, models::split::training).prompt;
+    auto const p = lm::make_problem(first, lm::split::training);
+    REQUIRE(p.prompt == lm::make_problem(again, lm::split::training).prompt);
+    differs = differs || p.prompt != lm::make_problem(other, lm::split::training).prompt;
     seen.insert(p.prompt);
   }
   REQUIRE(differs);
   REQUIRE(seen.size() > 4000);
-  for (int i = 0; i < 2000; ++i) REQUIRE_FALSE(seen.contains(models::make_problem(first, models::split::test).prompt));
+  for (int i = 0; i < 2000; ++i) REQUIRE_FALSE(seen.contains(lm::make_problem(first, lm::split::test).prompt));
 }
 
 TEST_CASE("about one prompt in ten is for test", "[unit][problems]") {
   int tests = 0;
   for (int i = 0; i < 20000; ++i)
-    tests += models::split_of("Ann has " + std::to_string(i) + " figs.") == models::split::test;
+    tests += lm::split_of("Ann has " + std::to_string(i) + " figs.") == lm::split::test;
   REQUIRE(std::abs(tests - 2000) < 212);  // five standard deviations of a binomial of 20000 and 0.1
 }
 
 TEST_CASE("an encoded problem is its text, padded", "[unit][problems]") {
-  models::problem const p{"Ann had 13 figs,got 4. Now?", "13 +4=#17", 17};
-  REQUIRE(models::text_of_ids(models::encode(p)) == "Ann had 13 figs,got 4. Now?             13 +4=#17...............");
-  models::problem const long_prompt{std::string(41, 'x'), "#1", 1}, long_answer{"x", std::string(25, '1'), 1};
-  REQUIRE_THROWS_AS(models::encode(long_prompt), basin::value_error);
-  REQUIRE_THROWS_AS(models::encode(long_answer), basin::value_error);
+  lm::problem const p{"Ann had 13 figs,got 4. Now?", "13 +4=#17", 17};
+  REQUIRE(lm::text_of_ids(lm::encode(p)) == "Ann had 13 figs,got 4. Now?             13 +4=#17...............");
+  lm::problem const long_prompt{std::string(41, 'x'), "#1", 1}, long_answer{"x", std::string(25, '1'), 1};
+  REQUIRE_THROWS_AS(lm::encode(long_prompt), basin::value_error);
+  REQUIRE_THROWS_AS(lm::encode(long_answer), basin::value_error);
 }
 
 TEST_CASE("only a number that ends the answer counts as one", "[unit][problems]") {
-  auto const read = [](std::string const& text) { return models::read_answer(models::ids_of(text)); };
+  auto const read = [](std::string const& text) { return lm::read_answer(lm::ids_of(text)); };
   REQUIRE(read("3+4=7 #7....") == 7);
   REQUIRE(read("#0") == 0);
   REQUIRE(read("#9 #12..") == 12);
@@ -107,6 +108,6 @@ TEST_CASE("only a number that ends the answer counts as one", "[unit][problems]"
     CAPTURE(bad);
     REQUIRE_FALSE(read(bad).has_value());
   }
-  std::vector<int> const masked{'#', '1', models::mask_id};
-  REQUIRE_FALSE(models::read_answer(masked).has_value());
+  std::vector<int> const masked{'#', '1', lm::mask_id};
+  REQUIRE_FALSE(lm::read_answer(masked).has_value());
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers models/progress.hpp
+// Covers programs/progress.hpp
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,11 +9,12 @@
 #include <string>
 
 #include "captured_stream.hpp"
-#include "models/progress.hpp"
+#include "programs/progress.hpp"
 #include "support/catch.hpp"
 #include "support/skip.hpp"
 
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 
 namespace {
 
@@ -53,7 +54,7 @@ TEST_CASE("a progress line is cut to the width of its terminal", "[unit][progres
   {
     terminal const narrow{columns};
     if (!narrow.works()) return basin_test::skip("no pseudo terminal can be made here");
-    models::progress bar{"train", 0, 100};
+    programs::progress bar{"train", 0, 100};
     bar.update(100, 1.25, 6400);
     said = narrow.text();
   }
@@ -66,7 +67,7 @@ TEST_CASE("a progress line is cut to the width of its terminal", "[unit][progres
 TEST_CASE("there is no progress line where there is no terminal", "[unit][progress]") {
   basin_test::captured_stream const captured{STDERR_FILENO};
   {
-    models::progress bar{"train", 0, 100};
+    programs::progress bar{"train", 0, 100};
     bar.update(100, 1.25, 6400);
   }
   REQUIRE(captured.text().empty());

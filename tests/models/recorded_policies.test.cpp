@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers models/recorded_policies.hpp, and how checkpoints and trainers use it
+// Covers basin/lm/io/recorded_policies.hpp, and how checkpoints and trainers use it
 
 #include <string>
 #include <type_traits>
 
 #include "basin/core/error.hpp"
+#include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/io/recorded_policies.hpp"
 #include "basin/mask/sliding_window.hpp"
 #include "basin/normalize/entmax.hpp"
 #include "basin/normalize/entmax15.hpp"
@@ -12,13 +14,12 @@
 #include "basin/normalize/top_k.hpp"
 #include "basin/score/soft_cap.hpp"
 #include "hostile.hpp"
-#include "models/checkpoint.hpp"
-#include "models/recorded_policies.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 #include "train/trainer.hpp"
 
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 namespace train = basin::train;
 using basin::attention, basin::causal;
 using basin_test::ContainsSubstring;
@@ -29,11 +30,11 @@ namespace {
 /// A normalizer of a user's: softmax, sharper.
 struct sharp_softmax : basin::softmax {};
 
-using softmax_model = models::transformer<decltype(attention<>{}.with(causal{}))>;
+using softmax_model = lm::transformer<decltype(attention<>{}.with(causal{}))>;
 using sparse = decltype(attention<>{}.with(causal{}).with(basin::entmax15{}));
 using chosen = decltype(attention<>{}.with(causal{}).with(basin::top_k{}));
 template <class Attention>
-using trainer_of = train::trainer<models::transformer<Attention>, models::next_token>;
+using trainer_of = train::trainer<lm::transformer<Attention>, lm::next_token>;
 
 /// Trains a little and leaves a checkpoint in `folder`.
 template <class Attention>
@@ -53,21 +54,21 @@ struct basin::lm::described<sharp_softmax> {
 };
 
 TEST_CASE("a record names every policy that decides the output, with its numbers", "[unit][checkpoint]") {
-  auto const plain = models::layer_record(attention<>{});
+  auto const plain = lm::layer_record(attention<>{});
   REQUIRE(
       plain.dump() ==
       R"({"normalizer":{"name":"softmax","temperature":1.0},"mask":{"name":"unmasked"},"pruner":{"name":"keep_all"},)"
       R"("scorer":{"name":"scaled","scale":0.0}})");
-  auto const other = models::layer_record(attention<>{}
+  auto const other = lm::layer_record(attention<>{}
                                               .with(basin::top_k{.k = 8})
                                               .with(basin::sliding_window{.left = 3})
                                               .with(basin::soft_cap{.cap = 0.1f}));
-  REQUIRE(models::spelled_policy(other["normalizer"]) == "top_k(k=8)");
-  REQUIRE(models::spelled_policy(other["mask"]) == "sliding_window(left=3, right=0)");
-  REQUIRE(models::spelled_policy(other["scorer"]) == "soft_cap(cap=0.1, scale=0.0)");
-  REQUIRE(models::spelled_policy(models::record_of(basin::length_scaled<basin::entmax>{})) ==
+  REQUIRE(lm::spelled_policy(other["normalizer"]) == "top_k(k=8)");
+  REQUIRE(lm::spelled_policy(other["mask"]) == "sliding_window(left=3, right=0)");
+  REQUIRE(lm::spelled_policy(other["scorer"]) == "soft_cap(cap=0.1, scale=0.0)");
+  REQUIRE(lm::spelled_policy(lm::record_of(basin::length_scaled<basin::entmax>{})) ==
           "length_scaled(normalizer=entmax(alpha=1.5), law=ssmax(s=0.43))");
-  REQUIRE(models::spelled_policy(models::record_of(sharp_softmax{})) == "sharp_softmax(temperature=1.0)");
+  REQUIRE(lm::spelled_policy(lm::record_of(sharp_softmax{})) == "sharp_softmax(temperature=1.0)");
 }
 
 TEST_CASE("a policy without a name, or with numbers that a checkpoint does not have, is refused when a run begins",
@@ -88,7 +89,7 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   scratch const folder;
   std::string words;
   for (int i = 0; words.size() < 2000; ++i) words += "line " + std::to_string(i * i) + "\n";
-  models::write_atomically(folder / "words", models::bytes_of(words));
+  lm::write_atomically(folder / "words", lm::bytes_of(words));
   auto options = basin_test::tiny_run();
   options.text = (folder / "words").string();
   options.steps = 20;
@@ -97,24 +98,24 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   train_into<sparse>(folder / "c", options, data);
   auto const words_of_refusal = ContainsSubstring(
       "layer 0 was trained with the normalizer 'entmax15', and would be run with 'softmax(temperature=1.0)'");
-  REQUIRE_THROWS_WITH(models::load_model(folder / "c"), ContainsSubstring("c/model.safetensors") && words_of_refusal);
-  REQUIRE_THROWS_WITH(models::load_training(folder / "c"),
+  REQUIRE_THROWS_WITH(lm::load_model(folder / "c"), ContainsSubstring("c/model.safetensors") && words_of_refusal);
+  REQUIRE_THROWS_WITH(lm::load_training(folder / "c"),
                       ContainsSubstring("c/training.safetensors") && words_of_refusal);
-  auto const layer = models::layer_record(sparse{});
-  REQUIRE_THROWS_WITH(models::restore<softmax_model>(models::load_model(folder / "c", layer)),
+  auto const layer = lm::layer_record(sparse{});
+  REQUIRE_THROWS_WITH(lm::restore<softmax_model>(lm::load_model(folder / "c", layer)),
                       words_of_refusal);
-  auto const saved = models::load_training(folder / "c", layer);
-  REQUIRE_THROWS_WITH((train::trainer<softmax_model, models::next_token>{options, data, saved}), words_of_refusal);
+  auto const saved = lm::load_training(folder / "c", layer);
+  REQUIRE_THROWS_WITH((train::trainer<softmax_model, lm::next_token>{options, data, saved}), words_of_refusal);
   auto const figures = trainer_of<sparse>{options, data, saved}.evaluate(train::short_look);
-  auto model = models::restore<models::transformer<sparse>>(models::load_model(folder / "c", layer));
+  auto model = lm::restore<lm::transformer<sparse>>(lm::load_model(folder / "c", layer));
   auto const windows = data.validation_windows(train::short_look.windows);
   int const count = static_cast<int>(windows.size()) / options.length;
   auto const nll = [&](auto& judged) {
-    return models::next_token_nll(judged, windows, count, options.length, models::begin_id).mean;
+    return lm::next_token_nll(judged, windows, count, options.length, lm::begin_id).mean;
   };
   REQUIRE(nll(model) == figures["nll_per_byte"].get<double>());
   softmax_model softmaxed(model.config());
-  models::read_weights(models::load_model(folder / "c", layer).tensors, softmaxed.parameters());
+  lm::read_weights(lm::load_model(folder / "c", layer).tensors, softmaxed.parameters());
   REQUIRE(nll(softmaxed) != nll(model));                     // the same weights give another loss with softmax
 }
 
@@ -124,7 +125,7 @@ TEST_CASE("numbers of policies are those of the run, and others are refused", "[
   train::run_data const data{options};
   auto const eight = attention<>{}.with(causal{}).with(basin::top_k{.k = 8});
   train_into<chosen>(folder / "c", options, data, eight);
-  auto const saved = models::load_training(folder / "c", models::layer_record(eight));
+  auto const saved = lm::load_training(folder / "c", lm::layer_record(eight));
   REQUIRE(saved.config["attention"][0]["normalizer"]["k"] == 8);
   REQUIRE_THROWS_WITH((trainer_of<chosen>{options, data, saved}),
                       ContainsSubstring("'top_k(k=8)', and would be run with 'top_k(k=64)'"));
@@ -136,14 +137,14 @@ TEST_CASE("checkpoints that record no attention are softmax: causal for ar, unma
   scratch const folder;
   basin_test::tiny_model("ar").write(folder / "ar");
   basin_test::tiny_model("mdlm").write(folder / "mdlm");
-  auto const ar = models::load_model(folder / "ar"), mdlm = models::load_model(folder / "mdlm");
-  REQUIRE(models::trained_attention(ar.config, "x") ==
-          models::attention_record(models::layer_record(attention<>{}.with(causal{})), 1));
-  REQUIRE(models::trained_attention(mdlm.config, "x") ==
-          models::attention_record(models::layer_record(attention<>{}), 1));
-  REQUIRE_NOTHROW(models::restore<softmax_model>(ar));
-  REQUIRE_NOTHROW(models::restore<models::transformer<attention<>>>(mdlm));
-  REQUIRE_THROWS_WITH(models::restore<softmax_model>(mdlm),
+  auto const ar = lm::load_model(folder / "ar"), mdlm = lm::load_model(folder / "mdlm");
+  REQUIRE(lm::trained_attention(ar.config, "x") ==
+          lm::attention_record(lm::layer_record(attention<>{}.with(causal{})), 1));
+  REQUIRE(lm::trained_attention(mdlm.config, "x") ==
+          lm::attention_record(lm::layer_record(attention<>{}), 1));
+  REQUIRE_NOTHROW(lm::restore<softmax_model>(ar));
+  REQUIRE_NOTHROW(lm::restore<lm::transformer<attention<>>>(mdlm));
+  REQUIRE_THROWS_WITH(lm::restore<softmax_model>(mdlm),
                       ContainsSubstring("the mask 'unmasked', and would be run with 'causal'"));
 }
 
@@ -153,9 +154,9 @@ TEST_CASE("a record that is damaged is refused", "[unit][checkpoint][hostile]") 
     auto model = basin_test::tiny_model();
     model.config["attention"] = record;
     model.write(folder.path);
-    models::load_model(folder.path);
+    lm::load_model(folder.path);
   };
-  auto const layer = models::layer_record(attention<>{}.with(causal{}));
+  auto const layer = lm::layer_record(attention<>{}.with(causal{}));
   REQUIRE_NOTHROW(with(nlohmann::ordered_json::array({layer})));
   auto more = layer, less = layer, unnamed = layer, other = layer, numbers = layer;
   more["gate"] = {{"name", "sigmoid"}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers models/safetensors.hpp
+// Covers basin/lm/io/safetensors.hpp
 
 #include <cmath>
 #include <cstdint>
@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "basin/core/error.hpp"
-#include "models/safetensors.hpp"
+#include "basin/lm/io/safetensors.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 using basin_test::scratch;
 using basin_test::ContainsSubstring;
 
@@ -26,8 +27,8 @@ std::vector<std::byte> file_with(std::uint64_t length, std::string const& header
   return bytes;
 }
 
-models::tensor_file parse(std::string const& header, std::size_t data) {
-  return models::tensor_file::parse(file_with(header.size(), header, data), "x.safetensors");
+lm::tensor_file parse(std::string const& header, std::size_t data) {
+  return lm::tensor_file::parse(file_with(header.size(), header, data), "x.safetensors");
 }
 
 std::string entry(std::string const& shape, std::string const& offsets, std::string const& dtype = "\"F32\"") {
@@ -35,7 +36,7 @@ std::string entry(std::string const& shape, std::string const& offsets, std::str
 }
 
 template <class T>
-std::vector<T> values(models::tensor_file const& file, std::string const& name,
+std::vector<T> values(lm::tensor_file const& file, std::string const& name,
                       std::vector<basin::index_t> const& shape) {
   std::vector<T> out(file.expect<T>(name, shape).size / sizeof(T));
   file.copy<T>(name, shape, out);
@@ -45,7 +46,7 @@ std::vector<T> values(models::tensor_file const& file, std::string const& name,
 }  // namespace
 
 TEST_CASE("a file of the format's own Python package is read to the bit", "[unit][safetensors]") {
-  auto const file = models::tensor_file::read(BASIN_TEST_FIXTURES "/independent.safetensors");
+  auto const file = lm::tensor_file::read(BASIN_TEST_FIXTURES "/independent.safetensors");
   REQUIRE(file.tensors().size() == 8);
   auto const f32 = values<float>(file, "f32", {2, 3});
   REQUIRE(f32[0] == 0.5f);
@@ -62,16 +63,16 @@ TEST_CASE("a file of the format's own Python package is read to the bit", "[unit
   REQUIRE(values<float>(file, "empty", {0, 4}).empty());
   REQUIRE(values<float>(file, "größe", {1}) == std::vector<float>{2});
   REQUIRE(file.metadata() ==
-          models::text_map{{"made by", "safetensors for Python"}, {"note", "quotes \" and ümlauts"}});
+          lm::text_map{{"made by", "safetensors for Python"}, {"note", "quotes \" and ümlauts"}});
 }
 
 TEST_CASE("what is written is laid out as the format says", "[unit][safetensors]") {
   scratch const folder;
   std::vector<std::uint8_t> const small{1, 2, 3};
   std::vector<float> const wide{1.5f, -2.0f};
-  models::write_safetensors(
+  lm::write_safetensors(
       folder / "a.safetensors",
-      {models::tensor_of<std::uint8_t>("small", {3}, small), models::tensor_of<float>("wide", {2, 1}, wide)},
+      {lm::tensor_of<std::uint8_t>("small", {3}, small), lm::tensor_of<float>("wide", {2, 1}, wide)},
       {{"step", "7"}});
   std::string const text = basin_test::text_of(folder / "a.safetensors");
   std::string header = R"({"__metadata__":{"step":"7"},"wide":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
@@ -80,28 +81,28 @@ TEST_CASE("what is written is laid out as the format says", "[unit][safetensors]
   std::string const length{static_cast<char>(header.size()), 0, 0, 0, 0, 0, 0, 0};
   std::string const data{'\x00', '\x00', '\xC0', '\x3F', '\x00', '\x00', '\x00', '\xC0', 1, 2, 3};
   REQUIRE(text == length + header + data);
-  auto const file = models::tensor_file::read(folder / "a.safetensors");
+  auto const file = lm::tensor_file::read(folder / "a.safetensors");
   REQUIRE(values<float>(file, "wide", {2, 1}) == wide);
   REQUIRE(values<std::uint8_t>(file, "small", {3}) == small);
-  REQUIRE(file.metadata() == models::text_map{{"step", "7"}});
+  REQUIRE(file.metadata() == lm::text_map{{"step", "7"}});
 }
 
 TEST_CASE("a file cut short anywhere is refused", "[unit][safetensors][hostile]") {
-  auto const whole = models::read_file(BASIN_TEST_FIXTURES "/independent.safetensors");
+  auto const whole = lm::read_file(BASIN_TEST_FIXTURES "/independent.safetensors");
   for (std::size_t cut = 0; cut < whole.size(); ++cut) {
     CAPTURE(cut);
     std::vector<std::byte> const part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut));
-    REQUIRE_THROWS_AS(models::tensor_file::parse(part, "x"), basin::file_error);
+    REQUIRE_THROWS_AS(lm::tensor_file::parse(part, "x"), basin::file_error);
   }
   auto longer = whole;
   longer.emplace_back();
-  REQUIRE_THROWS_WITH(models::tensor_file::parse(longer, "x"),
+  REQUIRE_THROWS_WITH(lm::tensor_file::parse(longer, "x"),
                       ContainsSubstring("its tensors end at byte 75 but its data at 76"));
 }
 
 TEST_CASE("a header length beyond the file or the limit is refused before it is used", "[unit][safetensors][hostile]") {
   auto const with_length = [](std::uint64_t length) {
-    return models::tensor_file::parse(file_with(length, "{}", 0), "x");
+    return lm::tensor_file::parse(file_with(length, "{}", 0), "x");
   };
   REQUIRE_THROWS_WITH(with_length(std::uint64_t{1} << 63),
                       ContainsSubstring("9223372036854775808 bytes; the format allows 100000000"));
@@ -190,7 +191,7 @@ TEST_CASE("a header that is not JSON in UTF-8 is refused", "[unit][safetensors][
 }
 
 TEST_CASE("a tensor that is missing, of another type or of another shape is named", "[unit][safetensors]") {
-  auto const file = models::tensor_file::read(BASIN_TEST_FIXTURES "/independent.safetensors");
+  auto const file = lm::tensor_file::read(BASIN_TEST_FIXTURES "/independent.safetensors");
   std::vector<basin::index_t> const shape{2, 3}, other{3, 2};
   REQUIRE_THROWS_WITH(file.expect<float>("missing", shape), ContainsSubstring("has no tensor 'missing'"));
   REQUIRE_THROWS_WITH(file.expect<double>("f32", shape), ContainsSubstring("has type F32; it must be F64"));
@@ -204,14 +205,14 @@ TEST_CASE("what cannot be written is refused and the old file stays", "[unit][sa
   scratch const folder;
   std::vector<float> const two{1, 2};
   auto const path = folder / "a.safetensors";
-  models::write_safetensors(path, {models::tensor_of<float>("old", {2}, two)});
+  lm::write_safetensors(path, {lm::tensor_of<float>("old", {2}, two)});
   auto const write = [&](std::string const& a, std::string const& b, std::vector<basin::index_t> shape) {
-    models::write_safetensors(path, {models::tensor_of<float>(a, shape, two), models::tensor_of<float>(b, {2}, two)});
+    lm::write_safetensors(path, {lm::tensor_of<float>(a, shape, two), lm::tensor_of<float>(b, {2}, two)});
   };
   REQUIRE_THROWS_WITH(write("a", "a", {2}), ContainsSubstring("two tensors are called 'a'"));
   REQUIRE_THROWS_WITH(write("__metadata__", "a", {2}), ContainsSubstring("'__metadata__'"));
   REQUIRE_THROWS_WITH(write("a", "b", {3}), ContainsSubstring("needs 12"));
   REQUIRE_THROWS_WITH(write("\xff", "b", {2}), ContainsSubstring("not UTF-8"));
-  REQUIRE(models::tensor_file::read(path).find("old") != nullptr);
+  REQUIRE(lm::tensor_file::read(path).find("old") != nullptr);
   REQUIRE(basin_test::files_in(folder.path) == 1);
 }

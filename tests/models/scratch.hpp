@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "basin/core/error.hpp"
-#include "models/files.hpp"
+#include "basin/lm/io/files.hpp"
 
 namespace basin_test {
 
@@ -35,7 +35,7 @@ struct scratch {
 };
 
 inline std::string text_of(std::filesystem::path const& path) {
-  auto const bytes = basin::models::read_file(path);
+  auto const bytes = basin::lm::read_file(path);
   return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 

@@ -4,12 +4,13 @@
 #include <filesystem>
 #include <string>
 
-#include "models/checkpoint.hpp"
+#include "basin/lm/io/checkpoint.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 #include "train/trainer.hpp"
 
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 namespace train = basin::train;
 
 namespace {
@@ -19,8 +20,8 @@ std::filesystem::path const shipped{BASIN_TEST_CHECKPOINTS};
 /// The share of 60 test problems that a shipped model answers rightly.
 template <class Model>
 double share_right(std::string const& objective) {
-  auto const& known = models::normalizers_by_name();
-  auto model = models::restore<Model>(models::load_model(shipped / objective, known), known);
+  auto const& known = programs::normalizers_by_name();
+  auto model = lm::restore<Model>(lm::load_model(shipped / objective, known), known);
   auto const problems = train::run_data::test_problems(60);
   if constexpr (std::is_same_v<Model, train::autoregressive_model>)
     return train::accuracy(problems, train::answers_left_to_right(model, problems)).mean;
@@ -36,7 +37,7 @@ TEST_CASE("both shipped models answer problems that they never saw", "[unit][shi
 }
 
 TEST_CASE("the shipped models are of one build and tell how they were made", "[unit][shipped]") {
-  auto const ar = models::load_model(shipped / "ar").config, mdlm = models::load_model(shipped / "mdlm").config;
+  auto const ar = lm::load_model(shipped / "ar").config, mdlm = lm::load_model(shipped / "mdlm").config;
   REQUIRE(ar["architecture"] == mdlm["architecture"]);
   REQUIRE(ar["training"] == mdlm["training"]);
   for (auto const& config : {ar, mdlm}) {

@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "basin/core/error.hpp"
-#include "models/checkpoint.hpp"
+#include "basin/lm/io/checkpoint.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 #include "train/trainer.hpp"
 
-namespace models = basin::models;
+namespace lm = basin::lm;
+namespace programs = basin::programs;
 namespace train = basin::train;
 using basin_test::ContainsSubstring;
 using basin_test::scratch;
@@ -60,7 +61,7 @@ TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[
   if (text) {
     std::string words;
     for (int i = 0; words.size() < 2000; ++i) words += "line " + std::to_string(i * i) + "\n";
-    models::write_atomically(folder / "words", models::bytes_of(words));
+    lm::write_atomically(folder / "words", lm::bytes_of(words));
     options.text = (folder / "words").string();
   }
   train::run_data const data{options};
@@ -68,7 +69,7 @@ TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[
   advance(whole, 12);
   advance(first, cut);
   first.save(folder / "c", "train");
-  auto const saved = models::load_training(folder / "c", models::normalizers_by_name());
+  auto const saved = lm::load_training(folder / "c", programs::normalizers_by_name());
   REQUIRE(train::options_of(saved.config) == options);
   TestType second{train::options_of(saved.config), data, saved};
   REQUIRE(second.steps_done() == cut);
@@ -82,7 +83,7 @@ TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[
 
 TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same bits and its learned numbers",
           "[unit][train]") {
-  auto const& known = models::normalizers_by_name();
+  auto const& known = programs::normalizers_by_name();
   auto names = known.names();
   for (char const* const more :
        {"sink_logit:learned", "entmax:learned,alpha=1.4", "ssmax:learned", "asentmax:learned",
@@ -98,7 +99,7 @@ TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same
     train::autoregressive_trainer whole{options, data}, first{options, data};
     advance(whole, 6), advance(first, 3);
     first.save(folder / "c", "train");
-    auto const saved = models::load_training(folder / "c", known);
+    auto const saved = lm::load_training(folder / "c", known);
     train::autoregressive_trainer second{train::options_of(saved.config), data, saved};
     advance(second, 3);
     REQUIRE(same_bits(weights(whole), weights(second)));
@@ -109,7 +110,7 @@ TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same
         REQUIRE(!same_bits({trained[p].values.begin(), trained[p].values.end()},
                            {fresh[p].values.begin(), fresh[p].values.end()}));
     if (name != "softmax")  // learned numbers are tensors that a model with softmax does not have
-      REQUIRE_THROWS_WITH(models::load_training(folder / "c"), ContainsSubstring("was trained with the normalizer") ||
+      REQUIRE_THROWS_WITH(lm::load_training(folder / "c"), ContainsSubstring("was trained with the normalizer") ||
                                                                    ContainsSubstring("checkpoint of another model"));
   }
 }
@@ -151,11 +152,11 @@ TEST_CASE("accuracy counts final numbers", "[unit][train]") {
   auto const problems = train::run_data::test_problems(4);
   std::vector<int> answers;
   for (auto const& p : problems) {
-    auto const ids = models::encode(p);
-    answers.insert(answers.end(), ids.begin() + models::prompt_length, ids.end());
+    auto const ids = lm::encode(p);
+    answers.insert(answers.end(), ids.begin() + lm::prompt_length, ids.end());
   }
   REQUIRE(train::accuracy(problems, answers).mean == 1);
-  answers[static_cast<std::size_t>(models::answer_length) - 1] = 'x';  // no longer an answer
+  answers[static_cast<std::size_t>(lm::answer_length) - 1] = 'x';  // no longer an answer
   auto const e = train::accuracy(problems, answers);
   REQUIRE(e.mean == 0.75);
   REQUIRE(e.standard_error == std::sqrt(0.75 * 0.25 / 4));
@@ -212,14 +213,14 @@ TEST_CASE("options that make no run are refused, each by name", "[unit][train]")
 TEST_CASE("a run is not resumed on another text or from a damaged configuration", "[unit][train]") {
   scratch const folder;
   auto options = small_run("ar");
-  models::write_atomically(folder / "a", models::bytes_of(std::string(1000, 'a')));
-  models::write_atomically(folder / "b", models::bytes_of(std::string(1000, 'b')));
+  lm::write_atomically(folder / "a", lm::bytes_of(std::string(1000, 'a')));
+  lm::write_atomically(folder / "b", lm::bytes_of(std::string(1000, 'b')));
   options.text = (folder / "a").string();
   train::run_data const data{options};
   train::autoregressive_trainer run{options, data};
   run.step();
   run.save(folder / "c", "train");
-  auto saved = models::load_training(folder / "c");
+  auto saved = lm::load_training(folder / "c");
   auto other = options;
   other.text = (folder / "b").string();
   train::run_data const wrong{other};

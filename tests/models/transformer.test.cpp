@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/models/transformer.hpp, key_value_cache.hpp and transformer_config.hpp
-#include "models/transformer.hpp"
+// Covers include/basin/lm/transformer.hpp, key_value_cache.hpp and transformer_config.hpp
+#include "basin/lm/transformer.hpp"
 
 #include <omp.h>
 
@@ -21,8 +21,8 @@ using basin_test::Approx;
 using basin_test::small;
 using basin_test::some_tokens;
 using basin_test::stir;
-using models::activations;
-using models::unchanged;
+using lm::activations;
+using lm::unchanged;
 
 namespace {
 
@@ -34,7 +34,7 @@ double loss_of(Model& model, std::vector<int> const& tokens, std::vector<int> co
   std::vector<double> const weights(tokens.size(), 0.25);
   std::vector<double> losses(tokens.size());
   auto const seen = contiguous(logits.data(), std::ssize(tokens), model.config().vocabulary);
-  return nn::cross_entropy_forward(seen, targets, weights, std::span(losses));
+  return nn::cross_entropy_forward(nn::host{}, seen, targets, weights, std::span(losses));
 }
 
 template <class Model>
@@ -44,7 +44,7 @@ void backward_of(Model& model, std::vector<int> const& tokens, std::vector<int> 
   std::vector<double> const weights(tokens.size(), 0.25);
   std::vector<double> dlogits(logits.size());
   index_t const rows = std::ssize(tokens), vocabulary = model.config().vocabulary;
-  nn::cross_entropy_backward(contiguous(logits.data(), rows, vocabulary), targets, weights,
+  nn::cross_entropy_backward(nn::host{}, contiguous(logits.data(), rows, vocabulary), targets, weights,
                              contiguous(dlogits.data(), rows, vocabulary));
   model.backward(dlogits);
 }
@@ -59,8 +59,8 @@ std::vector<float> run(Model& model, std::vector<int> const& tokens, int batch) 
 
 TEMPLATE_TEST_CASE("the gradients of a transformer are its finite differences", "[property][models]", attention<>,
                    causal_attention) {
-  auto const head = GENERATE(models::output_head::untied, models::output_head::tied);
-  models::transformer<TestType, double> model(small(head));
+  auto const head = GENERATE(lm::output_head::untied, lm::output_head::tied);
+  lm::transformer<TestType, double> model(small(head));
   stir(model);
   auto const tokens = some_tokens(1, 10, 7), targets = some_tokens(2, 10, 7);
   backward_of(model, tokens, targets, 2);
@@ -78,7 +78,7 @@ TEMPLATE_TEST_CASE("the gradients of a transformer are its finite differences", 
 }
 
 TEST_CASE("gradients accumulate until they are cleared", "[unit][models]") {
-  models::transformer<attention<>, double> model(small());
+  lm::transformer<attention<>, double> model(small());
   auto const tokens = some_tokens(1, 6, 7);
   backward_of(model, tokens, tokens, 1);
   std::vector<double> const once(model.parameters()[2].gradient.begin(), model.parameters()[2].gradient.end());
@@ -90,7 +90,7 @@ TEST_CASE("gradients accumulate until they are cleared", "[unit][models]") {
 }
 
 TEST_CASE("keeping activations changes no bit of the logits", "[property][models]") {
-  models::transformer<causal_attention> model(small());
+  lm::transformer<causal_attention> model(small());
   auto const tokens = some_tokens(3, 18, 7);
   auto const discarded = run(model, tokens, 2);
   auto const kept = model.forward(tokens, 2, 9, unchanged{}, activations::keep);
@@ -98,8 +98,8 @@ TEST_CASE("keeping activations changes no bit of the logits", "[property][models
 }
 
 TEST_CASE("a causal transformer does not see the future, an unmasked one does", "[property][models]") {
-  models::transformer<causal_attention> causal_model(small());
-  models::transformer<attention<>> full_model(small());
+  lm::transformer<causal_attention> causal_model(small());
+  lm::transformer<attention<>> full_model(small());
   stir(causal_model);
   stir(full_model);
   auto const tokens = some_tokens(4, 8, 7);
@@ -115,13 +115,13 @@ TEST_CASE("a causal transformer does not see the future, an unmasked one does", 
 }
 
 TEST_CASE("extending a cache in any pieces gives the logits of the whole sequence", "[property][models]") {
-  models::transformer<causal_attention, double> model(small());
+  lm::transformer<causal_attention, double> model(small());
   stir(model);
   auto const tokens = some_tokens(5, 9, 7);
   auto const logits = model.forward(tokens, 1, 9);
   std::vector<double> const whole(logits.begin(), logits.end());
   auto const pieces = GENERATE(std::vector<int>{9}, std::vector<int>(9, 1), std::vector<int>{4, 1, 3, 1});
-  models::basic_key_value_cache<double> cache(model.config());
+  lm::basic_key_value_cache<double> cache(model.config());
   std::size_t at = 0;
   for (int const n : pieces) {
     auto const next = model.extend(cache, std::span(tokens).subspan(at, n));
@@ -136,7 +136,7 @@ TEST_CASE("extending a cache in any pieces gives the logits of the whole sequenc
 }
 
 TEST_CASE("sequences of a batch do not see each other", "[property][models]") {
-  models::transformer<attention<>, double> model(small());
+  lm::transformer<attention<>, double> model(small());
   stir(model);
   auto const tokens = some_tokens(6, 10, 7);
   auto const both = model.forward(tokens, 2, 5);
@@ -146,7 +146,7 @@ TEST_CASE("sequences of a batch do not see each other", "[property][models]") {
 }
 
 TEST_CASE("a layer's attention can be exchanged, observed and looked at", "[unit][models]") {
-  models::transformer<attention<>> model(small());
+  lm::transformer<attention<>> model(small());
   auto const tokens = some_tokens(7, 6, 7);
   auto const plain = run(model, tokens, 1);
   struct watch {
@@ -172,12 +172,12 @@ TEST_CASE("a layer's attention can be exchanged, observed and looked at", "[unit
 }
 
 TEST_CASE("a transformer has the same bits for any number of threads", "[property][models]") {
-  models::transformer_config const c{
+  lm::transformer_config const c{
       .vocabulary = 70, .dim = 64, .layers = 2, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 64};
   auto const tokens = some_tokens(8, 256, 70);
   auto const gradients = [&](int threads) {
     omp_set_num_threads(threads);
-    models::transformer<causal_attention> model(c, 3);
+    lm::transformer<causal_attention> model(c, 3);
     auto const logits = model.forward(tokens, 4, 64, unchanged{}, activations::keep);
     std::vector<float> const dlogits(logits.begin(), logits.end());
     model.backward(dlogits);
@@ -193,7 +193,7 @@ TEST_CASE("a transformer has the same bits for any number of threads", "[propert
 }
 
 TEST_CASE("parameters have names, shapes and the promised first values", "[unit][models]") {
-  models::transformer<attention<>> model(
+  lm::transformer<attention<>> model(
       {.vocabulary = 50, .dim = 64, .layers = 8, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 16}, 1);
   auto const all = model.parameters();
   CHECK(all.size() == 1 + 8 * 9 + 2);
@@ -210,19 +210,19 @@ TEST_CASE("parameters have names, shapes and the promised first values", "[unit]
     // the relative spread of a standard deviation from n normals is 1 / sqrt(2 n); n >= 2048: five of them are 8 %
     CHECK(spread == Approx(p.shape.size() == 1 ? 1.0 : residual ? 0.02 / 4 : 0.02).epsilon(0.08));
   }
-  models::transformer<attention<>> tied({.vocabulary = 50,
+  lm::transformer<attention<>> tied({.vocabulary = 50,
                                          .dim = 64,
                                          .layers = 1,
                                          .heads = 4,
                                          .kv_heads = 2,
                                          .hidden = 96,
                                          .context = 16,
-                                         .head = models::output_head::tied});
+                                         .head = lm::output_head::tied});
   CHECK(tied.parameters().back().name == "norm.weight");
 }
 
 TEST_CASE("a transformer refuses what it cannot do, and says why", "[unit][models]") {
-  using model_type = models::transformer<causal_attention>;
+  using model_type = lm::transformer<causal_attention>;
   auto wrong = small();
   wrong.heads = 5;
   CHECK_THROWS_AS(model_type(wrong), value_error);
@@ -239,14 +239,14 @@ TEST_CASE("a transformer refuses what it cannot do, and says why", "[unit][model
   CHECK_THROWS_AS(model.backward(std::vector<float>(13)), shape_error);
   model.backward(std::vector<float>(14));
   CHECK_THROWS_AS(model.backward(std::vector<float>(14)), value_error);
-  models::key_value_cache cache(model.config());
+  lm::key_value_cache cache(model.config());
   model.extend(cache, some_tokens(1, 8, 7));
   CHECK_THROWS_AS(model.extend(cache, some_tokens(1, 2, 7)), shape_error);
   CHECK(cache.length() == 8);
   CHECK_THROWS_AS(cache.truncate(9), value_error);
   auto other = small();
   other.hidden = 11;
-  models::key_value_cache foreign(other);
+  lm::key_value_cache foreign(other);
   CHECK_THROWS_AS(model.extend(foreign, some_tokens(1, 2, 7)), shape_error);
 }
 

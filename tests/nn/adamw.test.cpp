@@ -31,7 +31,7 @@ TEST_CASE("the first step moves every weight by the rate against the sign of its
   // after bias correction m^ = g and v^ = g^2, so the step is rate g / (|g| + epsilon)
   model<double> m({1, 2, 3}, {0.5, -0.001, 0}, {3});
   nn::adamw_state<double> state;
-  nn::adamw(m.parameters, state, 0.1, {.epsilon = 1e-12, .weight_decay = 0, .clip = 1e9});
+  nn::adamw(nn::host{}, m.parameters, state, 0.1, {.epsilon = 1e-12, .weight_decay = 0, .clip = 1e9});
   CHECK(m.values[0] == Approx(0.9));
   CHECK(m.values[1] == Approx(2.1));
   CHECK(m.values[2] == 3.0);
@@ -49,7 +49,7 @@ TEST_CASE("three steps agree with the algorithm written out by hand", "[unit][nn
     w -= 0.01 * 0.1 * w;
     w -= 0.01 * (first / (1 - std::pow(0.9, t))) / (std::sqrt(second / (1 - std::pow(0.95, t))) + 1e-8);
     m.gradient[0] = g;
-    double const norm = nn::adamw(m.parameters, state, 0.01, {.beta2 = 0.95, .weight_decay = 0.1, .clip = 1e9});
+    double const norm = nn::adamw(nn::host{}, m.parameters, state, 0.01, {.beta2 = 0.95, .weight_decay = 0.1, .clip = 1e9});
     CHECK(norm == Approx(std::abs(g)));
     CHECK(m.values[0] == Approx(w).epsilon(1e-13));
   }
@@ -59,8 +59,8 @@ TEST_CASE("three steps agree with the algorithm written out by hand", "[unit][nn
 TEST_CASE("weight decay applies to matrices and not to vectors", "[unit][nn]") {
   model<double> matrix({2.0}, {0.0}, {1, 1}), vector({2.0}, {0.0}, {1});
   nn::adamw_state<double> a, b;
-  nn::adamw(matrix.parameters, a, 0.1, {.weight_decay = 0.5});
-  nn::adamw(vector.parameters, b, 0.1, {.weight_decay = 0.5});
+  nn::adamw(nn::host{}, matrix.parameters, a, 0.1, {.weight_decay = 0.5});
+  nn::adamw(nn::host{}, vector.parameters, b, 0.1, {.weight_decay = 0.5});
   CHECK(matrix.values[0] == Approx(2.0 * 0.95));
   CHECK(vector.values[0] == 2.0);
 }
@@ -68,7 +68,7 @@ TEST_CASE("weight decay applies to matrices and not to vectors", "[unit][nn]") {
 TEST_CASE("clipping scales the whole gradient to the given norm", "[unit][nn]") {
   model<double> m({0, 0}, {30, 40}, {2});
   nn::adamw_state<double> state;
-  CHECK(nn::adamw(m.parameters, state, 0.1, {.clip = 5}) == Approx(50));
+  CHECK(nn::adamw(nn::host{}, m.parameters, state, 0.1, {.clip = 5}) == Approx(50));
   CHECK(state.first[0] == Approx(0.1 * 3));
   CHECK(state.first[1] == Approx(0.1 * 4));
 }
@@ -81,7 +81,7 @@ TEST_CASE("a step has the same bits for any number of threads, and from a copied
     nn::adamw_state<float> state;
     for (int t = 0; t < 3; ++t) {
       nn::adamw_state<float> resumed = state;  // as a checkpoint does
-      nn::adamw(m.parameters, resumed, 1e-3);
+      nn::adamw(nn::host{}, m.parameters, resumed, 1e-3);
       state = resumed;
     }
     return m.values;
@@ -96,13 +96,13 @@ TEST_CASE("a step has the same bits for any number of threads, and from a copied
 TEST_CASE("a step with invalid arguments changes nothing", "[unit][nn]") {
   model<double> m({1, 2}, {0.5, std::numeric_limits<double>::quiet_NaN()}, {2});
   nn::adamw_state<double> state;
-  CHECK_THROWS_AS(nn::adamw(m.parameters, state, 0.1), value_error);
+  CHECK_THROWS_AS(nn::adamw(nn::host{}, m.parameters, state, 0.1), value_error);
   m.gradient[1] = 0.5;
-  CHECK_THROWS_AS(nn::adamw(m.parameters, state, -0.1), value_error);
-  CHECK_THROWS_AS(nn::adamw(m.parameters, state, 0.1, {.beta1 = 1.0}), value_error);
-  CHECK_THROWS_AS(nn::adamw(m.parameters, state, 0.1, {.clip = 0}), value_error);
+  CHECK_THROWS_AS(nn::adamw(nn::host{}, m.parameters, state, -0.1), value_error);
+  CHECK_THROWS_AS(nn::adamw(nn::host{}, m.parameters, state, 0.1, {.beta1 = 1.0}), value_error);
+  CHECK_THROWS_AS(nn::adamw(nn::host{}, m.parameters, state, 0.1, {.clip = 0}), value_error);
   state = {.steps = 4, .first = {1}, .second = {1}};
-  CHECK_THROWS_AS(nn::adamw(m.parameters, state, 0.1), shape_error);
+  CHECK_THROWS_AS(nn::adamw(nn::host{}, m.parameters, state, 0.1), shape_error);
   CHECK(state.steps == 4);
   CHECK(m.values == std::vector<double>{1, 2});
 }

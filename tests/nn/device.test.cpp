@@ -75,10 +75,10 @@ TEST_CASE("an embedding on a device equals that of the host, and its gradient ha
   std::vector<int> const tokens{2, 0, 2, 2, 6, 0};
   host_grids on;
   twin table(1, 7, dim), y = zeros(6, dim), dy(2, 6, dim), dtable(3, 7, dim);
-  nn::embedding_forward(tokens, table.host(), y.host());
+  nn::embedding_forward(nn::host{}, tokens, table.host(), y.host());
   nn::embedding_forward(on, tokens, table.device(), y.device());
   require_close(y, 0);
-  nn::embedding_backward(tokens, dy.host(), dtable.host());
+  nn::embedding_backward(nn::host{}, tokens, dy.host(), dtable.host());
   nn::embedding_backward(on, tokens, dy.device(), dtable.device());
   CHECK(std::memcmp(dtable.here.data(), dtable.there.data(), dtable.here.size() * sizeof(double)) == 0);
 }
@@ -87,13 +87,13 @@ TEST_CASE("a linear map on a device computes the products of the host", "[parity
   host_grids on;
   auto const how = GENERATE(nn::update::replace, nn::update::add);
   twin x(1, 5, 9), weight(2, 4, 9), y(3, 5, 4), dx(4, 5, 9), dweight(5, 4, 9);
-  nn::linear_forward(x.host(), weight.host(), y.host(), how);
+  nn::linear_forward(nn::host{}, x.host(), weight.host(), y.host(), how);
   nn::linear_forward(on, x.device(), weight.device(), y.device(), how);
   require_close(y, 10);
-  nn::linear_backward_input(y.host(), weight.host(), dx.host(), how);
+  nn::linear_backward_input(nn::host{}, y.host(), weight.host(), dx.host(), how);
   nn::linear_backward_input(on, y.device(), weight.device(), dx.device(), how);
   require_close(dx, 20);
-  nn::linear_backward_weight(x.host(), y.host(), dweight.host());
+  nn::linear_backward_weight(nn::host{}, x.host(), y.host(), dweight.host());
   nn::linear_backward_weight(on, x.device(), y.device(), dweight.device());
   require_close(dweight, 20);
 }
@@ -108,10 +108,10 @@ TEST_CASE("the RMS norm on a device agrees with the host, gradients included", "
   auto const of = [](std::vector<double>& memory, index_t n) {
     return std::span(memory).first(static_cast<std::size_t>(n));
   };
-  nn::rms_norm_forward(x.host(), of(w.here, dim), 1e-2, y.host(), of(r.here, rows));
+  nn::rms_norm_forward(nn::host{}, x.host(), of(w.here, dim), 1e-2, y.host(), of(r.here, rows));
   nn::rms_norm_forward(on, x.device(), of(w.there, dim), 1e-2, y.device(), of(r.there, rows));
   require_close(y, dim), require_close(r, dim);
-  nn::rms_norm_backward(x.host(), of(w.here, dim), of(r.here, rows), dy.host(), dx.host(), of(dw.here, dim));
+  nn::rms_norm_backward(nn::host{}, x.host(), of(w.here, dim), of(r.here, rows), dy.host(), dx.host(), of(dw.here, dim));
   nn::rms_norm_backward(on, x.device(), of(w.there, dim), of(r.there, rows), dy.device(), dx.device(),
                         of(dw.there, dim));
   require_close(dx, 3 * dim), require_close(dw, 3 * rows + dim);
@@ -130,7 +130,7 @@ TEST_CASE("a rotation on a device agrees with the host, and its gradient is the 
                    std::array<index_t, 4>{length * heads * dim, dim, heads * dim, 1});
   };
   host_grids on;
-  nn::rope_forward(seen(here), table, first);
+  nn::rope_forward(nn::host{}, seen(here), table, first);
   nn::rope_forward(on, seen(there), on_device, first);
   require_close(here, there, 2);
   nn::rope_backward(on, seen(there), on_device, first);
@@ -142,10 +142,10 @@ TEST_CASE("SwiGLU on a device agrees with the host, also in place", "[parity][nn
   auto const hidden = GENERATE(1, 10, 300);
   host_grids on;
   twin gate(1, 3, hidden), up(2, 3, hidden), y = zeros(3, hidden), dy(3, 3, hidden);
-  nn::swiglu_forward(gate.host(), up.host(), y.host());
+  nn::swiglu_forward(nn::host{}, gate.host(), up.host(), y.host());
   nn::swiglu_forward(on, gate.device(), up.device(), y.device());
   require_close(y, 2);
-  nn::swiglu_backward(gate.host(), up.host(), dy.host(), gate.host(), up.host());
+  nn::swiglu_backward(nn::host{}, gate.host(), up.host(), dy.host(), gate.host(), up.host());
   nn::swiglu_backward(on, gate.device(), up.device(), dy.device(), gate.device(), up.device());
   require_close(gate, 2), require_close(up, 2);
 }
@@ -160,8 +160,8 @@ TEST_CASE("the cross entropy on a device agrees with the host, in place, and doe
   for (auto* memory : {&logits.here, &logits.there})
     logits.on(*memory)(2, 0) = std::numeric_limits<double>::quiet_NaN();
   auto const l_here = std::span(losses.here).first(4), l_there = std::span(losses.there).first(4);
-  double const expected = nn::cross_entropy_forward(logits.host(), targets, weights, l_here);
-  nn::cross_entropy_backward(logits.host(), targets, weights, logits.host());
+  double const expected = nn::cross_entropy_forward(nn::host{}, logits.host(), targets, weights, l_here);
+  nn::cross_entropy_backward(nn::host{}, logits.host(), targets, weights, logits.host());
   double total = -1;
   nn::cross_entropy(on, logits.device(), targets, weights, l_there, logits.device(), &total);
   CHECK(total == Approx(expected).epsilon(1e-14));
@@ -181,10 +181,10 @@ TEST_CASE("steps of AdamW on a device agree with the host, with clipping and dec
   std::span<nn::parameter<double> const> const on_device(device);
   host_grids on;
   nn::adamw_state<double> state, state_there;
-  std::vector<double> work(nn::adamw_workspace(on_device));
+  std::vector<double> work(nn::adamw_workspace(on, std::span<nn::parameter<double> const>(on_device)));
   nn::adamw_options const options{.weight_decay = 0.3, .clip = clip};
   for (int step = 0; step < 3; ++step) {
-    double const norm = nn::adamw(host, state, 0.01, options);
+    double const norm = nn::adamw(nn::host{}, host, state, 0.01, options);
     CHECK(nn::adamw(on, on_device, state_there, 0.01, options, work) == Approx(norm).epsilon(1e-13));
     require_close(values, values_there, 8);
     require_close(state.first, state_there.first, 8);

@@ -40,13 +40,13 @@ TEST_CASE("an embedding copies rows, and its gradient sums over equal tokens", "
   auto const dy = random_values(2, 4 * 5);
   std::vector<double> y(4 * 5), dtable(3 * 5);
   auto const loss = [&] {
-    nn::embedding_forward(tokens, contiguous(table.data(), 3, 5), contiguous(y.data(), 4, 5));
+    nn::embedding_forward(nn::host{}, tokens, contiguous(table.data(), 3, 5), contiguous(y.data(), 4, 5));
     return nn_test::dot(y, dy);
   };
   loss();
   for (index_t i = 0; i < 4; ++i)
     for (index_t d = 0; d < 5; ++d) CHECK(y[i * 5 + d] == table[tokens[i] * 5 + d]);
-  nn::embedding_backward(tokens, contiguous(dy.data(), 4, 5), contiguous(dtable.data(), 3, 5));
+  nn::embedding_backward(nn::host{}, tokens, contiguous(dy.data(), 4, 5), contiguous(dtable.data(), 3, 5));
   nn_test::require_gradient(table, dtable, loss);
 }
 
@@ -54,9 +54,9 @@ TEST_CASE("an embedding refuses tokens outside its table", "[unit][nn]") {
   std::vector<double> table(6, 1.0), y(4, 9.0);
   for (int const wrong : {-1, 3}) {
     std::vector<int> const tokens{0, wrong};
-    CHECK_THROWS_AS(nn::embedding_forward(tokens, contiguous(table.data(), 3, 2), contiguous(y.data(), 2, 2)),
+    CHECK_THROWS_AS(nn::embedding_forward(nn::host{}, tokens, contiguous(table.data(), 3, 2), contiguous(y.data(), 2, 2)),
                     value_error);
-    CHECK_THROWS_AS(nn::embedding_backward(tokens, contiguous(y.data(), 2, 2), contiguous(table.data(), 3, 2)),
+    CHECK_THROWS_AS(nn::embedding_backward(nn::host{}, tokens, contiguous(y.data(), 2, 2), contiguous(table.data(), 3, 2)),
                     value_error);
   }
   CHECK(y == std::vector<double>(4, 9.0));
@@ -71,11 +71,11 @@ TEST_CASE("the gradients of the RMS norm agree with finite differences", "[prope
   std::vector<double> y(rows * dim), r(rows), dx(rows * dim), dw(dim);
   auto const vx = contiguous(x.data(), rows, dim);
   auto const loss = [&] {
-    nn::rms_norm_forward(vx, w, 1e-2, contiguous(y.data(), rows, dim), std::span(r));
+    nn::rms_norm_forward(nn::host{}, vx, w, 1e-2, contiguous(y.data(), rows, dim), std::span(r));
     return nn_test::dot(y, dy);
   };
   loss();
-  nn::rms_norm_backward(vx, w, r, contiguous(dy.data(), rows, dim), contiguous(dx.data(), rows, dim), std::span(dw));
+  nn::rms_norm_backward(nn::host{}, vx, w, r, contiguous(dy.data(), rows, dim), contiguous(dx.data(), rows, dim), std::span(dw));
   nn_test::require_gradient(x, dx, loss);
   nn_test::require_gradient(w, dw, loss);
 }
@@ -85,19 +85,19 @@ TEST_CASE("the RMS norm gives rows of mean square one, and zeros for zeros", "[u
   x.resize(128, 0.0);
   std::vector<double> const w(64, 1.0);
   std::vector<double> y(128), r(2);
-  nn::rms_norm_forward(contiguous(x.data(), 2, 64), w, 1e-12, contiguous(y.data(), 2, 64), std::span(r));
+  nn::rms_norm_forward(nn::host{}, contiguous(x.data(), 2, 64), w, 1e-12, contiguous(y.data(), 2, 64), std::span(r));
   CHECK(nn_test::dot(std::span(y).first(64), std::span(y).first(64)) == Approx(64));
   CHECK(std::vector<double>(y.begin() + 64, y.end()) == std::vector<double>(64, 0.0));
-  CHECK_THROWS_AS(nn::rms_norm_forward(contiguous(x.data(), 2, 64), w, -1, contiguous(y.data(), 2, 64), std::span(r)),
+  CHECK_THROWS_AS(nn::rms_norm_forward(nn::host{}, contiguous(x.data(), 2, 64), w, -1, contiguous(y.data(), 2, 64), std::span(r)),
                   value_error);
-  CHECK_THROWS_AS(nn::rms_norm_forward(contiguous(x.data(), 4, 32), w, 0, contiguous(y.data(), 4, 32), std::span(r)),
+  CHECK_THROWS_AS(nn::rms_norm_forward(nn::host{}, contiguous(x.data(), 4, 32), w, 0, contiguous(y.data(), 4, 32), std::span(r)),
                   shape_error);
 }
 
 TEST_CASE("a rotation turns each pair by its angle", "[unit][nn]") {
   nn::rope_table<double> const table(8, 4, 100);
   std::vector<double> x{1, 2, 3, 4};
-  nn::rope_forward(contiguous(x.data(), 1, 1, 1, 4), table, 5);
+  nn::rope_forward(nn::host{}, contiguous(x.data(), 1, 1, 1, 4), table, 5);
   double const fast = 5.0, slow = 5.0 / 10;  // base^(-2d/dim) = 1, 1/10
   CHECK(x[0] == Approx(1 * std::cos(fast) - 3 * std::sin(fast)));
   CHECK(x[2] == Approx(3 * std::cos(fast) + 1 * std::sin(fast)));
@@ -109,8 +109,8 @@ TEST_CASE("scores of rotated queries and keys depend on the distance alone", "[p
   nn::rope_table<double> const table(64, 16, 1e4);
   auto const score = [&](index_t query, index_t key) {
     auto q = random_values(1, 16), k = random_values(2, 16);
-    nn::rope_forward(contiguous(q.data(), 1, 1, 1, 16), table, query);
-    nn::rope_forward(contiguous(k.data(), 1, 1, 1, 16), table, key);
+    nn::rope_forward(nn::host{}, contiguous(q.data(), 1, 1, 1, 16), table, query);
+    nn::rope_forward(nn::host{}, contiguous(k.data(), 1, 1, 1, 16), table, key);
     return nn_test::dot(q, k);
   };
   for (index_t const shift : {1, 20, 50}) CHECK(score(3 + shift, 7 + shift) == Approx(score(3, 7)).epsilon(1e-12));
@@ -128,11 +128,11 @@ TEST_CASE("the gradient of a rotation agrees with finite differences, on a strid
   auto const dy = random_values(2, size);
   auto const loss = [&] {
     auto y = x;
-    nn::rope_forward(seen(y), table, 2);
+    nn::rope_forward(nn::host{}, seen(y), table, 2);
     return nn_test::dot(y, dy);
   };
   auto dx = dy;
-  nn::rope_backward(seen(dx), table, 2);
+  nn::rope_backward(nn::host{}, seen(dx), table, 2);
   nn_test::require_gradient(x, dx, loss);
 }
 
@@ -142,9 +142,9 @@ TEST_CASE("a rotation refuses positions and dims that its table lacks", "[unit][
   CHECK_THROWS_AS(nn::rope_table<float>(4, 4, 0), value_error);
   nn::rope_table<float> const table(4, 4, 1e4);
   std::vector<float> x(32, 1.0f);
-  CHECK_THROWS_AS(nn::rope_forward(contiguous(x.data(), 1, 1, 5, 4), table), shape_error);
-  CHECK_THROWS_AS(nn::rope_forward(contiguous(x.data(), 1, 1, 2, 4), table, 3), shape_error);
-  CHECK_THROWS_AS(nn::rope_forward(contiguous(x.data(), 1, 1, 2, 8), table), shape_error);
+  CHECK_THROWS_AS(nn::rope_forward(nn::host{}, contiguous(x.data(), 1, 1, 5, 4), table), shape_error);
+  CHECK_THROWS_AS(nn::rope_forward(nn::host{}, contiguous(x.data(), 1, 1, 2, 4), table, 3), shape_error);
+  CHECK_THROWS_AS(nn::rope_forward(nn::host{}, contiguous(x.data(), 1, 1, 2, 8), table), shape_error);
   CHECK(x == std::vector<float>(32, 1.0f));
 }
 
@@ -158,10 +158,10 @@ TEST_CASE("the gradients of SwiGLU agree with finite differences", "[property][n
                    std::array<index_t, 2>{2 * hidden, 1});
   };
   auto const loss = [&] {
-    nn::swiglu_forward(part(both, 0), part(both, 1), contiguous(y.data(), rows, hidden));
+    nn::swiglu_forward(nn::host{}, part(both, 0), part(both, 1), contiguous(y.data(), rows, hidden));
     return nn_test::dot(y, dy);
   };
-  nn::swiglu_backward(part(both, 0), part(both, 1), contiguous(dy.data(), rows, hidden), part(gradient, 0),
+  nn::swiglu_backward(nn::host{}, part(both, 0), part(both, 1), contiguous(dy.data(), rows, hidden), part(gradient, 0),
                       part(gradient, 1));
   nn_test::require_gradient(both, gradient, loss);
 }
@@ -171,7 +171,7 @@ TEST_CASE("SwiGLU stays finite for huge gates, and agrees with its definition in
   std::vector<float> const up(gate.size(), 1.0f);
   std::vector<float> y(gate.size());
   index_t const n = std::ssize(gate);
-  nn::swiglu_forward(contiguous(gate.data(), 1, n), contiguous(up.data(), 1, n), contiguous(y.data(), 1, n));
+  nn::swiglu_forward(nn::host{}, contiguous(gate.data(), 1, n), contiguous(up.data(), 1, n), contiguous(y.data(), 1, n));
   for (std::size_t i = 0; i < gate.size(); ++i) {
     double const g = gate[i], expected = g / (1 + std::exp(-g));
     CAPTURE(g);
@@ -188,20 +188,20 @@ TEST_CASE("layers have the same bits for any number of threads", "[property][nn]
   auto const vx = contiguous(x.data(), rows, dim), vdy = contiguous(dy.data(), rows, dim);
   require_same_bits([&] {
     std::vector<float> table(5 * dim);
-    nn::embedding_backward(tokens, vdy, contiguous(table.data(), 5, dim));
+    nn::embedding_backward(nn::host{}, tokens, vdy, contiguous(table.data(), 5, dim));
     return table;
   });
   require_same_bits([&] {
     std::vector<float> y(rows * dim), r(rows), dx(rows * dim), dw(dim);
-    nn::rms_norm_forward(vx, w, 1e-5, contiguous(y.data(), rows, dim), std::span(r));
-    nn::rms_norm_backward(vx, w, r, vdy, contiguous(dx.data(), rows, dim), std::span(dw));
+    nn::rms_norm_forward(nn::host{}, vx, w, 1e-5, contiguous(y.data(), rows, dim), std::span(r));
+    nn::rms_norm_backward(nn::host{}, vx, w, r, vdy, contiguous(dx.data(), rows, dim), std::span(dw));
     y.insert(y.end(), dx.begin(), dx.end());
     y.insert(y.end(), dw.begin(), dw.end());
     return y;
   });
   require_same_bits([&] {
     std::vector<float> y(rows * dim);
-    nn::swiglu_forward(vx, vdy, contiguous(y.data(), rows, dim));
+    nn::swiglu_forward(nn::host{}, vx, vdy, contiguous(y.data(), rows, dim));
     return y;
   });
 }

@@ -117,15 +117,15 @@ TEST_CASE("the gradients of a linear map agree with finite differences", "[prope
   std::vector<double> y(rows * out), dx(rows * in), dw(out * in);
   auto const vx = contiguous(x.data(), rows, in), vw = contiguous(w.data(), out, in);
   auto const loss = [&] {
-    nn::linear_forward(vx, vw, contiguous(y.data(), rows, out));
+    nn::linear_forward(nn::host{}, vx, vw, contiguous(y.data(), rows, out));
     return nn_test::dot(y, dy);
   };
-  nn::linear_backward_input(contiguous(dy.data(), rows, out), vw, contiguous(dx.data(), rows, in));
-  nn::linear_backward_weight(vx, contiguous(dy.data(), rows, out), contiguous(dw.data(), out, in));
+  nn::linear_backward_input(nn::host{}, contiguous(dy.data(), rows, out), vw, contiguous(dx.data(), rows, in));
+  nn::linear_backward_weight(nn::host{}, vx, contiguous(dy.data(), rows, out), contiguous(dw.data(), out, in));
   nn_test::require_gradient(x, dx, loss);
   nn_test::require_gradient(w, dw, loss);
   auto const once = dw;
-  nn::linear_backward_weight(vx, contiguous(dy.data(), rows, out), contiguous(dw.data(), out, in));
+  nn::linear_backward_weight(nn::host{}, vx, contiguous(dy.data(), rows, out), contiguous(dw.data(), out, in));
   for (std::size_t i = 0; i < dw.size(); ++i) CHECK(dw[i] == Approx(2 * once[i]));
 }
 

@@ -12,15 +12,15 @@ namespace basin::study {
 
 namespace {
 
-models::transformer_config const tiny{.vocabulary = models::vocabulary_size,
+lm::transformer_config const tiny{.vocabulary = lm::vocabulary_size,
                                       .dim = 16,
                                       .layers = 2,
                                       .heads = 4,
                                       .kv_heads = 2,
                                       .hidden = 24,
                                       .context = 16};
-using diffusion = models::transformer<attention<>>;
-using autoregressive = models::transformer<decltype(attention<>{}.with(causal{}))>;
+using diffusion = lm::transformer<attention<>>;
+using autoregressive = lm::transformer<decltype(attention<>{}.with(causal{}))>;
 
 std::vector<int> random_ids(std::uint64_t seed, std::size_t count) {
   philox rng(seed);
@@ -34,7 +34,7 @@ std::vector<float> passes(diffusion& model, std::vector<int> const& ids, int bat
   std::vector<float> out;
   int const length = static_cast<int>(ids.size()) / batch;
   for (index_t step = 0; step < count; ++step) {
-    models::pass const now{step, batch, length, length, ids};
+    lm::pass const now{step, batch, length, length, ids};
     auto const logits = model.forward(ids, batch, length, mask.adapt(now));
     out.assign(logits.begin(), logits.end());
     mask.seen(now);
@@ -109,7 +109,7 @@ TEST_CASE("a writer hides old keys from the new token, by all rows or by the las
   autoregressive model(tiny, 6);
   auto const prompt = random_ids(4, 8);
   key_masking reader(tiny, 1, 16);
-  models::writing<autoregressive> read(model, std::span(prompt).first(7), reader);
+  lm::writing<autoregressive> read(model, std::span(prompt).first(7), reader);
   read.append(prompt.back(), reader);
   auto const by = GENERATE(evidence::all_passes, evidence::last_pass);
   auto mask = reader;

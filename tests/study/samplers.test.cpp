@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/models/samplers.hpp
+// Covers include/basin/lm/decoding/samplers.hpp
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
 
 #include "basin/core/random.hpp"
+#include "basin/lm/decoding/samplers.hpp"
 #include "basin/mask/causal.hpp"
-#include "models/samplers.hpp"
 #include "support/catch.hpp"
 
-namespace basin::models {
+namespace basin::lm {
 
 namespace {
 
@@ -136,4 +136,4 @@ TEST_CASE("unmasking refuses places, blocks and steps that do not fit, and chang
   CHECK(model.read.empty());
 }
 
-}  // namespace basin::models
+}  // namespace basin::lm

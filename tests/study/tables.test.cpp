@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers examples/report/statistics.hpp, csv.hpp, stage.hpp and words.hpp, examples/study/findings.hpp and tables.hpp,
-// examples/models/suitability.hpp and unmasking_options.hpp
+// include/basin/lm/evaluation/suitability.hpp and unmasking_options.hpp
 #include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "models/suitability.hpp"
-#include "models/unmasking_options.hpp"
+#include "basin/lm/evaluation/suitability.hpp"
+#include "programs/unmasking_options.hpp"
 #include "report/stage.hpp"
 #include "study/findings.hpp"
 #include "study/tables.hpp"
@@ -86,24 +86,24 @@ TEST_CASE("a change is said by its direction", "[unit][study]") {
 }
 
 TEST_CASE("blocks fit the bytes where --block is not given, and what is given must", "[unit][study]") {
-  CHECK(models::unmasking_of({}, 40, 24).block == 8);
-  CHECK(models::unmasking_of({}, 15, 15).block == 5);
-  CHECK(models::unmasking_of({}, 0, 7).block == 7);
-  CHECK(models::unmasking_of({}, 0, 11).block == 1);
-  CHECK(models::unmasking_of({}, 40, 24).steps == 24);
-  CHECK(models::unmasking_of({.block = 12, .steps = 4}, 40, 24).steps == 4);
-  CHECK_THROWS_AS(models::unmasking_of({.block = 7, .steps = 0}, 40, 24), value_error);
-  CHECK_THROWS_AS(models::unmasking_of({.block = 8, .steps = 4}, 40, 24), value_error);
-  CHECK_THROWS_AS(models::unmasking_of({.block = 8, .steps = 27}, 40, 24), value_error);
-  CHECK_THROWS_AS(models::unmasking_of({.block = 48, .steps = 0}, 40, 24), value_error);
+  CHECK(programs::unmasking_of({}, 40, 24).block == 8);
+  CHECK(programs::unmasking_of({}, 15, 15).block == 5);
+  CHECK(programs::unmasking_of({}, 0, 7).block == 7);
+  CHECK(programs::unmasking_of({}, 0, 11).block == 1);
+  CHECK(programs::unmasking_of({}, 40, 24).steps == 24);
+  CHECK(programs::unmasking_of({.block = 12, .steps = 4}, 40, 24).steps == 4);
+  CHECK_THROWS_AS(programs::unmasking_of({.block = 7, .steps = 0}, 40, 24), value_error);
+  CHECK_THROWS_AS(programs::unmasking_of({.block = 8, .steps = 4}, 40, 24), value_error);
+  CHECK_THROWS_AS(programs::unmasking_of({.block = 8, .steps = 27}, 40, 24), value_error);
+  CHECK_THROWS_AS(programs::unmasking_of({.block = 48, .steps = 0}, 40, 24), value_error);
 }
 
 TEST_CASE("a model's input is compared by its kind and its bytes, not by the name of its file", "[unit][study]") {
-  models::input_kind const problems, text{"a.txt", 7}, same{"copy.txt", 7}, other{"a.txt", 8};
-  CHECK_FALSE(models::unlike_training(problems, problems, "m"));
-  CHECK_FALSE(models::unlike_training(text, same, "m"));
+  lm::input_kind const problems, text{"a.txt", 7}, same{"copy.txt", 7}, other{"a.txt", 8};
+  CHECK_FALSE(lm::unlike_training(problems, problems, "m"));
+  CHECK_FALSE(lm::unlike_training(text, same, "m"));
   for (auto const& [learned, given] : {std::pair{problems, text}, {text, problems}, {text, other}})
-    CHECK(models::unlike_training(learned, given, "m"));
+    CHECK(lm::unlike_training(learned, given, "m"));
 }
 
 TEST_CASE("tokens have names that can be told apart", "[unit][study]") {
@@ -111,17 +111,17 @@ TEST_CASE("tokens have names that can be told apart", "[unit][study]") {
   CHECK(token_name('\n') == "newline");
   CHECK(token_name('#') == "#");
   CHECK(token_name(200) == "byte 200");
-  CHECK(token_name(models::mask_id) == "[mask]");
+  CHECK(token_name(lm::mask_id) == "[mask]");
 }
 
 TEST_CASE("kinds of tokens follow from their place", "[unit][study]") {
   auto const m = problem_material(5, 3);
   int const size = static_cast<int>(m.problems[1].prompt.size());
-  CHECK(m.kind_of(1, -1, models::begin_id) == token_kind::begin);
+  CHECK(m.kind_of(1, -1, lm::begin_id) == token_kind::begin);
   CHECK(m.kind_of(1, 0, 'A') == token_kind::prompt);
   CHECK(m.kind_of(1, size - 1, '?') == token_kind::prompt);
   if (size < m.given) CHECK(m.kind_of(1, size, ' ') == token_kind::prompt_padding);
-  CHECK(m.kind_of(1, m.given, models::mask_id) == token_kind::masked);
+  CHECK(m.kind_of(1, m.given, lm::mask_id) == token_kind::masked);
   CHECK(m.kind_of(1, m.given, '3') == token_kind::answer);
   CHECK(m.kind_of(1, m.length - 1, '.') == token_kind::answer_padding);
   for (index_t i = 0; i < m.count; ++i)

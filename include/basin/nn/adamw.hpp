@@ -9,6 +9,7 @@
 #include "basin/config.hpp"
 #include "basin/core/error.hpp"
 #include "basin/nn/detail/lanes.hpp"
+#include "basin/nn/host.hpp"
 #include "basin/nn/parameter.hpp"
 
 // Adam with decoupled weight decay and clipping by the global norm. Source: Loshchilov & Hutter 2019, algorithm 2.
@@ -131,6 +132,12 @@ adamw_step<T> step_of(std::int64_t t, double norm, double rate, adamw_options co
 
 }  // namespace detail
 
+/// The number of doubles that adamw() needs as workspace: none on the host.
+template <class T>
+std::size_t adamw_workspace(host const&, std::span<parameter<T> const>) {
+  return 0;
+}
+
 /// One step: m, v <- moments of the clipped gradient; w <- (1 - rate decay) w - rate m^ / (sqrt(v^) + epsilon).
 /// Returns the norm of the gradient before clipping.
 ///
@@ -139,8 +146,8 @@ adamw_step<T> step_of(std::int64_t t, double norm, double rate, adamw_options co
 ///           then nothing is changed
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-double adamw(std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T>& state, double rate,
-             adamw_options const& options = {}) {
+double adamw(host const&, std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T>& state,
+             double rate, adamw_options const& options = {}, std::span<double> = {}) {
   index_t const count = parameter_count(parameters);
   detail::require_adamw(count, state, options, rate);
   double squares = 0;

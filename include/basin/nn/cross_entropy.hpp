@@ -6,6 +6,7 @@
 
 #include "basin/config.hpp"
 #include "basin/nn/detail/lanes.hpp"
+#include "basin/nn/host.hpp"
 #include "basin/nn/rows.hpp"
 
 // Weighted cross entropy of logits with one target per row: loss = sum_i weight_i (log sum_v e^logit_iv -
@@ -74,7 +75,7 @@ void require_cross_entropy(char const* function, view<T const, 2> logits, std::s
 /// Errors    shape_error; value_error: a target outside the vocabulary; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-double cross_entropy_forward(const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights,
+double cross_entropy_forward(host const&, const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights,
                              std::span<T> losses) {
   detail::require_cross_entropy<T>("cross_entropy_forward", logits, targets, weights);
   detail::require_equal("cross_entropy_forward", "the number of rows of logits", logits.extent(0), "the size of losses",
@@ -99,7 +100,7 @@ double cross_entropy_forward(const_view<T, 2> logits, std::span<int const> targe
 /// Errors    shape_error; value_error: a target outside the vocabulary; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void cross_entropy_backward(const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights,
+void cross_entropy_backward(host const&, const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights,
                             view<T, 2> dlogits) {
   detail::require_cross_entropy<T>("cross_entropy_backward", logits, targets, weights);
   detail::require_rows("cross_entropy_backward", "dlogits", dlogits);
@@ -121,6 +122,20 @@ void cross_entropy_backward(const_view<T, 2> logits, std::span<int const> target
     });
     out[targets[i]] -= weights[i];
   }
+}
+
+/// The loss of every row, their weighted sum, and its gradient with respect to the logits: both of the above.
+///
+/// Shapes    logits, dlogits [rows, vocabulary], targets, weights, losses [rows], total one number; dlogits may be
+///           logits
+/// Edges     as cross_entropy_forward
+/// Errors    shape_error; value_error: a target outside the vocabulary; then nothing is written
+/// Determinism  run_to_run, for any number of threads
+template <class T>
+void cross_entropy(host const& on, const_view<T, 2> logits, std::span<int const> targets, const_span<T> weights,
+                   std::span<T> losses, view<T, 2> dlogits, double* total) {
+  *total = cross_entropy_forward(on, logits, targets, weights, losses);
+  cross_entropy_backward(on, logits, targets, weights, dlogits);
 }
 
 }  // namespace basin::nn

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "basin/config.hpp"
+#include "basin/nn/host.hpp"
 #include "basin/nn/rows.hpp"
 
 // A table lookup: y_i = table[token_i].
@@ -43,7 +44,7 @@ void require_lookup(char const* function, std::span<int const> tokens, char cons
 /// Shapes    tokens [rows], table [vocabulary, dim], y [rows, dim]
 /// Errors    shape_error; value_error: a token outside the table; then nothing is written
 template <class T>
-void embedding_forward(std::span<int const> tokens, const_view<T, 2> table, view<T, 2> y) {
+void embedding_forward(host const&, std::span<int const> tokens, const_view<T, 2> table, view<T, 2> y) {
   detail::require_lookup("embedding_forward", tokens, "table", table, "y", y);
   BASIN_OMP(parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads))
   for (index_t i = 0; i < y.extent(0); ++i)
@@ -56,7 +57,7 @@ void embedding_forward(std::span<int const> tokens, const_view<T, 2> table, view
 /// Errors    shape_error; value_error: a token outside the table; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void embedding_backward(std::span<int const> tokens, const_view<T, 2> dy, view<T, 2> dtable) {
+void embedding_backward(host const&, std::span<int const> tokens, const_view<T, 2> dy, view<T, 2> dtable) {
   detail::require_lookup("embedding_backward", tokens, "dtable", dtable, "dy", dy);
   index_t const dim = dy.extent(1), width = 64 / static_cast<index_t>(sizeof(T)) * 2;
   index_t const strips = (dim + width - 1) / width;

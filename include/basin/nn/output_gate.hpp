@@ -3,6 +3,7 @@
 
 #include "basin/config.hpp"
 #include "basin/nn/detail/lanes.hpp"
+#include "basin/nn/host.hpp"
 #include "basin/nn/rows.hpp"
 
 // The sigmoid gate after attention: y = sigmoid(gate) o, with one gate per element or one per head and query. Source:
@@ -47,7 +48,7 @@ void over_rows(view<T const, 4> o, F&& f) {
 /// Errors    shape_error; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void output_gate_forward(const_view<T, 4> o, const_view<T, 4> gate, view<T, 4> y) {
+void output_gate_forward(host const&, const_view<T, 4> o, const_view<T, 4> gate, view<T, 4> y) {
   index_t const dim = o.extent(3), gates = gate.extent(3) == 1 ? 1 : dim;
   detail::require_heads<T const>("output_gate_forward", "o", o, o, dim);
   detail::require_heads<T const>("output_gate_forward", "gate", gate, o, gates);
@@ -71,7 +72,7 @@ void output_gate_forward(const_view<T, 4> o, const_view<T, 4> gate, view<T, 4> y
 /// Errors    shape_error; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void output_gate_backward(const_view<T, 4> o, const_view<T, 4> gate, const_view<T, 4> dy, view<T, 4> d_o,
+void output_gate_backward(host const&, const_view<T, 4> o, const_view<T, 4> gate, const_view<T, 4> dy, view<T, 4> d_o,
                           view<T, 4> dgate) {
   char const* const function = "output_gate_backward";
   index_t const dim = o.extent(3), gates = gate.extent(3) == 1 ? 1 : dim;

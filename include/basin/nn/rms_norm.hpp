@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "basin/config.hpp"
+#include "basin/nn/host.hpp"
 #include "basin/nn/rows.hpp"
 
 // Root mean square normalisation: y = x r w, r = 1 / sqrt(mean(x^2) + epsilon). Source: Zhang & Sennrich 2019, eq. 4.
@@ -61,7 +62,7 @@ void require_rms_norm_backward(view<T const, 2> x, std::span<T const> weight, st
 /// Errors    shape_error; value_error: epsilon < 0; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void rms_norm_forward(const_view<T, 2> x, const_span<T> weight, double epsilon, view<T, 2> y,
+void rms_norm_forward(host const&, const_view<T, 2> x, const_span<T> weight, double epsilon, view<T, 2> y,
                       std::span<T> inverse_rms) {
   detail::require_rms_norm_forward<T>(x, weight, epsilon, y, inverse_rms);
   index_t const rows = x.extent(0), dim = x.extent(1);
@@ -128,8 +129,8 @@ void rms_norm_backward_weight(view<T const, 2> x, std::span<T const> inverse_rms
 /// Errors    shape_error; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void rms_norm_backward(const_view<T, 2> x, const_span<T> weight, const_span<T> inverse_rms, const_view<T, 2> dy,
-                       view<T, 2> dx, std::span<T> dweight) {
+void rms_norm_backward(host const&, const_view<T, 2> x, const_span<T> weight, const_span<T> inverse_rms,
+                       const_view<T, 2> dy, view<T, 2> dx, std::span<T> dweight) {
   detail::require_rms_norm_backward<T>(x, weight, inverse_rms, dy, dx, dweight);
   detail::rms_norm_backward_weight<T>(x, inverse_rms, dy, dweight);
   detail::rms_norm_backward_input<T>(x, weight, inverse_rms, dy, dx);

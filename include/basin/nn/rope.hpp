@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "basin/config.hpp"
+#include "basin/nn/host.hpp"
 #include "basin/nn/rows.hpp"
 
 // Rotary positions: feature d of a head is paired with feature d + dim/2 (the rotate-half layout of Llama checkpoints),
@@ -90,14 +91,14 @@ void require_rope(char const* function, view<T, 4> x, Table const& table, index_
 /// Shapes    x [batch, heads, length, dim]; dim has stride 1, other strides are free
 /// Errors    shape_error; then nothing is written
 template <class T>
-void rope_forward(view<T, 4> x, rope_table<T> const& table, index_t first = 0) {
+void rope_forward(host const&, view<T, 4> x, rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_forward", x, table, first);
   detail::rotate_pairs(x, table, first, T(1));
 }
 
 /// The gradient, in place. A rotation is orthogonal, so its gradient is the inverse rotation.
 template <class T>
-void rope_backward(view<T, 4> dx, rope_table<T> const& table, index_t first = 0) {
+void rope_backward(host const&, view<T, 4> dx, rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_backward", dx, table, first);
   detail::rotate_pairs(dx, table, first, T(-1));
 }

@@ -3,6 +3,7 @@
 
 #include "basin/config.hpp"
 #include "basin/nn/detail/lanes.hpp"
+#include "basin/nn/host.hpp"
 #include "basin/nn/rows.hpp"
 
 // The gated unit between two linear maps: y = silu(gate) up, silu(g) = g / (1 + e^-g). Source: Shazeer 2020, eq. 6.
@@ -60,7 +61,7 @@ void require_swiglu_backward(view<T const, 2> gate, view<T const, 2> up, view<T 
 /// Errors    shape_error; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
+void swiglu_forward(host const&, const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
   detail::require_swiglu_forward<T>(gate, up, y);
   BASIN_OMP(parallel for schedule(static) if (y.extent(0) * y.extent(1) > detail::worth_threads))
   for (index_t i = 0; i < y.extent(0); ++i) {
@@ -80,7 +81,7 @@ void swiglu_forward(const_view<T, 2> gate, const_view<T, 2> up, view<T, 2> y) {
 /// Errors    shape_error; then nothing is written
 /// Determinism  run_to_run, for any number of threads
 template <class T>
-void swiglu_backward(const_view<T, 2> gate, const_view<T, 2> up, const_view<T, 2> dy, view<T, 2> dgate,
+void swiglu_backward(host const&, const_view<T, 2> gate, const_view<T, 2> up, const_view<T, 2> dy, view<T, 2> dgate,
                      view<T, 2> dup) {
   detail::require_swiglu_backward<T>(gate, up, dy, dgate, dup);
   BASIN_OMP(parallel for schedule(static) if (dy.extent(0) * dy.extent(1) > detail::worth_threads))

@@ -40,8 +40,8 @@ struct moved_element {
 
 /// The number of doubles that adamw() needs as workspace on the device: a sum of squares per block of values, and their
 /// total.
-template <class T>
-std::size_t adamw_workspace(std::span<parameter<T> const> parameters) {
+template <device D, class T>
+std::size_t adamw_workspace(D const&, std::span<parameter<T> const> parameters) {
   index_t blocks = 1;
   for (auto const& p : parameters)
     blocks += std::max<index_t>(1, (std::ssize(p.values) + detail::block - 1) / detail::block);
@@ -60,9 +60,9 @@ double adamw(D& on, std::span<parameter<T> const> parameters, State& state, doub
   char const* const function = "basin::nn::adamw";
   index_t const count = parameter_count(parameters);
   detail::require_adamw(count, state, options, rate);
-  if (workspace.size() < adamw_workspace(parameters))
+  if (workspace.size() < adamw_workspace(on, parameters))
     throw shape_error(message(function, ": the workspace has ", workspace.size(), " numbers but the call needs ",
-                              adamw_workspace(parameters), "; adamw_workspace(parameters) returns the number"));
+                              adamw_workspace(on, parameters), "; adamw_workspace(on, parameters) returns the number"));
   double* const total = workspace.data();
   double* sums = total + 1;
   for (auto const& p : parameters) {

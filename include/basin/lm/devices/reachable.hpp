@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstddef>
+#include <memory_resource>
+#include <type_traits>
+#include <vector>
+
+namespace basin::lm {
+
+/// std::pmr::polymorphic_allocator whose copies of a container stay in the memory of the first.
+template <class T>
+struct reachable_allocator {
+  using value_type = T;
+  using propagate_on_container_copy_assignment = std::true_type;
+  using propagate_on_container_move_assignment = std::true_type;
+  using propagate_on_container_swap = std::true_type;
+
+  std::pmr::memory_resource* from;
+
+  reachable_allocator(std::pmr::memory_resource* memory = std::pmr::new_delete_resource()) : from(memory) {}
+  template <class U>
+  reachable_allocator(reachable_allocator<U> const& other) : from(other.from) {}
+
+  T* allocate(std::size_t n) { return static_cast<T*>(from->allocate(n * sizeof(T), alignof(T))); }
+  void deallocate(T* memory, std::size_t n) { from->deallocate(memory, n * sizeof(T), alignof(T)); }
+  friend bool operator==(reachable_allocator const& a, reachable_allocator const& b) { return a.from == b.from; }
+};
+
+/// A vector that policies may point into: it lies in the memory that an engine's reach() names.
+template <class T>
+using reachable = std::vector<T, reachable_allocator<T>>;
+
+}  // namespace basin::lm

@@ -192,7 +192,7 @@ set(basin_lm_headers
   include/basin/lm/devices/device_engine.hpp
   include/basin/lm/devices/host_engine.hpp
   include/basin/lm/devices/host_storage.hpp
-  include/basin/lm/devices/reachable.hpp
+  include/basin/lm/devices/shared_vector.hpp
   include/basin/lm/evaluation/finite.hpp
   include/basin/lm/evaluation/likelihood.hpp
   include/basin/lm/evaluation/suitability.hpp

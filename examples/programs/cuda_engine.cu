@@ -102,7 +102,7 @@ std::span<std::byte> cuda_side::room_for(std::size_t bytes) {
   return {at->for_attention.data(), at->for_attention.size()};
 }
 
-std::pmr::memory_resource* cuda_side::reach() {
+std::pmr::memory_resource* cuda_side::shared_memory() {
   static pinned_memory pinned;
   static std::pmr::synchronized_pool_resource pool(&pinned);     // pinning takes long
   return &pool;

@@ -112,7 +112,7 @@ std::vector<scores> answer_left_to_right(Model& model, material const& m, std::v
                                          pass_look const& see, tick const& done) {
   std::vector<scores> out = detail::no_scores(all, m.count);
   crew<Model>(model).each(m.count, [&](Model& mine, index_t i) {
-    key_masking reader(mine.config(), 1, m.length, i, Model::reach());
+    key_masking reader(mine.config(), 1, m.length, i, Model::shared_memory());
     lm::writing<Model> read(mine, m.prompt(i).first(m.prompt(i).size() - 1), reader);
     read.append(m.prompt(i).back(), reader);
     for (auto& s : out) {
@@ -188,13 +188,13 @@ void answer_batch(Model& model, material const& m, study_options const& o, condi
   auto ids = std::vector<int>(m.ids.begin() + first * m.length, m.ids.begin() + (first + batch) * m.length);
   bool const watched = under.plan.what == drop::nothing && see;
   if (watched || !m.is_text()) {
-    key_masking mask(model.config(), batch, m.length, first, Model::reach());
+    key_masking mask(model.config(), batch, m.length, first, Model::shared_memory());
     mask.follow(under.plan);
     if (watched) mask.watch_with([&](key_masking const& k, lm::pass const& now) { in_turn(see, k, now, first); });
     lm::low_confidence(model, ids, static_cast<int>(batch), unmasking_of(o, m), mask);
   }
   if (m.is_text()) {
-    key_masking mask(model.config(), batch, m.length, first, Model::reach());
+    key_masking mask(model.config(), batch, m.length, first, Model::shared_memory());
     mask.follow(under.plan);
     return score_masked(model, m, mask_windows(m, first, batch, o.seed), first, batch, mask, items);
   }

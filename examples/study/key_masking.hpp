@@ -15,7 +15,7 @@
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
 #include "basin/lm/decoding/samplers.hpp"
-#include "basin/lm/devices/reachable.hpp"
+#include "basin/lm/devices/shared_vector.hpp"
 #include "basin/lm/transformer_config.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
@@ -47,11 +47,11 @@ class key_masking {
   /// Called after every pass.
   using look = std::function<void(key_masking const&, lm::pass const&)>;
 
-  /// For sequences numbered from `first_sequence`, of at most `capacity` keys each, and models with this reach().
+  /// For sequences numbered from `first_sequence`, of at most `capacity` keys each, and models with this shared_memory().
   key_masking(lm::transformer_config const& c, index_t batch, index_t capacity, index_t first_sequence = 0,
               std::pmr::memory_resource* reach = std::pmr::new_delete_resource())
       : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence),
-        fresh(lm::reachable_allocator<double>(reach)), hidden(lm::reachable_allocator<std::uint8_t>(reach)) {
+        fresh(lm::shared_allocator<double>(reach)), hidden(lm::shared_allocator<std::uint8_t>(reach)) {
     index_t const rows = layers * sequences * heads;
     totals.resize(static_cast<std::size_t>(rows * room));
     hidden.resize(static_cast<std::size_t>(rows * room));
@@ -130,8 +130,8 @@ class key_masking {
   masking_plan plan;
   std::vector<philox> streams;       // one a sequence
   std::vector<double> totals;        // [layers, sequences, heads, capacity], of all passes
-  lm::reachable<double> fresh;   // [layers, sequences, heads, keys], of the last
-  lm::reachable<std::uint8_t> hidden;  // [layers, sequences, heads, capacity]
+  lm::shared_vector<double> fresh;   // [layers, sequences, heads, keys], of the last
+  lm::shared_vector<std::uint8_t> hidden;  // [layers, sequences, heads, capacity]
   index_t seen_keys = 0, all_queries = 0, last_queries = 0;
   look after;
 };

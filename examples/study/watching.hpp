@@ -202,7 +202,7 @@ estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilo
   for (index_t i = 0; i < m.count; ++i) {
     std::vector<int> ids{lm::begin_id};
     ids.insert(ids.end(), m.sequence(i).begin(), m.sequence(i).end() - 1);
-    key_masking watch(model.config(), 1, m.length, i, Model::reach());
+    key_masking watch(model.config(), 1, m.length, i, Model::shared_memory());
     lm::pass const now{0, 1, m.length, m.length, ids};
     lm::require_finite(model.forward(ids, 1, m.length, watch.adapt(now)), "the logits");
     watch.seen(now);

@@ -14,7 +14,6 @@ namespace {
 
 namespace lm = basin::lm;
 namespace lm = basin::lm;
-namespace programs = basin::programs;
 template <class T>
 using model = lm::transformer<basin::attention<basin::cpu::any_normalizer, basin::causal>, T>;
 

@@ -8,7 +8,7 @@
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
 #include <engine_under_test.hpp>
-#include "basin/lm/devices/reachable.hpp"
+#include "basin/lm/devices/shared_vector.hpp"
 #include "basin/lm/objectives/objectives.hpp"
 #include "basin/lm/transformer.hpp"
 #include "models/small_model.hpp"
@@ -145,14 +145,14 @@ TEST_CASE("a cache on a device gives the logits of whole sequences, and copies o
 
 TEST_CASE("what an Adapt hides, records and is shown on a device is that on the host", "[parity][models][device]") {
   struct record {
-    lm::reachable<double> received = lm::reachable<double>(2 * 2 * 6, engine_under_test::reach());
+    lm::shared_vector<double> received = lm::shared_vector<double>(2 * 2 * 6, engine_under_test::shared_memory());
     std::vector<float> shown;
   };
-  lm::reachable<std::uint8_t> marks(2 * 6, engine_under_test::reach());
+  lm::shared_vector<std::uint8_t> marks(2 * 6, engine_under_test::shared_memory());
   marks[1] = marks[6 + 4] = 1;
   struct watch {
     record* to;
-    lm::reachable<std::uint8_t> const* hidden;
+    lm::shared_vector<std::uint8_t> const* hidden;
     auto operator()(int l, attention<> use) const {
       return use.with(drop_keys{contiguous(hidden->data(), 1, 2, 6)})
           .with(received_attention{contiguous(to->received.data() + l * 2 * 6, 1, 2, 6)});

@@ -27,7 +27,7 @@ struct host_side : host_grids {
   void get(T const* from, std::span<T> to) {
     std::copy_n(from, to.size(), to.begin());
   }
-  static std::pmr::memory_resource* reach() { return std::pmr::new_delete_resource(); }
+  static std::pmr::memory_resource* shared_memory() { return std::pmr::new_delete_resource(); }
 
   template <class Attention>
   void forward(Attention const& use, basin::view<float const, 4> q, basin::view<float const, 4> k,

@@ -11,7 +11,6 @@
 #include "support/catch.hpp"
 
 namespace lm = basin::lm;
-namespace programs = basin::programs;
 using basin_test::files_in;
 using basin_test::scratch;
 using basin_test::small_disk;

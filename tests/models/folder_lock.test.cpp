@@ -18,7 +18,6 @@
 #include "support/catch.hpp"
 
 namespace lm = basin::lm;
-namespace programs = basin::programs;
 using basin_test::ContainsSubstring;
 using basin_test::scratch;
 

@@ -21,7 +21,6 @@
 #include "train/trainer.hpp"
 
 namespace lm = basin::lm;
-namespace programs = basin::programs;
 namespace train = basin::train;
 using basin_test::ContainsSubstring;
 using basin_test::scratch;

@@ -19,7 +19,6 @@
 #include "train/trainer.hpp"
 
 namespace lm = basin::lm;
-namespace programs = basin::programs;
 namespace train = basin::train;
 using basin::attention, basin::causal;
 using basin_test::ContainsSubstring;

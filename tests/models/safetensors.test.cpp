@@ -14,7 +14,6 @@
 #include "support/catch.hpp"
 
 namespace lm = basin::lm;
-namespace programs = basin::programs;
 using basin_test::scratch;
 using basin_test::ContainsSubstring;
 

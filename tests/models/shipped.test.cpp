@@ -10,7 +10,6 @@
 #include "train/trainer.hpp"
 
 namespace lm = basin::lm;
-namespace programs = basin::programs;
 namespace train = basin::train;
 
 namespace {

@@ -1,413 +1,494 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One transformer for autoregressive and diffusion language models: pre-norm RMSNorm, rotary positions, SwiGLU, no
-// biases. What makes it one or the other is its attention type (causal or not) and the objective it is trained with
-// (basin/lm/objectives/objectives.hpp).
+// A language model assembled from blocks, for autoregressive and diffusion models alike: what makes it one or the other
+// is its attention (causal or not) and the objective it is trained with (lm/objectives/).
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
-#include "basin/attention.hpp"
-#include "basin/cpu/any_normalizer.hpp"
-#include "basin/lm/decoding/key_value_cache.hpp"
-#include "basin/lm/detail/transformer_activations.hpp"
-#include "basin/lm/detail/transformer_tensors.hpp"
-#include "basin/lm/devices/host_engine.hpp"
-#include "basin/lm/policies/model_normalizers.hpp"
-#include "basin/lm/transformer_config.hpp"
+#include "basin/lm/block.hpp"
+#include "basin/lm/decoding/sequence_cache.hpp"
+#include "basin/nn/device/bias.hpp"
+#include "basin/nn/device/gelu.hpp"
+#include "basin/nn/device/layer_norm.hpp"
+#include "basin/nn/device/rope.hpp"
+#include "basin/nn/adamw.hpp"
+#include "basin/nn/cross_entropy.hpp"
+#include "basin/nn/device/adamw.hpp"
+#include "basin/nn/device/copy.hpp"
+#include "basin/nn/device/cross_entropy.hpp"
+#include "basin/nn/device/embedding.hpp"
+#include "basin/nn/device/linear.hpp"
+#include "basin/nn/device/rms_norm.hpp"
+#include "basin/nn/device/swiglu.hpp"
+#include "basin/nn/embedding.hpp"
 
 namespace basin::lm {
 
-/// The default for the Adapt arguments below: every layer uses the attention of the model.
-struct unchanged {
-  template <class Attention>
-  Attention operator()(int, Attention use) const {
-    return use;
+/// Whether a forward pass leaves behind what a backward pass needs.
+enum class activations { discard, keep };
+
+/// Whether the matrix that makes logits is its own or the embedding table.
+enum class output_head { untied, tied };
+
+/// Whether a model learns a vector for every position, added to the embedding of the token.
+enum class position_table { none, learned };
+
+/// The sizes of a model around its blocks.
+struct model_sizes {
+  int vocabulary = 0, dim = 0, context = 0;
+  output_head head = output_head::untied;
+  position_table positions = position_table::none;
+  norm_config norm{};
+};
+
+namespace detail {
+
+/// A block and what it keeps between forward and backward.
+template <class Block>
+struct stage {
+  Block block;
+  typename Block::activations kept{};
+  typename Block::workspace work{};
+};
+
+/// The blocks of a model: any number of one type, or some of several.
+template <class Blocks>
+struct stages_of;
+
+template <class Block>
+struct stages_of<std::vector<Block>> {
+  using first = Block;
+  std::vector<stage<Block>> all;
+
+  explicit stages_of(std::vector<Block> blocks) {
+    for (auto& block : blocks) all.push_back({std::move(block)});
+  }
+  std::size_t count() const { return all.size(); }
+  template <class F>
+  void each(F const& f) {
+    for (std::size_t l = 0; l < all.size(); ++l) f(static_cast<int>(l), all[l]);
+  }
+  template <class F>
+  void each_backwards(F const& f) {
+    for (std::size_t l = all.size(); l-- > 0;) f(static_cast<int>(l), all[l]);
+  }
+  /// Where a block computes if nothing is kept: memory that blocks of one type share.
+  stage<Block>& scratch_of(stage<Block>&) { return all.front(); }
+};
+
+template <class... Blocks>
+struct stages_of<std::tuple<Blocks...>> {
+  static_assert(sizeof...(Blocks) > 0, "basin: a transformer needs at least one block");
+  using first = std::tuple_element_t<0, std::tuple<Blocks...>>;
+  std::tuple<stage<Blocks>...> all;
+
+  explicit stages_of(std::tuple<Blocks...> blocks)
+      : all(std::apply([](auto&... one) { return std::tuple<stage<Blocks>...>{stage<Blocks>{std::move(one)}...}; },
+                       blocks)) {}
+  std::size_t count() const { return sizeof...(Blocks); }
+  template <class F>
+  void each(F const& f) {
+    each_in(f, std::index_sequence_for<Blocks...>{});
+  }
+  template <class F>
+  void each_backwards(F const& f) {
+    each_back(f, std::index_sequence_for<Blocks...>{});
+  }
+  template <class Stage>
+  Stage& scratch_of(Stage& own) {
+    return own;
+  }
+
+ private:
+  template <class F, std::size_t... I>
+  void each_in(F const& f, std::index_sequence<I...>) {
+    (f(static_cast<int>(I), std::get<I>(all)), ...);
+  }
+  template <class F, std::size_t... I>
+  void each_back(F const& f, std::index_sequence<I...>) {
+    constexpr std::size_t last = sizeof...(I) - 1;
+    (f(static_cast<int>(last - I), std::get<last - I>(all)), ...);
   }
 };
 
-using parameter = nn::parameter<float>;
+}  // namespace detail
 
 /// A language model: tokens in, logits out.
 ///
-///   h = embedding[token];  h += output(attention(rope(q), rope(k), v)), q k v from norm(h);  h += down(silu(gate) up),
-///   both from norm(h), in every layer;  logits = head(norm(h))
+///   h = embedding[token] (+ positions[i]);  h = block(h) for every block;  logits = head(norm(h))
 ///
+/// Blocks    std::vector<block<...>>, or std::tuple of blocks of different types; all on one device and of one value type
 /// Adapt     a callable (int layer, Attention use) that returns the attention of that layer, with another pruner or
 ///           observer for instance. If it has a member projected(int layer, view<T const, 4> q, view<T const, 4> k),
 ///           that is shown the rotated queries and keys, [batch, heads, length, head_dim]; with a fourth argument, the
 ///           values as well. A member reads(int layer, view<T const, 2> stream) is shown what the layer reads, [batch *
-///           length, dim], before that.
-/// Engine    where it computes (basin/lm/devices/host_engine.hpp). What the host gives and gets is on the host whatever the engine:
-///           tokens, logits, gradients of logits, what an Adapt is shown, and parameters() as of the last send() or
-///           fetch(). Policies point to memory of reach()
+///           length, dim], before that
+/// Device    what the host gives and gets is on the host whatever the device: tokens, logits, gradients of logits, what
+///           an Adapt is shown, and parameters() as of the last send() or fetch(). Policies point to shared_memory()
 /// Shapes    tokens [batch, length]; logits [batch * length, vocabulary], valid until the next call of a member
-/// Errors    value_error for a configuration that makes no transformer and for tokens outside the vocabulary,
-///           shape_error for lengths that do not fit; nothing is changed then
+/// Tensors   embedding.weight [vocabulary, dim]; positions.weight [context, dim]; layers.N.* of block N; norm.*;
+///           head.weight [vocabulary, dim] unless it is tied
+/// Errors    value_error for sizes that make no model and for tokens outside the vocabulary, shape_error for lengths
+///           that do not fit; nothing is changed then
 /// Determinism  run_to_run, for any number of threads
-template <class Attention, class T = float, class Engine = host_engine<T>>
+/// Example   examples/09_your_own_transformer.cpp
+template <class Blocks>
 class transformer {
  public:
-  using attention_type = Attention;
-  using value_type = T;
-  using engine_type = Engine;
-  using cache_type = basic_key_value_cache<T, Engine>;
-  using moments = typename Engine::moments;
+  using block_type = typename detail::stages_of<Blocks>::first;
+  using attention_type = typename block_type::attention_type;
+  using value_type = typename block_type::value_type;
+  using device_type = typename block_type::device_type;
+  using cache_type = sequence_cache<value_type, device_type>;
+  using moments = nn::adamw_state<value_type, typename device_type::template memory<value_type>>;
 
-  /// Whether normalizers are chosen by name, for every layer and head.
-  static constexpr bool by_name = std::is_same_v<decltype(Attention::normalize), cpu::any_normalizer>;
-  using normalizers_type = std::conditional_t<by_name, lm::model_normalizers, detail::no_normalizers>;
-
-  explicit transformer(transformer_config const& c, std::uint64_t seed = 0, Attention use = {})
-    requires(!by_name)
-      : transformer(c, seed, use, detail::no_normalizers{}) {}
-  transformer(transformer_config const& c, std::uint64_t seed, Attention use, normalizers_type of_layers);
+  /// First values are drawn from `seed`: N(0, 0.02); what is added to the residual stream is smaller by sqrt(2 layers),
+  /// so that the stream starts with the same variance at any depth. Source: Radford et al. 2019, section 2.3.
+  transformer(device_type device, model_sizes const& sizes, Blocks blocks, std::uint64_t seed = 0);
   transformer(transformer&&) = default;
   transformer& operator=(transformer&&) = default;
 
-  transformer_config const& config() const { return sizes; }
-  Attention const& attention() const { return use; }
-  Engine& engine() { return on; }
-  static std::pmr::memory_resource* reach() { return Engine::reach(); }
+  model_sizes const& sizes() const { return shape; }
+  int vocabulary() const { return shape.vocabulary; }
+  int context() const { return shape.context; }
+  device_type& device() { return on; }
+  static std::pmr::memory_resource* shared_memory() { return device_type::shared_memory(); }
+  /// f(layer number, attention_layer) for every block.
+  template <class F>
+  void for_each_layer(F const& f) {
+    stages.each([&](int l, auto& stage) { f(l, stage.block.layer()); });
+  }
 
-  std::span<nn::parameter<T>> parameters() { return named; }
-  /// Tells the engine what the host has written to the values of parameters().
-  void send() { on.send(values); }
-  /// Brings values and gradients from the engine to parameters().
-  void fetch() { on.fetch(values), on.fetch(gradients); }
+  std::span<nn::parameter<value_type>> parameters() { return named; }
+  /// Tells the device what the host has written to the values of parameters().
+  void send() {
+    weights("", [&](std::string const&, auto& w) { w.send(on); });
+  }
+  /// Brings values and gradients from the device to parameters().
+  void fetch() {
+    weights("", [&](std::string const&, auto& w) { w.fetch(on); });
+  }
+  /// f(prefix, weight) for all tensors, in the order of parameters().
+  template <class F>
+  void weights(std::string const& prefix, F const& f);
 
   /// Logits of whole sequences.
   template <class Adapt = unchanged>
-  std::span<T const> forward(std::span<int const> tokens, int batch, int length, Adapt adapt = {},
-                             activations keep = activations::discard) {
-    return on.to_host(logits(tokens, batch, length, adapt, keep));
+  std::span<value_type const> forward(std::span<int const> tokens, int batch, int length, Adapt adapt = {},
+                                      activations keep = activations::discard) {
+    return shown.get(on, logits(tokens, batch, length, adapt, keep));
   }
-  /// The same where the engine has them. // [batch * length, vocabulary]
+  /// The same where the device has them. // [batch * length, vocabulary]
   template <class Adapt = unchanged>
-  view<T, 2> logits(std::span<int const> tokens, int batch, int length, Adapt adapt = {},
-                    activations keep = activations::discard);
+  view<value_type, 2> logits(std::span<int const> tokens, int batch, int length, Adapt adapt = {},
+                             activations keep = activations::discard);
 
   /// Adds the gradients of the last forward, which must have kept its activations and is used up by this; with the same
   /// adapt.
   template <class Adapt = unchanged>
-  void backward(std::span<T const> dlogits, Adapt adapt = {}) {
+  void backward(std::span<value_type const> dlogits, Adapt adapt = {}) {
     require_gradients(std::ssize(dlogits));
-    backward(contiguous(on.from_host(dlogits).data(), std::ssize(kept_tokens), sizes.vocabulary), adapt);
+    backward(contiguous(numbers.put(on, dlogits).data(), std::ssize(kept_tokens), shape.vocabulary), adapt);
   }
-  /// The same with gradients that the engine has.
+  /// The same with gradients that the device has.
   template <class Adapt = unchanged>
-  void backward(view<T const, 2> dlogits, Adapt adapt = {});
+  void backward(view<value_type const, 2> dlogits, Adapt adapt = {});
 
-  void clear_gradients() { on.zero(gradients.here()); }
-  /// One step of AdamW where the engine has parameters and moments; the norm of the gradient.
+  /// Turns logits where the device has them into the gradients of their weighted cross entropy; loss() has the loss.
+  void cross_entropy(view<value_type, 2> of, std::span<int const> targets, std::span<value_type const> weight_of_rows);
+  double loss() { return on.read(total.take(1)); }
+
+  void clear_gradients() {
+    weights("", [&](std::string const&, auto& w) { w.clear_gradient(on); });
+  }
+  /// One step of AdamW where the device has parameters and moments; the norm of the gradient.
   double step(moments& m, double rate, nn::adamw_options const& options) {
-    double const norm = on.adamw(resident, m, rate, options);
-    if constexpr (by_name)
-      for (int l = 0; l < sizes.layers; ++l)
-        normalizers.layer(l).clamp(weight.layers[static_cast<std::size_t>(l)].learned.data());
+    std::span<nn::parameter<value_type> const> const all = resident;
+    double const norm = nn::adamw(on, all, m, rate, options, work.vector(nn::adamw_workspace(on, all)));
+    for_each_layer([&](int, auto& layer) { layer.clamp(on); });
     return norm;
   }
-  normalizers_type const& normalizers_of_layers() const { return normalizers; }
-  Attention const& attention_of_layers() const { return use; }
-  /// Another model with the same policies, and weights of its own.
-  transformer twin() const { return twin(sizes); }
-  transformer twin(transformer_config const& c) const { return transformer(c, 0, use, normalizers); }
+  /// Moments as a checkpoint keeps them, and back.
+  nn::adamw_state<value_type> fetch(moments const& m);
+  moments send(nn::adamw_state<value_type> const& m);
 
-  /// Logits of tokens that follow those in the cache, of one sequence; joins them to the cache.
+  /// An empty cache for sequences of up to the context.
+  cache_type make_cache(index_t batch = 1) {
+    std::vector<attention_cache<value_type, device_type>> caches;
+    for_each_layer([&](int, auto& layer) { caches.push_back(layer.make_cache(batch, shape.context)); });
+    return cache_type(std::move(caches));
+  }
+  /// Logits of the next tokens of the sequences in a cache, which they join. tokens [batch of the cache, new tokens]
   template <class Adapt = unchanged>
-  std::span<T const> extend(cache_type& cache, std::span<int const> tokens, Adapt adapt = {});
+  std::span<value_type const> extend(cache_type& cache, std::span<int const> tokens, Adapt adapt = {});
 
  private:
-  using layer = detail::layer_activations<T>;
-  enum gradient_of { d_stream, d_normed, d_qkv, d_attended, d_hidden, gradient_buffers };
+  using T = value_type;
+  using Device = device_type;
 
-  void require_input(std::span<int const> tokens, int batch, int length) const;
-  void project(layer const& a, int l, index_t batch, index_t first);
-  template <class Adapt>
-  void attend(layer const& a, int l, index_t batch, Adapt& adapt);
-  template <class Adapt>
-  void attend_cached(layer const& a, int l, cache_type& cache, Adapt& adapt);
-  void mix_down(layer const& a, int l);
-  view<T, 2> make_logits(view<T, 2> stream);
-  void add_to_stream(view<T, 2> before, view<T, 2> after, view<T, 2> block, view<T, 2> with);
+  void require_input(std::span<int const> tokens, index_t batch, index_t length) const;
+  void require_cache(cache_type const& cache, index_t added);
   void require_gradients(index_t count) const;
-  template <class Adapt>
-  void show_projected(Adapt& adapt, int l, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v);
-  void backward_head(view<T const, 2> dlogits, view<T const, 2> stream);
-  void backward_mlp(layer const& a, int l);
-  template <class Adapt>
-  void backward_attention(layer const& a, int l, Adapt& adapt);
+  void embed(std::span<int const> tokens, index_t length, index_t first, view<T, 2> stream);
+  std::span<int const> positions_of(index_t count, index_t length, index_t first);
+  void prepare(index_t rows, activations keep);
+  view<T, 2> make_logits(view<T, 2> stream);
+  void backward_head(view<T const, 2> dlogits, view<T, 2> dstream);
 
-  view<T, 4> heads(view<T, 2> rows, index_t batch, index_t first, index_t count) const {
-    return detail::heads_of(rows, batch, first, count, sizes.head_dim());
+  /// The activations that a block uses in this pass.
+  template <class Stage>
+  auto& activations_of(Stage& stage, activations keep) {
+    return keep == activations::keep ? stage.kept : stages.scratch_of(stage).kept;
   }
-  view<T, 2> gradient_rows(gradient_of which, index_t rows, index_t columns) {
-    return gradient_memory[which].take(rows, columns);
-  }
+  view<T, 2> output_of_blocks(index_t rows) { return stream.back().take(rows, shape.dim); }
 
-  /// The attention of a layer, before it is adapted.
-  Attention attention_of(int l) {
-    if constexpr (by_name)
-      return use.replace(normalizers.layer(l).bind(weight.layers[static_cast<std::size_t>(l)].learned.data()));
-    else return use;
-  }
+  model_sizes shape;
+  Device on;
+  detail::stages_of<Blocks> stages;
+  weight<T, Device> embedding, position_rows;
+  norm<T, Device> final_norm;
+  linear<T, Device> head;
+  std::vector<nn::parameter<T>> named, resident;  // of the host, and of the device
 
-  transformer_config sizes;
-  Attention use;
-  normalizers_type normalizers;
-  Engine on;
-  typename Engine::tensors values, gradients;
-  detail::transformer_tensors<T> weight, dweight;
-  std::vector<nn::parameter<T>> named, resident;  // of the host, and of the engine
-  typename Engine::rope_table rope;
-
-  detail::activation_store<Engine> store;
-  detail::buffer<Engine> final_normed, final_inverse_rms, logit_memory;
-  std::vector<detail::buffer<Engine>> gradient_memory{gradient_buffers};
-  std::vector<layer> kept;  // of the last forward, if it kept them
-  std::vector<int> kept_tokens;
+  std::vector<buffer<T, Device>> stream;
+  buffer<T, Device> final_normed, logit_memory, d_stream, d_normed, losses, position_memory;
+  buffer<double, Device> total, work;
+  typename norm<T, Device>::activations final_kept;
+  sent<int, Device> ids, position_ids;
+  sent<T, Device> numbers;
+  fetched<T, Device> shown;
+  std::vector<int> kept_tokens, positions;  // kept: of the last forward, if it kept its activations
   index_t kept_batch = 0;
 };
 
-template <class Attention, class T, class Engine>
-transformer<Attention, T, Engine>::transformer(transformer_config const& c, std::uint64_t seed, Attention attend_with,
-                                               normalizers_type of_layers)
-    : sizes((validate(c), c)), use(attend_with), normalizers(std::move(of_layers)),
-      values(static_cast<std::size_t>(detail::value_count(c, normalizers))), gradients(values.here().size()),
-      weight(c, normalizers, values.here().data()), dweight(c, normalizers, gradients.here().data()),
-      named(detail::named_parameters<T>(c, normalizers, values.on_host(), gradients.on_host())),
-      resident(detail::named_parameters<T>(c, normalizers, values.here(), gradients.here())),
-      rope(on.make_rope(c.context, c.head_dim(), c.rope_base)) {
-  detail::initialise<T>(c, normalizers, seed, values.on_host());
-  if constexpr (by_name)
-    for (int l = 0; l < sizes.layers; ++l) {
-      T* to = weight.layers[static_cast<std::size_t>(l)].learned.data();
-      for (auto const& tensor : normalizers.layer(l).learned()) to = std::ranges::copy(tensor.initial, to).out;
-    }
-  send();
+template <class Blocks>
+transformer<Blocks>::transformer(Device device, model_sizes const& sizes_of_model, Blocks blocks, std::uint64_t seed)
+    : shape(sizes_of_model), on(std::move(device)), stages(std::move(blocks)) {
+  auto const at_least_one = [](char const* name, index_t value) {
+    if (value < 1) throw value_error(message("basin::lm::transformer: ", name, " is ", value, "; it must be >= 1"));
+  };
+  at_least_one("vocabulary", shape.vocabulary);
+  at_least_one("dim", shape.dim);
+  at_least_one("context", shape.context);
+  at_least_one("the number of blocks", static_cast<index_t>(stages.count()));
+  index_t const rows = shape.vocabulary, dim = shape.dim;
+  for_each_layer([&](int l, auto& layer) {
+    if (layer.config().dim != dim)
+      throw value_error(message("basin::lm::transformer: dim is ", dim, ", but the attention of layer ", l, " has dim ",
+                                layer.config().dim, "; give all blocks the same"));
+  });
+  embedding = weight<T, Device>({{"embedding.weight", {rows, dim}}});
+  if (shape.positions == position_table::learned)
+    position_rows = weight<T, Device>({{"positions.weight", {shape.context, dim}}});
+  final_norm = norm<T, Device>(dim, shape.norm);
+  if (shape.head == output_head::untied) head = linear<T, Device>(dim, {{"head", rows}});
+  named = parameters_on_host<T>(*this), resident = parameters_on_device<T>(*this);
+  if constexpr (!has_memory<Device>) return;
+  philox random(seed);
+  initial_scale const scale{0.02, 0.02 / std::sqrt(2.0 * static_cast<double>(stages.count()))};
+  weights("", [&](std::string const&, auto& w) {
+    if constexpr (has_memory<Device>) w.initialise(random, scale), w.send(on);
+  });
 }
 
-template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::require_input(std::span<int const> tokens, int batch, int length) const {
-  if (batch < 1 || length < 1 || std::ssize(tokens) != index_t{batch} * length)
+template <class Blocks>
+template <class F>
+void transformer<Blocks>::weights(std::string const& prefix, F const& f) {
+  f(prefix, embedding);
+  if (!position_rows.is_empty()) f(prefix, position_rows);
+  stages.each([&](int l, auto& stage) { stage.block.weights(prefix + "layers." + std::to_string(l) + ".", f); });
+  final_norm.weights(prefix + "norm.", f);
+  head.weights(prefix, f);
+}
+
+template <class Blocks>
+void transformer<Blocks>::require_input(std::span<int const> tokens, index_t batch, index_t length) const {
+  if (batch < 1 || length < 1 || std::ssize(tokens) != batch * length)
     throw shape_error(message("basin::lm::transformer: ", tokens.size(), " tokens for a batch of ", batch, " x ",
                               length, "; give batch * length of them, at least one"));
-  if (length > sizes.context)
-    throw shape_error(message("basin::lm::transformer: length is ", length, ", the context is ", sizes.context,
+  if (length > shape.context)
+    throw shape_error(message("basin::lm::transformer: length is ", length, ", the context is ", shape.context,
                               "; shorten the sequence or build a model with a longer context"));
-  nn::detail::require_tokens("transformer", tokens, sizes.vocabulary);
+  nn::detail::require_tokens("transformer", tokens, shape.vocabulary);
 }
 
-template <class Attention, class T, class Engine>
+/// The ids of positions first, first + 1, ... of every sequence, where the device has them.
+template <class Blocks>
+std::span<int const> transformer<Blocks>::positions_of(index_t count, index_t length, index_t first) {
+  positions.resize(static_cast<std::size_t>(count));
+  for (index_t i = 0; i < count; ++i) positions[static_cast<std::size_t>(i)] = static_cast<int>(first + i % length);
+  return position_ids.put(on, positions);
+}
+
+template <class Blocks>
+void transformer<Blocks>::embed(std::span<int const> tokens, index_t length, index_t first, view<T, 2> to) {
+  nn::embedding_forward(on, ids.put(on, tokens), embedding.matrix(), to);
+  if (position_rows.is_empty()) return;
+  auto const rows = position_memory.take(to.extent(0), to.extent(1));
+  nn::embedding_forward(on, positions_of(std::ssize(tokens), length, first), position_rows.matrix(), rows);
+  auto const all = static_cast<std::size_t>(to.extent(0) * to.extent(1));
+  nn::add(on, std::span<T const>(rows.data_handle(), all), std::span<T>(to.data_handle(), all));
+}
+
+/// Gives every block its part of the residual stream: memory of its own where activations are kept, else one buffer.
+template <class Blocks>
+void transformer<Blocks>::prepare(index_t rows, activations keep) {
+  kept_tokens.clear();
+  bool const own = keep == activations::keep;
+  stream.resize(std::max(stream.size(), own ? 2 * stages.count() + 1 : std::size_t{1}));
+  stages.each([&](int l, auto& stage) {
+    auto const part = [&](std::size_t i) {
+      return stream[own ? 2 * static_cast<std::size_t>(l) + i : 0].take(rows, shape.dim);
+    };
+    activations_of(stage, keep).stream = {part(0), part(1), part(2)};
+  });
+}
+
+template <class Blocks>
 template <class Adapt>
-view<T, 2> transformer<Attention, T, Engine>::logits(std::span<int const> tokens, int batch, int length, Adapt adapt,
-                                                     activations keep) {
+view<typename transformer<Blocks>::value_type, 2> transformer<Blocks>::logits(std::span<int const> tokens, int batch,
+                                                                              int length, Adapt adapt,
+                                                                              activations keep) {
   require_input(tokens, batch, length);
-  kept.clear();
-  auto layers = store.take(sizes, std::ssize(tokens), keep);
-  on.embedding_forward(tokens, weight.embedding, layers.front().input);
-  for (int l = 0; l < sizes.layers; ++l) {
-    project(layers[l], l, batch, 0);
-    attend(layers[l], l, batch, adapt);
-    mix_down(layers[l], l);
-  }
-  auto const made = make_logits(layers.back().output);
+  prepare(std::ssize(tokens), keep);
+  embed(tokens, length, 0, stream.front().take(std::ssize(tokens), shape.dim));
+  view<T, 2> output;
+  stages.each([&](int l, auto& stage) {
+    auto& used = activations_of(stage, keep);
+    stage.block.forward(on, batch, used, l, adapt);
+    output = used.stream.output;
+  });
+  auto const made = make_logits(output);
   if (keep == activations::keep) {
-    kept = std::move(layers);
     kept_tokens.assign(tokens.begin(), tokens.end());
     kept_batch = batch;
   }
   return made;
 }
 
-template <class Attention, class T, class Engine>
-template <class Adapt>
-std::span<T const> transformer<Attention, T, Engine>::extend(cache_type& cache, std::span<int const> tokens,
-                                                             Adapt adapt) {
-  require_input(tokens, 1, static_cast<int>(tokens.size()));
-  if (cache.config() != sizes)
-    throw shape_error("basin::lm::transformer: the cache was made for another configuration");
-  if (cache.length() + std::ssize(tokens) > cache.capacity())
-    throw shape_error(message("basin::lm::transformer: the cache holds ", cache.length(), " of ", cache.capacity(),
-                              " tokens, ", tokens.size(),
+template <class Blocks>
+void transformer<Blocks>::require_cache(cache_type const& cache, index_t added) {
+  bool fits = cache.layers() == stages.count();
+  for_each_layer([&](int l, auto& layer) {
+    fits = fits && cache.layer(l).shape_of() == layer.make_cache(cache.batch(), 0).shape_of().with(cache.capacity());
+  });
+  if (!fits)
+    throw shape_error("basin::lm::transformer: the cache was made for another model; make_cache() makes one");
+  if (cache.length() + added > std::min<index_t>(cache.capacity(), shape.context))
+    throw shape_error(message("basin::lm::transformer: the cache holds ", cache.length(), " of ",
+                              std::min<index_t>(cache.capacity(), shape.context), " tokens, ", added,
                               " more do not fit; truncate it or build a model with a longer context"));
-  kept.clear();
-  auto const layers = store.take(sizes, std::ssize(tokens), activations::discard);
-  on.embedding_forward(tokens, weight.embedding, layers.front().input);
-  for (int l = 0; l < sizes.layers; ++l) {
-    project(layers[l], l, 1, cache.length());
-    attend_cached(layers[l], l, cache, adapt);
-    mix_down(layers[l], l);
-  }
-  cache.commit(std::ssize(tokens));
-  return on.to_host(make_logits(layers.back().output));
 }
 
-/// q, k, v of the normed stream; q and k turned to their positions, which start at `first`.
-template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::project(layer const& a, int l, index_t batch, index_t first) {
-  auto const& w = weight.layers[l];
-  on.rms_norm_forward(a.input, w.attention_norm, sizes.norm_epsilon, a.attention_normed, a.attention_inverse_rms);
-  on.linear_forward(a.attention_normed, w.qkv, a.qkv);
-  on.rope_forward(heads(a.qkv, batch, 0, sizes.heads + sizes.kv_heads), rope, first);
-}
-
-/// Adds the output of a block to the stream: in place, or on a copy where the input must survive.
-template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::add_to_stream(view<T, 2> before, view<T, 2> after, view<T, 2> block,
-                                                      view<T, 2> with) {
-  auto const all = [](view<T, 2> rows) {
-    return std::span<T>(rows.data_handle(), static_cast<std::size_t>(rows.extent(0) * rows.extent(1)));
-  };
-  if (after.data_handle() != before.data_handle()) on.copy(std::span<T const>(all(before)), all(after));
-  on.linear_forward(block, with, after, nn::update::add);
-}
-
-template <class Attention, class T, class Engine>
+template <class Blocks>
 template <class Adapt>
-void transformer<Attention, T, Engine>::show_projected(Adapt& adapt, int l, view<T const, 4> q, view<T const, 4> k,
-                                                       view<T const, 4> v) {
-  if constexpr (requires { adapt.projected(l, q, k, v); })
-    on.show([&](auto... seen) { adapt.projected(l, seen...); }, q, k, v);
-  else if constexpr (requires { adapt.projected(l, q, k); })
-    on.show([&](auto... seen) { adapt.projected(l, seen...); }, q, k);
+std::span<typename transformer<Blocks>::value_type const> transformer<Blocks>::extend(cache_type& cache,
+                                                                                      std::span<int const> tokens,
+                                                                                      Adapt adapt) {
+  index_t const batch = cache.batch(), length = std::ssize(tokens) / batch;
+  require_input(tokens, batch, length);
+  require_cache(cache, length);
+  prepare(std::ssize(tokens), activations::discard);
+  embed(tokens, length, cache.length(), stream.front().take(std::ssize(tokens), shape.dim));
+  view<T, 2> output;
+  stages.each([&](int l, auto& stage) {
+    auto& used = activations_of(stage, activations::discard);
+    stage.block.decode(on, cache.layer(l), used, l, adapt);
+    output = used.stream.output;
+  });
+  return shown.get(on, make_logits(output));
 }
 
-template <class Attention, class T, class Engine>
-template <class Adapt>
-void transformer<Attention, T, Engine>::attend(layer const& a, int l, index_t batch, Adapt& adapt) {
-  view<T const, 4> const q = heads(a.qkv, batch, 0, sizes.heads);
-  view<T const, 4> const k = heads(a.qkv, batch, sizes.heads, sizes.kv_heads);
-  view<T const, 4> const v = heads(a.qkv, batch, sizes.heads + sizes.kv_heads, sizes.kv_heads);
-  if constexpr (requires { adapt.reads(l, view<T const, 2>(a.input)); })
-    on.show([&](auto stream) { adapt.reads(l, stream); }, view<T const, 2>(a.input));
-  show_projected(adapt, l, q, k, v);
-  on.attention_forward(adapt(l, attention_of(l)), q, k, v, heads(a.attended, batch, 0, sizes.heads));
-  add_to_stream(a.input, a.middle, a.attended, weight.layers[l].output);
-}
-
-template <class Attention, class T, class Engine>
-template <class Adapt>
-void transformer<Attention, T, Engine>::attend_cached(layer const& a, int l, cache_type& cache, Adapt& adapt) {
-  cache.append(on, l, heads(a.qkv, 1, sizes.heads, sizes.kv_heads),
-               heads(a.qkv, 1, sizes.heads + sizes.kv_heads, sizes.kv_heads));
-  index_t const length = cache.length() + a.qkv.extent(0);
-  view<T const, 4> const q = heads(a.qkv, 1, 0, sizes.heads), k = cache.keys(l, length), v = cache.values(l, length);
-  show_projected(adapt, l, q, k, v);
-  on.attention_decode(adapt(l, attention_of(l)), q, k, v, heads(a.attended, 1, 0, sizes.heads));
-  add_to_stream(a.input, a.middle, a.attended, weight.layers[l].output);
-}
-
-template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::mix_down(layer const& a, int l) {
-  auto const& w = weight.layers[l];
-  on.rms_norm_forward(a.middle, w.mlp_norm, sizes.norm_epsilon, a.mlp_normed, a.mlp_inverse_rms);
-  on.linear_forward(a.mlp_normed, w.gate_up, a.gate_up);
-  on.swiglu_forward(detail::columns_of(a.gate_up, 0, sizes.hidden),
-                    detail::columns_of(a.gate_up, sizes.hidden, sizes.hidden), a.hidden);
-  add_to_stream(a.middle, a.output, a.hidden, w.down);
-}
-
-template <class Attention, class T, class Engine>
-view<T, 2> transformer<Attention, T, Engine>::make_logits(view<T, 2> stream) {
-  index_t const rows = stream.extent(0);
-  auto const normed = final_normed.take(rows, sizes.dim);
-  auto const made = logit_memory.take(rows, sizes.vocabulary);
-  on.rms_norm_forward(stream, weight.norm, sizes.norm_epsilon, normed, final_inverse_rms.vector(rows));
-  on.linear_forward(normed, weight.head, made);
+template <class Blocks>
+view<typename transformer<Blocks>::value_type, 2> transformer<Blocks>::make_logits(view<T, 2> of) {
+  index_t const rows = of.extent(0);
+  auto const normed = final_normed.take(rows, shape.dim);
+  auto const made = logit_memory.take(rows, shape.vocabulary);
+  final_norm.forward(on, of, normed, final_kept);
+  if (head.is_empty()) nn::linear_forward(on, nn::const_view<T, 2>(normed), embedding.matrix(), made);
+  else head.forward(on, normed, made);
   return made;
 }
 
-template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::require_gradients(index_t count) const {
-  if (kept.empty())
-    throw value_error("basin::lm::transformer: backward has no activations; call forward with activations::keep "
-                      "before each backward");
-  index_t const expected = std::ssize(kept_tokens) * sizes.vocabulary;
+template <class Blocks>
+void transformer<Blocks>::require_gradients(index_t count) const {
+  if (kept_tokens.empty())
+    throw value_error("basin::lm::transformer: backward has no activations; call forward with activations::keep before "
+                      "each backward");
+  index_t const expected = std::ssize(kept_tokens) * shape.vocabulary;
   if (count != expected)
     throw shape_error(message("basin::lm::transformer: ", count, " gradients of ", expected,
                               " logits; there must be one for each"));
 }
 
-template <class Attention, class T, class Engine>
+template <class Blocks>
+void transformer<Blocks>::cross_entropy(view<T, 2> of, std::span<int const> targets,
+                                        std::span<T const> weight_of_rows) {
+  nn::detail::require_cross_entropy<T>("cross_entropy", of, targets, weight_of_rows);
+  nn::cross_entropy(on, of, ids.put(on, targets), numbers.put(on, weight_of_rows), losses.vector(std::ssize(targets)),
+                    of, total.take(1));
+}
+
+template <class Blocks>
 template <class Adapt>
-void transformer<Attention, T, Engine>::backward(view<T const, 2> dlogits, Adapt adapt) {
+void transformer<Blocks>::backward(view<T const, 2> dlogits, Adapt adapt) {
   require_gradients(dlogits.extent(0) * dlogits.extent(1));
-  index_t const rows = std::ssize(kept_tokens);
-  auto const layers = std::exchange(kept, {});
-  backward_head(dlogits, layers.back().output);
-  for (int l = sizes.layers; l-- > 0;) {
-    backward_mlp(layers[l], l);
-    backward_attention(layers[l], l, adapt);
-  }
-  on.embedding_backward(kept_tokens, gradient_rows(d_stream, rows, sizes.dim), dweight.embedding);
+  std::vector<int> const tokens = std::exchange(kept_tokens, {});
+  index_t const rows = std::ssize(tokens);
+  auto const dstream = d_stream.take(rows, shape.dim);
+  backward_head(dlogits, dstream);
+  stages.each_backwards([&](int l, auto& stage) {
+    stage.block.backward(on, kept_batch, dstream, stage.kept, stages.scratch_of(stage).work, l, adapt);
+  });
+  nn::embedding_backward(on, ids.put(on, tokens), dstream, embedding.matrix_gradient());
+  if (!position_rows.is_empty())
+    nn::embedding_backward(on, positions_of(rows, rows / kept_batch, 0), dstream, position_rows.matrix_gradient());
 }
 
 /// Starts the gradient of the stream.
-template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::backward_head(view<T const, 2> dlogits, view<T const, 2> stream) {
+template <class Blocks>
+void transformer<Blocks>::backward_head(view<T const, 2> dlogits, view<T, 2> dstream) {
   index_t const rows = dlogits.extent(0);
-  auto const normed = final_normed.take(rows, sizes.dim), dnormed = gradient_rows(d_normed, rows, sizes.dim);
-  auto const dstream = gradient_rows(d_stream, rows, sizes.dim);
-  on.linear_backward_weight(normed, dlogits, dweight.head);
-  on.linear_backward_input(dlogits, weight.head, dnormed);
-  on.zero({dstream.data_handle(), static_cast<std::size_t>(rows * sizes.dim)});
-  on.rms_norm_backward(stream, weight.norm, final_inverse_rms.vector(rows), dnormed, dstream, dweight.norm);
-}
-
-/// Takes the gradient of a.output to that of a.middle, in the same memory: the stream passes it on, the MLP adds to it.
-template <class Attention, class T, class Engine>
-void transformer<Attention, T, Engine>::backward_mlp(layer const& a, int l) {
-  auto const& w = weight.layers[l];
-  auto const& dw = dweight.layers[l];
-  index_t const rows = a.hidden.extent(0);
-  auto const dstream = gradient_rows(d_stream, rows, sizes.dim), dnormed = gradient_rows(d_normed, rows, sizes.dim);
-  auto const dhidden = gradient_rows(d_hidden, rows, sizes.hidden);
-  auto const gate = detail::columns_of(a.gate_up, 0, sizes.hidden),
-             up = detail::columns_of(a.gate_up, sizes.hidden, sizes.hidden);
-  on.linear_backward_weight(a.hidden, dstream, dw.down);
-  on.linear_backward_input(dstream, w.down, dhidden);
-  on.swiglu_backward(gate, up, dhidden, gate, up);  // the activations make room for their gradients
-  on.linear_backward_weight(a.mlp_normed, a.gate_up, dw.gate_up);
-  on.linear_backward_input(a.gate_up, w.gate_up, dnormed);
-  on.rms_norm_backward(a.middle, w.mlp_norm, a.mlp_inverse_rms, dnormed, dstream, dw.mlp_norm);
-}
-
-/// Takes the gradient of a.middle to that of a.input.
-template <class Attention, class T, class Engine>
-template <class Adapt>
-void transformer<Attention, T, Engine>::backward_attention(layer const& a, int l, Adapt& adapt) {
-  auto const& w = weight.layers[l];
-  auto const& dw = dweight.layers[l];
-  index_t const rows = a.qkv.extent(0), batch = kept_batch;
-  int const h = sizes.heads, hk = sizes.kv_heads;
-  auto const dstream = gradient_rows(d_stream, rows, sizes.dim), dnormed = gradient_rows(d_normed, rows, sizes.dim);
-  auto const dattended = gradient_rows(d_attended, rows, h * sizes.head_dim()),
-             dqkv = gradient_rows(d_qkv, rows, sizes.qkv_dim());
-  on.linear_backward_weight(a.attended, dstream, dw.output);
-  on.linear_backward_input(dstream, w.output, dattended);
-  view<T const, 4> const q = heads(a.qkv, batch, 0, h), k = heads(a.qkv, batch, h, hk),
-                         v = heads(a.qkv, batch, h + hk, hk);
-  view<T const, 4> const dout = heads(dattended, batch, 0, h);
-  auto const through = [&](Attention const& base) {
-    on.attention_backward(adapt(l, base), q, k, v, dout, heads(dqkv, batch, 0, h), heads(dqkv, batch, h, hk),
-                          heads(dqkv, batch, h + hk, hk));
-  };
-  if constexpr (by_name) {
-    auto& mine = normalizers.layer(l);
-    through(use.replace(mine.bind(w.learned.data(), batch, rows / batch)));
-    mine.add_gradients(dw.learned.data(), batch, rows / batch);
+  auto const normed = final_normed.take(rows, shape.dim), dnormed = d_normed.take(rows, shape.dim);
+  if (head.is_empty()) {
+    nn::linear_backward_weight(on, nn::const_view<T, 2>(normed), dlogits, embedding.matrix_gradient());
+    nn::linear_backward_input(on, dlogits, embedding.matrix(), dnormed);
   } else {
-    through(use);
+    head.backward_weight(on, normed, dlogits);
+    head.backward_input(on, dlogits, dnormed);
   }
-  on.rope_backward(heads(dqkv, batch, 0, h + hk), rope);
-  on.linear_backward_weight(a.attention_normed, dqkv, dw.qkv);
-  on.linear_backward_input(dqkv, w.qkv, dnormed);
-  on.rms_norm_backward(a.input, w.attention_norm, a.attention_inverse_rms, dnormed, dstream, dw.attention_norm);
+  nn::fill(on, std::span<T>(dstream.data_handle(), static_cast<std::size_t>(rows * shape.dim)), T(0));
+  view<T, 2> output;
+  stages.each([&](int, auto& stage) { output = stage.kept.stream.output; });
+  final_norm.backward(on, output, final_kept, dnormed, dstream);
 }
+
+template <class Blocks>
+nn::adamw_state<typename transformer<Blocks>::value_type> transformer<Blocks>::fetch(moments const& m) {
+  nn::adamw_state<T> state{m.steps, std::vector<T>(m.first.size()), std::vector<T>(m.second.size())};
+  on.get(m.first.data(), std::span(state.first));
+  on.get(m.second.data(), std::span(state.second));
+  return state;
+}
+template <class Blocks>
+typename transformer<Blocks>::moments transformer<Blocks>::send(nn::adamw_state<T> const& state) {
+  using memory = typename Device::template memory<T>;
+  moments m{state.steps, memory(state.first.size()), memory(state.second.size())};
+  on.put(std::span<T const>(state.first), m.first.data());
+  on.put(std::span<T const>(state.second), m.second.data());
+  return m;
+}
+
+template <class Device, class Blocks>
+transformer(Device, model_sizes, Blocks, std::uint64_t) -> transformer<Blocks>;
 
 }  // namespace basin::lm

@@ -23,10 +23,10 @@ struct adamw_options {
 };
 
 /// The state that a resumed run needs: the number of steps done and both moments, in the order of the parameters.
-template <class T>
+template <class T, class Memory = std::vector<T>>
 struct adamw_state {
   std::int64_t steps = 0;
-  std::vector<T> first, second;
+  Memory first, second;
 };
 
 namespace detail {
@@ -145,8 +145,8 @@ std::size_t adamw_workspace(host const&, std::span<parameter<T> const>) {
 /// Errors    value_error: options out of range, a gradient that is not finite; shape_error: the state of another model;
 ///           then nothing is changed
 /// Determinism  run_to_run, for any number of threads
-template <class T>
-double adamw(host const&, std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T>& state,
+template <class T, class Memory>
+double adamw(host const&, std::type_identity_t<std::span<parameter<T> const>> parameters, adamw_state<T, Memory>& state,
              double rate, adamw_options const& options = {}, std::span<double> = {}) {
   index_t const count = parameter_count(parameters);
   detail::require_adamw(count, state, options, rate);

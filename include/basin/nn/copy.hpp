@@ -30,6 +30,15 @@ void copy(host const&, const_view<T, 4> from, view<T, 4> to) {
       for (index_t i = 0; i < from.extent(2); ++i) std::copy_n(&from(b, h, i, 0), from.extent(3), &to(b, h, i, 0));
 }
 
+/// y += x
+///
+/// Errors    shape_error: the numbers of elements differ; then nothing is written
+template <class T>
+void add(host const&, const_span<T> x, std::span<T> y) {
+  detail::require_equal("add", "the size of x", std::ssize(x), "the size of y", std::ssize(y));
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] += x[i];
+}
+
 template <class T>
 void fill(host const&, std::span<T> to, std::type_identity_t<T> value) {
   std::ranges::fill(to, value);

@@ -81,7 +81,7 @@ class cuda_side {
   template <class T>
   void get(T const* from, std::span<T> to) { get_bytes(from, to.data(), to.size_bytes()); }
   /// Pinned memory of the host, which the GPU reads and writes where it lies.
-  static std::pmr::memory_resource* reach();
+  static std::pmr::memory_resource* shared_memory();
 
   template <class Attention>
   void forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,

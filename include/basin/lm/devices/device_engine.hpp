@@ -20,7 +20,7 @@ namespace basin::lm {
 /// An engine on a device.
 ///
 /// Device    models nn::device and has: memory<T>, a vector of its memory whose new elements are zeros; put(from, to),
-///           get(from, to) to and from the host, where get waits; reach(), memory of both; forward(use, q, k, v, out)
+///           get(from, to) to and from the host, where get waits; shared_memory(), memory of both; forward(use, q, k, v, out)
 ///           and backward(use, q, k, v, dout, dq, dk, dv). One is basin/lm/devices/cuda_side.hpp, another runs on the host in
 ///           tests
 /// State     memory is taken where a call is larger than any before, and used again; a step of training waits for the
@@ -71,7 +71,7 @@ class device_engine {
   void show(F const& f, Views const&... views) {
     f(copied_view<Views>(on, views).seen...);
   }
-  static std::pmr::memory_resource* reach() { return Device::reach(); }
+  static std::pmr::memory_resource* shared_memory() { return Device::shared_memory(); }
 
   rope_table make_rope(index_t positions, index_t dim, double base);
   nn::adamw_state<float> to_host(moments const& m);

@@ -54,7 +54,7 @@ class host_engine {
     f(views...);
   }
   /// Memory that the host and the engine both reach: what policies point to lies there.
-  static std::pmr::memory_resource* reach() { return std::pmr::new_delete_resource(); }
+  static std::pmr::memory_resource* shared_memory() { return std::pmr::new_delete_resource(); }
 
   rope_table make_rope(index_t positions, index_t dim, double base) { return {positions, dim, base}; }
   moments to_host(moments const& m) const { return m; }

@@ -42,6 +42,7 @@
 #include "basin/prune/keep_all.hpp"
 #include "basin/prune/score_floor.hpp"
 #include "basin/prune/window_with_sinks.hpp"
+#include "basin/score/alibi.hpp"
 #include "basin/score/scaled.hpp"
 #include "basin/score/soft_cap.hpp"
 
@@ -220,6 +221,10 @@ template <>
 struct described<soft_cap> {
   static constexpr std::string_view name = "soft_cap";
   static void numbers(auto& p, auto const& f) { f("cap", p.cap), f("scale", p.scale); }
+};
+template <scorer Scorer>
+struct described<alibi<Scorer>> : detail::without_numbers {
+  static constexpr std::string_view name = "alibi";
 };
 
 }  // namespace basin::lm

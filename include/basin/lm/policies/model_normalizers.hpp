@@ -25,6 +25,25 @@ struct learned_tensor {
   std::vector<float> initial;                                    // [heads]
 };
 
+namespace detail {
+
+/// The least float that is not below the range.
+inline float least_in(per_head::range const& r) {
+  float const x = static_cast<float>(r.least);
+  return static_cast<double>(x) < r.least ? std::nextafter(x, math::largest<float>) : x;
+}
+
+}  // namespace detail
+
+/// Moves values, tensor after tensor, back to the edge of their range.
+template <class T>
+void clamp_learned(std::span<learned_tensor const> tensors, T* values) {
+  for (learned_tensor const& tensor : tensors)
+    for (std::size_t h = 0; h < tensor.initial.size(); ++h, ++values)
+      *values =
+          std::clamp(*values, static_cast<T>(detail::least_in(tensor.allowed)), static_cast<T>(tensor.allowed.most));
+}
+
 /// The normalizers of the heads of one layer. A copy has numbers of its own.
 ///
 /// State     learned numbers are the caller's, tensor after tensor, each [heads], and are copied by bind(); what rows
@@ -75,11 +94,7 @@ class layer_normalizers {
   /// Moves learned numbers that an optimizer took out of their range back to its edge.
   template <class T>
   void clamp(T* values) const {
-    for (std::size_t t = 0; t < tensors.size(); ++t)
-      for (std::size_t h = 0; h < heads(); ++h) {
-        T& x = values[t * heads() + h];
-        x = std::clamp(x, static_cast<T>(least_in(tensors[t].allowed)), static_cast<T>(tensors[t].allowed.most));
-      }
+    clamp_learned(tensors, values);
   }
 
  private:
@@ -88,11 +103,6 @@ class layer_normalizers {
     std::vector<std::size_t> tensors;                            // of its learned numbers
   };
 
-  /// The least float that is not below the range.
-  static float least_in(per_head::range const& r) {
-    float const x = static_cast<float>(r.least);
-    return static_cast<double>(x) < r.least ? std::nextafter(x, math::largest<float>) : x;
-  }
   /// The tensor of learned number n of a group: that of other heads with a normalizer of the same name, or a new one.
   std::size_t place_of(group const& g, std::size_t n) {
     auto const& number = g.made->learned()[n];

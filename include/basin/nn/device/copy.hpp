@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include "basin/nn/copy.hpp"
 #include "basin/nn/device/grids.hpp"
 
 // Counterparts of std::copy and std::fill for device memory.
@@ -26,6 +27,14 @@ struct copied_head {
     index_t const h = row / to.extent(2) % to.extent(1), b = row / to.extent(2) / to.extent(1);
     to(b, h, i, d) = from(b, h, i, d);
   }
+};
+
+template <class T>
+struct added_element {
+  T const* x;
+  T* y;
+
+  BASIN_DEVICE void operator()(index_t i) const { y[i] += x[i]; }
 };
 
 template <class T>
@@ -56,6 +65,15 @@ void copy(D& on, const_view<T, 4> from, view<T, 4> to) {
     detail::require_equal("copy", "an extent of from", from.extent(r), "that of to", to.extent(r));
   index_t const count = to.extent(0) * to.extent(1) * to.extent(2) * to.extent(3);
   on.launch("basin::nn::copy", detail::each_element<detail::copied_head<T>>{count, {from, to}});
+}
+
+/// y += x
+///
+/// Errors    shape_error: the numbers of elements differ; then nothing is launched
+template <device D, class T>
+void add(D& on, const_span<T> x, std::span<T> y) {
+  detail::require_equal("add", "the size of x", std::ssize(x), "the size of y", std::ssize(y));
+  on.launch("basin::nn::add", detail::each_element<detail::added_element<T>>{std::ssize(y), {x.data(), y.data()}});
 }
 
 template <device D, class T>

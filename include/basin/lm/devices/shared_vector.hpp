@@ -10,7 +10,7 @@ namespace basin::lm {
 
 /// std::pmr::polymorphic_allocator whose copies of a container stay in the memory of the first.
 template <class T>
-struct reachable_allocator {
+struct shared_allocator {
   using value_type = T;
   using propagate_on_container_copy_assignment = std::true_type;
   using propagate_on_container_move_assignment = std::true_type;
@@ -18,17 +18,17 @@ struct reachable_allocator {
 
   std::pmr::memory_resource* from;
 
-  reachable_allocator(std::pmr::memory_resource* memory = std::pmr::new_delete_resource()) : from(memory) {}
+  shared_allocator(std::pmr::memory_resource* memory = std::pmr::new_delete_resource()) : from(memory) {}
   template <class U>
-  reachable_allocator(reachable_allocator<U> const& other) : from(other.from) {}
+  shared_allocator(shared_allocator<U> const& other) : from(other.from) {}
 
   T* allocate(std::size_t n) { return static_cast<T*>(from->allocate(n * sizeof(T), alignof(T))); }
   void deallocate(T* memory, std::size_t n) { from->deallocate(memory, n * sizeof(T), alignof(T)); }
-  friend bool operator==(reachable_allocator const& a, reachable_allocator const& b) { return a.from == b.from; }
+  friend bool operator==(shared_allocator const& a, shared_allocator const& b) { return a.from == b.from; }
 };
 
-/// A vector that policies may point into: it lies in the memory that an engine's reach() names.
+/// A vector that policies may point into: it lies in the memory that an engine's shared_memory() names.
 template <class T>
-using reachable = std::vector<T, reachable_allocator<T>>;
+using shared_vector = std::vector<T, shared_allocator<T>>;
 
 }  // namespace basin::lm

@@ -3,26 +3,34 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/transformer.hpp"
 
 namespace basin::lm {
 
-/// Whether the matrix that makes logits is its own or the embedding table.
-enum class output_head { untied, tied };
-
-/// The sizes of a transformer; key and value heads may be fewer than query heads.
-struct transformer_config {
+/// The sizes of a model; key and value heads may be fewer than query heads.
+struct llama_config {
   int vocabulary = 0, dim = 0, layers = 0, heads = 0, kv_heads = 0, hidden = 0, context = 0;
   float rope_base = 1e4f, norm_epsilon = 1e-5f;
   output_head head = output_head::untied;
+  norm_kind norm = norm_kind::rms;
+  mlp_kind mlp = mlp_kind::swiglu;
 
   index_t head_dim() const { return dim / heads; }
-  index_t qkv_dim() const { return (heads + 2 * kv_heads) * head_dim(); }
+  model_sizes sizes() const { return {vocabulary, dim, context, head, position_table::none, {norm, norm_epsilon}}; }
+  attention_config attention() const {
+    return {.dim = dim,
+            .heads = heads,
+            .kv_heads = kv_heads,
+            .norm_epsilon = norm_epsilon,
+            .positions = rotary_config{.base = static_cast<double>(rope_base)},
+            .context = context};
+  }
 
-  bool operator==(transformer_config const&) const = default;
+  bool operator==(llama_config const&) const = default;
 };
 
 /// Throws value_error for sizes that make no transformer.
-inline void validate(transformer_config const& c) {
+inline void validate(llama_config const& c) {
   auto const at_least_one = [](char const* name, int value) {
     if (value < 1) throw value_error(message("basin: ", name, " is ", value, "; it must be at least 1"));
   };

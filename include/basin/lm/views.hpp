@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include "basin/core/view.hpp"
+
+namespace basin::lm {
+
+/// Columns [first, first + count) of every row.
+template <class T>
+view<T, 2> columns_of(view<T, 2> rows, index_t first, index_t count) {
+  return strided(rows.data_handle() + first, std::array<index_t, 2>{rows.extent(0), count},
+                 std::array<index_t, 2>{rows.stride(0), 1});
+}
+
+/// Rows of tokens as attention reads them: `heads` heads of `dim` columns each, from column `first` on.
+/// // [batch, heads, length, dim]
+template <class T>
+view<T, 4> heads_of(view<T, 2> rows, index_t batch, index_t first, index_t heads, index_t dim) {
+  index_t const length = rows.extent(0) / batch, step = rows.stride(0);
+  return strided(rows.data_handle() + first, std::array<index_t, 4>{batch, heads, length, dim},
+                 std::array<index_t, 4>{length * step, dim, step, 1});
+}
+
+}  // namespace basin::lm

@@ -157,25 +157,36 @@ set(basin_headers
 # basin::nn adds oneDNN.
 set(basin_nn_headers
   include/basin/nn/adamw.hpp
+  include/basin/nn/bias.hpp
+  include/basin/nn/copy.hpp
   include/basin/nn/cross_entropy.hpp
   include/basin/nn/embedding.hpp
+  include/basin/nn/gelu.hpp
+  include/basin/nn/host.hpp
+  include/basin/nn/layer_norm.hpp
   include/basin/nn/linear.hpp
   include/basin/nn/matmul.hpp
   include/basin/nn/output_gate.hpp
   include/basin/nn/parameter.hpp
   include/basin/nn/rms_norm.hpp
   include/basin/nn/rope.hpp
+  include/basin/nn/rope_scaling.hpp
   include/basin/nn/rows.hpp
   include/basin/nn/schedule.hpp
   include/basin/nn/swiglu.hpp
   include/basin/nn/detail/blas_layout.hpp
   include/basin/nn/detail/lanes.hpp
+  include/basin/nn/detail/sigmoid.hpp
   include/basin/nn/device/adamw.hpp
+  include/basin/nn/device/bias.hpp
   include/basin/nn/device/copy.hpp
   include/basin/nn/device/cross_entropy.hpp
   include/basin/nn/device/embedding.hpp
+  include/basin/nn/device/gelu.hpp
   include/basin/nn/device/grids.hpp
+  include/basin/nn/device/layer_norm.hpp
   include/basin/nn/device/linear.hpp
+  include/basin/nn/device/output_gate.hpp
   include/basin/nn/device/rms_norm.hpp
   include/basin/nn/device/rope.hpp
   include/basin/nn/device/swiglu.hpp

@@ -3,6 +3,7 @@
 
 #include "basin/config.hpp"
 #include "basin/nn/detail/lanes.hpp"
+#include "basin/nn/detail/sigmoid.hpp"
 #include "basin/nn/host.hpp"
 #include "basin/nn/rows.hpp"
 
@@ -13,10 +14,19 @@
 namespace basin::nn {
 namespace detail {
 
+// The formulas of an element, for every engine; s = sigmoid(gate).
 template <class V>
-BASIN_INLINE V gate_of(V x) {
-  return V(1) / (V(1) + math::exp(V(0) - x));                    // if e^-x is inf, the quotient is 0
+struct output_gate_slopes {
+  V o, gate;
+};
+template <class V>
+BASIN_HD BASIN_INLINE output_gate_slopes<V> output_gate_slope(V o, V s, V dy) {
+  V const d_o = s * dy;
+  return {d_o, (V(1) - s) * d_o * o};
 }
+/// The gradient of a gate of a whole row from sum_d dy_d o_d.
+template <class V>
+BASIN_HD BASIN_INLINE V row_gate_slope(V s, V sum) { return s * (V(1) - s) * sum; }
 
 /// All views are [batch, heads, queries, dim] with dim of stride 1; a gate of dim 1 applies to the whole row.
 template <class T>
@@ -29,6 +39,32 @@ void require_heads(char const* function, char const* what, view<T, 4> x, view<T 
   }
   if (x.extent(3) > 1 && x.stride(3) != 1)
     throw shape_error(message("basin::nn::", function, ": ", what, " has dim stride ", x.stride(3), "; it must be 1"));
+}
+
+/// 1 if one gate applies to a whole row, else the dim of o.
+template <class T>
+index_t gates_of(view<T const, 4> o, view<T const, 4> gate) {
+  return gate.extent(3) == 1 ? 1 : o.extent(3);
+}
+
+template <class T>
+void require_output_gate_forward(view<T const, 4> o, view<T const, 4> gate, view<T, 4> y) {
+  char const* const function = "output_gate_forward";
+  require_heads<T const>(function, "o", o, o, o.extent(3));
+  require_heads<T const>(function, "gate", gate, o, gates_of(o, gate));
+  require_heads<T>(function, "y", y, o, o.extent(3));
+}
+
+template <class T>
+void require_output_gate_backward(view<T const, 4> o, view<T const, 4> gate, view<T const, 4> dy, view<T, 4> d_o,
+                                  view<T, 4> dgate) {
+  char const* const function = "output_gate_backward";
+  index_t const dim = o.extent(3), gates = gates_of(o, gate);
+  require_heads<T const>(function, "o", o, o, dim);
+  require_heads<T const>(function, "gate", gate, o, gates);
+  require_heads<T const>(function, "dy", dy, o, dim);
+  require_heads<T>(function, "d_o", d_o, o, dim);
+  require_heads<T>(function, "dgate", dgate, o, gates);
 }
 
 /// Calls f(batch, head, query) for every row, in parallel.
@@ -49,17 +85,15 @@ void over_rows(view<T const, 4> o, F&& f) {
 /// Determinism  run_to_run, for any number of threads
 template <class T>
 void output_gate_forward(host const&, const_view<T, 4> o, const_view<T, 4> gate, view<T, 4> y) {
-  index_t const dim = o.extent(3), gates = gate.extent(3) == 1 ? 1 : dim;
-  detail::require_heads<T const>("output_gate_forward", "o", o, o, dim);
-  detail::require_heads<T const>("output_gate_forward", "gate", gate, o, gates);
-  detail::require_heads<T>("output_gate_forward", "y", y, o, dim);
+  detail::require_output_gate_forward<T>(o, gate, y);
+  index_t const dim = o.extent(3), gates = detail::gates_of<T>(o, gate);
   detail::over_rows<T>(o, [&](index_t b, index_t h, index_t i) {
     T const *from = &o(b, h, i, 0), *g = &gate(b, h, i, 0);
     T* const to = &y(b, h, i, 0);
-    T const whole = gates == 1 ? detail::gate_of(*g) : T(0);
+    T const whole = gates == 1 ? detail::sigmoid(*g) : T(0);
     detail::for_lanes<T>(dim, [&](auto lane, index_t d) {
       using v = decltype(lane);
-      v const by = gates == 1 ? v(whole) : detail::gate_of(detail::load<v>(g + d));
+      v const by = gates == 1 ? v(whole) : detail::sigmoid(detail::load<v>(g + d));
       detail::store(by * detail::load<v>(from + d), to + d);
     });
   });
@@ -74,31 +108,28 @@ void output_gate_forward(host const&, const_view<T, 4> o, const_view<T, 4> gate,
 template <class T>
 void output_gate_backward(host const&, const_view<T, 4> o, const_view<T, 4> gate, const_view<T, 4> dy, view<T, 4> d_o,
                           view<T, 4> dgate) {
-  char const* const function = "output_gate_backward";
-  index_t const dim = o.extent(3), gates = gate.extent(3) == 1 ? 1 : dim;
-  detail::require_heads<T const>(function, "o", o, o, dim);
-  detail::require_heads<T const>(function, "gate", gate, o, gates);
-  detail::require_heads<T const>(function, "dy", dy, o, dim);
-  detail::require_heads<T>(function, "d_o", d_o, o, dim);
-  detail::require_heads<T>(function, "dgate", dgate, o, gates);
+  detail::require_output_gate_backward<T>(o, gate, dy, d_o, dgate);
+  index_t const dim = o.extent(3), gates = detail::gates_of<T>(o, gate);
   detail::over_rows<T>(o, [&](index_t b, index_t h, index_t i) {
     T const *value = &o(b, h, i, 0), *g = &gate(b, h, i, 0), *from = &dy(b, h, i, 0);
     T *const to = &d_o(b, h, i, 0), *const dg = &dgate(b, h, i, 0);
     if (gates == 1) {
-      T const s = detail::gate_of(*g);
+      T const s = detail::sigmoid(*g);
       T sum = T(0);
       for (index_t d = 0; d < dim; ++d) {
         sum += from[d] * value[d];
         to[d] = s * from[d];
       }
-      *dg = s * (T(1) - s) * sum;
+      *dg = detail::row_gate_slope(s, sum);
       return;
     }
     detail::for_lanes<T>(dim, [&](auto lane, index_t d) {
       using v = decltype(lane);
-      v const s = detail::gate_of(detail::load<v>(g + d)), dout = s * detail::load<v>(from + d);
-      detail::store((v(1) - s) * dout * detail::load<v>(value + d), dg + d);
-      detail::store(dout, to + d);
+      v const s = detail::sigmoid(detail::load<v>(g + d));
+      detail::output_gate_slopes<v> const slope =
+          detail::output_gate_slope(detail::load<v>(value + d), s, detail::load<v>(from + d));
+      detail::store(slope.gate, dg + d);
+      detail::store(slope.o, to + d);
     });
   });
 }

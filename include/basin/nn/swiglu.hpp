@@ -3,6 +3,7 @@
 
 #include "basin/config.hpp"
 #include "basin/nn/detail/lanes.hpp"
+#include "basin/nn/detail/sigmoid.hpp"
 #include "basin/nn/host.hpp"
 #include "basin/nn/rows.hpp"
 
@@ -10,11 +11,6 @@
 
 namespace basin::nn {
 namespace detail {
-
-template <class V>
-BASIN_HD BASIN_INLINE V sigmoid(V x) {
-  return V(1) / (V(1) + math::exp(V(0) - x));  // if e^-x is inf, the quotient is 0
-}
 
 // The formulas of an element, for every engine.
 template <class V>

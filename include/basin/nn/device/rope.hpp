@@ -14,6 +14,7 @@ namespace basin::nn {
 template <class T>
 struct device_rope_table {
   view<T const, 2> cosine, sine;
+  rope_pairing pairing = rope_pairing::halves;
 
   index_t positions() const { return cosine.extent(0); }
   index_t dim() const { return 2 * cosine.extent(1); }
@@ -24,14 +25,16 @@ namespace detail {
 template <class T>
 struct rope_pair {
   view<T, 4> x;
-  device_rope_table<T> table;
+  view<T const, 2> cosine, sine;
+  pair_layout pairs;
   index_t first;
   T turn;
 
   BASIN_DEVICE void operator()(index_t n) const {
     index_t const half = x.extent(3) / 2, d = n % half, h = n / half % x.extent(1), row = n / half / x.extent(1);
     index_t const i = row % x.extent(2), b = row / x.extent(2);
-    turn_pair(x(b, h, i, d), x(b, h, i, d + half), table.cosine(first + i, d), turn * table.sine(first + i, d));
+    index_t const low = d * pairs.step, high = low + pairs.distance;
+    turn_pair(x(b, h, i, low), x(b, h, i, high), cosine(first + i, d), turn * sine(first + i, d));
   }
 };
 
@@ -39,7 +42,8 @@ template <class D, class T>
 void turn_on_device(D& on, char const* function, view<T, 4> x, device_rope_table<T> const& table, index_t first,
                     T turn) {
   index_t const pairs = x.extent(0) * x.extent(1) * x.extent(2) * x.extent(3) / 2;
-  on.launch(function, each_element<rope_pair<T>>{pairs, {x, table, first, turn}});
+  pair_layout const layout = layout_of(table.pairing, x.extent(3));
+  on.launch(function, each_element<rope_pair<T>>{pairs, {x, table.cosine, table.sine, layout, first, turn}});
 }
 
 }  // namespace detail
@@ -54,7 +58,10 @@ void rope_forward(D& on, view<T, 4> x, device_rope_table<T> const& table, index_
   detail::turn_on_device(on, "basin::nn::rope_forward", x, table, first, T(1));
 }
 
-/// The gradient, in place: the inverse rotation.
+/// The gradient, in place: the inverse rotation; an amplitude multiplies both.
+///
+/// Shapes    as rope_forward
+/// Errors    shape_error; then nothing is launched
 template <device D, class T>
 void rope_backward(D& on, view<T, 4> dx, device_rope_table<T> const& table, index_t first = 0) {
   detail::require_rope("rope_backward", dx, table, first);

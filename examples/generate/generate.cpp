@@ -22,7 +22,7 @@
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/io/plain_text.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
-#include "basin/lm/transformer.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "basin/mask/causal.hpp"
 #include "programs/command_line.hpp"
 #include "programs/normalizers_by_name.hpp"

@@ -34,7 +34,7 @@ subject load_subject(std::filesystem::path const& folder, index_t longest) {
 inline constexpr float random_sharpness = 3;
 
 subject random_subject(std::vector<int> const& sizes, index_t longest, std::uint64_t seed) {
-  lm::transformer_config const c{.vocabulary = lm::vocabulary_size,
+  lm::llama_config const c{.vocabulary = lm::vocabulary_size,
                                      .dim = sizes[2],
                                      .layers = sizes[0],
                                      .heads = sizes[1],

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The engine of basin/lm/devices/cuda_side.hpp: the only unit of the programs here that nvcc compiles.
+// The engine of basin/lm/devices/cuda_device.hpp: the only unit of the programs here that nvcc compiles.
 
 #include <cstdint>
 
 #include "basin/basin.cuh"
-#include "basin/lm/devices/cuda_side.hpp"
+#include "basin/lm/devices/cuda_device.hpp"
 #include "basin/lm/devices/detail/device_engine_calls.hpp"
 #include "basin/nn/device/cuda.cuh"
 
 namespace basin::lm {
 namespace {
 
-void require(char const* what, cudaError_t status) { gpu::detail::require("basin::lm::cuda_engine", what, status); }
+void require(char const* what, cudaError_t status) { gpu::detail::require("basin::lm::cuda_device", what, status); }
 
 constexpr std::size_t cublas_room = std::size_t{32} << 20;
 
@@ -68,7 +68,7 @@ void detail::copy_on_gpu(void* to, void const* from, std::size_t bytes) {
 }
 
 /// The stream waits for copies and fills of memory above, which belong to no stream, and they for it.
-struct cuda_side::state {
+struct cuda_device::state {
   struct destroy {
     void operator()(cudaStream_t s) const { cudaStreamDestroy(s); }
   };
@@ -77,52 +77,52 @@ struct cuda_side::state {
   nn::cuda_device device{stream.get(), {for_products.data(), for_products.size()}};
 };
 
-cuda_side::cuda_side() : at(std::make_unique<state>()) {}
-cuda_side::cuda_side(cuda_side&&) noexcept = default;
-cuda_side& cuda_side::operator=(cuda_side&&) noexcept = default;
-cuda_side::~cuda_side() = default;
+cuda_device::cuda_device() : at(std::make_unique<state>()) {}
+cuda_device::cuda_device(cuda_device&&) noexcept = default;
+cuda_device& cuda_device::operator=(cuda_device&&) noexcept = default;
+cuda_device::~cuda_device() = default;
 
 template <class Grid>
-void cuda_side::launch(char const* who, Grid const& grid) {
+void cuda_device::launch(char const* who, Grid const& grid) {
   at->device.launch(who, grid);
 }
-void cuda_side::multiply(view<float const, 2> a, view<float const, 2> b, view<float, 2> c, nn::update how) {
+void cuda_device::multiply(view<float const, 2> a, view<float const, 2> b, view<float, 2> c, nn::update how) {
   at->device.multiply(a, b, c, how);
 }
-double cuda_side::read(double const* number) { return at->device.read(number); }
-void cuda_side::put_bytes(void const* from, void* to, std::size_t bytes) {
+double cuda_device::read(double const* number) { return at->device.read(number); }
+void cuda_device::put_bytes(void const* from, void* to, std::size_t bytes) {
   if (bytes > 0) require("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, at->stream.get()));
 }
-void cuda_side::get_bytes(void const* from, void* to, std::size_t bytes) {
+void cuda_device::get_bytes(void const* from, void* to, std::size_t bytes) {
   if (bytes > 0) require("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, at->stream.get()));
   require("cudaStreamSynchronize", cudaStreamSynchronize(at->stream.get()));
 }
-std::span<std::byte> cuda_side::room_for(std::size_t bytes) {
+std::span<std::byte> cuda_device::room_for(std::size_t bytes) {
   if (at->for_attention.size() < bytes) at->for_attention = cuda_memory<std::byte>(bytes);
   return {at->for_attention.data(), at->for_attention.size()};
 }
 
-std::pmr::memory_resource* cuda_side::shared_memory() {
+std::pmr::memory_resource* cuda_device::shared_memory() {
   static pinned_memory pinned;
   static std::pmr::synchronized_pool_resource pool(&pinned);     // pinning takes long
   return &pool;
 }
 
 template <class Attention>
-void cuda_side::forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
+void cuda_device::forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
                         view<float, 4> out) {
   auto const room = room_for(forward_workspace(use, check_forward("basin::forward", q, k, v, out)));
   basin::forward<one_dim>(use, q, k, v, out, at->stream.get(), room);
 }
 template <class Attention>
-void cuda_side::backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
+void cuda_device::backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
                          view<float const, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv) {
   auto const room = room_for(backward_workspace(use, check_backward("basin::backward", q, k, v, dout, dq, dk, dv)));
   basin::backward<one_dim>(use, q, k, v, dout, dq, dk, dv, at->stream.get(), room);
 }
 
 // What the programs use.
-template class device_engine<cuda_side>;
+template class device_engine<cuda_device>;
 
 using full = attention<>;
 using causal_only = decltype(full{}.with(causal{}));
@@ -131,11 +131,11 @@ using watched_causal = decltype(causal_only{}.with(drop_keys{}).with(received_at
 using in4 = view<float const, 4>;
 using out4 = view<float, 4>;
 
-template void cuda_side::forward(full const&, in4, in4, in4, out4);
-template void cuda_side::forward(causal_only const&, in4, in4, in4, out4);
-template void cuda_side::forward(watched const&, in4, in4, in4, out4);
-template void cuda_side::forward(watched_causal const&, in4, in4, in4, out4);
-template void cuda_side::backward(full const&, in4, in4, in4, in4, out4, out4, out4);
-template void cuda_side::backward(causal_only const&, in4, in4, in4, in4, out4, out4, out4);
+template void cuda_device::forward(full const&, in4, in4, in4, out4);
+template void cuda_device::forward(causal_only const&, in4, in4, in4, out4);
+template void cuda_device::forward(watched const&, in4, in4, in4, out4);
+template void cuda_device::forward(watched_causal const&, in4, in4, in4, out4);
+template void cuda_device::backward(full const&, in4, in4, in4, in4, out4, out4, out4);
+template void cuda_device::backward(causal_only const&, in4, in4, in4, in4, out4, out4, out4);
 
 }  // namespace basin::lm

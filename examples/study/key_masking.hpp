@@ -16,7 +16,7 @@
 #include "basin/core/view.hpp"
 #include "basin/lm/decoding/samplers.hpp"
 #include "basin/lm/devices/shared_vector.hpp"
-#include "basin/lm/transformer_config.hpp"
+#include "basin/lm/models/llama_config.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
 #include "basin/sinks/ranking.hpp"
@@ -48,7 +48,7 @@ class key_masking {
   using look = std::function<void(key_masking const&, lm::pass const&)>;
 
   /// For sequences numbered from `first_sequence`, of at most `capacity` keys each, and models with this shared_memory().
-  key_masking(lm::transformer_config const& c, index_t batch, index_t capacity, index_t first_sequence = 0,
+  key_masking(lm::llama_config const& c, index_t batch, index_t capacity, index_t first_sequence = 0,
               std::pmr::memory_resource* reach = std::pmr::new_delete_resource())
       : layers(c.layers), sequences(batch), heads(c.heads), room(capacity), first(first_sequence),
         fresh(lm::shared_allocator<double>(reach)), hidden(lm::shared_allocator<std::uint8_t>(reach)) {

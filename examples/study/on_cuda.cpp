@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The study on a GPU.
 
-#include "basin/lm/devices/cuda_side.hpp"
+#include "basin/lm/devices/cuda_device.hpp"
 #include "study/examine.hpp"
 
 basin::study::findings basin::study::run_on_cuda(study_options const& o, std::string command) {
-  return run<lm::cuda_engine>(o, std::move(command));
+  return run<lm::cuda_device>(o, std::move(command));
 }

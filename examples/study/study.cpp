@@ -9,7 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "basin/lm/devices/host_engine.hpp"
+#include "basin/lm/devices/host.hpp"
 #include "programs/command_line.hpp"
 #include "programs/program.hpp"
 #include "report/command.hpp"
@@ -82,7 +82,7 @@ int work(study_options o, CLI::App const& app, std::string const& command) {
   if (app.count("--scale") > 0 && app.count("--epsilon") == 0) o.rule.epsilon = sinks::usual_epsilon(o.rule.unit);
   validate(o);
   if (o.threads > 0) omp_set_num_threads(o.threads);
-  auto const f = o.device == "cuda" ? run_on_cuda(o, command) : run<lm::host_engine<float>>(o, command);
+  auto const f = o.device == "cuda" ? run_on_cuda(o, command) : run<lm::host>(o, command);
   write_tables(f, o.out);
   auto const drawn = write_report(f, o.out / "report.html");
   print_tables(f);

@@ -68,7 +68,7 @@ struct sink_report {
 class sink_watch {
  public:
   /// `shift` places lie before the first of an item: 1 where a begin token is read.
-   sink_watch(lm::transformer_config const& c, material const& from, int shift, sinks::sight seen_by,
+   sink_watch(lm::llama_config const& c, material const& from, int shift, sinks::sight seen_by,
               sinks::epsilon_rule by)
        : layers(c.layers), heads(c.heads), lead(shift), sight(seen_by), rule(by), m(from) {
      for (index_t n = 0; n < m.count * layers * heads; ++n) paths.emplace_back(m.length, rule);

@@ -19,7 +19,7 @@
 #include "basin/lm/io/interval.hpp"
 #include "basin/lm/io/plain_text.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
-#include "basin/lm/transformer_config.hpp"
+#include "basin/lm/models/llama_config.hpp"
 
 namespace basin::train {
 
@@ -42,7 +42,7 @@ struct run_options {
   bool operator==(run_options const&) const = default;
 };
 
-inline lm::transformer_config architecture(run_options const& o) {
+inline lm::llama_config architecture(run_options const& o) {
   return {.vocabulary = lm::vocabulary_size,
           .dim = o.dim,
           .layers = o.layers,

@@ -12,7 +12,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "basin/lm/devices/host_engine.hpp"
+#include "basin/lm/devices/host.hpp"
 #include "programs/command_line.hpp"
 #include "programs/interrupt.hpp"
 #include "programs/normalizers_by_name.hpp"
@@ -110,7 +110,7 @@ int run(command_line& line) {
   programs::interrupt_guard const guard;
   if (line.use.threads > 0) omp_set_num_threads(line.use.threads);
   return line.use.device == "cuda" ? basin::train::run_on_cuda(line.run, line.use)
-                                   : basin::train::run<lm::host_engine<float>>(line.run, line.use);
+                                   : basin::train::run<lm::host>(line.run, line.use);
 }
 
 }  // namespace

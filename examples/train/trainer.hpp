@@ -25,7 +25,7 @@
 #include "basin/lm/io/config_entries.hpp"
 #include "basin/lm/io/recorded_policies.hpp"
 #include "basin/lm/objectives/objectives.hpp"
-#include "basin/lm/transformer.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "basin/mask/causal.hpp"
 #include "basin/nn/schedule.hpp"
 #include "programs/normalizers_by_name.hpp"
@@ -195,14 +195,14 @@ struct attention_on {
   using type = basin::attention<softmax, Mask>;
 };
 template <mask Mask>
-struct attention_on<lm::host_engine<float>, Mask> {
+struct attention_on<lm::host, Mask> {
   using type = basin::attention<cpu::any_normalizer, Mask>;
 };
 
 template <class Engine>
-using autoregressive_model_on = lm::transformer<typename attention_on<Engine, causal>::type, float, Engine>;
+using autoregressive_model_on = lm::llama<typename attention_on<Engine, causal>::type, float, Engine>;
 template <class Engine>
-using diffusion_model_on = lm::transformer<typename attention_on<Engine, unmasked>::type, float, Engine>;
+using diffusion_model_on = lm::llama<typename attention_on<Engine, unmasked>::type, float, Engine>;
 
 /// The trainers of both objectives on an engine.
 template <class Engine>
@@ -211,9 +211,9 @@ struct trainers {
   using diffusion = trainer<diffusion_model_on<Engine>, lm::masked_diffusion>;
 };
 
-using autoregressive_model = autoregressive_model_on<lm::host_engine<float>>;
-using diffusion_model = diffusion_model_on<lm::host_engine<float>>;
-using autoregressive_trainer = trainers<lm::host_engine<float>>::autoregressive;
-using diffusion_trainer = trainers<lm::host_engine<float>>::diffusion;
+using autoregressive_model = autoregressive_model_on<lm::host>;
+using diffusion_model = diffusion_model_on<lm::host>;
+using autoregressive_trainer = trainers<lm::host>::autoregressive;
+using diffusion_trainer = trainers<lm::host>::diffusion;
 
 }  // namespace basin::train

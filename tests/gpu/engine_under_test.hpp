@@ -3,10 +3,10 @@
 
 // The engine of models/device_engine.test.cpp: a GPU.
 
-#include "basin/lm/devices/cuda_side.hpp"
+#include "basin/lm/devices/cuda_device.hpp"
 
 namespace basin_test {
 
-using engine_under_test = basin::lm::cuda_engine;
+using engine_under_test = basin::lm::cuda_device;
 
 }  // namespace basin_test

@@ -3,7 +3,7 @@
 // learned numbers.
 #include "basin/lm/policies/model_normalizers.hpp"
 
-#include "basin/lm/transformer.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "basin/mask/causal.hpp"
 #include "families.hpp"
 #include "support/catch.hpp"
@@ -15,9 +15,9 @@ namespace {
 namespace lm = basin::lm;
 namespace lm = basin::lm;
 template <class T>
-using model = lm::transformer<basin::attention<basin::cpu::any_normalizer, basin::causal>, T>;
+using model = lm::llama<basin::attention<basin::cpu::any_normalizer, basin::causal>, T>;
 
-lm::transformer_config const small{
+lm::llama_config const small{
     .vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9};
 std::vector<int> const tokens{3, 1, 4, 1, 5, 2, 6, 5, 3, 5};
 

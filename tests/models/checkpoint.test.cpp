@@ -200,7 +200,7 @@ TEST_CASE("an entry of a configuration is what its rule says, or refused with fi
 }
 
 TEST_CASE("an architecture survives its configuration, and a bad one is refused", "[unit][checkpoint]") {
-  lm::transformer_config const c{.vocabulary = 258,
+  lm::llama_config const c{.vocabulary = 258,
                                      .dim = 128,
                                      .layers = 4,
                                      .heads = 4,

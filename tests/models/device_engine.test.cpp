@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers include/basin/lm/devices/device_engine.hpp: a transformer on a device against that on the host. The device is the host
+// Covers include/basin/lm/devices/host.hpp: a transformer on a device against that on the host. The device is the host
 // with one fiber a CUDA thread, or a GPU where tests/gpu.sh builds this: engine_under_test.hpp of either folder
 #include <cmath>
 #include <vector>
@@ -10,7 +10,7 @@
 #include <engine_under_test.hpp>
 #include "basin/lm/devices/shared_vector.hpp"
 #include "basin/lm/objectives/objectives.hpp"
-#include "basin/lm/transformer.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "models/small_model.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
@@ -28,9 +28,9 @@ namespace {
 
 using causal_attention = decltype(attention<>{}.with(causal{}));
 template <class Attention>
-using on_device = lm::transformer<Attention, float, engine_under_test>;
+using on_device = lm::llama<Attention, float, engine_under_test>;
 template <class Attention>
-using on_host = lm::transformer<Attention, float>;
+using on_host = lm::llama<Attention, float>;
 
 /// Sums of at most a few dozen terms in another order, through two layers of either pass: a few hundred eps of the
 /// largest number.

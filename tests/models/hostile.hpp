@@ -12,7 +12,7 @@
 
 #include "basin/attention.hpp"
 #include "basin/lm/io/checkpoint.hpp"
-#include "basin/lm/transformer.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "train/options.hpp"
 
 namespace basin_test {
@@ -53,7 +53,7 @@ inline spoiled_model tiny_model(std::string const& objective = "ar") {
                    {"fingerprint", 0},
                    {"step", 4}},
                   {}};
-  basin::lm::transformer<basin::attention<>> model(sizes);
+  basin::lm::llama<basin::attention<>> model(sizes);
   for (auto const& p : model.parameters())
     m.tensors.push_back({p.name, p.shape, std::vector<float>(p.values.size(), 0.01f)});
   return m;

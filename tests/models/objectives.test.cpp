@@ -32,11 +32,11 @@ std::vector<int> some_sequences(int count) {
 /// and 0 of that minus h.
 struct counting_model {
   using value_type = double;
-  lm::transformer_config sizes{.vocabulary = vocabulary};
+  lm::llama_config sizes{.vocabulary = vocabulary};
   std::vector<double> logits;
   std::vector<int> batches;
 
-  lm::transformer_config const& config() const { return sizes; }
+  lm::llama_config const& config() const { return sizes; }
 
   template <class Adapt>
   std::span<double const> forward(std::span<int const> tokens, int batch, int length, Adapt) {
@@ -54,7 +54,7 @@ struct counting_model {
 
 double loss_of_zero(int masks) { return std::log(vocabulary - 1 + std::exp(masks)) - masks; }
 
-lm::transformer_config small() {
+lm::llama_config small() {
   return {.vocabulary = vocabulary, .dim = 12, .layers = 1, .heads = 2, .kv_heads = 2, .hidden = 16, .context = 8};
 }
 
@@ -197,7 +197,7 @@ TEST_CASE("the next-token likelihood is the mean loss, with the spread over sequ
 }
 
 TEST_CASE("the bound of a real model agrees with the sum over all masks", "[property][models]") {
-  lm::transformer<attention<>, double> model(small(), 5);
+  lm::llama<attention<>, double> model(small(), 5);
   for (auto const& p : model.parameters())
     for (double& x : p.values) x *= p.shape.size() == 1 ? 1 : 30;
   int const n = 3;
@@ -228,7 +228,7 @@ TEMPLATE_TEST_CASE("training on either objective lowers its likelihood", "[prope
                    lm::masked_diffusion) {
   constexpr bool autoregressive = std::is_same_v<TestType, lm::next_token>;
   using attention_type = std::conditional_t<autoregressive, decltype(attention<>{}.with(causal{})), attention<>>;
-  lm::transformer<attention_type> model(small(), 1);
+  lm::llama<attention_type> model(small(), 1);
   TestType const objective{autoregressive ? begin_id : hidden_id};
   int const batch = 8, length = 8;
   std::vector<int> tokens;  // every sequence counts modulo 5 from where it starts: only the first token is uncertain

@@ -29,11 +29,11 @@ namespace {
 /// A normalizer of a user's: softmax, sharper.
 struct sharp_softmax : basin::softmax {};
 
-using softmax_model = lm::transformer<decltype(attention<>{}.with(causal{}))>;
+using softmax_model = lm::llama<decltype(attention<>{}.with(causal{}))>;
 using sparse = decltype(attention<>{}.with(causal{}).with(basin::entmax15{}));
 using chosen = decltype(attention<>{}.with(causal{}).with(basin::top_k{}));
 template <class Attention>
-using trainer_of = train::trainer<lm::transformer<Attention>, lm::next_token>;
+using trainer_of = train::trainer<lm::llama<Attention>, lm::next_token>;
 
 /// Trains a little and leaves a checkpoint in `folder`.
 template <class Attention>
@@ -106,7 +106,7 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   auto const saved = lm::load_training(folder / "c", layer);
   REQUIRE_THROWS_WITH((train::trainer<softmax_model, lm::next_token>{options, data, saved}), words_of_refusal);
   auto const figures = trainer_of<sparse>{options, data, saved}.evaluate(train::short_look);
-  auto model = lm::restore<lm::transformer<sparse>>(lm::load_model(folder / "c", layer));
+  auto model = lm::restore<lm::llama<sparse>>(lm::load_model(folder / "c", layer));
   auto const windows = data.validation_windows(train::short_look.windows);
   int const count = static_cast<int>(windows.size()) / options.length;
   auto const nll = [&](auto& judged) {
@@ -142,7 +142,7 @@ TEST_CASE("checkpoints that record no attention are softmax: causal for ar, unma
   REQUIRE(lm::trained_attention(mdlm.config, "x") ==
           lm::attention_record(lm::layer_record(attention<>{}), 1));
   REQUIRE_NOTHROW(lm::restore<softmax_model>(ar));
-  REQUIRE_NOTHROW(lm::restore<lm::transformer<attention<>>>(mdlm));
+  REQUIRE_NOTHROW(lm::restore<lm::llama<attention<>>>(mdlm));
   REQUIRE_THROWS_WITH(lm::restore<softmax_model>(mdlm),
                       ContainsSubstring("the mask 'unmasked', and would be run with 'causal'"));
 }

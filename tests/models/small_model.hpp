@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "basin/core/random.hpp"
-#include "basin/lm/transformer_config.hpp"
+#include "basin/lm/models/llama_config.hpp"
 
 namespace basin_test {
 
-inline basin::lm::transformer_config small(basin::lm::output_head head = basin::lm::output_head::untied) {
+inline basin::lm::llama_config small(basin::lm::output_head head = basin::lm::output_head::untied) {
   return {.vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9, .head = head};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers include/basin/lm/transformer.hpp, key_value_cache.hpp and transformer_config.hpp
-#include "basin/lm/transformer.hpp"
+// Covers include/basin/lm/transformer.hpp, key_value_cache.hpp and llama_config.hpp
+#include "basin/lm/models/llama.hpp"
 
 #include <omp.h>
 
@@ -60,7 +60,7 @@ std::vector<float> run(Model& model, std::vector<int> const& tokens, int batch) 
 TEMPLATE_TEST_CASE("the gradients of a transformer are its finite differences", "[property][models]", attention<>,
                    causal_attention) {
   auto const head = GENERATE(lm::output_head::untied, lm::output_head::tied);
-  lm::transformer<TestType, double> model(small(head));
+  lm::llama<TestType, double> model(small(head));
   stir(model);
   auto const tokens = some_tokens(1, 10, 7), targets = some_tokens(2, 10, 7);
   backward_of(model, tokens, targets, 2);
@@ -78,7 +78,7 @@ TEMPLATE_TEST_CASE("the gradients of a transformer are its finite differences", 
 }
 
 TEST_CASE("gradients accumulate until they are cleared", "[unit][models]") {
-  lm::transformer<attention<>, double> model(small());
+  lm::llama<attention<>, double> model(small());
   auto const tokens = some_tokens(1, 6, 7);
   backward_of(model, tokens, tokens, 1);
   std::vector<double> const once(model.parameters()[2].gradient.begin(), model.parameters()[2].gradient.end());
@@ -90,7 +90,7 @@ TEST_CASE("gradients accumulate until they are cleared", "[unit][models]") {
 }
 
 TEST_CASE("keeping activations changes no bit of the logits", "[property][models]") {
-  lm::transformer<causal_attention> model(small());
+  lm::llama<causal_attention> model(small());
   auto const tokens = some_tokens(3, 18, 7);
   auto const discarded = run(model, tokens, 2);
   auto const kept = model.forward(tokens, 2, 9, unchanged{}, activations::keep);
@@ -98,8 +98,8 @@ TEST_CASE("keeping activations changes no bit of the logits", "[property][models
 }
 
 TEST_CASE("a causal transformer does not see the future, an unmasked one does", "[property][models]") {
-  lm::transformer<causal_attention> causal_model(small());
-  lm::transformer<attention<>> full_model(small());
+  lm::llama<causal_attention> causal_model(small());
+  lm::llama<attention<>> full_model(small());
   stir(causal_model);
   stir(full_model);
   auto const tokens = some_tokens(4, 8, 7);
@@ -115,7 +115,7 @@ TEST_CASE("a causal transformer does not see the future, an unmasked one does", 
 }
 
 TEST_CASE("extending a cache in any pieces gives the logits of the whole sequence", "[property][models]") {
-  lm::transformer<causal_attention, double> model(small());
+  lm::llama<causal_attention, double> model(small());
   stir(model);
   auto const tokens = some_tokens(5, 9, 7);
   auto const logits = model.forward(tokens, 1, 9);
@@ -136,7 +136,7 @@ TEST_CASE("extending a cache in any pieces gives the logits of the whole sequenc
 }
 
 TEST_CASE("sequences of a batch do not see each other", "[property][models]") {
-  lm::transformer<attention<>, double> model(small());
+  lm::llama<attention<>, double> model(small());
   stir(model);
   auto const tokens = some_tokens(6, 10, 7);
   auto const both = model.forward(tokens, 2, 5);
@@ -146,7 +146,7 @@ TEST_CASE("sequences of a batch do not see each other", "[property][models]") {
 }
 
 TEST_CASE("a layer's attention can be exchanged, observed and looked at", "[unit][models]") {
-  lm::transformer<attention<>> model(small());
+  lm::llama<attention<>> model(small());
   auto const tokens = some_tokens(7, 6, 7);
   auto const plain = run(model, tokens, 1);
   struct watch {
@@ -172,12 +172,12 @@ TEST_CASE("a layer's attention can be exchanged, observed and looked at", "[unit
 }
 
 TEST_CASE("a transformer has the same bits for any number of threads", "[property][models]") {
-  lm::transformer_config const c{
+  lm::llama_config const c{
       .vocabulary = 70, .dim = 64, .layers = 2, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 64};
   auto const tokens = some_tokens(8, 256, 70);
   auto const gradients = [&](int threads) {
     omp_set_num_threads(threads);
-    lm::transformer<causal_attention> model(c, 3);
+    lm::llama<causal_attention> model(c, 3);
     auto const logits = model.forward(tokens, 4, 64, unchanged{}, activations::keep);
     std::vector<float> const dlogits(logits.begin(), logits.end());
     model.backward(dlogits);
@@ -193,7 +193,7 @@ TEST_CASE("a transformer has the same bits for any number of threads", "[propert
 }
 
 TEST_CASE("parameters have names, shapes and the promised first values", "[unit][models]") {
-  lm::transformer<attention<>> model(
+  lm::llama<attention<>> model(
       {.vocabulary = 50, .dim = 64, .layers = 8, .heads = 4, .kv_heads = 2, .hidden = 96, .context = 16}, 1);
   auto const all = model.parameters();
   CHECK(all.size() == 1 + 8 * 9 + 2);
@@ -210,7 +210,7 @@ TEST_CASE("parameters have names, shapes and the promised first values", "[unit]
     // the relative spread of a standard deviation from n normals is 1 / sqrt(2 n); n >= 2048: five of them are 8 %
     CHECK(spread == Approx(p.shape.size() == 1 ? 1.0 : residual ? 0.02 / 4 : 0.02).epsilon(0.08));
   }
-  lm::transformer<attention<>> tied({.vocabulary = 50,
+  lm::llama<attention<>> tied({.vocabulary = 50,
                                          .dim = 64,
                                          .layers = 1,
                                          .heads = 4,
@@ -222,7 +222,7 @@ TEST_CASE("parameters have names, shapes and the promised first values", "[unit]
 }
 
 TEST_CASE("a transformer refuses what it cannot do, and says why", "[unit][models]") {
-  using model_type = lm::transformer<causal_attention>;
+  using model_type = lm::llama<causal_attention>;
   auto wrong = small();
   wrong.heads = 5;
   CHECK_THROWS_AS(model_type(wrong), value_error);

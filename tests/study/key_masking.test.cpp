@@ -12,15 +12,15 @@ namespace basin::study {
 
 namespace {
 
-lm::transformer_config const tiny{.vocabulary = lm::vocabulary_size,
+lm::llama_config const tiny{.vocabulary = lm::vocabulary_size,
                                       .dim = 16,
                                       .layers = 2,
                                       .heads = 4,
                                       .kv_heads = 2,
                                       .hidden = 24,
                                       .context = 16};
-using diffusion = lm::transformer<attention<>>;
-using autoregressive = lm::transformer<decltype(attention<>{}.with(causal{}))>;
+using diffusion = lm::llama<attention<>>;
+using autoregressive = lm::llama<decltype(attention<>{}.with(causal{}))>;
 
 std::vector<int> random_ids(std::uint64_t seed, std::size_t count) {
   philox rng(seed);

@@ -35,7 +35,7 @@ struct spoken {
   }
 };
 
-transformer_config const tiny{
+llama_config const tiny{
     .vocabulary = vocabulary_size, .dim = 16, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 24, .context = 20};
 int const m = mask_id;
 

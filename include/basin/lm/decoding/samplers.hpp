@@ -15,7 +15,7 @@
 #include "basin/core/view.hpp"
 #include "basin/lm/evaluation/finite.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
-#include "basin/lm/transformer.hpp"
+#include "basin/lm/models/llama.hpp"
 
 namespace basin::lm {
 
@@ -58,7 +58,7 @@ class writing {
  public:
   /// Reads `begin` and the prompt in one pass, step 0.
   template <class Watch = unwatched>
-  writing(Model& writer, std::span<int const> prompt, Watch&& watch = {}) : model(&writer), cache(writer.config()) {
+  writing(Model& writer, std::span<int const> prompt, Watch&& watch = {}) : model(&writer), cache(writer.make_cache()) {
     std::vector<int> start{begin_id};
     start.insert(start.end(), prompt.begin(), prompt.end());
     take(start, watch);
@@ -80,7 +80,7 @@ class writing {
     written.insert(written.end(), tokens.begin(), tokens.end());
     pass const now{step++, 1, std::ssize(tokens), std::ssize(written), written};
     auto const logits = model->extend(cache, tokens, watch.adapt(now));
-    auto const last = logits.last(static_cast<std::size_t>(model->config().vocabulary));
+    auto const last = logits.last(static_cast<std::size_t>(model->vocabulary()));
     next.assign(last.begin(), last.end());
     watch.seen(now);
   }

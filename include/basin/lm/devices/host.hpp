@@ -10,6 +10,7 @@
 #include "basin/cpu/forward.hpp"
 #include "basin/lm/devices/host_storage.hpp"
 #include "basin/nn/host.hpp"
+#include "basin/nn/rows.hpp"
 
 namespace basin::lm {
 

@@ -57,7 +57,7 @@ class row_scorer {
     int const count = static_cast<int>(inputs.size()) / length;
     auto const logits = model.forward(inputs, count, length, adapt);
     losses.resize(inputs.size());
-    nn::cross_entropy_forward(nn::host{}, contiguous(logits.data(), std::ssize(inputs), model.config().vocabulary), targets, judged,
+    nn::cross_entropy_forward(nn::host{}, contiguous(logits.data(), std::ssize(inputs), model.vocabulary()), targets, judged,
                               std::span(losses));
     for (int r = 0; r < count; ++r) {
       double sum = 0;

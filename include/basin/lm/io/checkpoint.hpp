@@ -23,14 +23,14 @@
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
-#include "basin/lm/detail/transformer_tensors.hpp"
+#include "basin/lm/devices/outline.hpp"
 #include "basin/lm/io/architecture_json.hpp"
 #include "basin/lm/io/config_entries.hpp"
 #include "basin/lm/io/files.hpp"
 #include "basin/lm/io/recorded_policies.hpp"
 #include "basin/lm/io/safetensors.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
-#include "basin/lm/transformer_config.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "basin/mask/causal.hpp"
 #include "basin/nn/adamw.hpp"
 #include "basin/nn/parameter.hpp"
@@ -91,8 +91,10 @@ inline nlohmann::ordered_json trained_attention(nlohmann::ordered_json const& co
   if (found == config.end())
     return attention_record(usual_attention(entries.choice("objective", {"ar", "mdlm"})), layers);
   auto const is_layer = [](nlohmann::ordered_json const& layer) {
-    return layer.is_object() && layer.size() == recorded_slots.size() &&
-           std::ranges::all_of(recorded_slots, [&](auto slot) {
+    return layer.is_object() && std::ranges::all_of(layer.items(), [](auto const& entry) {
+             return entry.key() == "gate" || entry.key() == "qk_norm" ||
+                    std::ranges::find(recorded_slots, entry.key()) != recorded_slots.end();
+           }) && std::ranges::all_of(recorded_slots, [&](auto slot) {
              auto const policy = layer.find(std::string(slot));
              return policy != layer.end() && policy->is_object() && policy->contains("name") &&
                     (*policy)["name"].is_string();
@@ -104,6 +106,14 @@ inline nlohmann::ordered_json trained_attention(nlohmann::ordered_json const& co
   return *found;
 }
 
+/// The policies that a checkpoint was trained with, by name.
+///
+/// Throws    file_error: a policy that `known` does not have, or that cannot be run
+inline model_policies trained_policies(checkpoint const& saved, registry const& known) {
+  auto const& file = saved.tensors.origin();
+  return policies_from(trained_attention(saved.config, file), known, architecture_of(saved.config, file).heads, file);
+}
+
 namespace detail {
 
 inline void refuse_others(tensor_file const& file, std::size_t known) {
@@ -113,10 +123,10 @@ inline void refuse_others(tensor_file const& file, std::size_t known) {
 }
 
 /// Checks the configuration of a transformer, and the shapes of all tensors against it, before anything of their size
-/// is allocated; `others` tensors stand beside those of the transformer.
-template <class Normalizers>
-void require_transformer(checkpoint const& saved, std::span<std::string_view const> prefixes, std::size_t others,
-                         Normalizers const& normalizers) {
+/// is allocated; `others` tensors stand beside those of the model. `policies`: an attention, or model_policies.
+template <class Attention, class Policies>
+void require_model(checkpoint const& saved, std::span<std::string_view const> prefixes, std::size_t others,
+                   Policies const& policies) {
   config_entries const entries{saved.config, saved.tensors.origin()};
   entries.choice("objective", {"ar", "mdlm"});
   if (entries.has("training")) entries.section("training").text("text");
@@ -127,10 +137,13 @@ void require_transformer(checkpoint const& saved, std::span<std::string_view con
     entries.section("architecture")
         .refuse("vocabulary", message("at least ", vocabulary_size, ": the bytes, a mask and a begin token"));
   std::size_t known = others;
+  llama<Attention, float, outline> model(sizes, 0, policies);
   for (auto const prefix : prefixes)
-    for_each_tensor(sizes, normalizers, [&](std::string const& name, std::vector<index_t> const& shape, initial) {
-      saved.tensors.expect<float>(std::string(prefix) + name, shape);
-      ++known;
+    model.weights("", [&](std::string const& of, auto const& w) {
+      w.for_each_part([&](std::string const& name, std::vector<index_t> const& shape, std::size_t, std::size_t) {
+        saved.tensors.expect<float>(std::string(prefix) + of + name, shape);
+        ++known;
+      });
     });
   refuse_others(saved.tensors, known);
 }
@@ -150,41 +163,29 @@ std::vector<T> finite_values(tensor_file const& file, std::string const& name, s
 
 inline constexpr std::array<std::string_view, 3> training_prefixes{"weight.", "first.", "second."};
 
-/// A checkpoint that is whole, with `others` tensors beside those of the model, and that will be run as it was trained.
-inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others,
-                          nlohmann::ordered_json const& running) {
-  require_transformer(saved, prefixes, others, no_normalizers{});
+/// A checkpoint that is whole, with `others` tensors beside those of the model, and whose model will be run with the
+/// attention it was trained with. Policies are checked first: they say which tensors there are.
+template <class... Slots>
+checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others,
+                   attention<Slots...> const& running) {
   auto const& file = saved.tensors.origin();
   int const layers = architecture_of(saved.config, file).layers;
-  auto const layer = running.is_null() ? usual_attention(saved.config["objective"].get<std::string>()) : running;
-  require_attention(trained_attention(saved.config, file), attention_record(layer, layers), file);
+  require_attention(trained_attention(saved.config, file), attention_record(layer_record(running), layers), file);
+  require_model<attention<Slots...>>(saved, prefixes, others, running);
   return saved;
 }
-
-/// The normalizers that a checkpoint was trained with.
-inline lm::model_normalizers trained_normalizers(checkpoint const& saved, lm::registry const& known) {
-  auto const& file = saved.tensors.origin();
-  auto const sizes = architecture_of(saved.config, file);
-  try {
-    return {known, normalizers_from(trained_attention(saved.config, file), sizes.heads, file)};
-  } catch (value_error const& why) {
-    throw file_error{message("basin: ", file, ": its 'attention' cannot be run (", why.what(), ")")};
-  }
+/// The same with the usual attention of its objective.
+inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others) {
+  config_entries const entries{saved.config, saved.tensors.origin()};
+  if (entries.choice("objective", {"ar", "mdlm"}) == "ar")
+    return checked(std::move(saved), prefixes, others, attention<>{}.with(causal{}));
+  return checked(std::move(saved), prefixes, others, attention<>{});
 }
-
-/// A checkpoint that is whole and will be run with the normalizers it was trained with.
+/// The same with the policies that it was trained with, by name.
 inline checkpoint checked(checkpoint saved, std::span<std::string_view const> prefixes, std::size_t others,
-                          lm::registry const& known) {
-  auto const& file = saved.tensors.origin();
-  config_entries const entries{saved.config, file};
-  auto running = trained_attention(saved.config, file);
-  for (auto& layer : running) {
-    auto const normalizer = layer["normalizer"];
-    layer = usual_attention(entries.choice("objective", {"ar", "mdlm"}));
-    layer["normalizer"] = normalizer;
-  }
-  require_attention(trained_attention(saved.config, file), running, file);
-  require_transformer(saved, prefixes, others, trained_normalizers(saved, known));
+                          registry const& known) {
+  config_entries{saved.config, saved.tensors.origin()}.choice("objective", {"ar", "mdlm"});
+  require_model<attention_by_name>(saved, prefixes, others, trained_policies(saved, known));
   return saved;
 }
 
@@ -231,17 +232,21 @@ void put(std::span<float const> all, Parameters const& parameters) {
 /// Opens a checkpoint to run its model, and checks the configuration and the shapes of the tensors against each other.
 /// Tensors are read later, by restore() or read_weights().
 ///
-/// Running   the policies that each layer will be run with, as layer_record() gives them; without it, usual_attention()
+/// Running   the attention that all layers will be run with; without it, usual_attention(); with a registry, the
+///           policies it was trained with
 /// Throws    file_error: a file that is missing, damaged or hostile, shapes that do not fit the configuration, or a
-///           model that was trained with other policies than those it would be run with
-inline checkpoint load_model(std::filesystem::path const& folder, nlohmann::ordered_json const& running = {}) {
+///           model that was trained with other policies than those it would be run with, or with some that the
+///           registry does not have
+template <class... Running>
+checkpoint load_model(std::filesystem::path const& folder, Running const&... running) {
   constexpr std::array<std::string_view, 1> prefixes{""};
-  return detail::checked(open_checkpoint(folder / model_file), prefixes, 0, running);
+  return detail::checked(open_checkpoint(folder / model_file), prefixes, 0, running...);
 }
 
 /// What load_model gives, and the state to go on from.
-inline checkpoint load_training(std::filesystem::path const& folder, nlohmann::ordered_json const& running = {}) {
-  return detail::checked(open_checkpoint(folder / training_file), detail::training_prefixes, 1, running);
+template <class... Running>
+checkpoint load_training(std::filesystem::path const& folder, Running const&... running) {
+  return detail::checked(open_checkpoint(folder / training_file), detail::training_prefixes, 1, running...);
 }
 
 inline constexpr std::array<std::string_view, 3> checkpoint_files{model_file, training_file, config_file};
@@ -264,18 +269,6 @@ inline std::string run_in(std::filesystem::path const& folder) {
   return said.empty() && std::filesystem::exists(folder / config_file) ? std::string(config_file) : said;
 }
 
-/// Opens a checkpoint to run it with the normalizers that it was trained with, which `known` has by name. Its other
-/// policies must be those of usual_attention().
-///
-/// Throws    as load_model; file_error: a normalizer that `known` does not have
-inline checkpoint load_model(std::filesystem::path const& folder, lm::registry const& known) {
-  constexpr std::array<std::string_view, 1> prefixes{""};
-  return detail::checked(open_checkpoint(folder / model_file), prefixes, 0, known);
-}
-inline checkpoint load_training(std::filesystem::path const& folder, lm::registry const& known) {
-  return detail::checked(open_checkpoint(folder / training_file), detail::training_prefixes, 1, known);
-}
-
 /// Copies the weights of load_model into the parameters of a model: all of them, or none and an error.
 ///
 /// Throws    file_error: a tensor that is missing, of another shape or type, or that the model does not have; a number
@@ -287,12 +280,12 @@ void read_weights(tensor_file const& file, Parameters const& parameters) {
   detail::put(detail::finite_values(file, "", parameters), parameters);
 }
 
-/// Builds the model of load_model() with its weights, on its engine, to be run with `use`. `sizes` are those of the
+/// Builds the model of load_model() with its weights, on its device, to be run with `use`. `sizes` are those of the
 /// checkpoint, but the context may be longer.
 ///
 /// Throws    as load_model and read_weights, also where the model was trained with another attention than `use`
 template <class Model>
-Model restore(checkpoint const& saved, transformer_config const& sizes, typename Model::attention_type use = {}) {
+Model restore(checkpoint const& saved, llama_config const& sizes, typename Model::attention_type use = {}) {
   auto const& file = saved.tensors.origin();
   require_attention(trained_attention(saved.config, file), attention_record(layer_record(use), sizes.layers), file);
   Model model(sizes, 0, use);
@@ -301,17 +294,17 @@ Model restore(checkpoint const& saved, transformer_config const& sizes, typename
   return model;
 }
 
-/// The same with the normalizers that it was trained with.
+/// The same with the policies that it was trained with, by name.
 template <class Model>
-Model restore(checkpoint const& saved, transformer_config const& sizes, lm::registry const& known) {
+Model restore(checkpoint const& saved, llama_config const& sizes, registry const& known) {
   static_assert(Model::by_name);
-  Model model(sizes, 0, {}, detail::trained_normalizers(saved, known));
+  Model model(sizes, 0, trained_policies(saved, known));
   read_weights(saved.tensors, model.parameters());
   model.send();
   return model;
 }
 template <class Model>
-Model restore(checkpoint const& saved, lm::registry const& known) {
+Model restore(checkpoint const& saved, registry const& known) {
   return restore<Model>(saved, architecture_of(saved.config, saved.tensors.origin()), known);
 }
 

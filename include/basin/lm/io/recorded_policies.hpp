@@ -24,8 +24,9 @@
 #include "basin/attention.hpp"
 #include "basin/core/error.hpp"
 #include "basin/lm/io/config_entries.hpp"
+#include "basin/lm/names.hpp"
 #include "basin/lm/policies/described.hpp"
-#include "basin/lm/policies/model_normalizers.hpp"
+#include "basin/lm/policies/model_policies.hpp"
 
 namespace basin::lm {
 
@@ -65,9 +66,12 @@ json record_of(Policy const& p) {
                                              "with `name` and `numbers(policy, f)`, as lm/policies/described.hpp does");
   std::string_view const name = lm::described<Policy>::name;
   json record{{"name", name}};
-  lm::described<Policy>::numbers(p, [&](char const* number, auto const& value, auto const&...) {
+  [[maybe_unused]] bool learned = false;
+  lm::described<Policy>::numbers(p, [&](char const* number, auto const& value, auto const&... range) {
     record[number] = detail::recorded_number(name, number, value);
+    learned = learned || sizeof...(range) > 0;
   });
+  if (learned) record["learned"] = true;  // a layer learns what can be learned
   return record;
 }
 template <normalizer Normalizer, class Law>
@@ -116,15 +120,19 @@ inline json attention_record(json const& layer, int layers) {
   return record;
 }
 
-/// The policies of a model whose normalizers are chosen by name; `use` has the others.
-template <class Attention>
-json attention_record(Attention const& use, lm::model_normalizers const& normalizers) {
+/// The policies of one layer by name; a part that the layer does not have is left out.
+inline json record_of(layer_policies const& layer) {
+  json record{{"normalizer", record_of(layer.normalizers)},
+              {"mask", layer.visible.visit([](auto const& m) { return record_of(m); })},
+              {"pruner", record_of(keep_all{})},
+              {"scorer", layer.score.scorer().visit([](auto const& s) { return record_of(s); })}};
+  if (layer.gate != output_gate::none) record["gate"] = name_of(gate_names, layer.gate);
+  if (layer.head_norm != qk_norm::none) record["qk_norm"] = name_of(qk_norm_names, layer.head_norm);
+  return record;
+}
+inline json attention_record(model_policies const& of) {
   auto record = json::array();
-  for (int l = 0; l < normalizers.count(); ++l)
-    record.push_back({{"normalizer", record_of(normalizers.layer(l))},
-                      {"mask", record_of(use.visible)},
-                      {"pruner", record_of(use.prune)},
-                      {"scorer", record_of(use.score)}});
+  for (int l = 0; l < of.count(); ++l) record.push_back(record_of(of.layer(l)));
   return record;
 }
 
@@ -153,28 +161,58 @@ lm::spelled_normalizer normalizer_from(json const& record, Refuse const& refuse)
 
 }  // namespace detail
 
-/// The normalizers of a record, [layer][head]; whether their names exist is for a registry to say.
+namespace detail {
+
+/// The normalizers of the heads of a layer.
+template <class Refuse>
+std::vector<spelled_normalizer> heads_from(json const& record, int heads, Refuse const& refuse) {
+  if (record.value("name", json{}) != "by_head")
+    return {static_cast<std::size_t>(heads), normalizer_from(record, refuse)};
+  if (!record.contains("heads") || !record["heads"].is_array() || std::ssize(record["heads"]) != heads)
+    refuse(message("a by_head that does not list ", heads, " heads"));
+  std::vector<spelled_normalizer> all;
+  for (auto const& one : record["heads"]) all.push_back(normalizer_from(one, refuse));
+  return all;
+}
+
+/// What a part of a layer is called in a record; the first of the names where it has none.
+template <class T, std::size_t N, class Refuse>
+T part_from(json const& layer, std::string const& entry, names_of<T, N> const& names, Refuse const& refuse) {
+  if (!layer.contains(entry)) return names.front().second;
+  for (auto const& [name, value] : names)
+    if (layer[entry] == json(name)) return value;
+  refuse(message("the ", entry, ' ', layer[entry].dump()));
+  return names.front().second;
+}
+
+}  // namespace detail
+
+/// The policies of all layers of a record.
 ///
-/// Throws    file_error: an entry that is no normalizer
-inline std::vector<std::vector<lm::spelled_normalizer>> normalizers_from(json const& attention, int heads,
-                                                                         std::string const& file) {
+/// Throws    file_error: an entry that is no policy, a name that does not exist, a number out of range
+inline model_policies policies_from(json const& attention, registry const& known, int heads, std::string const& file) {
   auto const refuse = [&](std::string const& why) {
     throw file_error{message("basin: ", file, ": its 'attention' has ", why,
                              "; it may be damaged: make the checkpoint again with train")};
   };
-  std::vector<std::vector<lm::spelled_normalizer>> all;
-  for (auto const& layer : attention) {
-    auto const& record = layer.at("normalizer");
-    auto& row = all.emplace_back();
-    if (record.value("name", json{}) != "by_head") {
-      row.assign(static_cast<std::size_t>(heads), detail::normalizer_from(record, refuse));
-      continue;
+  std::vector<layer_policies> all;
+  for (std::size_t l = 0; l < attention.size(); ++l) {
+    auto const& layer = attention[l];
+    auto const pruner = detail::policy_from(layer.at("pruner"), refuse);
+    try {
+      if (pruner.name != "keep_all")
+        throw value_error(message("basin: layer ", l, " was trained with the pruner ", pruner.name,
+                                  ", and models by name have none: build it with an attention<...> that has"));
+      all.push_back({layer_normalizers(known, detail::heads_from(layer.at("normalizer"), heads, refuse)),
+                     mask_of(detail::policy_from(layer.at("mask"), refuse)),
+                     named_scorer(detail::policy_from(layer.at("scorer"), refuse), heads),
+                     detail::part_from(layer, "gate", gate_names, refuse),
+                     detail::part_from(layer, "qk_norm", qk_norm_names, refuse)});
+    } catch (value_error const& why) {
+      throw file_error{message("basin: ", file, ": its 'attention' cannot be run (", why.what(), ")")};
     }
-    if (!record.contains("heads") || !record["heads"].is_array() || std::ssize(record["heads"]) != heads)
-      refuse(message("a by_head that does not list ", heads, " heads"));
-    for (auto const& one : record["heads"]) row.push_back(detail::normalizer_from(one, refuse));
   }
-  return all;
+  return model_policies(std::move(all));
 }
 
 /// A policy of a record in words: top_k(k=16).

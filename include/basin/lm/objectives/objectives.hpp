@@ -145,9 +145,9 @@ struct masked_diffusion {
 template <class Model, class Adapt = unchanged>
 double accumulate(Model& model, training_batch const& data, Adapt adapt = {}) {
   auto const logits = model.logits(data.inputs, data.batch, data.length, adapt, activations::keep);
-  model.engine().cross_entropy(logits, data.targets, data.weights);  // they are the gradients now
+  model.cross_entropy(logits, data.targets, data.weights);  // they are the gradients now
   model.backward(view<typename Model::value_type const, 2>(logits), adapt);
-  return model.engine().loss();
+  return model.loss();
 }
 
 }  // namespace basin::lm

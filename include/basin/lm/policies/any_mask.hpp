@@ -23,12 +23,6 @@ struct any_mask {
 
   cuda::std::variant<unmasked, causal, sliding_window, block_causal, prefix> which{};
 
-  bool allows(coord c) const {
-    return visit([&](auto const& m) { return m.allows(c); });
-  }
-  coverage covers(tile t) const {
-    return visit([&](auto const& m) { return m.covers(t); });
-  }
   /// f(mask), without the table of function pointers of std::visit.
   template <class F>
   auto visit(F const& f) const {
@@ -39,6 +33,13 @@ struct any_mask {
       case 4: return f(*cuda::std::get_if<4>(&which));
       default: return f(unmasked{});
     }
+  }
+
+  bool allows(coord c) const {
+    return visit([&](auto const& m) { return m.allows(c); });
+  }
+  coverage covers(tile t) const {
+    return visit([&](auto const& m) { return m.covers(t); });
   }
 
   void validate() const {

@@ -18,14 +18,6 @@ namespace basin::lm {
 struct any_scorer {
   cuda::std::variant<scaled, soft_cap, alibi<scaled>> which{};
 
-  template <class T>
-  T score(T dot, pair_at<T> at) const {
-    return visit([&](auto const& s) { return s.score(dot, at); });
-  }
-  template <class T>
-  T slope(T dot, pair_at<T> at) const {
-    return visit([&](auto const& s) { return s.slope(dot, at); });
-  }
   /// f(scorer), without the table of function pointers of std::visit.
   template <class F>
   auto visit(F const& f) const {
@@ -34,6 +26,15 @@ struct any_scorer {
       case 2: return f(*cuda::std::get_if<2>(&which));
       default: return f(*cuda::std::get_if<0>(&which));
     }
+  }
+
+  template <class T>
+  T score(T dot, pair_at<T> at) const {
+    return visit([&](auto const& s) { return s.score(dot, at); });
+  }
+  template <class T>
+  T slope(T dot, pair_at<T> at) const {
+    return visit([&](auto const& s) { return s.slope(dot, at); });
   }
 
   void validate() const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The GPU as the device of basin/lm/devices/device_engine.hpp, for units that a plain C++ compiler compiles. Its members, and the
+// The GPU as the device of basin/lm/devices/host.hpp, for units that a plain C++ compiler compiles. Its members, and the
 // engine's, are made in cuda_engine.cu, which nvcc compiles once for all programs.
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 #include <span>
 #include <utility>
 
-#include "basin/lm/devices/device_engine.hpp"
+#include "basin/lm/devices/host.hpp"
 #include "basin/nn/rows.hpp"
 
 namespace basin::lm {
@@ -62,15 +62,15 @@ class cuda_memory {
 ///
 /// Models    the Device of device_engine
 /// Errors    cuda_error; unsupported_error for heads of more than 64 numbers
-class cuda_side {
+class cuda_device {
  public:
   template <class T>
   using memory = cuda_memory<T>;
 
-  cuda_side();
-  cuda_side(cuda_side&&) noexcept;
-  cuda_side& operator=(cuda_side&&) noexcept;
-  ~cuda_side();
+  cuda_device();
+  cuda_device(cuda_device&&) noexcept;
+  cuda_device& operator=(cuda_device&&) noexcept;
+  ~cuda_device();
 
   template <class Grid>
   void launch(char const* who, Grid const& grid);
@@ -99,7 +99,7 @@ private:
   std::unique_ptr<state> at;
 };
 
-using cuda_engine = device_engine<cuda_side>;
+using cuda_engine = device_engine<cuda_device>;
 
 /// Throws    unsupported_error where no GPU answers, or one that is too old
 void require_gpu();

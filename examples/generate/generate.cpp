@@ -21,14 +21,14 @@
 #include "basin/lm/evaluation/word_problems.hpp"
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/io/plain_text.hpp"
-#include "basin/lm/tokenizers/bytes.hpp"
 #include "basin/lm/models/llama.hpp"
+#include "basin/lm/tokenizers/bytes.hpp"
+#include "basin/lm/training/trainer.hpp"
 #include "basin/mask/causal.hpp"
 #include "programs/command_line.hpp"
 #include "programs/normalizers_by_name.hpp"
 #include "programs/program.hpp"
 #include "programs/unmasking_options.hpp"
-#include "train/trainer.hpp"
 
 namespace basin::generate {
 namespace {
@@ -92,7 +92,7 @@ std::string shown(std::string_view text) {
 }
 
 std::string append(lm::checkpoint const& saved, request const& r) {
-  auto model = lm::restore<train::autoregressive_model>(saved, programs::normalizers_by_name());
+  auto model = lm::restore<lm::autoregressive_model>(saved, programs::normalizers_by_name());
   lm::writing<decltype(model)> text(model, r.prompt);
   return lm::text_of_ids(lm::greedy(text, r.length));
 }
@@ -111,7 +111,7 @@ struct step_printer {
 };
 
 std::string fill_in(lm::checkpoint const& saved, request const& r, lm::unmasking const& how, steps_shown show) {
-  auto model = lm::restore<train::diffusion_model>(saved, programs::normalizers_by_name());
+  auto model = lm::restore<lm::diffusion_model>(saved, programs::normalizers_by_name());
   auto ids = r.prompt;
   ids.resize(r.prompt.size() + static_cast<std::size_t>(r.length), lm::mask_id);
   lm::low_confidence(model, ids, 1, how, step_printer{show, r.prompt.size()});

@@ -41,7 +41,7 @@ subject random_subject(std::vector<int> const& sizes, index_t longest, std::uint
                                      .kv_heads = sizes[1],
                                      .hidden = 4 * sizes[2],
                                      .context = static_cast<int>(longest)};
-  subject s{causal_model(c, seed, {}, {programs::normalizers_by_name(), "softmax", c.layers, c.heads}),
+  subject s{causal_model(c, seed, {programs::normalizers_by_name(), "softmax; causal", c.layers, c.heads}),
             message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]),
             longest,
             {},

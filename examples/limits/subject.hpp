@@ -10,13 +10,13 @@
 
 #include "basin/attention.hpp"
 #include "basin/lm/evaluation/suitability.hpp"
-#include "basin/lm/models/llama.hpp"
+#include "basin/lm/training/trainer.hpp"
 #include "basin/mask/causal.hpp"
 #include "limits/options.hpp"
 
 namespace basin::limits {
 
-using causal_model = lm::llama<attention<cpu::any_normalizer, causal>>;
+using causal_model = lm::autoregressive_model;
 
 /// A model with room for the longest length, and what is known of it.
 struct subject {

@@ -133,13 +133,13 @@ chapter examine_by_name(subject<Model> s, reading how, material const& m, study_
 /// All that the program finds out; warnings are printed before the work.
 ///
 /// Throws    basin::error
-template <class Engine>
+template <class Device>
 findings run(study_options const& o, std::string command) {
   if (o.models == training::anew) report::require_writable(o.out);
   auto ar =
-      prepare<train::autoregressive_model_on<Engine>, typename train::trainers<Engine>::autoregressive>(o.ar, "ar", o);
+      prepare<lm::autoregressive_model_on<Device>, typename lm::trainers<Device>::autoregressive>(o.ar, "ar", o);
   auto mdlm =
-      prepare<train::diffusion_model_on<Engine>, typename train::trainers<Engine>::diffusion>(o.mdlm, "mdlm", o);
+      prepare<lm::diffusion_model_on<Device>, typename lm::trainers<Device>::diffusion>(o.mdlm, "mdlm", o);
   auto const m = detail::material_for(o, ar, mdlm);
   auto const unmask = unmasking_of(o, m);
   report::require_writable(o.out);

@@ -34,7 +34,7 @@ struct material {
   int length = 0, given = 0;             // ids of a sequence, and of the part that is given
   index_t count = 0;
   std::vector<int> ids;                  // [count, length], as they truly are
-  std::vector<lm::problem> problems;  // empty for a text
+  std::vector<lm::word_problem> problems;  // empty for a text
   lm::input_kind input;
 
   bool is_text() const { return problems.empty(); }

@@ -15,13 +15,14 @@
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/io/files.hpp"
 #include "basin/lm/io/folder_lock.hpp"
+#include "basin/lm/training/run_options.hpp"
+#include "basin/lm/training/trainer.hpp"
 #include "programs/interrupt.hpp"
+#include "programs/normalizers_by_name.hpp"
 #include "programs/program.hpp"
 #include "programs/progress.hpp"
 #include "study/material.hpp"
 #include "study/options.hpp"
-#include "train/options.hpp"
-#include "train/trainer.hpp"
 
 namespace basin::study {
 
@@ -63,14 +64,14 @@ subject<Model> load_subject(std::filesystem::path const& folder, std::string con
 
 /// The options to train a subject with: those of its checkpoint where there is one for the same kind of input, else the
 /// usual.
-inline train::run_options training_options(std::filesystem::path const& folder, std::string const& objective,
+inline lm::run_options training_options(std::filesystem::path const& folder, std::string const& objective,
                                            study_options const& o) {
-  train::run_options usual;
+  lm::run_options usual;
   usual.objective = objective;
   usual.text = o.text;
   if (!std::filesystem::exists(folder / lm::model_file)) return usual;
   auto const saved = lm::load_model(folder, programs::normalizers_by_name());
-  auto found = train::options_of(saved.config, saved.tensors.origin());
+  auto found = lm::options_of(saved.config, saved.tensors.origin());
   if (found.text.empty() == o.is_text() || found.objective != objective) return usual;
   found.text = o.text;
   return found;
@@ -80,13 +81,17 @@ inline train::run_options training_options(std::filesystem::path const& folder, 
 ///
 /// Throws    programs::stopped_by_signal, with what was learned so far saved; whatever training throws
 template <class Trainer>
-nlohmann::ordered_json train_subject(train::run_options const& options, std::filesystem::path const& to) {
-  train::run_data const data(options);
+nlohmann::ordered_json train_subject(lm::run_options const& options, std::filesystem::path const& to) {
+  lm::run_data const data(options);
   lm::make_folder(to);
   lm::folder_lock const lock(to);
   lm::remove_unfinished(to, lm::checkpoint_files);
   programs::interrupt_guard const guard;  // before the first OpenMP region: its threads inherit it
-  Trainer run(options, data);
+  auto const trainer_of = [&]() -> Trainer {
+    if constexpr (Trainer::model_type::by_name) return {options, data, programs::normalizers_by_name()};
+    else return {options, data};
+  };
+  Trainer run = trainer_of();
   programs::progress bar("training " + options.objective, 0, options.steps);
   while (run.steps_done() < options.steps && !programs::interrupted()) {
     double const loss = run.step();
@@ -94,7 +99,7 @@ nlohmann::ordered_json train_subject(train::run_options const& options, std::fil
   }
   bar.clear();
   bool const cut = programs::interrupted();
-  auto const figures = cut ? nlohmann::ordered_json::object() : run.evaluate(train::short_look);
+  auto const figures = cut ? nlohmann::ordered_json::object() : run.evaluate(lm::short_look);
   run.save(to, "study --retrain");
   if (cut)
     throw programs::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(),

@@ -4,7 +4,7 @@
 #include "basin/lm/devices/cuda_device.hpp"
 #include "train/session.hpp"
 
-int basin::train::run_on_cuda(run_options const& options, session const& use) {
+int basin::train::run_on_cuda(lm::run_options const& options, session const& use) {
   lm::require_gpu();
   return run<lm::cuda_device>(options, use);
 }

@@ -18,11 +18,11 @@
 #include "basin/lm/io/files.hpp"
 #include "basin/lm/io/folder_lock.hpp"
 #include "basin/lm/io/plain_text.hpp"
+#include "basin/lm/training/run_data.hpp"
+#include "basin/lm/training/run_options.hpp"
+#include "basin/lm/training/trainer.hpp"
 #include "programs/interrupt.hpp"
 #include "programs/progress.hpp"
-#include "train/data.hpp"
-#include "train/options.hpp"
-#include "train/trainer.hpp"
 
 namespace basin::train {
 
@@ -67,7 +67,7 @@ int train(Trainer& trainer, session const& use) {
     loss = done == first + 1 ? now : 0.98 * loss + 0.02 * now;
     bar.update(done, loss, (done - first) * tokens_a_step);
     if (done % use.evaluate_every != 0 && done != steps) continue;
-    auto const& figures = trainer.evaluate(done == steps ? long_look : short_look);
+    auto const& figures = trainer.evaluate(done == steps ? lm::long_look : lm::short_look);
     trainer.save(use.out, use.command);
     bar.clear();
     std::printf("step %lld/%lld  loss %.4f  %s  %.0f s\n", static_cast<long long>(done), static_cast<long long>(steps),
@@ -123,31 +123,38 @@ class run_folder {
   lm::folder_lock lock;
 };
 
-/// Refuses normalizers that the engine of a trainer cannot run, or that do not exist.
+/// Refuses policies that the device of a trainer cannot run, or that do not exist.
 template <class Trainer>
-void require_normalizers(run_options const& o) {
+void require_policies(lm::run_options const& o) {
   if constexpr (Trainer::model_type::by_name)
-    lm::model_normalizers(programs::normalizers_by_name(), o.normalizer, o.layers, o.heads);
-  else if (o.normalizer != "softmax")
+    lm::policies_of(o, programs::normalizers_by_name());
+  else if (o.attention != "softmax")
     throw unsupported_error{
-        message("basin: --normalizer is ", lm::quotation(o.normalizer),
+        message("basin: --attention is ", lm::quotation(o.attention),
                 ", and on a GPU models are trained with softmax; leave it out, or use --device cpu")};
 }
 
+/// What a trainer is given besides its run: where policies are by name, the registry.
 template <class Trainer>
-int start(run_options const& options, session const& use) {
+decltype(auto) policies_for() {
+  if constexpr (Trainer::model_type::by_name) return (programs::normalizers_by_name());
+  else return typename Trainer::attention_type{};
+}
+
+template <class Trainer>
+int start(lm::run_options const& options, session const& use) {
   validate(options);
-  require_normalizers<Trainer>(options);
-  run_data const data{options};
+  require_policies<Trainer>(options);
+  lm::run_data const data{options};
   run_folder const taken{use};
-  Trainer trainer{options, data};
+  Trainer trainer{options, data, policies_for<Trainer>()};
   return train(trainer, use);
 }
 
 /// The options of the run in a checkpoint, with what the session changes of them.
-inline run_options resumed_options(lm::checkpoint const& saved, session const& use) {
+inline lm::run_options resumed_options(lm::checkpoint const& saved, session const& use) {
   auto const& file = saved.tensors.origin();
-  auto options = options_of(saved.config, file);
+  auto options = lm::options_of(saved.config, file);
   if (use.text) options.text = *use.text;
   if (use.steps) options.steps = *use.steps;
   auto const done = lm::config_entries{saved.config, file}.number("step", lm::at_least<std::int64_t>(1));
@@ -166,14 +173,14 @@ lm::checkpoint opened(std::filesystem::path const& folder) {
 }
 
 template <class Trainer>
-int resume(run_options const& options, session const& use) {
-  run_data const data{options};
+int resume(lm::run_options const& options, session const& use) {
+  lm::run_data const data{options};
   run_folder const taken{use};
   auto const saved = opened<Trainer>(use.resume);                // again: from here on no other process replaces it
   if (resumed_options(saved, use) != options)
     throw value_error{
         message("basin: ", use.resume.string(), " was replaced by another run just now; give the command again")};
-  Trainer trainer{options, data, saved};
+  Trainer trainer{options, data, saved, policies_for<Trainer>()};
   return train(trainer, use);
 }
 
@@ -182,10 +189,10 @@ int resume(run_options const& options, session const& use) {
 /// The whole session; the exit code of the program.
 ///
 /// Throws    basin::error; programs::stopped_by_signal, with what was learned so far saved
-template <class Engine>
-int run(run_options options, session use) {
-  using autoregressive = typename trainers<Engine>::autoregressive;
-  using diffusion = typename trainers<Engine>::diffusion;
+template <class Device>
+int run(lm::run_options options, session use) {
+  using autoregressive = typename lm::trainers<Device>::autoregressive;
+  using diffusion = typename lm::trainers<Device>::diffusion;
   if (use.resume.empty())
     return options.objective == "ar" ? detail::start<autoregressive>(options, use)
                                      : detail::start<diffusion>(options, use);
@@ -201,6 +208,6 @@ int run(run_options options, session use) {
 /// run() on a GPU: on_cuda.cpp, or without_cuda.cpp where the program is built without CUDA.
 ///
 /// Throws    unsupported_error: built without CUDA, or no GPU answers
-int run_on_cuda(run_options const& options, session const& use);
+int run_on_cuda(lm::run_options const& options, session const& use);
 
 }  // namespace basin::train

@@ -13,16 +13,16 @@
 #include <CLI/CLI.hpp>
 
 #include "basin/lm/devices/host.hpp"
+#include "basin/lm/training/run_options.hpp"
 #include "programs/command_line.hpp"
 #include "programs/interrupt.hpp"
 #include "programs/normalizers_by_name.hpp"
 #include "programs/program.hpp"
-#include "train/options.hpp"
 #include "train/session.hpp"
 
 namespace {
 
-using basin::train::run_options, basin::train::session;
+using basin::lm::run_options, basin::train::session;
 namespace lm = basin::lm;
 namespace programs = basin::programs;
 
@@ -37,10 +37,16 @@ std::string command_of(int argc, char const* const* argv) {
   return command;
 }
 
-std::string names_of_normalizers() {
-  std::string all;
-  for (auto const& name : programs::normalizers_by_name().names()) all += (all.empty() ? "" : ", ") + name;
-  return all + "; scaled by length: ssmax, log_n, su_log_n, yarn, position_steps, asentmax, alone or after '*'";
+std::string names_of_policies() {
+  auto const joined = [](auto const& names) {
+    std::string all;
+    for (auto const& name : names) all += (all.empty() ? "" : ", ") + std::string(name);
+    return all;
+  };
+  return "Normalizers: " + joined(programs::normalizers_by_name().names()) +
+         "; scaled by length: ssmax, log_n, su_log_n, yarn, position_steps, asentmax, alone or after '*'. Masks: " +
+         joined(lm::mask_names) + ". Scorers: " + joined(lm::scorer_names) + ". Parts of a layer: " +
+         joined(lm::part_names);
 }
 
 /// The program's command line; the names of the options that belong to the run are kept, to know which were given.
@@ -52,17 +58,22 @@ class command_line {
                             "ar (next token) or mdlm (masked diffusion)"));
     keep(app.add_option("--text", run.text,
                         "learn the bytes of this file: nine tenths train, the last tenth validates"));
-    basin::train::for_each_number(run, [&](char const* name, auto& value, auto const& allowed, char const* what) {
-      keep(programs::add_number(app, basin::train::option_name(name), value, allowed, what));
+    basin::lm::for_each_number(run, [&](char const* name, auto& value, auto const& allowed, char const* what) {
+      keep(programs::add_number(app, basin::lm::option_name(name), value, allowed, what));
     });
     keep(programs::add_choice(app, "--schedule", run.schedule, {"cosine", "wsd"},
                             "cosine, or wsd: level, and straight down in the last fifth"));
-    keep(app.add_option(
-        "--normalizer,--attention", run.normalizer,
-        "how scores become weights, by name, for some layers and heads if wanted: "
-        "'softmax; layers 2-3: entmax15; layer 0 heads 0-1: top_k:k=8'; sink_logit:learned learns its number. "
-        "Names: " +
-            names_of_normalizers()));
+    keep(app.add_option("--attention,--normalizer", run.attention,
+                        "policies by name, for some layers and heads if wanted: "
+                        "'softmax; layers 2-3: entmax15; layer 0 heads 0-1: top_k:k=8; layer 1: "
+                        "sliding_window:left=16'; sink_logit:learned learns its number. " +
+                            names_of_policies()));
+    keep(programs::add_choice(app, "--gate", gate, {"none", "elementwise", "per_head"},
+                              "sigmoid gate on the output of attention, in all layers"));
+    keep(programs::add_choice(app, "--qk-norm", qk_norm, {"none", "rms_norm"},
+                              "norm of the queries and keys of every head, in all layers"));
+    keep(programs::add_choice(app, "--norm", run.norm, {"rms_norm", "layer_norm"}, "norm of the residual stream"));
+    keep(programs::add_choice(app, "--mlp", run.mlp, {"swiglu", "gelu", "gelu_tanh"}, "the MLP of every block"));
     keep(programs::add_number<std::int64_t>(app, "--warmup", lm::at_least<std::int64_t>(0), "steps of linear warm-up",
                                           "a tenth of --steps, at most 100",
                                           [this](std::int64_t steps) { run.warmup = steps; }));
@@ -90,6 +101,8 @@ class command_line {
     }
     if (app["--text"]->count() > 0) use.text = run.text;
     if (app["--steps"]->count() > 0) use.steps = run.steps;
+    if (gate != "none") run.attention += gate == "elementwise" ? "; gate" : "; head_gate";
+    if (qk_norm != "none") run.attention += "; qk_norm";
     if (app["--text"]->count() > 0 && app["--problems"]->count() > 0)
       throw CLI::ValidationError("--problems", "excludes --text; give one of them");
   }
@@ -98,8 +111,9 @@ class command_line {
       "Trains a small language model on a text or on word problems and writes a checkpoint: model.safetensors,\n"
       "config.json, and training.safetensors to resume from. Ctrl-C finishes the step and saves. Example:\n"
       "  train --objective mdlm --problems 1 --out my_model"};
-  run_options run;
+  lm::run_options run;
   session use;
+  std::string gate = "none", qk_norm = "none";  // joined to run.attention
 
  private:
   void keep(CLI::Option const* option) { of_run.push_back(option); }

@@ -4,4 +4,4 @@
 #include "programs/without_cuda.hpp"
 #include "train/session.hpp"
 
-int basin::train::run_on_cuda(run_options const&, session const&) { programs::refuse_cuda(); }
+int basin::train::run_on_cuda(lm::run_options const&, session const&) { programs::refuse_cuda(); }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers cuda/detail/query_gradient_block.hpp, key_gradient_block.hpp: the kernels of the backward pass, on the host.
 #include "basin/basin.hpp"
-#include "device/host_engine.hpp"
 #include "device/half_call.hpp"
+#include "device/host_engine.hpp"
 #include "parity/policies.hpp"
 
 namespace basin_test {

@@ -2,8 +2,8 @@
 // Covers cuda/detail/forward_block.hpp, watch_block.hpp, products.hpp, rows.hpp, call.hpp: the kernels of the forward
 // pass, on the host.
 #include "basin/basin.hpp"
-#include "device/host_engine.hpp"
 #include "device/half_call.hpp"
+#include "device/host_engine.hpp"
 #include "parity/compare.hpp"
 #include "support/rows.hpp"
 

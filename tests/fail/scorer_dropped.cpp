@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include "basin/attention.hpp"
-#include "basin/score/soft_cap.hpp"
 #include "basin/score/alibi.hpp"
+#include "basin/score/soft_cap.hpp"
 
 #ifdef SHOULD_FAIL
 auto const use = basin::attention<>{}.with(basin::soft_cap{}).with(basin::alibi<basin::scaled>{});

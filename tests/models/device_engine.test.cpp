@@ -9,8 +9,8 @@
 #include "basin/prune/drop_keys.hpp"
 #include <engine_under_test.hpp>
 #include "basin/lm/devices/shared_vector.hpp"
-#include "basin/lm/objectives/objectives.hpp"
 #include "basin/lm/models/llama.hpp"
+#include "basin/lm/objectives/objectives.hpp"
 #include "models/small_model.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"

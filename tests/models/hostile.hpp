@@ -13,7 +13,7 @@
 #include "basin/attention.hpp"
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/models/llama.hpp"
-#include "train/options.hpp"
+#include "basin/lm/training/run_options.hpp"
 
 namespace basin_test {
 
@@ -36,7 +36,7 @@ struct spoiled_model {
   }
 };
 
-inline basin::train::run_options tiny_run(std::string const& objective = "ar") {
+inline basin::lm::run_options tiny_run(std::string const& objective = "ar") {
   return {
       .objective = objective, .steps = 4, .batch = 2, .dim = 8, .layers = 1, .heads = 1, .kv_heads = 1, .hidden = 8};
 }
@@ -44,12 +44,12 @@ inline basin::train::run_options tiny_run(std::string const& objective = "ar") {
 /// A whole model of tiny_run(), all weights 0.01; without the entry "attention", as older checkpoints are.
 inline spoiled_model tiny_model(std::string const& objective = "ar") {
   auto const o = tiny_run(objective);
-  auto const sizes = basin::train::architecture(o);
+  auto const sizes = basin::lm::architecture(o);
   spoiled_model m{{{"format", basin::lm::checkpoint_format},
                    {"objective", objective},
                    {"tokenizer", "bytes"},
                    {"architecture", basin::lm::architecture_json(sizes)},
-                   {"training", basin::train::to_json(o)},
+                   {"training", basin::lm::to_json(o)},
                    {"fingerprint", 0},
                    {"step", 4}},
                   {}};

@@ -14,11 +14,11 @@
 
 #include "basin/core/error.hpp"
 #include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/training/trainer.hpp"
 #include "hostile.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 #include "support/skip.hpp"
-#include "train/trainer.hpp"
 
 namespace lm = basin::lm;
 namespace train = basin::train;
@@ -30,7 +30,7 @@ namespace {
 /// What loading a model and making it ready to run says; "accepted" if nothing.
 std::string said_of(std::filesystem::path const& folder) {
   try {
-    lm::restore<train::autoregressive_model>(lm::load_model(folder), programs::normalizers_by_name());
+    lm::restore<lm::autoregressive_model>(lm::load_model(folder), programs::normalizers_by_name());
   } catch (basin::file_error const& why) {
     return why.what();
   }
@@ -67,8 +67,8 @@ TEST_CASE("a weight that is no finite number is refused with its tensor and its 
 TEST_CASE("a training state that is not finite is refused, and nothing is changed", "[unit][checkpoint][hostile]") {
   scratch const folder;
   auto const options = basin_test::tiny_run();
-  train::run_data const data{options};
-  train::autoregressive_trainer run{options, data};
+  lm::run_data const data{options};
+  lm::autoregressive_trainer run{options, data};
   run.step();
   auto state = lm::training_state{.step = 1, .data = {}, .masks = {}, .moments = {}};
   std::size_t const count = static_cast<std::size_t>(basin::nn::parameter_count(run.model().parameters()));
@@ -78,7 +78,7 @@ TEST_CASE("a training state that is not finite is refused, and nothing is change
   lm::save_checkpoint(folder / "c", basin_test::tiny_model().config, run.model().parameters(), state);
   auto const saved = lm::load_training(folder / "c");
   REQUIRE_THROWS_WITH(
-      (train::autoregressive_trainer{options, data, saved}),
+      (lm::autoregressive_trainer{options, data, saved}),
       ContainsSubstring("training.safetensors: tensor '" + part + "embedding.weight' is nan at [0, 0]"));
 }
 
@@ -195,7 +195,7 @@ TEST_CASE("a file that is cut while it is open is refused", "[unit][safetensors]
   auto const saved = lm::load_model(folder.path);
   std::filesystem::resize_file(folder / "model.safetensors",
                                std::filesystem::file_size(folder / "model.safetensors") - 4);
-  REQUIRE_THROWS_WITH(lm::restore<train::autoregressive_model>(saved, programs::normalizers_by_name()),
+  REQUIRE_THROWS_WITH(lm::restore<lm::autoregressive_model>(saved, programs::normalizers_by_name()),
                       ContainsSubstring("model.safetensors") && ContainsSubstring("is it being written?"));
 }
 
@@ -212,6 +212,6 @@ TEST_CASE("each shared case of a model or a run is refused", "[unit][checkpoint]
   }
   auto const run = basin_test::shared_data("../cases/programs/batchwrap");
   if (!run) return;
-  REQUIRE_THROWS_WITH(train::options_of(lm::load_training(*run).config),
+  REQUIRE_THROWS_WITH(lm::options_of(lm::load_training(*run).config),
                       ContainsSubstring("'training.batch' = 4294967298"));
 }

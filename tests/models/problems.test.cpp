@@ -90,9 +90,9 @@ TEST_CASE("about one prompt in ten is for test", "[unit][problems]") {
 }
 
 TEST_CASE("an encoded problem is its text, padded", "[unit][problems]") {
-  lm::problem const p{"Ann had 13 figs,got 4. Now?", "13 +4=#17", 17};
+  lm::word_problem const p{"Ann had 13 figs,got 4. Now?", "13 +4=#17", 17};
   REQUIRE(lm::text_of_ids(lm::encode(p)) == "Ann had 13 figs,got 4. Now?             13 +4=#17...............");
-  lm::problem const long_prompt{std::string(41, 'x'), "#1", 1}, long_answer{"x", std::string(25, '1'), 1};
+  lm::word_problem const long_prompt{std::string(41, 'x'), "#1", 1}, long_answer{"x", std::string(25, '1'), 1};
   REQUIRE_THROWS_AS(lm::encode(long_prompt), basin::value_error);
   REQUIRE_THROWS_AS(lm::encode(long_answer), basin::value_error);
 }

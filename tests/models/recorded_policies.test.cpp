@@ -7,6 +7,7 @@
 #include "basin/core/error.hpp"
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/io/recorded_policies.hpp"
+#include "basin/lm/training/trainer.hpp"
 #include "basin/mask/sliding_window.hpp"
 #include "basin/normalize/entmax.hpp"
 #include "basin/normalize/entmax15.hpp"
@@ -16,7 +17,6 @@
 #include "hostile.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
-#include "train/trainer.hpp"
 
 namespace lm = basin::lm;
 namespace train = basin::train;
@@ -33,11 +33,11 @@ using softmax_model = lm::llama<decltype(attention<>{}.with(causal{}))>;
 using sparse = decltype(attention<>{}.with(causal{}).with(basin::entmax15{}));
 using chosen = decltype(attention<>{}.with(causal{}).with(basin::top_k{}));
 template <class Attention>
-using trainer_of = train::trainer<lm::llama<Attention>, lm::next_token>;
+using trainer_of = lm::trainer<lm::llama<Attention>, lm::next_token>;
 
 /// Trains a little and leaves a checkpoint in `folder`.
 template <class Attention>
-void train_into(std::filesystem::path const& folder, train::run_options const& options, train::run_data const& data,
+void train_into(std::filesystem::path const& folder, lm::run_options const& options, lm::run_data const& data,
                 Attention use = {}) {
   trainer_of<Attention> run{options, data, use};
   while (run.steps_done() < options.steps) run.step();
@@ -78,7 +78,7 @@ TEST_CASE("a policy without a name, or with numbers that a checkpoint does not h
   float const alphas[] = {1.5f};
   auto const use = attention<>{}.with(causal{}).with(basin::entmax{.alpha = {.values = basin::contiguous(alphas, 1)}});
   auto const options = basin_test::tiny_run();
-  train::run_data const data{options};
+  lm::run_data const data{options};
   REQUIRE_THROWS_WITH((trainer_of<std::remove_const_t<decltype(use)>>{options, data, use}),
                       ContainsSubstring("entmax has one alpha a head"));
 }
@@ -93,7 +93,7 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   options.text = (folder / "words").string();
   options.steps = 20;
   options.learning_rate = 1e-2;
-  train::run_data const data{options};
+  lm::run_data const data{options};
   train_into<sparse>(folder / "c", options, data);
   auto const words_of_refusal = ContainsSubstring(
       "layer 0 was trained with the normalizer 'entmax15', and would be run with 'softmax(temperature=1.0)'");
@@ -104,10 +104,10 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   REQUIRE_THROWS_WITH(lm::restore<softmax_model>(lm::load_model(folder / "c", layer)),
                       words_of_refusal);
   auto const saved = lm::load_training(folder / "c", layer);
-  REQUIRE_THROWS_WITH((train::trainer<softmax_model, lm::next_token>{options, data, saved}), words_of_refusal);
-  auto const figures = trainer_of<sparse>{options, data, saved}.evaluate(train::short_look);
+  REQUIRE_THROWS_WITH((lm::trainer<softmax_model, lm::next_token>{options, data, saved}), words_of_refusal);
+  auto const figures = trainer_of<sparse>{options, data, saved}.evaluate(lm::short_look);
   auto model = lm::restore<lm::llama<sparse>>(lm::load_model(folder / "c", layer));
-  auto const windows = data.validation_windows(train::short_look.windows);
+  auto const windows = data.validation_windows(lm::short_look.windows);
   int const count = static_cast<int>(windows.size()) / options.length;
   auto const nll = [&](auto& judged) {
     return lm::next_token_nll(judged, windows, count, options.length, lm::begin_id).mean;
@@ -121,7 +121,7 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
 TEST_CASE("numbers of policies are those of the run, and others are refused", "[unit][checkpoint]") {
   scratch const folder;
   auto const options = basin_test::tiny_run();
-  train::run_data const data{options};
+  lm::run_data const data{options};
   auto const eight = attention<>{}.with(causal{}).with(basin::top_k{.k = 8});
   train_into<chosen>(folder / "c", options, data, eight);
   auto const saved = lm::load_training(folder / "c", lm::layer_record(eight));

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/training/trainer.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
-#include "train/trainer.hpp"
 
 namespace lm = basin::lm;
 namespace train = basin::train;
@@ -21,18 +21,18 @@ template <class Model>
 double share_right(std::string const& objective) {
   auto const& known = programs::normalizers_by_name();
   auto model = lm::restore<Model>(lm::load_model(shipped / objective, known), known);
-  auto const problems = train::run_data::test_problems(60);
-  if constexpr (std::is_same_v<Model, train::autoregressive_model>)
-    return train::accuracy(problems, train::answers_left_to_right(model, problems)).mean;
-  else return train::accuracy(problems, train::answers_by_unmasking(model, problems)).mean;
+  auto const problems = lm::run_data::test_problems(60);
+  if constexpr (std::is_same_v<Model, lm::autoregressive_model>)
+    return lm::accuracy(problems, lm::answers_left_to_right(model, problems)).mean;
+  else return lm::accuracy(problems, lm::answers_by_unmasking(model, problems)).mean;
 }
 
 }  // namespace
 
 TEST_CASE("both shipped models answer problems that they never saw", "[unit][shipped]") {
   // Both state 0.97 or more of 500; 0.9 of the first 60 leaves room for the rounding of another processor.
-  REQUIRE(share_right<train::autoregressive_model>("ar") >= 0.9);
-  REQUIRE(share_right<train::diffusion_model>("mdlm") >= 0.9);
+  REQUIRE(share_right<lm::autoregressive_model>("ar") >= 0.9);
+  REQUIRE(share_right<lm::diffusion_model>("mdlm") >= 0.9);
 }
 
 TEST_CASE("the shipped models are of one build and tell how they were made", "[unit][shipped]") {
@@ -42,7 +42,7 @@ TEST_CASE("the shipped models are of one build and tell how they were made", "[u
   for (auto const& config : {ar, mdlm}) {
     std::string const objective = config["objective"];
     CAPTURE(objective);
-    REQUIRE(train::options_of(config).objective == objective);
+    REQUIRE(lm::options_of(config).objective == objective);
     REQUIRE(config["command"] ==
             "train --objective " + objective + " --problems 1 --out examples/checkpoints/" + objective);
     REQUIRE(config["step"] == config["training"]["steps"]);

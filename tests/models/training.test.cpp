@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers train/trainer.hpp, train/options.hpp, train/data.hpp and train/evaluate.hpp
+// Covers basin/lm/training/trainer.hpp, basin/lm/training/run_options.hpp, basin/lm/training/run_data.hpp and basin/lm/evaluation/word_problem_answers.hpp
 
 #include <cmath>
 #include <cstring>
@@ -9,9 +9,9 @@
 
 #include "basin/core/error.hpp"
 #include "basin/lm/io/checkpoint.hpp"
+#include "basin/lm/training/trainer.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
-#include "train/trainer.hpp"
 
 namespace lm = basin::lm;
 namespace train = basin::train;
@@ -20,7 +20,7 @@ using basin_test::scratch;
 
 namespace {
 
-train::run_options small_run(std::string const& objective) {
+lm::run_options small_run(std::string const& objective) {
   return {.objective = objective,
           .steps = 12,
           .batch = 3,
@@ -51,9 +51,9 @@ void advance(Trainer& run, int steps) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[unit][train]",
-                   train::autoregressive_trainer, train::diffusion_trainer) {
+                   lm::autoregressive_trainer, lm::diffusion_trainer) {
   scratch const folder;
-  auto options = small_run(std::is_same_v<TestType, train::diffusion_trainer> ? "mdlm" : "ar");
+  auto options = small_run(std::is_same_v<TestType, lm::diffusion_trainer> ? "mdlm" : "ar");
   bool const text = GENERATE(false, true);
   int const cut = GENERATE(1, 6, 11);
   CAPTURE(text, cut);
@@ -63,14 +63,14 @@ TEMPLATE_TEST_CASE("a run that is saved and resumed ends with the same bits", "[
     lm::write_atomically(folder / "words", lm::bytes_of(words));
     options.text = (folder / "words").string();
   }
-  train::run_data const data{options};
+  lm::run_data const data{options};
   TestType whole{options, data}, first{options, data};
   advance(whole, 12);
   advance(first, cut);
   first.save(folder / "c", "train");
   auto const saved = lm::load_training(folder / "c", programs::normalizers_by_name());
-  REQUIRE(train::options_of(saved.config) == options);
-  TestType second{train::options_of(saved.config), data, saved};
+  REQUIRE(lm::options_of(saved.config) == options);
+  TestType second{lm::options_of(saved.config), data, saved};
   REQUIRE(second.steps_done() == cut);
   advance(second, 12 - cut);
   REQUIRE(same_bits(weights(whole), weights(second)));
@@ -94,15 +94,15 @@ TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same
     auto options = small_run("ar");
     options.layers = 2;
     options.normalizer = name;
-    train::run_data const data{options};
-    train::autoregressive_trainer whole{options, data}, first{options, data};
+    lm::run_data const data{options};
+    lm::autoregressive_trainer whole{options, data}, first{options, data};
     advance(whole, 6), advance(first, 3);
     first.save(folder / "c", "train");
     auto const saved = lm::load_training(folder / "c", known);
-    train::autoregressive_trainer second{train::options_of(saved.config), data, saved};
+    lm::autoregressive_trainer second{lm::options_of(saved.config), data, saved};
     advance(second, 3);
     REQUIRE(same_bits(weights(whole), weights(second)));
-    auto const fresh = train::autoregressive_trainer{options, data}.model().parameters();
+    auto const fresh = lm::autoregressive_trainer{options, data}.model().parameters();
     auto const trained = whole.model().parameters();
     for (std::size_t p = 0; p < trained.size(); ++p)               // what is learned moves
       if (trained[p].name.find(".attention.") != std::string::npos && trained[p].shape.size() == 1)
@@ -120,43 +120,43 @@ TEST_CASE("training lowers the loss, and seeds differ", "[unit][train]") {
   options.steps = 60, options.learning_rate = 1e-2;
   auto other = options;
   other.seed = 2;
-  train::run_data const data{options};
+  lm::run_data const data{options};
   auto const losses = [&](auto&& run) {
     double const first = run.step();
     advance(run, 58);
     return std::pair{first, run.step()};
   };
   if (objective == "ar") {
-    auto const [first, last] = losses(train::autoregressive_trainer{options, data});
+    auto const [first, last] = losses(lm::autoregressive_trainer{options, data});
     REQUIRE(std::abs(first - std::log(258.0)) < 0.2);  // fresh weights know nothing: the entropy of 258 ids
     REQUIRE(last < 0.6 * first);
-    REQUIRE(losses(train::autoregressive_trainer{other, data}).first != first);
+    REQUIRE(losses(lm::autoregressive_trainer{other, data}).first != first);
   } else {
-    auto const [first, last] = losses(train::diffusion_trainer{options, data});
+    auto const [first, last] = losses(lm::diffusion_trainer{options, data});
     REQUIRE(std::abs(first - std::log(258.0)) < 0.2);
     REQUIRE(last < 0.7 * first);
   }
 }
 
 TEST_CASE("learned tokens are the answer of a problem and all of a text", "[unit][train]") {
-  train::run_data const problems{small_run("ar")};
+  lm::run_data const problems{small_run("ar")};
   auto const marks = problems.learned(2);
   REQUIRE(marks.size() == 128);
   for (std::size_t i = 0; i < marks.size(); ++i) REQUIRE((marks[i] != 0) == (i % 64 >= 40));
-  auto const first = train::run_data::test_problems(3), again = train::run_data::test_problems(5);
+  auto const first = lm::run_data::test_problems(3), again = lm::run_data::test_problems(5);
   for (std::size_t i = 0; i < first.size(); ++i) REQUIRE(first[i].prompt == again[i].prompt);
 }
 
 TEST_CASE("accuracy counts final numbers", "[unit][train]") {
-  auto const problems = train::run_data::test_problems(4);
+  auto const problems = lm::run_data::test_problems(4);
   std::vector<int> answers;
   for (auto const& p : problems) {
     auto const ids = lm::encode(p);
     answers.insert(answers.end(), ids.begin() + lm::prompt_length, ids.end());
   }
-  REQUIRE(train::accuracy(problems, answers).mean == 1);
+  REQUIRE(lm::accuracy(problems, answers).mean == 1);
   answers[static_cast<std::size_t>(lm::answer_length) - 1] = 'x';  // no longer an answer
-  auto const e = train::accuracy(problems, answers);
+  auto const e = lm::accuracy(problems, answers);
   REQUIRE(e.mean == 0.75);
   REQUIRE(e.standard_error == std::sqrt(0.75 * 0.25 / 4));
 }
@@ -165,15 +165,15 @@ TEST_CASE("the learning rate rises, and falls to a twentieth", "[unit][train]") 
   auto options = small_run("ar");
   options.steps = 100, options.warmup = 10, options.learning_rate = 1;
   options.schedule = GENERATE("cosine", "wsd");
-  REQUIRE(train::learning_rate(options, 0) == basin_test::Approx(0.1));
-  REQUIRE(train::learning_rate(options, 9) == basin_test::Approx(1));
-  REQUIRE(train::learning_rate(options, 99) == basin_test::Approx(0.05));
-  REQUIRE(train::learning_rate(options, 79) ==
+  REQUIRE(lm::learning_rate(options, 0) == basin_test::Approx(0.1));
+  REQUIRE(lm::learning_rate(options, 9) == basin_test::Approx(1));
+  REQUIRE(lm::learning_rate(options, 99) == basin_test::Approx(0.05));
+  REQUIRE(lm::learning_rate(options, 79) ==
           basin_test::Approx(options.schedule == "wsd" ? 1.0 : 0.05 + 0.95 * 0.5 * (1 + std::cos(M_PI * 69 / 89))));
 }
 
 TEST_CASE("warm-up takes a tenth of the steps and at most 100, unless it is given", "[unit][train]") {
-  train::run_options options;
+  lm::run_options options;
   REQUIRE(options.warmup_steps() == 100);
   options.steps = 50;
   REQUIRE(options.warmup_steps() == 5);
@@ -215,21 +215,21 @@ TEST_CASE("a run is not resumed on another text or from a damaged configuration"
   lm::write_atomically(folder / "a", lm::bytes_of(std::string(1000, 'a')));
   lm::write_atomically(folder / "b", lm::bytes_of(std::string(1000, 'b')));
   options.text = (folder / "a").string();
-  train::run_data const data{options};
-  train::autoregressive_trainer run{options, data};
+  lm::run_data const data{options};
+  lm::autoregressive_trainer run{options, data};
   run.step();
   run.save(folder / "c", "train");
   auto saved = lm::load_training(folder / "c");
   auto other = options;
   other.text = (folder / "b").string();
-  train::run_data const wrong{other};
+  lm::run_data const wrong{other};
   REQUIRE_THROWS_WITH(
-      (train::autoregressive_trainer{other, wrong, saved}),
+      (lm::autoregressive_trainer{other, wrong, saved}),
       ContainsSubstring("is not the one that the run of ") && ContainsSubstring("c/training.safetensors began with"));
   auto const damaged = [&](auto change) {
     auto config = saved.config;
     change(config);
-    train::options_of(config);
+    lm::options_of(config);
   };
   REQUIRE_NOTHROW(damaged([](auto&) {}));
   REQUIRE_THROWS_AS(damaged([](auto& c) { c.erase("training"); }), basin::file_error);

@@ -34,7 +34,7 @@ inline constexpr char prompt_padding = ' ', answer_padding = '.', result_mark = 
 
 enum class split { training, test };
 
-struct problem {
+struct word_problem {
   std::string prompt, answer;  // without padding
   int result = 0;
 };
@@ -98,7 +98,7 @@ struct telling {
 };
 
 /// One story, or nothing when a total leaves its range or a text its room.
-inline std::optional<problem> tell(philox& rng) {
+inline std::optional<word_problem> tell(philox& rng) {
   std::string_view const story = choose(rng, stories);
   telling now;
   now.open(rng, story);
@@ -108,7 +108,7 @@ inline std::optional<problem> tell(philox& rng) {
   }
   now.ask(story);
   if (now.prompt.size() > prompt_length || now.tape.size() > answer_length) return std::nullopt;
-  return problem{now.prompt, now.tape, now.total};
+  return word_problem{now.prompt, now.tape, now.total};
 }
 
 }  // namespace detail
@@ -117,7 +117,7 @@ inline std::optional<problem> tell(philox& rng) {
 ///
 /// State     the generator's; the same seed and position give the same problem on every machine
 /// Edges     one to three operations of + - *; every total on the way is from 10 to 29
-inline problem make_problem(philox& rng, split part) {
+inline word_problem make_problem(philox& rng, split part) {
   for (;;) {
     auto const told = detail::tell(rng);
     if (told && split_of(told->prompt) == part) return *told;
@@ -127,7 +127,7 @@ inline problem make_problem(philox& rng, split part) {
 /// The 64 ids of a problem: prompt and answer, each padded to its room.
 ///
 /// Throws    value_error: a text longer than its room
-inline std::vector<int> encode(problem const& p) {
+inline std::vector<int> encode(word_problem const& p) {
   if (p.prompt.size() > prompt_length || p.answer.size() > answer_length)
     throw value_error{message("basin: the problem '", p.prompt, "' with the answer '", p.answer,
                               "' is too long; a prompt has room for ", prompt_length, " bytes, an answer for ",

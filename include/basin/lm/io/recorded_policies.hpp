@@ -120,12 +120,19 @@ inline json attention_record(json const& layer, int layers) {
   return record;
 }
 
+inline json record_of(any_mask const& m) {
+  return m.visit([](auto const& one) { return record_of(one); });
+}
+inline json record_of(any_scorer const& s) {
+  return s.visit([](auto const& one) { return record_of(one); });
+}
+
 /// The policies of one layer by name; a part that the layer does not have is left out.
 inline json record_of(layer_policies const& layer) {
   json record{{"normalizer", record_of(layer.normalizers)},
-              {"mask", layer.visible.visit([](auto const& m) { return record_of(m); })},
+              {"mask", record_of(layer.visible)},
               {"pruner", record_of(keep_all{})},
-              {"scorer", layer.score.scorer().visit([](auto const& s) { return record_of(s); })}};
+              {"scorer", record_of(layer.score.scorer())}};
   if (layer.gate != output_gate::none) record["gate"] = name_of(gate_names, layer.gate);
   if (layer.head_norm != qk_norm::none) record["qk_norm"] = name_of(qk_norm_names, layer.head_norm);
   return record;

@@ -53,10 +53,10 @@ struct any_law {
   void validate() const {
     cuda::std::visit([](auto const& law) { basin::validate(law); }, which);
   }
-  void validate(problem const& call) const {
+  void validate(basin::problem const& call) const {
     cuda::std::visit([&](auto const& law) { basin::validate(law, call); }, which);
   }
-  void validate_values(problem const& call) const {
+  void validate_values(basin::problem const& call) const {
     cuda::std::visit([&](auto const& law) { basin::validate_on_host(law, call); }, which);
   }
   template <class F>

@@ -45,7 +45,7 @@ struct any_mask {
   void validate() const {
     visit([](auto const& m) { basin::validate(m); });
   }
-  void validate(problem const& call) const {
+  void validate(basin::problem const& call) const {
     visit([&](auto const& m) { basin::validate(m, call); });
   }
 };

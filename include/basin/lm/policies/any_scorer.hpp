@@ -40,10 +40,10 @@ struct any_scorer {
   void validate() const {
     visit([](auto const& s) { basin::validate(s); });
   }
-  void validate(problem const& call) const {
+  void validate(basin::problem const& call) const {
     visit([&](auto const& s) { basin::validate(s, call); });
   }
-  void validate_values(problem const& call) const {
+  void validate_values(basin::problem const& call) const {
     visit([&](auto const& s) { basin::validate_on_host(s, call); });
   }
   template <class F>

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -18,10 +19,29 @@
 #include "basin/lm/io/config_entries.hpp"
 #include "basin/lm/io/interval.hpp"
 #include "basin/lm/io/plain_text.hpp"
-#include "basin/lm/tokenizers/bytes.hpp"
 #include "basin/lm/models/llama_config.hpp"
+#include "basin/lm/names.hpp"
+#include "basin/lm/policies/model_policies.hpp"
+#include "basin/lm/tokenizers/bytes.hpp"
 
-namespace basin::train {
+namespace basin::lm {
+
+namespace detail {
+
+/// The value that a name stands for.
+///
+/// Throws    value_error: no such name; it has the list
+template <class T, std::size_t N>
+T value_of(names_of<T, N> const& names, std::string const& name, char const* option) {
+  std::vector<std::string> known;
+  for (auto const& [word, value] : names) {
+    if (word == name) return value;
+    known.emplace_back(word);
+  }
+  throw value_error{message("basin: ", option, " is ", quotation(name), "; it must be ", alternatives(known))};
+}
+
+}  // namespace detail
 
 /// Everything that decides the bits of a run. The same options give the same checkpoint on the same kind of processor.
 struct run_options {
@@ -34,7 +54,8 @@ struct run_options {
   float rope_base = 100;
   double learning_rate = 1e-3, weight_decay = 0.1;
   std::string schedule = "cosine";  // "cosine" | "wsd"
-  std::string normalizer = "softmax";  // by layer and head: lm/policies/spelling.hpp
+  std::string attention = "softmax";  // policies by layer and head: lm/policies/model_policies.hpp
+  std::string norm = "rms_norm", mlp = "swiglu";  // lm/names.hpp
   std::optional<std::int64_t> warmup = {};  // nothing: a tenth of the steps, at most 100
   std::uint64_t seed = 1;
 
@@ -42,23 +63,37 @@ struct run_options {
   bool operator==(run_options const&) const = default;
 };
 
-inline lm::llama_config architecture(run_options const& o) {
-  return {.vocabulary = lm::vocabulary_size,
+inline llama_config architecture(run_options const& o) {
+  return {.vocabulary = vocabulary_size,
           .dim = o.dim,
           .layers = o.layers,
           .heads = o.heads,
           .kv_heads = o.kv_heads,
           .hidden = o.hidden,
           .context = o.length,
-          .rope_base = o.rope_base};
+          .rope_base = o.rope_base,
+          .norm = detail::value_of(norm_names, o.norm, "--norm"),
+          .mlp = detail::value_of(mlp_names, o.mlp, "--mlp")};
+}
+
+/// The mask of an objective, for layers that are given none.
+inline any_mask usual_mask(std::string_view objective) {
+  if (objective == "ar") return {causal{}};
+  return {};
+}
+
+/// The policies of a run.
+///
+/// Throws    value_error, as model_policies
+inline model_policies policies_of(run_options const& o, registry const& known) {
+  return {known, o.attention, o.layers, o.heads, usual_mask(o.objective)};
 }
 
 /// The numbers of a run and their rules, one table for the command line, for checkpoints and for callers:
 /// see(name, number, interval, what it is), in the order of --help.
 template <class Options, class See>
 void for_each_number(Options& o, See see) {
-  using lm::from_to, lm::at_least;
-  see("problems", o.problems, lm::any_number<std::uint64_t>(),
+  see("problems", o.problems, any_number<std::uint64_t>(),
       "learn word problems drawn from this seed (when there is no --text)");
   see("steps", o.steps, from_to<std::int64_t>(1, 1'000'000'000), "steps of the optimizer");
   see("batch", o.batch, from_to(1, 1 << 16), "sequences in a step");
@@ -67,11 +102,11 @@ void for_each_number(Options& o, See see) {
   see("layers", o.layers, from_to(1, 1 << 8), "layers");
   see("heads", o.heads, from_to(1, 1 << 10), "query heads");
   see("kv_heads", o.kv_heads, from_to(1, 1 << 10), "key and value heads; must divide --heads");
-  see("hidden", o.hidden, from_to(1, 1 << 16), "width of the SwiGLU layer");
+  see("hidden", o.hidden, from_to(1, 1 << 16), "width of the MLP");
   see("rope_base", o.rope_base, from_to(1.0f, 1e9f), "base of the rotary frequencies; small for short sequences");
   see("learning_rate", o.learning_rate, from_to(0.0, 10.0), "peak of the schedule");
   see("weight_decay", o.weight_decay, from_to(0.0, 10.0), "of matrices");
-  see("seed", o.seed, lm::any_number<std::uint64_t>(), "of the first weights, the order of the data and the masks");
+  see("seed", o.seed, any_number<std::uint64_t>(), "of the first weights, the order of the data and the masks");
 }
 
 /// The name of an option for a number of the table: kv_heads is --kv-heads.
@@ -86,7 +121,7 @@ namespace detail {
 inline void require_choice(char const* name, std::string const& value, std::initializer_list<std::string_view> names) {
   if (std::ranges::find(names, value) == names.end())
     throw value_error{
-        message("basin: --", name, " is ", lm::quotation(value), "; it must be ", lm::alternatives(names))};
+        message("basin: --", name, " is ", quotation(value), "; it must be ", alternatives(names))};
 }
 
 }  // namespace detail
@@ -102,10 +137,10 @@ inline void validate(run_options const& o) {
   if (o.warmup_steps() < 0 || o.warmup_steps() > o.steps)
     throw value_error{message("basin: --warmup is ", o.warmup_steps(),
                               "; it must be a whole number from 0 to the number of steps, ", o.steps)};
-  if (o.text.empty() && o.length != lm::problem_length)
+  if (o.text.empty() && o.length != problem_length)
     throw value_error{
-        message("basin: --length is ", o.length, "; word problems have ", lm::problem_length, ": leave it out")};
-  lm::validate(architecture(o));
+        message("basin: --length is ", o.length, "; word problems have ", problem_length, ": leave it out")};
+  validate(architecture(o));
 }
 
 inline nlohmann::ordered_json to_json(run_options const& o) {
@@ -121,23 +156,60 @@ inline nlohmann::ordered_json to_json(run_options const& o) {
           {"seed", o.seed}};
 }
 
-/// A text that parse_assignments() reads back: the normalizer of most heads, then those of others.
-inline std::string spelled_normalizers(std::vector<std::vector<lm::spelled_normalizer>> const& of) {
-  auto const& usual = of.front().front();
-  auto const text_of = [](lm::spelled_normalizer const& one) {
-    bool const plain = one == lm::spelled_normalizer{{"softmax", {{"temperature", 1}}, false}, {}};
-    return plain ? std::string("softmax") : lm::to_text(one);
+namespace detail {
+
+/// Adds "; NAME" for what all layers have and is not usual, else "; layer N: NAME" for every layer that has it.
+inline void add_assignments(std::string& text, std::vector<std::string> const& of_layers, std::string const& usual) {
+  bool const alike = std::ranges::all_of(of_layers, [&](auto const& one) { return one == of_layers.front(); });
+  for (std::size_t l = 0; l < of_layers.size(); ++l) {
+    if (of_layers[l] == usual) continue;
+    text += alike ? "; " + of_layers[l] : message("; layer ", l, ": ", of_layers[l]);
+    if (alike) return;
+  }
+}
+
+}  // namespace detail
+
+/// A text that model_policies reads back: the normalizer of most heads, then those of others, then what layers have
+/// besides that is not usual for the objective.
+///
+/// Throws    file_error, as policies_from
+inline std::string spelled_attention(nlohmann::ordered_json const& record, std::string const& objective, int heads,
+                                     std::string const& file) {
+  auto const refuse = [&](std::string const& why) {
+    throw file_error{message("basin: ", file, ": its 'attention' has ", why,
+                             "; it may be damaged: make the checkpoint again with train")};
   };
+  auto const text_of = [](spelled_normalizer const& one) {
+    bool const plain = one == spelled_normalizer{{"softmax", {{"temperature", 1}}, false}, {}};
+    return plain ? std::string("softmax") : to_text(one);
+  };
+  auto const policy = [&](nlohmann::ordered_json const& of) {
+    return to_text(spelled_normalizer{detail::policy_from(of, refuse), {}});
+  };
+  std::vector<std::vector<spelled_normalizer>> normalizers;
+  std::vector<std::string> masks, scorers, gates, norms;
+  for (auto const& layer : record) {
+    normalizers.push_back(detail::heads_from(layer.at("normalizer"), heads, refuse));
+    masks.push_back(policy(layer.at("mask"))), scorers.push_back(policy(layer.at("scorer")));
+    auto const gate = detail::part_from(layer, "gate", gate_names, refuse);
+    gates.push_back(gate == output_gate::none ? "" : gate == output_gate::elementwise ? "gate" : "head_gate");
+    norms.push_back(detail::part_from(layer, "qk_norm", qk_norm_names, refuse) == qk_norm::none ? "" : "qk_norm");
+  }
+  auto const& usual = normalizers.front().front();
   std::string text = text_of(usual);
-  for (std::size_t l = 0; l < of.size(); ++l) {
-    auto const is_alike = [&](auto const& one) { return one == of[l].front(); };
-    if (std::ranges::all_of(of[l], is_alike)) {
-      if (of[l].front() != usual) text += message("; layer ", l, ": ", text_of(of[l].front()));
+  for (std::size_t l = 0; l < normalizers.size(); ++l) {
+    auto const& mine = normalizers[l];
+    if (std::ranges::all_of(mine, [&](auto const& one) { return one == mine.front(); })) {
+      if (mine.front() != usual) text += message("; layer ", l, ": ", text_of(mine.front()));
       continue;
     }
-    for (std::size_t h = 0; h < of[l].size(); ++h)
-      if (of[l][h] != usual) text += message("; layer ", l, " head ", h, ": ", text_of(of[l][h]));
+    for (std::size_t h = 0; h < mine.size(); ++h)
+      if (mine[h] != usual) text += message("; layer ", l, " head ", h, ": ", text_of(mine[h]));
   }
+  detail::add_assignments(text, masks, policy(record_of(usual_mask(objective))));
+  detail::add_assignments(text, scorers, policy(record_of(scaled{})));
+  detail::add_assignments(text, gates, ""), detail::add_assignments(text, norms, "");
   return text;
 }
 
@@ -145,8 +217,8 @@ inline std::string spelled_normalizers(std::vector<std::vector<lm::spelled_norma
 ///
 /// Throws    file_error: an entry that is missing or breaks its rule, or entries that make no run
 inline run_options options_of(nlohmann::ordered_json const& config, std::string const& file = "the checkpoint") {
-  lm::config_entries const all{config, file};
-  auto const c = lm::architecture_of(config, file);
+  config_entries const all{config, file};
+  auto const c = architecture_of(config, file);
   auto const training = all.section("training");
   run_options o{.objective = all.choice("objective", {"ar", "mdlm"}),
                 .text = training.text("text"),
@@ -157,12 +229,13 @@ inline run_options options_of(nlohmann::ordered_json const& config, std::string 
                 .hidden = c.hidden,
                 .rope_base = c.rope_base,
                 .schedule = training.choice("schedule", {"cosine", "wsd"})};
-  o.normalizer = spelled_normalizers(lm::normalizers_from(lm::trained_attention(config, file), c.heads, file));
-  auto const sizes = lm::architecture_json(c);
+  o.attention = spelled_attention(trained_attention(config, file), o.objective, c.heads, file);
+  o.norm = name_of(norm_names, c.norm), o.mlp = name_of(mlp_names, c.mlp);
+  auto const sizes = architecture_json(c);
   for_each_number(o, [&](char const* name, auto& value, auto const& allowed, char const*) {
     if (!sizes.contains(name)) value = training.number(name, allowed);
   });
-  o.warmup = training.number("warmup", lm::from_to<std::int64_t>(0, o.steps));
+  o.warmup = training.number("warmup", from_to<std::int64_t>(0, o.steps));
   if (architecture(o) != c)
     throw file_error{message("basin: ", file,
                              ": its architecture is not one that train makes; make the checkpoint again with train")};
@@ -175,4 +248,4 @@ inline run_options options_of(nlohmann::ordered_json const& config, std::string 
   return o;
 }
 
-}  // namespace basin::train
+}  // namespace basin::lm

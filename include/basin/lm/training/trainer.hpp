@@ -21,19 +21,19 @@
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
 #include "basin/lm/evaluation/likelihood.hpp"
+#include "basin/lm/evaluation/word_problem_answers.hpp"
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/io/config_entries.hpp"
 #include "basin/lm/io/recorded_policies.hpp"
-#include "basin/lm/objectives/objectives.hpp"
 #include "basin/lm/models/llama.hpp"
+#include "basin/lm/objectives/objectives.hpp"
+#include "basin/lm/policies/model_policies.hpp"
+#include "basin/lm/training/run_data.hpp"
+#include "basin/lm/training/run_options.hpp"
 #include "basin/mask/causal.hpp"
 #include "basin/nn/schedule.hpp"
-#include "programs/normalizers_by_name.hpp"
-#include "train/data.hpp"
-#include "train/evaluate.hpp"
-#include "train/options.hpp"
 
-namespace basin::train {
+namespace basin::lm {
 
 /// How much of the validation set an evaluation looks at.
 struct evaluation_size {
@@ -53,9 +53,9 @@ inline void flush_subnormals() {
 
 /// The id that an objective puts where a token is not to be seen.
 template <class Objective>
-inline constexpr int objective_id = lm::begin_id;
+inline constexpr int objective_id = begin_id;
 template <>
-inline constexpr int objective_id<lm::masked_diffusion> = lm::mask_id;
+inline constexpr int objective_id<masked_diffusion> = mask_id;
 
 /// The learning rate of a step, counted from 0: to a twentieth of the peak, over the whole run or ("wsd") its last
 /// fifth.
@@ -68,8 +68,9 @@ inline double learning_rate(run_options const& o, std::int64_t step) {
       .peak = o.learning_rate, .last = last, .warmup = o.warmup_steps(), .decay = decay, .total = o.steps}(step);
 }
 
-/// A run in progress. Model: a transformer; Objective: what it learns (basin/lm/objectives/objectives.hpp). The attention of all
-/// layers is `use`; its policies are recorded in the checkpoints (basin/lm/io/recorded_policies.hpp).
+/// A run in progress. Model: a llama; Objective: what it learns (lm/objectives/objectives.hpp). Policies by name are
+/// those of the options; else all layers have the attention `use`. Checkpoints record them
+/// (lm/io/recorded_policies.hpp).
 ///
 /// State     all of it is in save(): N steps give the same bits as some, save, resume and the rest
 /// Edges     its process flushes subnormal numbers to zero, from the first run on
@@ -83,30 +84,31 @@ class trainer {
   using attention_type = typename Model::attention_type;
 
   trainer(run_options options, run_data const& from, attention_type use = {})
-      : o(std::move(options)), data(from), net(model_of(o, use)), objective{objective_id<Objective>} {
-    static_cast<void>(attention());  // refuses policies that a checkpoint cannot record, before the first step
-    flush_subnormals();
-    auto const words = philox::words(o.seed, o.problems);
-    state.data = philox{(std::uint64_t{words[0]} << 32) | words[1]};
-    state.masks = philox{(std::uint64_t{words[2]} << 32) | words[3]};
-  }
+    requires(!Model::by_name)
+      : trainer(std::move(options), from, [&](run_options const& o) { return Model(architecture(o), o.seed, use); }) {}
+  trainer(run_options options, run_data const& from, registry const& known)
+    requires Model::by_name
+      : trainer(std::move(options), from, [&](run_options const& o) {
+          return Model(architecture(o), o.seed, policies_of(o, known));
+        }) {}
 
-  /// Goes on from load_training().
-  trainer(run_options options, run_data const& from, lm::checkpoint const& saved, attention_type use = {})
+  /// Goes on from load_training(); `use` as above.
+  template <class Use>
+  trainer(run_options options, run_data const& from, checkpoint const& saved, Use const& use)
       : trainer(std::move(options), from, use) {
     auto const& file = saved.tensors.origin();
-    lm::config_entries const entries{saved.config, file};
-    lm::require_attention(lm::trained_attention(saved.config, file), attention(), file);
-    if (entries.number("fingerprint", lm::any_number<std::uint64_t>()) != data.fingerprint())
+    config_entries const entries{saved.config, file};
+    require_attention(trained_attention(saved.config, file), attention(), file);
+    if (entries.number("fingerprint", any_number<std::uint64_t>()) != data.fingerprint())
       throw value_error{message("basin: the text ", o.text, " is not the one that the run of ", file,
                                 " began with; resume with the same text")};
-    state = lm::read_training(saved.tensors, net.parameters());
-    if (entries.number("step", lm::at_least<std::int64_t>(1)) != state.step)
+    state = read_training(saved.tensors, net.parameters());
+    if (entries.number("step", at_least<std::int64_t>(1)) != state.step)
       throw file_error{message(
           "basin: ", file,
           ": its configuration and its state are of different steps; use another checkpoint of the run")};
     net.send();
-    moments = net.engine().from_host(state.moments);
+    moments = net.send(state.moments);
     last_figures = saved.config.value("figures", nlohmann::ordered_json::object());
   }
 
@@ -116,7 +118,7 @@ class trainer {
     data.draw(state.data, tokens);
     auto const batch = objective(tokens, o.batch, o.length, learned, state.masks);
     net.clear_gradients();
-    double const loss = lm::accumulate(net, batch);
+    double const loss = accumulate(net, batch);
     net.step(moments, learning_rate(o, state.step), {.weight_decay = o.weight_decay});
     ++state.step;
     return loss;
@@ -124,7 +126,7 @@ class trainer {
 
   /// Judges the model on what it does not train on; the figures join the next checkpoint.
   nlohmann::ordered_json const& evaluate(evaluation_size const& size) {
-    auto const note = [&](char const* name, lm::estimate const& e, char const* counted, index_t count) {
+    auto const note = [&](char const* name, estimate const& e, char const* counted, index_t count) {
       last_figures = {{"step", state.step}, {name, e.mean}, {"standard_error", e.standard_error}, {counted, count}};
     };
     if (!data.is_text()) {
@@ -137,19 +139,19 @@ class trainer {
     auto const windows = data.validation_windows(size.windows);
     int const count = static_cast<int>(windows.size()) / o.length;
     if (o.objective == "ar")
-      note("nll_per_byte", lm::next_token_nll(net, windows, count, o.length, lm::begin_id), "windows", count);
+      note("nll_per_byte", next_token_nll(net, windows, count, o.length, begin_id), "windows", count);
     else
       note("elbo_per_byte",
-           lm::diffusion_bound(net, windows, count, o.length, lm::mask_id, {}, {.draws = size.draws}),
+           diffusion_bound(net, windows, count, o.length, mask_id, {}, {.draws = size.draws}),
            "windows", count);
     return last_figures;
   }
 
   void save(std::filesystem::path const& folder, std::string const& command) {
-    nlohmann::ordered_json const config{{"format", lm::checkpoint_format},
+    nlohmann::ordered_json const config{{"format", checkpoint_format},
                                         {"objective", o.objective},
                                         {"tokenizer", "bytes"},
-                                        {"architecture", lm::architecture_json(architecture(o))},
+                                        {"architecture", architecture_json(architecture(o))},
                                         {"attention", attention()},
                                         {"training", to_json(o)},
                                         {"fingerprint", data.fingerprint()},
@@ -157,8 +159,8 @@ class trainer {
                                         {"command", command},
                                         {"figures", last_figures}};
     net.fetch();
-    state.moments = net.engine().to_host(moments);
-    lm::save_checkpoint(folder, config, net.parameters(), state);
+    state.moments = net.fetch(moments);
+    save_checkpoint(folder, config, net.parameters(), state);
   }
 
   std::int64_t steps_done() const { return state.step; }
@@ -166,22 +168,27 @@ class trainer {
   Model& model() { return net; }
 
  private:
-  static Model model_of(run_options const& o, attention_type const& use) {
-    if constexpr (Model::by_name)
-      return Model(architecture(o), o.seed, use, {programs::normalizers_by_name(), o.normalizer, o.layers, o.heads});
-    else return Model(architecture(o), o.seed, use);
+  template <class Make>
+    requires std::is_invocable_v<Make const&, run_options const&>
+  trainer(run_options options, run_data const& from, Make const& make)
+      : o(std::move(options)), data(from), net(make(o)), objective{objective_id<Objective>} {
+    static_cast<void>(attention());  // refuses policies that a checkpoint cannot record, before the first step
+    flush_subnormals();
+    auto const words = philox::words(o.seed, o.problems);
+    state.data = philox{(std::uint64_t{words[0]} << 32) | words[1]};
+    state.masks = philox{(std::uint64_t{words[2]} << 32) | words[3]};
   }
+
   /// The policies of all layers, as a checkpoint records them.
   nlohmann::ordered_json attention() const {
-    if constexpr (Model::by_name)
-      return lm::attention_record(net.attention_of_layers(), net.normalizers_of_layers());
-    else return lm::attention_record(lm::layer_record(net.attention_of_layers()), o.layers);
+    if constexpr (Model::by_name) return attention_record(net.policies_of_layers());
+    else return attention_record(layer_record(net.policies_of_layers()), o.layers);
   }
 
   run_options o;
   run_data const& data;
   Model net;
-  lm::training_state state;  // its moments as of the last load or save
+  training_state state;  // its moments as of the last load or save
   typename Model::moments moments;
   nlohmann::ordered_json last_figures = nlohmann::ordered_json::object();
   Objective objective;
@@ -189,31 +196,31 @@ class trainer {
   std::vector<int> tokens;
 };
 
-/// The attention of a model on an engine: on the host with normalizers by name, elsewhere with softmax.
-template <class Engine, mask Mask>
+/// The attention of a model on a device: policies by name on the host, elsewhere softmax and the mask of the objective.
+template <class Device, mask Mask>
 struct attention_on {
   using type = basin::attention<softmax, Mask>;
 };
 template <mask Mask>
-struct attention_on<lm::host, Mask> {
-  using type = basin::attention<cpu::any_normalizer, Mask>;
+struct attention_on<host, Mask> {
+  using type = attention_by_name;
 };
 
-template <class Engine>
-using autoregressive_model_on = lm::llama<typename attention_on<Engine, causal>::type, float, Engine>;
-template <class Engine>
-using diffusion_model_on = lm::llama<typename attention_on<Engine, unmasked>::type, float, Engine>;
+template <class Device>
+using autoregressive_model_on = llama<typename attention_on<Device, causal>::type, float, Device>;
+template <class Device>
+using diffusion_model_on = llama<typename attention_on<Device, unmasked>::type, float, Device>;
 
-/// The trainers of both objectives on an engine.
-template <class Engine>
+/// The trainers of both objectives on a device.
+template <class Device>
 struct trainers {
-  using autoregressive = trainer<autoregressive_model_on<Engine>, lm::next_token>;
-  using diffusion = trainer<diffusion_model_on<Engine>, lm::masked_diffusion>;
+  using autoregressive = trainer<autoregressive_model_on<Device>, next_token>;
+  using diffusion = trainer<diffusion_model_on<Device>, masked_diffusion>;
 };
 
-using autoregressive_model = autoregressive_model_on<lm::host>;
-using diffusion_model = diffusion_model_on<lm::host>;
-using autoregressive_trainer = trainers<lm::host>::autoregressive;
-using diffusion_trainer = trainers<lm::host>::diffusion;
+using autoregressive_model = autoregressive_model_on<host>;
+using diffusion_model = diffusion_model_on<host>;
+using autoregressive_trainer = trainers<host>::autoregressive;
+using diffusion_trainer = trainers<host>::diffusion;
 
-}  // namespace basin::train
+}  // namespace basin::lm

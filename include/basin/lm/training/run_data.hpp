@@ -12,13 +12,13 @@
 #include "basin/core/view.hpp"
 #include "basin/lm/evaluation/word_problems.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
-#include "train/options.hpp"
+#include "basin/lm/training/run_options.hpp"
 
-namespace basin::train {
+namespace basin::lm {
 
 /// The sequences of a run: endless for training, fixed for judging.
 ///
-/// Throws    what lm::text_corpus throws, when the options name a text
+/// Throws    what text_corpus throws, when the options name a text
 class run_data {
  public:
   explicit run_data(run_options const& o) : length(o.length) {
@@ -34,7 +34,7 @@ class run_data {
   std::vector<unsigned char> learned(int batch) const {
     std::vector<unsigned char> marks(static_cast<std::size_t>(batch) * static_cast<std::size_t>(length));
     for (std::size_t i = 0; i < marks.size(); ++i)
-      marks[i] = is_text() || i % lm::problem_length >= lm::prompt_length;
+      marks[i] = is_text() || i % problem_length >= prompt_length;
     return marks;
   }
 
@@ -42,8 +42,8 @@ class run_data {
   void draw(philox& rng, std::span<int> ids) const {
     for (std::size_t at = 0; at < ids.size(); at += static_cast<std::size_t>(length)) {
       auto const window = ids.subspan(at, static_cast<std::size_t>(length));
-      if (text) lm::random_window(rng, text->training(), window);
-      else std::ranges::copy(lm::encode(lm::make_problem(rng, lm::split::training)), window.begin());
+      if (text) random_window(rng, text->training(), window);
+      else std::ranges::copy(encode(make_problem(rng, split::training)), window.begin());
     }
   }
 
@@ -51,21 +51,21 @@ class run_data {
   std::vector<int> validation_windows(index_t most) const {
     index_t const count = std::min(most, static_cast<index_t>(text->validation().size()) / length);
     std::vector<int> ids(static_cast<std::size_t>(count * length));
-    lm::copy_window(text->validation(), 0, ids);
+    copy_window(text->validation(), 0, ids);
     return ids;
   }
 
   /// The first `count` test problems; the same ones for every run, whatever its seeds.
-  static std::vector<lm::problem> test_problems(index_t count) {
+  static std::vector<word_problem> test_problems(index_t count) {
     philox rng{0x7e57};
-    std::vector<lm::problem> out;
-    while (std::ssize(out) < count) out.push_back(lm::make_problem(rng, lm::split::test));
+    std::vector<word_problem> out;
+    while (std::ssize(out) < count) out.push_back(make_problem(rng, split::test));
     return out;
   }
 
  private:
   int length;
-  std::optional<lm::text_corpus> text;
+  std::optional<text_corpus> text;
 };
 
-}  // namespace basin::train
+}  // namespace basin::lm

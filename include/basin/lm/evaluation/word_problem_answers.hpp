@@ -14,22 +14,22 @@
 #include "basin/lm/evaluation/likelihood.hpp"
 #include "basin/lm/evaluation/word_problems.hpp"
 
-namespace basin::train {
+namespace basin::lm {
 
 /// How a diffusion model answers: three blocks of eight bytes, one byte a step.
-inline constexpr lm::unmasking answer_unmasking{
-    .first = lm::prompt_length, .length = lm::answer_length, .block = 8, .steps = lm::answer_length};
+inline constexpr unmasking answer_unmasking{
+    .first = prompt_length, .length = answer_length, .block = 8, .steps = answer_length};
 
 inline constexpr std::size_t problems_at_once = 32;
 
 /// The answer region of problems, written by an autoregressive model: [count, answer_length].
 template <class Model>
-std::vector<int> answers_left_to_right(Model& model, std::span<lm::problem const> problems) {
+std::vector<int> answers_left_to_right(Model& model, std::span<word_problem const> problems) {
   std::vector<int> answers;
   for (auto const& p : problems) {
-    auto const ids = lm::encode({p.prompt, "", 0});
-    lm::writing<Model> text{model, std::span{ids}.first(lm::prompt_length)};
-    auto const answer = lm::greedy(text, lm::answer_length, lm::answer_padding);
+    auto const ids = encode({p.prompt, "", 0});
+    writing<Model> text{model, std::span{ids}.first(prompt_length)};
+    auto const answer = greedy(text, answer_length, answer_padding);
     answers.insert(answers.end(), answer.begin(), answer.end());
   }
   return answers;
@@ -37,29 +37,29 @@ std::vector<int> answers_left_to_right(Model& model, std::span<lm::problem const
 
 /// The answer region of problems, written by a diffusion model, one byte a step: [count, answer_length].
 template <class Model>
-std::vector<int> answers_by_unmasking(Model& model, std::span<lm::problem const> problems) {
+std::vector<int> answers_by_unmasking(Model& model, std::span<word_problem const> problems) {
   std::vector<int> answers;
   for (std::size_t first = 0; first < problems.size(); first += problems_at_once) {
     auto const now = problems.subspan(first, std::min(problems_at_once, problems.size() - first));
     std::vector<int> ids;
-    for (auto const& p : now) std::ranges::copy(lm::encode({p.prompt, "", 0}), std::back_inserter(ids));
-    lm::low_confidence(model, ids, static_cast<int>(now.size()), answer_unmasking);
+    for (auto const& p : now) std::ranges::copy(encode({p.prompt, "", 0}), std::back_inserter(ids));
+    low_confidence(model, ids, static_cast<int>(now.size()), answer_unmasking);
     for (std::size_t j = 0; j < now.size(); ++j)
       std::ranges::copy(
-          std::span{ids}.subspan(j * lm::problem_length + lm::prompt_length, lm::answer_length),
+          std::span{ids}.subspan(j * problem_length + prompt_length, answer_length),
           std::back_inserter(answers));
   }
   return answers;
 }
 
 /// The share of problems whose final number is right.
-inline lm::estimate accuracy(std::span<lm::problem const> problems, std::span<int const> answers) {
+inline estimate accuracy(std::span<word_problem const> problems, std::span<int const> answers) {
   int right = 0;
   for (std::size_t j = 0; j < problems.size(); ++j)
     right +=
-        lm::read_answer(answers.subspan(j * lm::answer_length, lm::answer_length)) == problems[j].result;
+        read_answer(answers.subspan(j * answer_length, answer_length)) == problems[j].result;
   double const n = static_cast<double>(problems.size()), share = right / n;
   return {share, std::sqrt(share * (1 - share) / n)};
 }
 
-}  // namespace basin::train
+}  // namespace basin::lm

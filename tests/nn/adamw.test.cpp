@@ -49,7 +49,8 @@ TEST_CASE("three steps agree with the algorithm written out by hand", "[unit][nn
     w -= 0.01 * 0.1 * w;
     w -= 0.01 * (first / (1 - std::pow(0.9, t))) / (std::sqrt(second / (1 - std::pow(0.95, t))) + 1e-8);
     m.gradient[0] = g;
-    double const norm = nn::adamw(nn::host{}, m.parameters, state, 0.01, {.beta2 = 0.95, .weight_decay = 0.1, .clip = 1e9});
+    nn::adamw_options const options{.beta2 = 0.95, .weight_decay = 0.1, .clip = 1e9};
+    double const norm = nn::adamw(nn::host{}, m.parameters, state, 0.01, options);
     CHECK(norm == Approx(std::abs(g)));
     CHECK(m.values[0] == Approx(w).epsilon(1e-13));
   }

@@ -3,10 +3,14 @@
 #include <limits>
 
 #include "basin/nn/device/adamw.hpp"
+#include "basin/nn/device/bias.hpp"
 #include "basin/nn/device/copy.hpp"
 #include "basin/nn/device/cross_entropy.hpp"
 #include "basin/nn/device/embedding.hpp"
+#include "basin/nn/device/gelu.hpp"
+#include "basin/nn/device/layer_norm.hpp"
 #include "basin/nn/device/linear.hpp"
+#include "basin/nn/device/output_gate.hpp"
 #include "basin/nn/device/rms_norm.hpp"
 #include "basin/nn/device/rope.hpp"
 #include "basin/nn/device/swiglu.hpp"
@@ -51,6 +55,10 @@ twin zeros(index_t rows, index_t columns) {
     for (double& x : *memory)
       if (x == x) x = 0;
   return t;
+}
+
+std::span<double> of(std::vector<double>& memory, index_t n) {
+  return std::span(memory).first(static_cast<std::size_t>(n));
 }
 
 /// Two orders of summing `terms` terms of about size 1 may differ by a few eps per term. Gaps must still hold NaN.
@@ -105,24 +113,104 @@ TEST_CASE("the RMS norm on a device agrees with the host, gradients included", "
   host_grids on;
   twin x(1, rows, dim), y = zeros(rows, dim), w(2, 1, dim), r = zeros(1, std::max(rows, 1));
   twin dy(3, rows, dim), dx(4, rows, dim), dw(5, 1, dim);
-  auto const of = [](std::vector<double>& memory, index_t n) {
-    return std::span(memory).first(static_cast<std::size_t>(n));
-  };
   nn::rms_norm_forward(nn::host{}, x.host(), of(w.here, dim), 1e-2, y.host(), of(r.here, rows));
   nn::rms_norm_forward(on, x.device(), of(w.there, dim), 1e-2, y.device(), of(r.there, rows));
   require_close(y, dim), require_close(r, dim);
-  nn::rms_norm_backward(nn::host{}, x.host(), of(w.here, dim), of(r.here, rows), dy.host(), dx.host(), of(dw.here, dim));
+  nn::rms_norm_backward(nn::host{}, x.host(), of(w.here, dim), of(r.here, rows), dy.host(), dx.host(),
+                        of(dw.here, dim));
   nn::rms_norm_backward(on, x.device(), of(w.there, dim), of(r.there, rows), dy.device(), dx.device(),
                         of(dw.there, dim));
   require_close(dx, 3 * dim), require_close(dw, 3 * rows + dim);
 }
 
+TEST_CASE("the layer norm on a device agrees with the host, gradients included, with and without a bias",
+          "[parity][nn][device]") {
+  auto const dim = GENERATE(1, 31, 32, 33, 70);
+  auto const rows = GENERATE(0, 1, 5, 37);
+  index_t const biased = GENERATE(0, 1) * dim;
+  CAPTURE(dim, rows, biased);
+  host_grids on;
+  twin x(1, rows, dim), y = zeros(rows, dim), w(2, 1, dim), b(6, 1, dim), m = zeros(1, std::max(rows, 1)), r = m;
+  twin dy(3, rows, dim), dx(4, rows, dim), dw(5, 1, dim), db(7, 1, dim);
+  nn::layer_norm_forward(nn::host{}, x.host(), of(w.here, dim), of(b.here, biased), 1e-1, y.host(), of(m.here, rows),
+                         of(r.here, rows));
+  nn::layer_norm_forward(on, x.device(), of(w.there, dim), of(b.there, biased), 1e-1, y.device(), of(m.there, rows),
+                         of(r.there, rows));
+  require_close(y, 2 * dim), require_close(m, dim), require_close(r, 2 * dim);
+  nn::layer_norm_backward(nn::host{}, x.host(), of(w.here, dim), of(m.here, rows), of(r.here, rows), dy.host(),
+                          dx.host(), of(dw.here, dim), of(db.here, biased));
+  nn::layer_norm_backward(on, x.device(), of(w.there, dim), of(m.there, rows), of(r.there, rows), dy.device(),
+                          dx.device(), of(dw.there, dim), of(db.there, biased));
+  require_close(dx, 4 * dim), require_close(dw, 3 * rows + 2 * dim), require_close(db, rows);
+}
+
+TEST_CASE("a bias on a device agrees with the host, gradient included", "[parity][nn][device]") {
+  auto const columns = GENERATE(1, 31, 32, 33, 70);
+  auto const rows = GENERATE(0, 1, 5, 37);
+  CAPTURE(columns, rows);
+  host_grids on;
+  twin bias(1, 1, columns), y(2, rows, columns), dbias(3, 1, columns);
+  nn::add_bias(nn::host{}, of(bias.here, columns), y.host());
+  nn::add_bias(on, of(bias.there, columns), y.device());
+  require_close(y, 0);
+  nn::bias_backward(nn::host{}, y.host(), of(dbias.here, columns));
+  nn::bias_backward(on, y.device(), of(dbias.there, columns));
+  require_close(dbias, rows);
+}
+
+TEST_CASE("GELU on a device agrees with the host in both forms, also in place", "[parity][nn][device]") {
+  auto const form = GENERATE(nn::gelu_form::exact, nn::gelu_form::tanh);
+  auto const hidden = GENERATE(1, 10, 300);
+  host_grids on;
+  twin x(1, 3, hidden), y = zeros(3, hidden), dy(2, 3, hidden), dx = zeros(3, hidden);
+  nn::gelu_forward(nn::host{}, form, x.host(), y.host());
+  nn::gelu_forward(on, form, x.device(), y.device());
+  require_close(y, 2);
+  nn::gelu_backward(nn::host{}, form, x.host(), dy.host(), dx.host());
+  nn::gelu_backward(on, form, x.device(), dy.device(), dx.device());
+  require_close(dx, 2);
+  nn::gelu_backward(on, form, x.device(), dy.device(), dy.device());
+  nn::gelu_backward(on, form, x.device(), x.device(), x.device());
+  nn::gelu_backward(nn::host{}, form, x.host(), x.host(), x.host());
+  CHECK(std::memcmp(dx.there.data(), dy.there.data(), dx.there.size() * sizeof(double)) == 0);
+  require_close(x, 2);
+}
+
+TEST_CASE("the output gate on a device agrees with the host, in other layouts and in place", "[parity][nn][device]") {
+  index_t const batch = 2, heads = 3, queries = 5;
+  auto const dim = GENERATE(1, 31, 37);
+  auto const gates = GENERATE(0, 1) == 0 ? 1 : dim;
+  CAPTURE(dim, gates);
+  // memory [batch, queries, heads, dim], as projections write it
+  auto const at = [&](std::vector<double>& x, index_t d) {
+    return strided(x.data(), std::array<index_t, 4>{batch, heads, queries, d},
+                   std::array<index_t, 4>{queries * heads * d, d, heads * d, 1});
+  };
+  auto const values = [&](std::uint64_t seed, index_t d) {
+    return random_values(seed, static_cast<std::size_t>(batch * queries * heads * d));
+  };
+  host_grids on;
+  auto o = values(1, dim), gate = values(2, gates), dy = values(3, dim), y = dy, y_there = dy;
+  nn::output_gate_forward(nn::host{}, at(o, dim), at(gate, gates), at(y, dim));
+  nn::output_gate_forward(on, at(o, dim), at(gate, gates), at(y_there, dim));
+  require_close(y, y_there, 2);
+  auto d_o = dy, d_o_there = dy, dgate = gate, dgate_there = gate;
+  nn::output_gate_backward(nn::host{}, at(o, dim), at(gate, gates), at(dy, dim), at(d_o, dim), at(dgate, gates));
+  nn::output_gate_backward(on, at(o, dim), at(dgate_there, gates), at(d_o_there, dim), at(d_o_there, dim),
+                           at(dgate_there, gates));
+  require_close(d_o, d_o_there, 2), require_close(dgate, dgate_there, dim);
+  nn::output_gate_forward(on, at(o, dim), at(gate, gates), at(o, dim));
+  CHECK(o == y_there);
+}
+
 TEST_CASE("a rotation on a device agrees with the host, and its gradient is the inverse rotation",
           "[parity][nn][device]") {
   index_t const batch = 2, heads = 3, length = 5, dim = 6, first = 4;
-  nn::rope_table<double> const table(12, dim, 50);
+  auto const pairing = GENERATE(nn::rope_pairing::halves, nn::rope_pairing::neighbours);
+  nn::rope_table<double> const table(12, nn::frequencies_of(dim, 50).values, pairing);
   nn::device_rope_table<double> const on_device{contiguous(table.cosine(0), 12, dim / 2),
-                                                contiguous(table.sine(0), 12, dim / 2)};
+                                                contiguous(table.sine(0), 12, dim / 2), pairing};
+  CHECK(nn::device_rope_table<double>{}.pairing == nn::rope_pairing::halves);
   auto here = random_values(1, static_cast<std::size_t>(batch * length * heads * dim)), there = here;
   auto const before = here;
   auto const seen = [&](std::vector<double>& x) {
@@ -224,6 +312,20 @@ TEST_CASE("layers on a device refuse wrong shapes before they launch", "[unit][n
   CHECK_THROWS_AS(nn::embedding_forward(on, tokens, a.device(), a.device()), shape_error);
   CHECK_THROWS_AS(nn::rms_norm_forward(on, a.device(), five, 0, a.device(), std::span(three)), shape_error);
   CHECK_THROWS_AS(nn::rms_norm_forward(on, a.device(), four, -1, a.device(), std::span(three)), value_error);
+  CHECK_THROWS_AS(nn::layer_norm_forward(on, a.device(), four, five, 0, a.device(), std::span(three), std::span(three)),
+                  shape_error);
+  CHECK_THROWS_AS(nn::layer_norm_forward(on, a.device(), four, {}, -1, a.device(), std::span(three), std::span(three)),
+                  value_error);
+  CHECK_THROWS_AS(nn::layer_norm_backward(on, a.device(), four, three, three, a.device(), a.device(), std::span(four),
+                                          std::span(five)),
+                  shape_error);
+  CHECK_THROWS_AS(nn::add_bias(on, five, a.device()), shape_error);
+  CHECK_THROWS_AS(nn::bias_backward(on, a.device(), std::span(five)), shape_error);
+  CHECK_THROWS_AS(nn::gelu_forward(on, nn::gelu_form::tanh, a.device(), b.device()), shape_error);
+  CHECK_THROWS_AS(nn::gelu_backward(on, nn::gelu_form::tanh, a.device(), b.device(), a.device()), shape_error);
+  auto const heads = contiguous(four.data(), 1, 1, 1, 4), other = contiguous(three.data(), 1, 1, 1, 3);
+  CHECK_THROWS_AS(nn::output_gate_forward(on, heads, other, heads), shape_error);
+  CHECK_THROWS_AS(nn::output_gate_backward(on, heads, heads, heads, other, heads), shape_error);
   CHECK_THROWS_AS(nn::swiglu_forward(on, a.device(), b.device(), a.device()), shape_error);
   double total = 0;
   CHECK_THROWS_AS(nn::cross_entropy(on, a.device(), tokens, three, std::span(three), a.device(), &total), shape_error);

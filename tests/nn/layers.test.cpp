@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers nn/embedding.hpp, nn/rms_norm.hpp, nn/rope.hpp and nn/swiglu.hpp
-#include <omp.h>
-
 #include <limits>
 #include <numbers>
 
@@ -10,29 +8,12 @@
 #include "basin/nn/rope.hpp"
 #include "basin/nn/swiglu.hpp"
 #include "nn/gradients.hpp"
+#include "nn/same_bits.hpp"
 
 namespace basin {
 
 using basin_test::Approx;
-using nn_test::random_values;
-
-namespace {
-
-/// `make` must return the same bits with 1, 2 and 3 threads.
-template <class Make>
-void require_same_bits(Make make) {
-  int const before = omp_get_max_threads();
-  omp_set_num_threads(1);
-  auto const first = make();
-  for (int const threads : {2, 3}) {
-    omp_set_num_threads(threads);
-    CAPTURE(threads);
-    CHECK(make() == first);
-  }
-  omp_set_num_threads(before);
-}
-
-}  // namespace
+using nn_test::random_values, nn_test::require_same_bits;
 
 TEST_CASE("an embedding copies rows, and its gradient sums over equal tokens", "[unit][nn]") {
   std::vector<int> const tokens{2, 0, 2, 2};
@@ -54,10 +35,9 @@ TEST_CASE("an embedding refuses tokens outside its table", "[unit][nn]") {
   std::vector<double> table(6, 1.0), y(4, 9.0);
   for (int const wrong : {-1, 3}) {
     std::vector<int> const tokens{0, wrong};
-    CHECK_THROWS_AS(nn::embedding_forward(nn::host{}, tokens, contiguous(table.data(), 3, 2), contiguous(y.data(), 2, 2)),
-                    value_error);
-    CHECK_THROWS_AS(nn::embedding_backward(nn::host{}, tokens, contiguous(y.data(), 2, 2), contiguous(table.data(), 3, 2)),
-                    value_error);
+    auto const rows = contiguous(table.data(), 3, 2), found = contiguous(y.data(), 2, 2);
+    CHECK_THROWS_AS(nn::embedding_forward(nn::host{}, tokens, rows, found), value_error);
+    CHECK_THROWS_AS(nn::embedding_backward(nn::host{}, tokens, found, rows), value_error);
   }
   CHECK(y == std::vector<double>(4, 9.0));
   CHECK(table == std::vector<double>(6, 1.0));
@@ -75,7 +55,8 @@ TEST_CASE("the gradients of the RMS norm agree with finite differences", "[prope
     return nn_test::dot(y, dy);
   };
   loss();
-  nn::rms_norm_backward(nn::host{}, vx, w, r, contiguous(dy.data(), rows, dim), contiguous(dx.data(), rows, dim), std::span(dw));
+  nn::rms_norm_backward(nn::host{}, vx, w, r, contiguous(dy.data(), rows, dim), contiguous(dx.data(), rows, dim),
+                        std::span(dw));
   nn_test::require_gradient(x, dx, loss);
   nn_test::require_gradient(w, dw, loss);
 }
@@ -85,13 +66,15 @@ TEST_CASE("the RMS norm gives rows of mean square one, and zeros for zeros", "[u
   x.resize(128, 0.0);
   std::vector<double> const w(64, 1.0);
   std::vector<double> y(128), r(2);
-  nn::rms_norm_forward(nn::host{}, contiguous(x.data(), 2, 64), w, 1e-12, contiguous(y.data(), 2, 64), std::span(r));
+  auto const forward = [&](index_t rows, index_t dim, double epsilon) {
+    nn::rms_norm_forward(nn::host{}, contiguous(x.data(), rows, dim), w, epsilon, contiguous(y.data(), rows, dim),
+                         std::span(r));
+  };
+  forward(2, 64, 1e-12);
   CHECK(nn_test::dot(std::span(y).first(64), std::span(y).first(64)) == Approx(64));
   CHECK(std::vector<double>(y.begin() + 64, y.end()) == std::vector<double>(64, 0.0));
-  CHECK_THROWS_AS(nn::rms_norm_forward(nn::host{}, contiguous(x.data(), 2, 64), w, -1, contiguous(y.data(), 2, 64), std::span(r)),
-                  value_error);
-  CHECK_THROWS_AS(nn::rms_norm_forward(nn::host{}, contiguous(x.data(), 4, 32), w, 0, contiguous(y.data(), 4, 32), std::span(r)),
-                  shape_error);
+  CHECK_THROWS_AS(forward(2, 64, -1), value_error);
+  CHECK_THROWS_AS(forward(4, 32, 0), shape_error);
 }
 
 TEST_CASE("a rotation turns each pair by its angle", "[unit][nn]") {
@@ -171,7 +154,8 @@ TEST_CASE("SwiGLU stays finite for huge gates, and agrees with its definition in
   std::vector<float> const up(gate.size(), 1.0f);
   std::vector<float> y(gate.size());
   index_t const n = std::ssize(gate);
-  nn::swiglu_forward(nn::host{}, contiguous(gate.data(), 1, n), contiguous(up.data(), 1, n), contiguous(y.data(), 1, n));
+  nn::swiglu_forward(nn::host{}, contiguous(gate.data(), 1, n), contiguous(up.data(), 1, n),
+                     contiguous(y.data(), 1, n));
   for (std::size_t i = 0; i < gate.size(); ++i) {
     double const g = gate[i], expected = g / (1 + std::exp(-g));
     CAPTURE(g);

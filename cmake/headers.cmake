@@ -194,19 +194,22 @@ set(basin_nn_headers
 
 # basin::lm: language models.
 set(basin_lm_headers
-  include/basin/lm/decoding/key_value_cache.hpp
+  include/basin/lm/attention_cache.hpp
+  include/basin/lm/attention_config.hpp
+  include/basin/lm/attention_layer.hpp
+  include/basin/lm/block.hpp
   include/basin/lm/decoding/samplers.hpp
-  include/basin/lm/detail/transformer_activations.hpp
-  include/basin/lm/detail/transformer_tensors.hpp
-  include/basin/lm/devices/cuda_side.hpp
-  include/basin/lm/devices/detail/device_engine_calls.hpp
-  include/basin/lm/devices/device_engine.hpp
-  include/basin/lm/devices/host_engine.hpp
+  include/basin/lm/decoding/sequence_cache.hpp
+  include/basin/lm/devices/cuda_device.hpp
+  include/basin/lm/devices/host.hpp
   include/basin/lm/devices/host_storage.hpp
+  include/basin/lm/devices/memory.hpp
+  include/basin/lm/devices/outline.hpp
   include/basin/lm/devices/shared_vector.hpp
   include/basin/lm/evaluation/finite.hpp
   include/basin/lm/evaluation/likelihood.hpp
   include/basin/lm/evaluation/suitability.hpp
+  include/basin/lm/evaluation/word_problem_answers.hpp
   include/basin/lm/evaluation/word_problems.hpp
   include/basin/lm/io/architecture_json.hpp
   include/basin/lm/io/checkpoint.hpp
@@ -218,16 +221,31 @@ set(basin_lm_headers
   include/basin/lm/io/plain_text.hpp
   include/basin/lm/io/recorded_policies.hpp
   include/basin/lm/io/safetensors.hpp
+  include/basin/lm/layers/linear.hpp
+  include/basin/lm/layers/mlp.hpp
+  include/basin/lm/layers/norm.hpp
+  include/basin/lm/layers/rotary.hpp
+  include/basin/lm/models/llama.hpp
+  include/basin/lm/models/llama_config.hpp
+  include/basin/lm/names.hpp
   include/basin/lm/objectives/objectives.hpp
   include/basin/lm/policies/any_law.hpp
+  include/basin/lm/policies/any_mask.hpp
+  include/basin/lm/policies/any_scorer.hpp
   include/basin/lm/policies/catalogue.hpp
   include/basin/lm/policies/described.hpp
+  include/basin/lm/policies/learned_numbers.hpp
   include/basin/lm/policies/model_normalizers.hpp
+  include/basin/lm/policies/model_policies.hpp
   include/basin/lm/policies/registry.hpp
   include/basin/lm/policies/spelling.hpp
   include/basin/lm/tokenizers/bytes.hpp
+  include/basin/lm/training/run_data.hpp
+  include/basin/lm/training/run_options.hpp
+  include/basin/lm/training/trainer.hpp
   include/basin/lm/transformer.hpp
-  include/basin/lm/transformer_config.hpp
+  include/basin/lm/views.hpp
+  include/basin/lm/weight.hpp
 )
 
 # basin::cuda needs nvcc.
@@ -248,4 +266,5 @@ set(basin_cuda_headers
 # basin::nn_cuda needs nvcc and cuBLASLt.
 set(basin_nn_cuda_headers
   include/basin/nn/device/cuda.cuh
+  include/basin/lm/devices/cuda_device.cuh
 )

@@ -31,9 +31,9 @@ endif()
 
 # Adds the unit behind a program's --device cuda: on_cuda.cpp if there is a GPU engine, else without_cuda.cpp.
 function(basin_add_device_unit program)
-  if(TARGET basin_cuda_engine)
+  if(TARGET basin_cuda_programs)
     target_sources(${program} PRIVATE on_cuda.cpp)
-    target_link_libraries(${program} PRIVATE basin_cuda_engine)
+    target_link_libraries(${program} PRIVATE basin_cuda_programs)
   else()
     target_sources(${program} PRIVATE without_cuda.cpp)
   endif()

@@ -122,7 +122,7 @@ compile_unit() {  # SOURCE CASE
 }
 build_all() {
   local source number object began=$SECONDS objects=() missing=0 sources
-  local folders=(include tests/support tests/parity tests/gpu tests/models examples/programs bench/cuda bench/support)
+  local folders=(include tests/support tests/parity tests/gpu tests/lm examples/programs bench/cuda bench/support)
   # Objects of the same sources, compilers and target are reused, so that an interrupted build continues.
   sources=$({
     find "${folders[@]}" -type f -exec sha256sum {} + | sort
@@ -131,7 +131,7 @@ build_all() {
   : >"$build/times"
   list_units >"$build/units.txt" || return 1
   if has_layers; then
-    printf '%s -\n' examples/programs/cuda_engine.cu tests/models/device_engine.test.cpp >>"$build/units.txt"
+    printf '%s -\n' examples/programs/cuda_device.cu tests/lm/transformer_on_a_device.test.cpp >>"$build/units.txt"
   else echo "no comparison of layers: oneDNN or cuBLASLt is not installed"; fi
   while read -r source number; do
     object=$(object_of "$source" "$number")
@@ -149,7 +149,7 @@ build_all() {
   local tests=() library=() layers=()
   for object in "${objects[@]}"; do
     case ${object##*/} in
-      *_models_*)          layers+=("$object") ;;
+      *_lm_*|*cuda_device*)          layers+=("$object") ;;
       tests_*)             tests+=("$object") ;;
       bench_cuda_figures*) ;;
       *)                   library+=("$object") ;;

@@ -9,11 +9,14 @@ endfunction()
 
 file(REMOVE_RECURSE "${SCRATCH}")
 set(configure "${CMAKE_COMMAND}" -G Ninja -S "${CMAKE_CURRENT_LIST_DIR}/consumer" -B "${SCRATCH}/build"
-  -D "CMAKE_CXX_COMPILER=${COMPILER}" -D "CMAKE_CXX_FLAGS=${FLAGS}")
+  -D "CMAKE_CXX_COMPILER=${COMPILER}" -D "CMAKE_CXX_FLAGS=${FLAGS}"
+  -D "EXAMPLE=${SOURCE}/examples/09_your_own_transformer.cpp")
 
 if(WAY STREQUAL installed)
+  # The prefix is moved after the installation: nothing in it may name where it was.
   run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${SCRATCH}/prefix")
-  run(${configure} -D "CMAKE_PREFIX_PATH=${SCRATCH}/prefix")
+  file(RENAME "${SCRATCH}/prefix" "${SCRATCH}/moved")
+  run(${configure} -D "CMAKE_PREFIX_PATH=${SCRATCH}/moved")
 elseif(WAY STREQUAL subdirectory)
   run(${configure} -D "BASIN_SOURCE=${SOURCE}" -D "BASIN_CCCL_DIR=${CCCL}")
 else()
@@ -21,6 +24,8 @@ else()
 endif()
 run("${CMAKE_COMMAND}" --build "${SCRATCH}/build")
 run("${SCRATCH}/build/consumer")
-if(EXISTS "${SCRATCH}/build/consumer_nn")
-  run("${SCRATCH}/build/consumer_nn")
-endif()
+foreach(program consumer_nn consumer_lm)
+  if(EXISTS "${SCRATCH}/build/${program}")
+    run("${SCRATCH}/build/${program}")
+  endif()
+endforeach()

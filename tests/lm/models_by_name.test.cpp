@@ -13,9 +13,8 @@ namespace basin_test {
 namespace {
 
 namespace lm = basin::lm;
-namespace lm = basin::lm;
 template <class T>
-using model = lm::llama<basin::attention<basin::cpu::any_normalizer, basin::causal>, T>;
+using model = lm::llama<lm::attention_by_name, T>;
 
 lm::llama_config const small{
     .vocabulary = 7, .dim = 12, .layers = 2, .heads = 2, .kv_heads = 1, .hidden = 10, .context = 9};
@@ -23,7 +22,7 @@ std::vector<int> const tokens{3, 1, 4, 1, 5, 2, 6, 5, 3, 5};
 
 template <class T>
 model<T> model_of(char const* text) {
-  model<T> made(small, 5, {}, {normalizers_of<T>(), text, small.layers, small.heads});
+  model<T> made(small, 5, {normalizers_of<T>(), text, small.layers, small.heads, {basin::causal{}}});
   for (auto const& p : made.parameters())
     if (p.shape.size() == 2)
       for (T& x : p.values) x *= 20;                             // so that every nonlinearity matters
@@ -90,8 +89,7 @@ TEST_CASE("a layer and a head of a model use the normalizer that they are given"
   CHECK(loss_of(all) != loss_of(none));
   struct first_layer {
     std::vector<std::string> said;
-    basin::attention<basin::cpu::any_normalizer, basin::causal>
-    operator()(int layer, basin::attention<basin::cpu::any_normalizer, basin::causal> use) {
+    lm::attention_by_name operator()(int layer, lm::attention_by_name use) {
       if (layer == 1) use.normalize.validate(basin::problem{1, 2, 1, 5, 5, 6, 6});
       return use;
     }

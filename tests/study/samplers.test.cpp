@@ -84,7 +84,7 @@ TEST_CASE("a block whose steps do not divide it writes more in its first steps",
 }
 
 TEST_CASE("a sequence does not depend on the others of its batch", "[property][samplers]") {
-  transformer<attention<>> model(tiny, 5);
+  llama<attention<>> model(tiny, 5);
   std::vector<int> both(40);
   philox rng(3);
   for (int& id : both) id = static_cast<int>(below(rng, 256));
@@ -97,7 +97,7 @@ TEST_CASE("a sequence does not depend on the others of its batch", "[property][s
 }
 
 TEST_CASE("greedy with a cache writes what whole passes would", "[unit][samplers]") {
-  transformer<decltype(attention<>{}.with(causal{}))> model(tiny, 8);
+  llama<decltype(attention<>{}.with(causal{}))> model(tiny, 8);
   std::vector<int> const prompt{'a', 'b', 'c', ' '};
   writing<decltype(model)> text(model, prompt);
   auto const answer = greedy(text, 10);
@@ -112,7 +112,7 @@ TEST_CASE("greedy with a cache writes what whole passes would", "[unit][samplers
 }
 
 TEST_CASE("after the stop byte the rest is stop bytes", "[unit][samplers]") {
-  transformer<decltype(attention<>{}.with(causal{}))> model(tiny, 8);
+  llama<decltype(attention<>{}.with(causal{}))> model(tiny, 8);
   std::vector<int> const prompt{'a', 'b'};
   writing<decltype(model)> first(model, prompt), second = first;
   auto const free = greedy(first, 8);

@@ -3,6 +3,7 @@
 
 #include "basin/lm/devices/memory.hpp"
 #include "basin/nn/copy.hpp"
+#include "basin/nn/device/copy.hpp"
 
 namespace basin::lm {
 

@@ -19,16 +19,8 @@
 #include "basin/nn/adamw.hpp"
 #include "basin/nn/cross_entropy.hpp"
 #include "basin/nn/device/adamw.hpp"
-#include "basin/nn/device/bias.hpp"
-#include "basin/nn/device/copy.hpp"
 #include "basin/nn/device/cross_entropy.hpp"
 #include "basin/nn/device/embedding.hpp"
-#include "basin/nn/device/gelu.hpp"
-#include "basin/nn/device/layer_norm.hpp"
-#include "basin/nn/device/linear.hpp"
-#include "basin/nn/device/rms_norm.hpp"
-#include "basin/nn/device/rope.hpp"
-#include "basin/nn/device/swiglu.hpp"
 #include "basin/nn/embedding.hpp"
 
 namespace basin::lm {

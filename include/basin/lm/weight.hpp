@@ -13,6 +13,7 @@
 #include "basin/core/view.hpp"
 #include "basin/lm/devices/memory.hpp"
 #include "basin/nn/copy.hpp"
+#include "basin/nn/device/copy.hpp"
 #include "basin/nn/parameter.hpp"
 
 namespace basin::lm {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The GPU as the device of basin/lm/devices/host.hpp, for units that a plain C++ compiler compiles. Its members, and the
-// engine's, are made in cuda_engine.cu, which nvcc compiles once for all programs.
+// The GPU as the device of a model, for units that a plain C++ compiler compiles. What its members do stands in
+// cuda_device.cuh, which one unit of a program includes and nvcc compiles.
 
 #include <algorithm>
 #include <cstddef>
@@ -60,7 +60,7 @@ class cuda_memory {
 
 /// A stream of the GPU with its memory, its products and its attention.
 ///
-/// Models    the Device of device_engine
+/// Models    a device of models (devices/host.hpp)
 /// Errors    cuda_error; unsupported_error for heads of more than 64 numbers
 class cuda_device {
  public:
@@ -89,8 +89,11 @@ class cuda_device {
   template <class Attention>
   void backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
                 view<float const, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv);
+  template <class Attention>
+  void decode(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
+              view<float, 4> out);
 
-private:
+ private:
   void put_bytes(void const* from, void* to, std::size_t bytes);
   void get_bytes(void const* from, void* to, std::size_t bytes);
   std::span<std::byte> room_for(std::size_t bytes);
@@ -98,8 +101,6 @@ private:
   struct state;
   std::unique_ptr<state> at;
 };
-
-using cuda_engine = device_engine<cuda_device>;
 
 /// Throws    unsupported_error where no GPU answers, or one that is too old
 void require_gpu();

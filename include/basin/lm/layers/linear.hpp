@@ -6,6 +6,8 @@
 
 #include "basin/lm/weight.hpp"
 #include "basin/nn/bias.hpp"
+#include "basin/nn/device/bias.hpp"
+#include "basin/nn/device/linear.hpp"
 #include "basin/nn/linear.hpp"
 
 namespace basin::lm {

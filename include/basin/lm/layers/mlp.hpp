@@ -5,6 +5,8 @@
 
 #include "basin/lm/layers/linear.hpp"
 #include "basin/lm/views.hpp"
+#include "basin/nn/device/gelu.hpp"
+#include "basin/nn/device/swiglu.hpp"
 #include "basin/nn/gelu.hpp"
 #include "basin/nn/swiglu.hpp"
 

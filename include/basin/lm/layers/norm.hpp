@@ -4,6 +4,8 @@
 #include <string>
 
 #include "basin/lm/weight.hpp"
+#include "basin/nn/device/layer_norm.hpp"
+#include "basin/nn/device/rms_norm.hpp"
 #include "basin/nn/layer_norm.hpp"
 #include "basin/nn/rms_norm.hpp"
 

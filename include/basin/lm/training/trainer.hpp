@@ -93,8 +93,8 @@ class trainer {
         }) {}
 
   /// Goes on from load_training(); `use` as above.
-  template <class Use>
-  trainer(run_options options, run_data const& from, checkpoint const& saved, Use const& use)
+  template <class Use = attention_type>
+  trainer(run_options options, run_data const& from, checkpoint const& saved, Use const& use = {})
       : trainer(std::move(options), from, use) {
     auto const& file = saved.tensors.origin();
     config_entries const entries{saved.config, file};

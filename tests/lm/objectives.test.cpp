@@ -7,6 +7,7 @@
 #include <set>
 
 #include "basin/lm/evaluation/likelihood.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "basin/mask/causal.hpp"
 #include "basin/nn/adamw.hpp"
 #include "support/catch.hpp"
@@ -19,7 +20,7 @@ using lm::masking;
 
 namespace {
 
-constexpr int hidden_id = 5, begin_id = 6, vocabulary = 7;
+constexpr int hidden_id = 5, begin_id = 6, token_count = 7;
 
 std::vector<int> some_sequences(int count) {
   philox rng(11);
@@ -28,34 +29,33 @@ std::vector<int> some_sequences(int count) {
   return tokens;
 }
 
-/// A model whose loss is known: with h masks in its input, every target but 0 has a loss of log(vocabulary - 1 + e^h),
+/// A model whose loss is known: with h masks in its input, every target but 0 has a loss of log(token_count - 1 + e^h),
 /// and 0 of that minus h.
 struct counting_model {
   using value_type = double;
-  lm::llama_config sizes{.vocabulary = vocabulary};
   std::vector<double> logits;
   std::vector<int> batches;
 
-  lm::llama_config const& config() const { return sizes; }
+  int vocabulary() const { return token_count; }
 
   template <class Adapt>
   std::span<double const> forward(std::span<int const> tokens, int batch, int length, Adapt) {
     batches.push_back(batch);
-    logits.assign(tokens.size() * vocabulary, 0.0);
+    logits.assign(tokens.size() * token_count, 0.0);
     for (int b = 0; b < batch; ++b) {
       auto const row = tokens.subspan(static_cast<std::size_t>(b) * length, length);
       for (int i = 0; i < length; ++i)
-        logits[(static_cast<std::size_t>(b) * length + i) * vocabulary] =
+        logits[(static_cast<std::size_t>(b) * length + i) * token_count] =
             static_cast<double>(std::count(row.begin(), row.end(), hidden_id));
     }
     return logits;
   }
 };
 
-double loss_of_zero(int masks) { return std::log(vocabulary - 1 + std::exp(masks)) - masks; }
+double loss_of_zero(int masks) { return std::log(token_count - 1 + std::exp(masks)) - masks; }
 
 lm::llama_config small() {
-  return {.vocabulary = vocabulary, .dim = 12, .layers = 1, .heads = 2, .kv_heads = 2, .hidden = 16, .context = 8};
+  return {.vocabulary = token_count, .dim = 12, .layers = 1, .heads = 2, .kv_heads = 2, .hidden = 16, .context = 8};
 }
 
 }  // namespace
@@ -211,7 +211,7 @@ TEST_CASE("the bound of a real model agrees with the sum over all masks", "[prop
     auto const logits = model.forward(inputs, 1, n);
     int const k = static_cast<int>(std::count(judged.begin(), judged.end(), 1.0));
     by_count[k].push_back(
-        nn::cross_entropy_forward(nn::host{}, contiguous(logits.data(), n, vocabulary), tokens, judged, std::span(losses)) / k);
+        nn::cross_entropy_forward(nn::host{}, contiguous(logits.data(), n, token_count), tokens, judged, std::span(losses)) / k);
   }
   double exact = 0;
   for (auto const& [k, losses] : by_count)
@@ -247,7 +247,7 @@ TEMPLATE_TEST_CASE("training on either objective lowers its likelihood", "[prope
     lm::accumulate(model, data);
     nn::adamw(nn::host{}, model.parameters(), state, 1e-2);
   }
-  CHECK(before == Approx(std::log(vocabulary)).epsilon(0.05));
+  CHECK(before == Approx(std::log(token_count)).epsilon(0.05));
   // ln 5 without context; with it, one token in eight cannot be known: 0.2
   CHECK(likelihood() < std::log(5) / 2);
 }

@@ -12,7 +12,7 @@
 #include "basin/nn/cross_entropy.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
-#include "models/small_model.hpp"
+#include "lm/small_model.hpp"
 #include "nn/gradients.hpp"
 
 namespace basin {
@@ -121,7 +121,7 @@ TEST_CASE("extending a cache in any pieces gives the logits of the whole sequenc
   auto const logits = model.forward(tokens, 1, 9);
   std::vector<double> const whole(logits.begin(), logits.end());
   auto const pieces = GENERATE(std::vector<int>{9}, std::vector<int>(9, 1), std::vector<int>{4, 1, 3, 1});
-  lm::basic_key_value_cache<double> cache(model.config());
+  auto cache = model.make_cache();
   std::size_t at = 0;
   for (int const n : pieces) {
     auto const next = model.extend(cache, std::span(tokens).subspan(at, n));
@@ -239,14 +239,14 @@ TEST_CASE("a transformer refuses what it cannot do, and says why", "[unit][model
   CHECK_THROWS_AS(model.backward(std::vector<float>(13)), shape_error);
   model.backward(std::vector<float>(14));
   CHECK_THROWS_AS(model.backward(std::vector<float>(14)), value_error);
-  lm::key_value_cache cache(model.config());
+  auto cache = model.make_cache();
   model.extend(cache, some_tokens(1, 8, 7));
   CHECK_THROWS_AS(model.extend(cache, some_tokens(1, 2, 7)), shape_error);
   CHECK(cache.length() == 8);
   CHECK_THROWS_AS(cache.truncate(9), value_error);
   auto other = small();
-  other.hidden = 11;
-  lm::key_value_cache foreign(other);
+  other.kv_heads = 2;
+  auto foreign = model_type(other).make_cache();
   CHECK_THROWS_AS(model.extend(foreign, some_tokens(1, 2, 7)), shape_error);
 }
 

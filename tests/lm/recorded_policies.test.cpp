@@ -19,7 +19,6 @@
 #include "support/catch.hpp"
 
 namespace lm = basin::lm;
-namespace train = basin::train;
 using basin::attention, basin::causal;
 using basin_test::ContainsSubstring;
 using basin_test::scratch;
@@ -66,7 +65,7 @@ TEST_CASE("a record names every policy that decides the output, with its numbers
   REQUIRE(lm::spelled_policy(other["mask"]) == "sliding_window(left=3, right=0)");
   REQUIRE(lm::spelled_policy(other["scorer"]) == "soft_cap(cap=0.1, scale=0.0)");
   REQUIRE(lm::spelled_policy(lm::record_of(basin::length_scaled<basin::entmax>{})) ==
-          "length_scaled(normalizer=entmax(alpha=1.5), law=ssmax(s=0.43))");
+          "length_scaled(normalizer=entmax(alpha=1.5, learned=true), law=ssmax(s=0.43))");
   REQUIRE(lm::spelled_policy(lm::record_of(sharp_softmax{})) == "sharp_softmax(temperature=1.0)");
 }
 
@@ -100,13 +99,12 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   REQUIRE_THROWS_WITH(lm::load_model(folder / "c"), ContainsSubstring("c/model.safetensors") && words_of_refusal);
   REQUIRE_THROWS_WITH(lm::load_training(folder / "c"),
                       ContainsSubstring("c/training.safetensors") && words_of_refusal);
-  auto const layer = lm::layer_record(sparse{});
-  REQUIRE_THROWS_WITH(lm::restore<softmax_model>(lm::load_model(folder / "c", layer)),
+  REQUIRE_THROWS_WITH(lm::restore<softmax_model>(lm::load_model(folder / "c", sparse{})),
                       words_of_refusal);
-  auto const saved = lm::load_training(folder / "c", layer);
+  auto const saved = lm::load_training(folder / "c", sparse{});
   REQUIRE_THROWS_WITH((lm::trainer<softmax_model, lm::next_token>{options, data, saved}), words_of_refusal);
   auto const figures = trainer_of<sparse>{options, data, saved}.evaluate(lm::short_look);
-  auto model = lm::restore<lm::llama<sparse>>(lm::load_model(folder / "c", layer));
+  auto model = lm::restore<lm::llama<sparse>>(lm::load_model(folder / "c", sparse{}));
   auto const windows = data.validation_windows(lm::short_look.windows);
   int const count = static_cast<int>(windows.size()) / options.length;
   auto const nll = [&](auto& judged) {
@@ -114,7 +112,7 @@ TEST_CASE("a model trained with entmax15 is not read back as softmax, and evalua
   };
   REQUIRE(nll(model) == figures["nll_per_byte"].get<double>());
   softmax_model softmaxed(model.config());
-  lm::read_weights(lm::load_model(folder / "c", layer).tensors, softmaxed.parameters());
+  lm::read_weights(lm::load_model(folder / "c", sparse{}).tensors, softmaxed.parameters());
   REQUIRE(nll(softmaxed) != nll(model));                     // the same weights give another loss with softmax
 }
 
@@ -124,7 +122,7 @@ TEST_CASE("numbers of policies are those of the run, and others are refused", "[
   lm::run_data const data{options};
   auto const eight = attention<>{}.with(causal{}).with(basin::top_k{.k = 8});
   train_into<chosen>(folder / "c", options, data, eight);
-  auto const saved = lm::load_training(folder / "c", lm::layer_record(eight));
+  auto const saved = lm::load_training(folder / "c", eight);
   REQUIRE(saved.config["attention"][0]["normalizer"]["k"] == 8);
   REQUIRE_THROWS_WITH((trainer_of<chosen>{options, data, saved}),
                       ContainsSubstring("'top_k(k=8)', and would be run with 'top_k(k=64)'"));
@@ -158,7 +156,7 @@ TEST_CASE("a record that is damaged is refused", "[unit][checkpoint][hostile]") 
   auto const layer = lm::layer_record(attention<>{}.with(causal{}));
   REQUIRE_NOTHROW(with(nlohmann::ordered_json::array({layer})));
   auto more = layer, less = layer, unnamed = layer, other = layer, numbers = layer;
-  more["gate"] = {{"name", "sigmoid"}};
+  more["gates"] = "elementwise";
   less.erase("pruner");
   unnamed["mask"] = "causal";
   other["normalizer"]["name"] = "sotfmax";

@@ -6,11 +6,12 @@
 
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/training/trainer.hpp"
+#include "programs/normalizers_by_name.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 
 namespace lm = basin::lm;
-namespace train = basin::train;
+namespace programs = basin::programs;
 
 namespace {
 

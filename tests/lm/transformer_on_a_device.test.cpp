@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers include/basin/lm/devices/host.hpp: a transformer on a device against that on the host. The device is the host
-// with one fiber a CUDA thread, or a GPU where tests/gpu.sh builds this: engine_under_test.hpp of either folder
+// with one fiber a CUDA thread, or a GPU where tests/gpu.sh builds this: device_under_test.hpp of either folder
 #include <cmath>
 #include <vector>
 
 #include "basin/mask/causal.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
-#include <engine_under_test.hpp>
+#include <device_under_test.hpp>
 #include "basin/lm/devices/shared_vector.hpp"
 #include "basin/lm/models/llama.hpp"
 #include "basin/lm/objectives/objectives.hpp"
-#include "models/small_model.hpp"
+#include "lm/small_model.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
 
 namespace basin {
 
-using basin_test::engine_under_test;
+using basin_test::device_under_test;
 using basin_test::small;
 using basin_test::some_tokens;
 using basin_test::stir;
@@ -28,7 +28,7 @@ namespace {
 
 using causal_attention = decltype(attention<>{}.with(causal{}));
 template <class Attention>
-using on_device = lm::llama<Attention, float, engine_under_test>;
+using on_device = lm::llama<Attention, float, device_under_test>;
 template <class Attention>
 using on_host = lm::llama<Attention, float>;
 
@@ -115,11 +115,11 @@ TEMPLATE_TEST_CASE("steps of training on a device are those of the host, and res
     CHECK(std::abs(step(device, of_device) - norm) <= 1000 * basin_test::eps_of<float> * norm);
     if (n != 1) continue;
     device.fetch();                                              // what a checkpoint holds
-    auto const saved = device.engine().to_host(of_device);
+    auto const saved = device.fetch(of_device);
     CHECK(saved.steps == 2);
     nn::copy_values(device.parameters(), resumed.parameters());
     resumed.send();
-    auto again = resumed.engine().from_host(saved);
+    auto again = resumed.send(saved);
     step(resumed, again);
   }
   device.fetch(), resumed.fetch();
@@ -135,7 +135,7 @@ TEST_CASE("a cache on a device gives the logits of whole sequences, and copies o
   stir(device);
   auto const tokens = some_tokens(5, 9);
   auto const whole = copied(device.forward(tokens, 1, 9));
-  on_device<causal_attention>::cache_type cache(device.config());
+  auto cache = device.make_cache();
   device.extend(cache, std::span(tokens).first(4));
   auto other = cache;
   device.extend(other, some_tokens(6, 3));
@@ -145,10 +145,10 @@ TEST_CASE("a cache on a device gives the logits of whole sequences, and copies o
 
 TEST_CASE("what an Adapt hides, records and is shown on a device is that on the host", "[parity][models][device]") {
   struct record {
-    lm::shared_vector<double> received = lm::shared_vector<double>(2 * 2 * 6, engine_under_test::shared_memory());
+    lm::shared_vector<double> received = lm::shared_vector<double>(2 * 2 * 6, device_under_test::shared_memory());
     std::vector<float> shown;
   };
-  lm::shared_vector<std::uint8_t> marks(2 * 6, engine_under_test::shared_memory());
+  lm::shared_vector<std::uint8_t> marks(2 * 6, device_under_test::shared_memory());
   marks[1] = marks[6 + 4] = 1;
   struct watch {
     record* to;

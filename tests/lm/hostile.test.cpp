@@ -16,12 +16,13 @@
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/training/trainer.hpp"
 #include "hostile.hpp"
+#include "programs/normalizers_by_name.hpp"
 #include "scratch.hpp"
 #include "support/catch.hpp"
 #include "support/skip.hpp"
 
 namespace lm = basin::lm;
-namespace train = basin::train;
+namespace programs = basin::programs;
 using basin_test::ContainsSubstring;
 using basin_test::scratch;
 
@@ -68,7 +69,7 @@ TEST_CASE("a training state that is not finite is refused, and nothing is change
   scratch const folder;
   auto const options = basin_test::tiny_run();
   lm::run_data const data{options};
-  lm::autoregressive_trainer run{options, data};
+  lm::autoregressive_trainer run{options, data, programs::normalizers_by_name()};
   run.step();
   auto state = lm::training_state{.step = 1, .data = {}, .masks = {}, .moments = {}};
   std::size_t const count = static_cast<std::size_t>(basin::nn::parameter_count(run.model().parameters()));
@@ -78,7 +79,7 @@ TEST_CASE("a training state that is not finite is refused, and nothing is change
   lm::save_checkpoint(folder / "c", basin_test::tiny_model().config, run.model().parameters(), state);
   auto const saved = lm::load_training(folder / "c");
   REQUIRE_THROWS_WITH(
-      (lm::autoregressive_trainer{options, data, saved}),
+      (lm::autoregressive_trainer{options, data, saved, programs::normalizers_by_name()}),
       ContainsSubstring("training.safetensors: tensor '" + part + "embedding.weight' is nan at [0, 0]"));
 }
 

@@ -6,7 +6,6 @@
 #include "programs/interrupt.hpp"
 #include "support/catch.hpp"
 
-namespace lm = basin::lm;
 namespace programs = basin::programs;
 
 TEST_CASE("the first signal is noted, not obeyed", "[unit][interrupt]") {

@@ -1,45 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The engine of basin/lm/devices/cuda_device.hpp: the only unit of the programs here that nvcc compiles.
+#pragma once
+
+// What the members of cuda_device.hpp do: included by the one unit of a program that nvcc compiles, which instantiates
+// launch() for the operations of models, and forward(), backward() and decode() for the attentions of the program, as
+// examples/programs/cuda_device.cu does.
 
 #include <cstdint>
 
 #include "basin/basin.cuh"
 #include "basin/lm/devices/cuda_device.hpp"
-#include "basin/lm/devices/detail/device_engine_calls.hpp"
 #include "basin/nn/device/cuda.cuh"
 
 namespace basin::lm {
-namespace {
+namespace detail {
 
-void require(char const* what, cudaError_t status) { gpu::detail::require("basin::lm::cuda_device", what, status); }
+inline void require_cuda(char const* what, cudaError_t status) { gpu::detail::require("basin::lm::cuda_device", what, status); }
 
-constexpr std::size_t cublas_room = std::size_t{32} << 20;
+inline constexpr std::size_t cublas_room = std::size_t{32} << 20;
 
 /// Kernels of one dim, with few columns: exact products of fp32 are long when they are unrolled, and ptxas takes
 /// minutes for the library's default.
 struct one_dim {
   static constexpr int dims[] = {64};
-  static constexpr gpu::tuning of(int, int) { return {.warps = 4, .columns = 16, .stages = 2}; }
+  static constexpr basin::gpu::tuning of(int, int) { return {.warps = 4, .columns = 16, .stages = 2}; }
 };
 
 class pinned_memory final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t) override {
     void* made = nullptr;
-    require("cudaMallocHost", cudaMallocHost(&made, bytes));
+    detail::require_cuda("cudaMallocHost", cudaMallocHost(&made, bytes));
     return made;
   }
   void do_deallocate(void* memory, std::size_t, std::size_t) override { cudaFreeHost(memory); }
   bool do_is_equal(memory_resource const& other) const noexcept override { return this == &other; }
 };
 
-cudaStream_t make_stream() {
+inline cudaStream_t make_stream() {
   require_gpu();
   cudaStream_t made = nullptr;
-  require("cudaStreamCreate", cudaStreamCreate(&made));
+  detail::require_cuda("cudaStreamCreate", cudaStreamCreate(&made));
   return made;
 }
 
-}  // namespace
+}  // namespace detail
 
 void require_gpu() {
   auto const refuse = [](std::string const& why) {
@@ -52,19 +55,19 @@ void require_gpu() {
   cudaError_t const status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess || count == 0)
     refuse(message("no GPU answers: ", cudaGetErrorString(status != cudaSuccess ? status : cudaErrorNoDevice)));
-  require("cudaDeviceGetAttribute", cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
+  detail::require_cuda("cudaDeviceGetAttribute", cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
   if (major < 8) refuse(message("the GPU has compute capability ", major, ".x"));
 }
 
 void* detail::allocate_on_gpu(std::size_t bytes) {
   void* made = nullptr;
-  require("cudaMalloc", cudaMalloc(&made, bytes));
-  require("cudaMemset", cudaMemset(made, 0, bytes));
+  detail::require_cuda("cudaMalloc", cudaMalloc(&made, bytes));
+  detail::require_cuda("cudaMemset", cudaMemset(made, 0, bytes));
   return made;
 }
 void detail::free_on_gpu(void* memory) noexcept { cudaFree(memory); }
 void detail::copy_on_gpu(void* to, void const* from, std::size_t bytes) {
-  if (bytes > 0) require("cudaMemcpy", cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToDevice));
+  if (bytes > 0) detail::require_cuda("cudaMemcpy", cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToDevice));
 }
 
 /// The stream waits for copies and fills of memory above, which belong to no stream, and they for it.
@@ -72,8 +75,8 @@ struct cuda_device::state {
   struct destroy {
     void operator()(cudaStream_t s) const { cudaStreamDestroy(s); }
   };
-  std::unique_ptr<CUstream_st, destroy> stream{make_stream()};
-  cuda_memory<std::byte> for_products{cublas_room}, for_attention;
+  std::unique_ptr<CUstream_st, destroy> stream{detail::make_stream()};
+  cuda_memory<std::byte> for_products{detail::cublas_room}, for_attention;
   nn::cuda_device device{stream.get(), {for_products.data(), for_products.size()}};
 };
 
@@ -91,11 +94,11 @@ void cuda_device::multiply(view<float const, 2> a, view<float const, 2> b, view<
 }
 double cuda_device::read(double const* number) { return at->device.read(number); }
 void cuda_device::put_bytes(void const* from, void* to, std::size_t bytes) {
-  if (bytes > 0) require("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, at->stream.get()));
+  if (bytes > 0) detail::require_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, at->stream.get()));
 }
 void cuda_device::get_bytes(void const* from, void* to, std::size_t bytes) {
-  if (bytes > 0) require("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, at->stream.get()));
-  require("cudaStreamSynchronize", cudaStreamSynchronize(at->stream.get()));
+  if (bytes > 0) detail::require_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, at->stream.get()));
+  detail::require_cuda("cudaStreamSynchronize", cudaStreamSynchronize(at->stream.get()));
 }
 std::span<std::byte> cuda_device::room_for(std::size_t bytes) {
   if (at->for_attention.size() < bytes) at->for_attention = cuda_memory<std::byte>(bytes);
@@ -103,7 +106,7 @@ std::span<std::byte> cuda_device::room_for(std::size_t bytes) {
 }
 
 std::pmr::memory_resource* cuda_device::shared_memory() {
-  static pinned_memory pinned;
+  static detail::pinned_memory pinned;
   static std::pmr::synchronized_pool_resource pool(&pinned);     // pinning takes long
   return &pool;
 }
@@ -112,30 +115,19 @@ template <class Attention>
 void cuda_device::forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
                         view<float, 4> out) {
   auto const room = room_for(forward_workspace(use, check_forward("basin::forward", q, k, v, out)));
-  basin::forward<one_dim>(use, q, k, v, out, at->stream.get(), room);
+  basin::forward<detail::one_dim>(use, q, k, v, out, at->stream.get(), room);
 }
 template <class Attention>
 void cuda_device::backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
                          view<float const, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv) {
   auto const room = room_for(backward_workspace(use, check_backward("basin::backward", q, k, v, dout, dq, dk, dv)));
-  basin::backward<one_dim>(use, q, k, v, dout, dq, dk, dv, at->stream.get(), room);
+  basin::backward<detail::one_dim>(use, q, k, v, dout, dq, dk, dv, at->stream.get(), room);
 }
 
-// What the programs use.
-template class device_engine<cuda_device>;
-
-using full = attention<>;
-using causal_only = decltype(full{}.with(causal{}));
-using watched = decltype(full{}.with(drop_keys{}).with(received_attention{}));
-using watched_causal = decltype(causal_only{}.with(drop_keys{}).with(received_attention{}));
-using in4 = view<float const, 4>;
-using out4 = view<float, 4>;
-
-template void cuda_device::forward(full const&, in4, in4, in4, out4);
-template void cuda_device::forward(causal_only const&, in4, in4, in4, out4);
-template void cuda_device::forward(watched const&, in4, in4, in4, out4);
-template void cuda_device::forward(watched_causal const&, in4, in4, in4, out4);
-template void cuda_device::backward(full const&, in4, in4, in4, in4, out4, out4, out4);
-template void cuda_device::backward(causal_only const&, in4, in4, in4, in4, out4, out4, out4);
+template <class Attention>
+void cuda_device::decode(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
+                         view<float, 4> out) {
+  forward(use, q, k, v, out);  // contexts of these models are short
+}
 
 }  // namespace basin::lm

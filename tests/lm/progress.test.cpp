@@ -13,7 +13,6 @@
 #include "support/catch.hpp"
 #include "support/skip.hpp"
 
-namespace lm = basin::lm;
 namespace programs = basin::programs;
 
 namespace {

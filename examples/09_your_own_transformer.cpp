@@ -36,7 +36,7 @@ struct sharp_softmax {
   basin::for_parameters<sharp_softmax, T> parameter_gradient(row<T> const& r, T s, T, T, T ds) const {
     return {ds * s / r.tau};                                     // what key j adds to d loss / d tau
   }
-  void sees_parameter_gradient(basin::row_at at, int which, double gradient) const { gradients.put(at, which, gradient); }
+  void sees_parameter_gradient(basin::row_at at, int which, double sum) const { gradients.put(at, which, sum); }
 };
 template <>
 struct basin::lm::described<sharp_softmax> {
@@ -70,7 +70,7 @@ int main() {
     if (step == 0) first = last;
     model.step(moments, 3e-3, {});
   }
-  std::printf("loss %.3f before, %.3f after %d steps; half of the tokens are random: at best %.3f\n", first, last, steps,
+  std::printf("loss %.3f before, %.3f after %d steps; half the tokens are random: at best %.3f\n", first, last, steps,
               std::log(vocabulary - 1.0) / 2);
   for (auto const& p : model.parameters())
     if (p.name.ends_with("tau"))

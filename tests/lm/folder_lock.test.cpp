@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers basin/lm/io/folder_lock.hpp, remove_unfinished() of basin/lm/io/files.hpp and run_in() of basin/lm/io/checkpoint.hpp
+// Covers lm/io/folder_lock.hpp, remove_unfinished() of lm/io/files.hpp and run_in() of lm/io/checkpoint.hpp
 
 #include <sys/wait.h>
 #include <unistd.h>

@@ -210,8 +210,8 @@ TEST_CASE("the bound of a real model agrees with the sum over all masks", "[prop
       if (set >> i & 1) inputs[i] = hidden_id, judged[i] = 1;
     auto const logits = model.forward(inputs, 1, n);
     int const k = static_cast<int>(std::count(judged.begin(), judged.end(), 1.0));
-    by_count[k].push_back(
-        nn::cross_entropy_forward(nn::host{}, contiguous(logits.data(), n, token_count), tokens, judged, std::span(losses)) / k);
+    auto const rows = contiguous(logits.data(), n, token_count);
+    by_count[k].push_back(nn::cross_entropy_forward(nn::host{}, rows, tokens, judged, std::span(losses)) / k);
   }
   double exact = 0;
   for (auto const& [k, losses] : by_count)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers basin/lm/training/trainer.hpp, basin/lm/training/run_options.hpp, basin/lm/training/run_data.hpp and basin/lm/evaluation/word_problem_answers.hpp
+// Covers lm/training/ (trainer, run_options, run_data) and lm/evaluation/word_problem_answers.hpp
 
 #include <cmath>
 #include <cstring>

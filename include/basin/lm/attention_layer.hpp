@@ -34,8 +34,8 @@ struct as_it_is {
   }
 };
 
-/// y = output(gate * attention(rope(norm(q)), rope(norm(k)), v)), with q, k, v projected from x; norm, rope and gate are
-/// optional.
+/// y = output(gate * attention(rope(norm(q)), rope(norm(k)), v)), with q, k, v projected from x; norm, rope and gate
+/// are optional.
 ///
 /// Attention an attention<...>; its normalizer may be cpu::any_normalizer, then layer_normalizers say what each head
 ///           uses. Learned numbers of the normalizer are a tensor of the layer, one value a head, which starts with the

@@ -118,7 +118,7 @@ struct stages_of<std::tuple<Blocks...>> {
 ///
 ///   h = embedding[token] (+ positions[i]);  h = block(h) for every block;  logits = head(norm(h))
 ///
-/// Blocks    std::vector<block<...>>, or std::tuple of blocks of different types; all on one device and of one value type
+/// Blocks    std::vector<block<...>>, or std::tuple of blocks of different types; all on one device, of one value type
 /// Adapt     a callable (int layer, Attention use) that returns the attention of that layer, with another pruner or
 ///           observer for instance. If it has a member projected(int layer, view<T const, 4> q, view<T const, 4> k),
 ///           that is shown the rotated queries and keys, [batch, heads, length, head_dim]; with a fourth argument, the

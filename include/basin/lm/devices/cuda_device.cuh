@@ -7,14 +7,17 @@
 
 #include <cstdint>
 
-#include "basin/basin.cuh"
+#include "basin/cuda/backward.cuh"
+#include "basin/cuda/forward.cuh"
 #include "basin/lm/devices/cuda_device.hpp"
 #include "basin/nn/device/cuda.cuh"
 
 namespace basin::lm {
 namespace detail {
 
-inline void require_cuda(char const* what, cudaError_t status) { gpu::detail::require("basin::lm::cuda_device", what, status); }
+inline void require_cuda(char const* what, cudaError_t status) {
+  basin::gpu::detail::require("basin::lm::cuda_device", what, status);
+}
 
 inline constexpr std::size_t cublas_room = std::size_t{32} << 20;
 
@@ -94,10 +97,14 @@ void cuda_device::multiply(view<float const, 2> a, view<float const, 2> b, view<
 }
 double cuda_device::read(double const* number) { return at->device.read(number); }
 void cuda_device::put_bytes(void const* from, void* to, std::size_t bytes) {
-  if (bytes > 0) detail::require_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, at->stream.get()));
+  if (bytes == 0) return;
+  detail::require_cuda("cudaMemcpyAsync",
+                       cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, at->stream.get()));
 }
 void cuda_device::get_bytes(void const* from, void* to, std::size_t bytes) {
-  if (bytes > 0) detail::require_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, at->stream.get()));
+  if (bytes > 0)
+    detail::require_cuda("cudaMemcpyAsync",
+                         cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, at->stream.get()));
   detail::require_cuda("cudaStreamSynchronize", cudaStreamSynchronize(at->stream.get()));
 }
 std::span<std::byte> cuda_device::room_for(std::size_t bytes) {

@@ -16,7 +16,7 @@ namespace basin::lm {
 ///
 /// Models    mask
 /// Source    each mask's own file
-/// Cost      that of the chosen mask and a branch for every pair of a tile that is neither visible nor hidden as a whole
+/// Cost      that of the chosen mask, and a branch for every pair of a tile that is visible in part
 /// Errors    those of the chosen mask
 struct any_mask {
   using alike_for_heads = std::true_type;

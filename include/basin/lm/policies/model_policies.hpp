@@ -106,9 +106,9 @@ class model_policies {
   /// Of a text such as "softmax; layers 2-3: entmax15; layer 1: sliding_window:left=64". Heads that it gives no
   /// normalizer have softmax; layers that it gives no mask have `usual`.
   ///
-  /// Throws    value_error: where the text breaks the grammar; a name that does not exist, a number that it does not have
-  ///           or that is out of range; a layer or head that the model does not have; two policies for one head; a mask,
-  ///           scorer, gate or norm for single heads
+  /// Throws    value_error: where the text breaks the grammar; a name that does not exist, a number that it does not
+  ///           have or that is out of range; a layer or head that the model does not have; two policies for one head; a
+  ///           mask, scorer, gate or norm for single heads
   model_policies(registry const& from, std::string_view text, int layer_count, int head_count, any_mask usual = {}) {
     auto const all = parse_assignments(text);
     auto const normalizers = wanted_normalizers(from, all, layer_count, head_count);
@@ -162,9 +162,10 @@ class model_policies {
     for (assignment const& one : all) {
       std::string const& name = one.policy.normalizer.name;
       if (!one.heads.is_all())
-        throw value_error(message("basin: ", name, " is given to single heads; all heads of a layer have the same: leave "
-                                  "'heads' out"));
-      if (one.policy.law) throw value_error(message("basin: '*' scales the scores of a normalizer; ", name, " is none"));
+        throw value_error(message("basin: ", name, " is given to single heads, but all heads of a layer have the same; "
+                                  "leave 'heads' out"));
+      if (one.policy.law)
+        throw value_error(message("basin: '*' scales the scores of a normalizer, and ", name, " is none; leave it out"));
     }
     if (all.empty()) return std::vector<std::optional<spelled_policy>>(static_cast<std::size_t>(layer_count));
     bool const for_all = std::ranges::any_of(all, [](assignment const& one) { return one.closeness() == 0; });

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "families.hpp"
 
+#include "basin/lm/policies/catalogue.hpp"
+
 namespace basin_test {
 
 basin::lm::registry const& normalizers_in_double() {
-  static basin::lm::registry const some = [] {
+  static basin::lm::registry const all = [] {
     basin::lm::registry r;
-    r.add<basin::softmax, double>();
-    r.add<basin::sink_logit, double>();
-    r.add<basin::entmax, double>();
-    r.add<basin::entmax15, double>();
-    r.add<basin::sigmoid, double>();
-    r.add<basin::self_adjusted, double>();
-    r.add<basin::top_k, double>();
+    basin::lm::add_softmax_family<double>(r);
+    basin::lm::add_signed_family<double>(r);
+    basin::lm::add_pointwise_family<double>(r);
+    add_thresholds_in_double(r);
     return r;
   }();
-  return some;
+  return all;
 }
 
 }  // namespace basin_test

@@ -11,8 +11,9 @@ namespace basin_test {
 /// Every normalizer by name, for calls in float: those of the programs.
 inline basin::lm::registry const& all_normalizers_by_name() { return basin::programs::normalizers_by_name(); }
 
-/// One of each kind, for calls in double: softmax, sink_logit, entmax, entmax15, sigmoid, self_adjusted, top_k.
+/// The whole catalogue, for calls in double.
 basin::lm::registry const& normalizers_in_double();
+void add_thresholds_in_double(basin::lm::registry& to);
 
 template <class T>
 basin::lm::registry const& normalizers_of() {

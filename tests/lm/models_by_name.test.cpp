@@ -21,7 +21,7 @@ lm::llama_config const small{
 std::vector<int> const tokens{3, 1, 4, 1, 5, 2, 6, 5, 3, 5};
 
 template <class T>
-model<T> model_of(char const* text) {
+model<T> model_of(std::string_view text) {
   model<T> made(small, 5, {normalizers_of<T>(), text, small.layers, small.heads, {basin::causal{}}});
   for (auto const& p : made.parameters())
     if (p.shape.size() == 2)
@@ -57,9 +57,14 @@ TEST_CASE("learned numbers are tensors of the model, named by layer, policy and 
 
 TEST_CASE("gradients of a model with normalizers by layer and head are finite differences, learned numbers included",
           "[property][policies]") {
-  for (char const* const text :
+  auto texts = normalizers_of<double>().names();                 // the whole catalogue
+  for (char const* const more :
        {"softmax; layer 1: sink_logit:learned,logit=0.5; layer 0 head 1: entmax:learned,alpha=1.25", "asentmax:learned",
-        "ssmax:learned; layer 1: sigmoid", "self_adjusted; layer 0: top_k:k=2"}) {
+        "ssmax:learned; layer 1: sigmoid", "self_adjusted; layer 0: top_k:k=2", "entmax:learned*log_n:trained=4",
+        "softmax; layer 0: sliding_window:left=2; layer 1: prefix:length=3", "entmax15; soft_cap:cap=2; gate; qk_norm",
+        "softmax; alibi; layer 1: head_gate; layer 0: unmasked"})
+    texts.emplace_back(more);
+  for (auto const& text : texts) {
     auto of = model_of<double>(text);
     auto const logits = of.forward(tokens, 2, 5, lm::unchanged{}, lm::activations::keep);
     std::vector<double> dlogits(logits.size());

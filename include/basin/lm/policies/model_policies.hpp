@@ -165,7 +165,7 @@ class model_policies {
         throw value_error(message("basin: ", name, " is given to single heads, but all heads of a layer have the same; "
                                   "leave 'heads' out"));
       if (one.policy.law)
-        throw value_error(message("basin: '*' scales the scores of a normalizer, and ", name, " is none; leave it out"));
+        throw value_error(message("basin: '*' scales scores for a normalizer, and ", name, " is none; leave it out"));
     }
     if (all.empty()) return std::vector<std::optional<spelled_policy>>(static_cast<std::size_t>(layer_count));
     bool const for_all = std::ranges::any_of(all, [](assignment const& one) { return one.closeness() == 0; });

@@ -199,18 +199,17 @@ set(basin_lm_headers
   include/basin/lm/attention_layer.hpp
   include/basin/lm/block.hpp
   include/basin/lm/decoding/samplers.hpp
-  include/basin/lm/decoding/sequence_cache.hpp
   include/basin/lm/devices/cuda_device.hpp
   include/basin/lm/devices/host.hpp
   include/basin/lm/devices/host_storage.hpp
   include/basin/lm/devices/memory.hpp
   include/basin/lm/devices/outline.hpp
   include/basin/lm/devices/shared_vector.hpp
-  include/basin/lm/evaluation/finite.hpp
   include/basin/lm/evaluation/likelihood.hpp
   include/basin/lm/evaluation/suitability.hpp
   include/basin/lm/evaluation/word_problem_answers.hpp
   include/basin/lm/evaluation/word_problems.hpp
+  include/basin/lm/finite.hpp
   include/basin/lm/io/architecture_json.hpp
   include/basin/lm/io/checkpoint.hpp
   include/basin/lm/io/config_entries.hpp
@@ -221,6 +220,7 @@ set(basin_lm_headers
   include/basin/lm/io/plain_text.hpp
   include/basin/lm/io/recorded_policies.hpp
   include/basin/lm/io/safetensors.hpp
+  include/basin/lm/io/text_corpus.hpp
   include/basin/lm/layers/linear.hpp
   include/basin/lm/layers/mlp.hpp
   include/basin/lm/layers/norm.hpp
@@ -239,6 +239,7 @@ set(basin_lm_headers
   include/basin/lm/policies/model_policies.hpp
   include/basin/lm/policies/registry.hpp
   include/basin/lm/policies/spelling.hpp
+  include/basin/lm/sequence_cache.hpp
   include/basin/lm/tokenizers/bytes.hpp
   include/basin/lm/training/run_data.hpp
   include/basin/lm/training/run_options.hpp

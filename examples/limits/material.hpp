@@ -14,6 +14,7 @@
 #include "basin/lm/evaluation/suitability.hpp"
 #include "basin/lm/evaluation/word_problems.hpp"
 #include "basin/lm/io/files.hpp"
+#include "basin/lm/io/text_corpus.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
 #include "limits/options.hpp"
 

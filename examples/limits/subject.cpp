@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "basin/core/error.hpp"
-#include "basin/lm/evaluation/finite.hpp"
+#include "basin/lm/finite.hpp"
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
 #include "programs/normalizers_by_name.hpp"

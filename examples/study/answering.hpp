@@ -15,8 +15,8 @@
 
 #include "basin/core/random.hpp"
 #include "basin/lm/decoding/samplers.hpp"
-#include "basin/lm/evaluation/finite.hpp"
 #include "basin/lm/evaluation/word_problems.hpp"
+#include "basin/lm/finite.hpp"
 #include "report/statistics.hpp"
 #include "study/crew.hpp"
 #include "study/key_masking.hpp"

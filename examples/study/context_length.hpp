@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "basin/core/view.hpp"
-#include "basin/lm/evaluation/finite.hpp"
+#include "basin/lm/finite.hpp"
 #include "basin/nn/parameter.hpp"
 #include "basin/sinks/ranking.hpp"
 #include "report/statistics.hpp"

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "basin/lm/evaluation/finite.hpp"
 #include "basin/lm/evaluation/likelihood.hpp"
 #include "basin/lm/evaluation/suitability.hpp"
+#include "basin/lm/finite.hpp"
 #include "basin/lm/io/plain_text.hpp"
 #include "basin/mask/causal.hpp"
 #include "report/folder.hpp"

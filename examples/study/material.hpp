@@ -15,6 +15,7 @@
 #include "basin/lm/evaluation/suitability.hpp"
 #include "basin/lm/evaluation/word_problems.hpp"
 #include "basin/lm/io/plain_text.hpp"
+#include "basin/lm/io/text_corpus.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
 #include "study/options.hpp"
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "basin/lm/evaluation/finite.hpp"
+#include "basin/lm/finite.hpp"
 #include "basin/sinks/rule.hpp"
 #include "basin/sinks/trajectory.hpp"
 #include "report/statistics.hpp"

@@ -6,6 +6,7 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
+#include "basin/lm/io/text_corpus.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
 #include "programs/progress.hpp"
 #include "scratch.hpp"

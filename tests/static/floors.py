@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Checks the floors: a header of basin may include only lower floors, its own folder, and that folder's detail/.
 
-usage: floors.py INCLUDE_FOLDER    (the folder that holds basin/)
+usage: floors.py INCLUDE_FOLDER [EXAMPLES_FOLDER]    (the folder that holds basin/, and examples/)
+
+lm/ has floors of its own, folder by folder, by the same rule. A program of examples/ may include the library, its own
+folder and what programs share: programs/ and report/.
 
 Prints one line per edge that breaks the rule and exits with 1; prints nothing and exits with 0 otherwise.
 """
@@ -22,6 +25,21 @@ FLOOR = {
     "lm": 8,
     "basin.hpp": 9, "basin.cuh": 9,
 }
+LM_FLOOR = {
+    "devices": 0, "tokenizers": 0, "finite.hpp": 0, "views.hpp": 0,
+    "weight.hpp": 1,
+    "layers": 2,
+    "attention_config.hpp": 3, "attention_cache.hpp": 3,
+    "policies": 4, "names.hpp": 4,
+    "attention_layer.hpp": 5, "sequence_cache.hpp": 5,
+    "block.hpp": 6,
+    "transformer.hpp": 7,
+    "models": 8, "objectives": 8, "decoding": 8,
+    "io": 9,
+    "evaluation": 10,
+    "training": 11,
+}
+SHARED_BY_PROGRAMS = {"programs": 0, "report": 1}
 ONE_MODEL_PER_FILE = 3  # the floor whose files never include each other, not even within a folder
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])(basin/[^>"]+|\.[^>"]*)[>"]', re.MULTILINE)
 
@@ -36,6 +54,8 @@ def broken_rule(here: str, there: str) -> str | None:
     private = "/detail/" in there
     if private and folder != target:
         return "detail/ is private to its folder"
+    if folder == target == "lm":
+        return broken_rule_of_lm(here.split("/")[1], there.split("/")[1])
     if FLOOR[target] > FLOOR[folder]:
         return f"upwards, from floor {FLOOR[folder]} to floor {FLOOR[target]}"
     if FLOOR[target] < FLOOR[folder]:
@@ -45,6 +65,33 @@ def broken_rule(here: str, there: str) -> str | None:
     if FLOOR[folder] == ONE_MODEL_PER_FILE and not private:
         return f"sideways, from one model of {folder}/ to another"
     return None
+
+
+def broken_rule_of_lm(here: str, there: str) -> str | None:
+    """The same between two folders or headers of lm/."""
+    for one in (here, there):
+        if one not in LM_FLOOR:
+            return f"'lm/{one}' is on no floor"
+    if here != there and LM_FLOOR[there] >= LM_FLOOR[here]:
+        return f"upwards or sideways in lm/, from floor {LM_FLOOR[here]} to floor {LM_FLOOR[there]}"
+    return None
+
+
+def violations_of_examples(examples: pathlib.Path) -> list[str]:
+    """Includes of programs that are neither their own, nor the library's, nor shared."""
+    found = []
+    for source in sorted(p for p in examples.rglob("*") if p.suffix in {".hpp", ".cpp", ".cu"}):
+        here = source.relative_to(examples).parts[0]
+        text = source.read_text(encoding="utf-8")
+        for match in re.finditer(r'^#include "([a-z_]+)/[^"]+"', text, re.MULTILINE):
+            there = match[1]
+            floor = SHARED_BY_PROGRAMS.get(there)
+            if there in ("basin", here) or (floor is not None and floor < SHARED_BY_PROGRAMS.get(here, 2)):
+                continue
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(f"examples/{source.relative_to(examples).as_posix()}:{line}: includes {match[0][10:-1]}: "
+                         "a program includes the library, its own folder, programs/ and report/")
+    return found
 
 
 def cycle_from(start: str, edges: dict[str, list[str]]) -> list[str]:
@@ -96,10 +143,12 @@ def violations(include: pathlib.Path) -> list[str]:
 
 
 def main() -> int:
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         print(__doc__, file=sys.stderr)
         return 2
     found = violations(pathlib.Path(sys.argv[1]))
+    if len(sys.argv) == 3:
+        found += violations_of_examples(pathlib.Path(sys.argv[2]))
     for line in found:
         print(line)
     return 1 if found else 0

@@ -19,6 +19,10 @@ CLEAN = {
     "cpu/detail/panel.hpp": '#include "basin/core/simd.hpp"\n',
     "cuda/forward.cuh": '#include "basin/core/math.hpp"\n',
     "nn/linear.hpp": '#include "basin/cpu/forward.hpp"\n',
+    "lm/weight.hpp": '#include "basin/nn/linear.hpp"\n',
+    "lm/layers/norm.hpp": '#include "basin/lm/weight.hpp"\n#include "basin/lm/layers/linear.hpp"\n',
+    "lm/layers/linear.hpp": '#include "basin/lm/weight.hpp"\n',
+    "lm/io/files.hpp": "",
     "basin.hpp": '#include "basin/nn/linear.hpp"\n',
 }
 
@@ -54,6 +58,21 @@ class floors_test(unittest.TestCase):
 
     def test_sideways_between_models_of_a_folder(self):
         self.expect("normalize/scaled.hpp", '#include "basin/normalize/softmax.hpp"\n', "sideways")
+
+    def test_upwards_in_lm(self):
+        self.expect("lm/layers/mlp.hpp", '#include "basin/lm/io/files.hpp"\n', "upwards or sideways in lm/")
+
+    def test_an_unknown_room_of_lm(self):
+        self.expect("lm/layers/mlp.hpp", '#include "basin/lm/misc/a.hpp"\n', "'lm/misc' is on no floor")
+
+    def test_a_program_includes_no_other_program(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = pathlib.Path(folder) / "study" / "study.cpp"
+            source.parent.mkdir()
+            source.write_text('#include "basin/basin.hpp"\n#include "report/page.hpp"\n#include "train/data.hpp"\n')
+            lines = floors.violations_of_examples(pathlib.Path(folder))
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn("study/study.cpp:3: includes train/data.hpp", lines[0])
 
     def test_detail_of_another_folder(self):
         self.expect("nn/norm.hpp", '#include "basin/cpu/detail/panel.hpp"\n', "private")

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "basin/lm/block.hpp"
-#include "basin/lm/decoding/sequence_cache.hpp"
+#include "basin/lm/sequence_cache.hpp"
 #include "basin/nn/adamw.hpp"
 #include "basin/nn/cross_entropy.hpp"
 #include "basin/nn/device/adamw.hpp"

@@ -13,9 +13,9 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
-#include "basin/lm/evaluation/finite.hpp"
-#include "basin/lm/models/llama.hpp"
+#include "basin/lm/finite.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
+#include "basin/lm/transformer.hpp"
 
 namespace basin::lm {
 

@@ -14,6 +14,7 @@
 #include "basin/lm/io/config_entries.hpp"
 #include "basin/lm/io/interval.hpp"
 #include "basin/lm/io/plain_text.hpp"
+#include "basin/lm/io/text_corpus.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
 
 namespace basin::lm {

@@ -25,6 +25,7 @@
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/io/text_corpus.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
 
 namespace basin::lm {

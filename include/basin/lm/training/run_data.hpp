@@ -11,6 +11,7 @@
 #include "basin/core/random.hpp"
 #include "basin/core/view.hpp"
 #include "basin/lm/evaluation/word_problems.hpp"
+#include "basin/lm/io/text_corpus.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
 #include "basin/lm/training/run_options.hpp"
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "basin/mask/causal.hpp"
+#include "basin/normalize/sink_logit.hpp"
 #include "basin/observe/received_attention.hpp"
 #include "basin/prune/drop_keys.hpp"
 #include <device_under_test.hpp>
@@ -71,6 +72,51 @@ TEMPLATE_TEST_CASE("a transformer on a device has the logits, the loss and the g
     CAPTURE(host.parameters()[n].name);
     require_close(host.parameters()[n].gradient, device.parameters()[n].gradient);
   }
+}
+
+TEST_CASE("every part of a block on a device is that on the host", "[parity][models][device]") {
+  auto const norm = GENERATE(lm::norm_kind::rms, lm::norm_kind::layer);
+  auto const mlp = GENERATE(lm::mlp_kind::gelu, lm::mlp_kind::gelu_tanh);
+  auto const gate = GENERATE(lm::output_gate::elementwise, lm::output_gate::per_head);
+  lm::block_config const sizes{.attention = {.dim = 12,
+                                             .heads = 2,
+                                             .kv_heads = 1,
+                                             .bias = lm::projection_bias::all,
+                                             .head_norm = lm::qk_norm::rms,
+                                             .gate = gate,
+                                             .positions = lm::rotary_config{
+                                                 .pairing = nn::rope_pairing::neighbours,
+                                                 .scaling = nn::linear_scaling{2}},
+                                             .context = 9},
+                               .norm = {norm, 1e-3f},
+                               .mlp = {mlp, 10, lm::linear_bias::with}};
+  lm::model_sizes const shape{.vocabulary = 7,
+                              .dim = 12,
+                              .context = 9,
+                              .positions = lm::position_table::learned,
+                              .norm = {norm, 1e-3f}};
+  auto const model_on = [&](auto on) {
+    auto block = lm::make_block(on, sizes, attention<>{}.with(causal{}));
+    auto learning = lm::make_block(on, sizes, attention<>{}.with(causal{}).with(sink_logit{{.value = 0.5}}));
+    return lm::transformer(on, shape, std::tuple{std::move(block), std::move(learning)}, 1);
+  };
+  auto host = model_on(lm::host{});
+  auto device = model_on(device_under_test{});
+  stir(host), stir(device);
+  auto const data = some_batch<attention<>>();
+  double const loss = lm::accumulate(host, data);
+  CHECK(std::abs(lm::accumulate(device, data) - loss) <= 500 * basin_test::eps_of<float> * loss);
+  device.fetch();
+  for (std::size_t n = 0; n < host.parameters().size(); ++n) {
+    CAPTURE(host.parameters()[n].name);
+    require_close(host.parameters()[n].gradient, device.parameters()[n].gradient);
+    CHECK((!host.parameters()[n].name.ends_with("logit") || device.parameters()[n].gradient[0] != 0));
+  }
+  auto const tokens = some_tokens(5, 9);
+  auto const whole = copied(device.forward(tokens, 1, 9));
+  auto cache = device.make_cache();
+  device.extend(cache, std::span(tokens).first(4));
+  require_close(std::span(whole).subspan(4 * 7), copied(device.extend(cache, std::span(tokens).subspan(4))));
 }
 
 TEST_CASE("gradients on a device come from the host too, add up, and are cleared", "[parity][models][device]") {

@@ -74,17 +74,17 @@ constexpr panel_steps<T> make_panel_steps() {
   panel_steps<T> steps;
   steps.weigh = [](void const* n, panel_at at, row_context<simd<T>> const* rows, panel_scores<T> const& of,
                    row_memory& state, simd<T>* factor) {
-    panel_type const who{{*static_cast<N const*>(n)}, at, rows};
+    panel_type const tile{{*static_cast<N const*>(n)}, at, rows};
     auto& fit = *new (state.bytes) fit_type;
     typename panel_type::states_type states{};
-    fit.weigh(who, of, states);
+    fit.weigh(tile, of, states);
     std::copy_n(fit.factor, Vectors, factor);
   };
   if constexpr (has_jacobian<N>)
     steps.through = [](void const* n, panel_at at, row_context<simd<T>> const* rows, std::span<key_block const> blocks,
                        pair_numbers<T> const& pairs, index_t part, row_memory const& state) {
-      panel_type const who{{*static_cast<N const*>(n)}, at, rows};
-      through_rows(who, blocks, *std::launder(reinterpret_cast<fit_type const*>(state.bytes)), pairs, part);
+      panel_type const tile{{*static_cast<N const*>(n)}, at, rows};
+      through_rows(tile, blocks, *std::launder(reinterpret_cast<fit_type const*>(state.bytes)), pairs, part);
     };
   return steps;
 }
@@ -285,15 +285,15 @@ struct rows_by_pointer {
   row_memory state;
 
   template <class States>
-  void weigh(Panel const& who, panel_scores<T> const& scores, States& states, rows_start = rows_start::fresh) {
-    of = &who.use.normalize.at(who.at.head);
-    for (int v = 0; v < Vectors; ++v) contexts[v] = who.context(v);
+  void weigh(Panel const& tile, panel_scores<T> const& scores, States& states, rows_start = rows_start::fresh) {
+    of = &tile.use.normalize.at(tile.at.head);
+    for (int v = 0; v < Vectors; ++v) contexts[v] = tile.context(v);
     auto const& steps = of->template steps<T, Vectors>();
     if (steps.weigh == nullptr)
       throw unsupported_error(message("basin::cpu::any_normalizer: a normalizer is not held for calls in ",
                                       sizeof(T) == 8 ? "double" : "float", "; name the type in hold<float, double>()"));
-    steps.weigh(of->value, who.at, contexts, scores, state, factor);
-    if constexpr (Panel::watch_type::row_values > 0) observe_rows(who, scores, states);
+    steps.weigh(of->value, tile.at, contexts, scores, state, factor);
+    if constexpr (Panel::watch_type::row_values > 0) observe_rows(tile, scores, states);
   }
   batch log_sum(Panel const&, int) const {
     static_assert(!Panel::watch_type::needs_log_sum,
@@ -311,10 +311,10 @@ struct rows_of_panel<Panel> {
 };
 
 template <class Panel, class T>
-void through_rows(Panel const& who, std::span<key_block const> blocks, rows_by_pointer<Panel> const& fit,
+void through_rows(Panel const& tile, std::span<key_block const> blocks, rows_by_pointer<Panel> const& fit,
                   pair_numbers<T> const& pairs, index_t part) {
   fit.of->require_jacobian();
-  fit.of->template steps<T, Panel::vectors>().through(fit.of->value, who.at, fit.contexts, blocks, pairs, part,
+  fit.of->template steps<T, Panel::vectors>().through(fit.of->value, tile.at, fit.contexts, blocks, pairs, part,
                                                       fit.state);
 }
 

@@ -110,13 +110,13 @@ void pack_rows(View const& from, panel_at at, index_t width, T* to) {
 
 /// Gradients by scores -> gradients by products: multiplied by the slope of the score, in blocks of nonlinear scores.
 template <coverage Seen, class Panel, class T>
-void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, T const* dots) {
+void apply_slopes(Panel const& tile, key_block block, pair_numbers<T> const& at, T const* dots) {
   using batch = simd<T>;
   for (int v = 0; v < Panel::vectors; ++v)
     for (index_t r = 0; r < block.count; ++r) {
       index_t const n = (block.row + r) * Panel::width + v * lanes<T>;
       batch ds = batch::load_aligned(at.dweights + n) *
-                 who.use.score.slope(batch::load_aligned(dots + n), who.pair(v, block.first + r));
+                 tile.use.score.slope(batch::load_aligned(dots + n), tile.pair(v, block.first + r));
       if constexpr (Seen == coverage::some) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
       ds.store_aligned(at.dweights + n);
     }
@@ -124,29 +124,29 @@ void apply_slopes(Panel const& who, key_block block, pair_numbers<T> const& at, 
 
 /// Unnormalised weights and dweights of a query tile -> its weights and the gradients of its products.
 template <class Call, class Panel, class Fit, class T>
-void through_panel(Panel const& who, std::span<key_block const> blocks, Fit const& fit,
+void through_panel(Panel const& tile, std::span<key_block const> blocks, Fit const& fit,
                    backward_buffers<Call> const& at, index_t part, pair_numbers<T> const& pairs) {
-  through_rows(who, blocks, fit, pairs, part);
+  through_rows(tile, blocks, fit, pairs, part);
   if constexpr (!Call::linear) {
     for (key_block const block : blocks)
-      if (block.seen == coverage::all) apply_slopes<coverage::all>(who, block, pairs, static_cast<T const*>(at.dots));
-      else apply_slopes<coverage::some>(who, block, pairs, static_cast<T const*>(at.dots));
+      if (block.seen == coverage::all) apply_slopes<coverage::all>(tile, block, pairs, static_cast<T const*>(at.dots));
+      else apply_slopes<coverage::some>(tile, block, pairs, static_cast<T const*>(at.dots));
   }
 }
 
 /// S = K Q^T and dW = V dO^T of a query tile, one block of keys at a time.
 template <int Vectors, class T, class Attention, class Call>
-void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::span<key_block const> blocks,
+void multiply_panel(Call const& call, panel<T, Vectors, Attention>& tile, std::span<key_block const> blocks,
                     backward_buffers<Call> const& at) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
-  index_t const kv = call.p.kv_head(who.at.head);
+  index_t const kv = call.p.kv_head(tile.at.head);
   for (key_block const block : blocks) {
-    auto const keys = rows_of<T>(call.k, who.at.batch, kv, block.first, block.count, at.keys);
-    auto const values = rows_of<T>(call.v, who.at.batch, kv, block.first, block.count, at.values);
+    auto const keys = rows_of<T>(call.k, tile.at.batch, kv, block.first, block.count, at.keys);
+    auto const values = rows_of<T>(call.v, tile.at.batch, kv, block.first, block.count, at.values);
     T *const scores = at.scores + block.row * width, *const dots = at.dots + block.row * width;
-    who.multiply(keys, block.count, at.queries, dots, next_rows<T>{}.during(block.count, keys));
-    who.score(block, dots, scores);
-    who.hide(block, scores);
+    tile.multiply(keys, block.count, at.queries, dots, next_rows<T>{}.during(block.count, keys));
+    tile.score(block, dots, scores);
+    tile.hide(block, scores);
     product<Vectors, into::overwritten>(values.start, values.step, unit_step{}, block.count,
                                         all_terms{call.p.value_dim}, at.douts, width, at.dweights + block.row * width,
                                         width, next_rows<T>{}.during(block.count, values));
@@ -155,11 +155,11 @@ void multiply_panel(Call const& call, panel<T, Vectors, Attention>& who, std::sp
 
 /// dV += W^T dO, dK += dS^T Q and dQ = dS K of a query tile; returns dQ [dim, width].
 template <int Vectors, class T, class Attention, class Call>
-T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who, std::span<key_block const> blocks,
+T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& tile, std::span<key_block const> blocks,
                        backward_buffers<Call> const& at, key_gradients<T> sums) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   auto const& p = call.p;
-  index_t const columns = sums.key_columns, value_columns = sums.value_columns, count = who.at.count;
+  index_t const columns = sums.key_columns, value_columns = sums.value_columns, count = tile.at.count;
   auto const finite =
       all_finite(at.query_rows, columns, count, p.dim) && all_finite(at.dout_rows, value_columns, count, p.value_dim);
   std::fill_n(at.dqueries, at.levels * p.dim * width, T(0));
@@ -170,7 +170,7 @@ T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& who
   for (key_block const block : blocks) {
     dqueries.move_to(block.first / keys_per_part(call.cut), add, lift);
     T const *const weights = at.weights + block.row * width, *const ddots = at.dweights + block.row * width;
-    auto const keys = rows_of<T>(call.k, who.at.batch, p.kv_head(who.at.head), block.first, block.count, at.keys);
+    auto const keys = rows_of<T>(call.k, tile.at.batch, p.kv_head(tile.at.head), block.first, block.count, at.keys);
     if (block.seen == coverage::some && !(finite && all_finite(keys.start, keys.step, block.count, p.dim))) {
       zero_wins_product(weights, width, 1, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
       zero_wins_product(ddots, width, 1, block.count, count, at.query_rows, columns, sums.key(block.first));
@@ -204,28 +204,28 @@ void backward_panel(Call const& call, panel_at where, backward_buffers<Call> con
                     double* totals) {
   using watch_type = typename Call::watch_type;
   auto const& p = call.p;
-  panel<T, Vectors, std::remove_cvref_t<decltype(call.use)>> who(call.use, call.watch, p, where);
+  panel<T, Vectors, std::remove_cvref_t<decltype(call.use)>> tile(call.use, call.watch, p, where);
   if constexpr (watch_type::counts_queries)
-    who.count_from(totals + watch_type::key_values, static_cast<index_t>(numbers_per_key<watch_type>));
-  pack_lanes(call.q, where, who.width, who.packed_factor(), at.queries);
-  pack_lanes(call.dout, where, who.width, T(1), at.douts);
-  pack_rows(call.q, where, who.width, at.query_rows);
-  pack_rows(call.dout, where, who.width, at.dout_rows);
+    tile.count_from(totals + watch_type::key_values, static_cast<index_t>(numbers_per_key<watch_type>));
+  pack_lanes(call.q, where, tile.width, tile.packed_factor(), at.queries);
+  pack_lanes(call.dout, where, tile.width, T(1), at.douts);
+  pack_rows(call.q, where, tile.width, at.query_rows);
+  pack_rows(call.dout, where, tile.width, at.dout_rows);
   auto const blocks = visible_blocks(call.use, p, where, call.cut, at.blocks, 0, p.keys);
   index_t const part = keys_per_part(call.cut);
   require_room(blocks, at.visible);
-  multiply_panel(call, who, blocks, at);
+  multiply_panel(call, tile, blocks, at);
   weighed_rows<T, Vectors, std::remove_cvref_t<decltype(call.use)>> fit;
-  typename decltype(who)::states_type states{};
-  fit.weigh(who, panel_scores<T>{blocks, at.scores, at.weights, at.gathered, part}, states);
+  typename decltype(tile)::states_type states{};
+  fit.weigh(tile, panel_scores<T>{blocks, at.scores, at.weights, at.gathered, part}, states);
   for (key_block const block : blocks)
-    give_keys(who, block, static_cast<T const*>(at.weights) + block.row * who.width, fit.factor, totals);
-  report_rows(who, states, fit);
-  through_panel(who, blocks, fit, at, part, pair_numbers<T>{at.weights, at.dweights, at.scores});
-  T const* const dqueries = add_gradients(call, who, blocks, at, sums);
+    give_keys(tile, block, static_cast<T const*>(at.weights) + block.row * tile.width, fit.factor, totals);
+  report_rows(tile, states, fit);
+  through_panel(tile, blocks, fit, at, part, pair_numbers<T>{at.weights, at.dweights, at.scores});
+  T const* const dqueries = add_gradients(call, tile, blocks, at, sums);
   simd<T> factor[Vectors];
-  for (auto& f : factor) f = simd<T>(who.packed_factor());
-  unpack_lanes(dqueries, where, who.width, factor, call.dq);
+  for (auto& f : factor) f = simd<T>(tile.packed_factor());
+  unpack_lanes(dqueries, where, tile.width, factor, call.dq);
 }
 
 }  // namespace detail
@@ -258,10 +258,10 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
                   "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; see "
                   "concepts/normalizer.hpp");
     using T = compute_t<typename Q::value_type>;
-    constexpr auto who = "basin::cpu::backward";
-    problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
-    check_policies_on_host(who, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
-    tuning const cut = asked.for_call(who, p.keys);
+    constexpr auto caller = "basin::cpu::backward";
+    problem const p = check_backward(caller, q, k, v, dout, dq, dk, dv);
+    check_policies_on_host(caller, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
+    tuning const cut = asked.for_call(caller, p.keys);
     using call_type = detail::backward_call<Attention, Q, K, V, DOut, DQ>;
     using watch_type = typename call_type::watch_type;
     call_type const call{use, watch_type(use.observe), p, cut, q, k, v, dout, dq};

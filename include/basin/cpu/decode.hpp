@@ -39,10 +39,10 @@ template <class Attention, class Q, class K, class V, class Out>
 void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& asked = {}) {
   if constexpr (entry::takes(entry::reads<Q, K, V>{}, entry::writes<Out>{})) {
     using T = compute_t<typename Q::value_type>;
-    constexpr auto who = "basin::cpu::decode";
-    problem const p = check_forward(who, q, k, v, out);
-    check_policies_on_host(who, use, p, operands_of_forward(q, k, v, out));
-    tuning const cut = asked.for_call(who, p.keys);
+    constexpr auto caller = "basin::cpu::decode";
+    problem const p = check_forward(caller, q, k, v, out);
+    check_policies_on_host(caller, use, p, operands_of_forward(q, k, v, out));
+    tuning const cut = asked.for_call(caller, p.keys);
     constexpr auto pages = !requires { k.extent(2), v.extent(2); };
     if constexpr (detail::in_query_tiles<decltype(Attention::normalize)>) {
       static_assert(!pages, "basin: keys in pages need a normalizer that is known when the program is compiled; pass "

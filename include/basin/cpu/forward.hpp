@@ -42,10 +42,10 @@ void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_b
 template <class Attention, class Q, class K, class V, class Out>
 void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& asked = {}) {
   if constexpr (entry::takes(entry::reads<Q, K, V>{}, entry::writes<Out>{})) {
-    constexpr auto who = "basin::cpu::forward";
-    problem const p = check_forward(who, q, k, v, out);
-    check_policies_on_host(who, use, p, operands_of_forward(q, k, v, out));
-    tuning const cut = asked.for_call(who, p.keys);
+    constexpr auto caller = "basin::cpu::forward";
+    problem const p = check_forward(caller, q, k, v, out);
+    check_policies_on_host(caller, use, p, operands_of_forward(q, k, v, out));
+    tuning const cut = asked.for_call(caller, p.keys);
     using call_type = detail::forward_call<Attention, Q, K, V, Out>;
     using T = typename call_type::T;
     call_type const call{use, typename call_type::watch_type(use.observe), p, cut, q, k, v, out};

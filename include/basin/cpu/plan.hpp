@@ -16,7 +16,7 @@ template <class Attention>
 inline constexpr bool one_sweep = takes_one_sweep<decltype(Attention::normalize)>;
 
 /// The strategy of a forward call.
-enum class way {
+enum class strategy {
   stream,           // one pass over the blocks of keys; the scores of a block are used while in L1, then dropped
   stream_and_keep,  // the same, but unnormalised weights are kept for key observers, which need the final rows
   whole_rows        // all scores of a query tile first: any normalizer, with any number of passes
@@ -24,7 +24,7 @@ enum class way {
 
 /// The strategy that the engine chooses from the policies and the shape alone; all of them are exact.
 struct forward_plan {
-  way rows = way::stream;
+  strategy rows = strategy::stream;
   index_t kept_rows = 0;                // keys whose scores or unnormalised weights a query tile keeps
   index_t together = 1;                 // query tiles that share each block of keys
 
@@ -40,13 +40,13 @@ constexpr forward_plan plan_forward(problem const& p, tuning const& cut) {
   index_t const whole_panel = p.keys * panel_vectors<T> * lanes<T> * static_cast<index_t>(sizeof(T));
   index_t const together = std::min(cut.panels_together, most);
   auto const fitting = [&](index_t bytes) { return std::clamp<index_t>(bytes / whole_panel, 1, together); };
-  if (!one_sweep<Attention>) return {way::whole_rows, p.keys, fitting(cut.panel_bytes)};
+  if (!one_sweep<Attention>) return {strategy::whole_rows, p.keys, fitting(cut.panel_bytes)};
   if (watch::key_values > 0 || watch::wants_whole_rows) {
     index_t const all = whole_panel + p.keys * (p.dim + p.value_dim) * static_cast<index_t>(sizeof(T));
-    return {way::stream_and_keep, p.keys,
+    return {strategy::stream_and_keep, p.keys,
             2 * all <= 3 * cut.panel_bytes ? 1 : fitting(cut.kept_bytes)};  // within L2, or beyond it
   }
-  return {way::stream, 0, together};
+  return {strategy::stream, 0, together};
 }
 
 }  // namespace basin::cpu

@@ -25,25 +25,25 @@ struct tuning {
   friend constexpr bool operator==(tuning const&, tuning const&) = default;
 
   /// The same for a call with this many keys, checked: no size exceeds what can matter, so no product below overflows.
-  tuning for_call(std::string_view who, index_t keys) const {
-    validate(who);
+  tuning for_call(std::string_view caller, index_t keys) const {
+    validate(caller);
     constexpr index_t most_bytes = index_t{1} << 40, most = 1 << 20;
     index_t const whole = std::max<index_t>(128, (keys + 63) / 64 * 64);
     return {std::min(keys_per_block, whole), std::min(keys_per_step, whole), std::min(panels_together, most),
             std::min(panel_bytes, most_bytes), std::min(kept_bytes, most_bytes), std::min(tasks, most)};
   }
-  void validate(std::string_view who) const {
+  void validate(std::string_view caller) const {
     if (keys_per_block < 1)
-      throw value_error(message(who, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
+      throw value_error(message(caller, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
     if (keys_per_step < 1)
-      throw value_error(message(who, ": tuning.keys_per_step is ", keys_per_step, "; a step needs at least 1 key"));
+      throw value_error(message(caller, ": tuning.keys_per_step is ", keys_per_step, "; a step needs at least 1 key"));
     if (panels_together < 1)
-      throw value_error(message(who, ": tuning.panels_together is ", panels_together, "; there must be at least 1"));
+      throw value_error(message(caller, ": tuning.panels_together is ", panels_together, "; there must be at least 1"));
     if (panel_bytes < 1)
-      throw value_error(message(who, ": tuning.panel_bytes is ", panel_bytes, "; it must be at least 1 byte"));
+      throw value_error(message(caller, ": tuning.panel_bytes is ", panel_bytes, "; it must be at least 1 byte"));
     if (kept_bytes < 1)
-      throw value_error(message(who, ": tuning.kept_bytes is ", kept_bytes, "; it must be at least 1 byte"));
-    if (tasks < 1) throw value_error(message(who, ": tuning.tasks is ", tasks, "; there must be at least 1"));
+      throw value_error(message(caller, ": tuning.kept_bytes is ", kept_bytes, "; it must be at least 1 byte"));
+    if (tasks < 1) throw value_error(message(caller, ": tuning.tasks is ", tasks, "; there must be at least 1"));
   }
 };
 

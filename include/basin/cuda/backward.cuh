@@ -25,13 +25,13 @@ struct backward_calls {
 
 /// Launches the kernel whose blocks own queries, then the one whose blocks own keys.
 template <class Selector, class E, class Attention, class Arguments>
-void launch_backward(char const* who, Attention const& use, Arguments const& rest, cudaStream_t stream) {
-  for_dim<Selector>(who, rest.p, [&](auto dim) {
+void launch_backward(char const* caller, Attention const& use, Arguments const& rest, cudaStream_t stream) {
+  for_dim<Selector>(caller, rest.p, [&](auto dim) {
     using calls = backward_calls<E, dim, Attention, Arguments, Selector>;
     using portable = typename calls::portable;
     using hopper = typename calls::hopper;
-    launch_best<query_gradient_block, portable, hopper>(who, use, rest, rest.k, rest.v, stream);
-    launch_best<key_gradient_block, portable, hopper>(who, use, rest, rest.q, rest.dout, stream);
+    launch_best<query_gradient_block, portable, hopper>(caller, use, rest, rest.k, rest.v, stream);
+    launch_best<key_gradient_block, portable, hopper>(caller, use, rest, rest.q, rest.dout, stream);
   });
 }
 
@@ -51,16 +51,16 @@ namespace gpu::detail {
 
 /// The checks that both entries below share.
 template <class Attention, class E, class G>
-problem checked_backward(char const* who, Attention const& use, view<E, 4> const& q, view<E, 4> const& k,
+problem checked_backward(char const* caller, Attention const& use, view<E, 4> const& q, view<E, 4> const& k,
                          view<E, 4> const& v, view<E, 4> const& dout, view<G, 4> const& dq, view<G, 4> const& dk,
                          view<G, 4> const& dv, std::span<std::byte const> workspace) {
   static_assert(has_jacobian<decltype(Attention::normalize)>,
                 "basin: backward needs a normalizer with jacobian(row, score, weight) -> {diag, outer, carry}; "
                 "see concepts/normalizer.hpp");
   require_policies_of_a_gpu<Attention>();
-  problem const p = check_backward(who, q, k, v, dout, dq, dk, dv);
-  check_policies(who, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
-  require_workspace(who, "workspace", "backward_workspace", workspace, backward_workspace(use, p));
+  problem const p = check_backward(caller, q, k, v, dout, dq, dk, dv);
+  check_policies(caller, use, p, operands_of_backward(q, k, v, dout, dq, dk, dv));
+  require_workspace(caller, "workspace", "backward_workspace", workspace, backward_workspace(use, p));
   return p;
 }
 
@@ -83,13 +83,13 @@ template <class Selector = gpu::default_backward_tuning, class Attention, class 
 void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, view<E, 4> dout, view<G, 4> dq,
               view<G, 4> dk, view<G, 4> dv, cudaStream_t stream, std::span<std::byte> workspace) {
   using normalizer_type = decltype(Attention::normalize);
-  constexpr char const* who = "basin::backward";
-  problem const p = gpu::detail::checked_backward(who, use, q, k, v, dout, dq, dk, dv, workspace);
+  constexpr char const* caller = "basin::backward";
+  problem const p = gpu::detail::checked_backward(caller, use, q, k, v, dout, dq, dk, dv, workspace);
   using arguments = gpu::detail::backward_arguments<std::remove_const_t<E>, normalizer_type, G>;
   auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(workspace.data());
   auto* const deltas = reinterpret_cast<typename arguments::delta_type*>(kept + p.batch * p.heads * p.queries);
   arguments const rest{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas};
-  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(who, use, rest, stream);
+  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(caller, use, rest, stream);
 }
 
 /// The same after a forward() that kept its rows in `saved` and wrote `out`. It takes seven products where the carry of
@@ -104,16 +104,16 @@ void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vi
               view<E, 4> dout, view<G, 4> dq, view<G, 4> dk, view<G, 4> dv, cudaStream_t stream,
               std::span<std::byte> workspace, std::span<std::byte> saved) {
   using normalizer_type = decltype(Attention::normalize);
-  constexpr char const* who = "basin::backward";
-  problem const p = gpu::detail::checked_backward(who, use, q, k, v, dout, dq, dk, dv, workspace);
-  check_like_output(who, "out", out, p);
-  check_apart(who, operands_of_backward(out, out, out, out, dq, dk, dv));
+  constexpr char const* caller = "basin::backward";
+  problem const p = gpu::detail::checked_backward(caller, use, q, k, v, dout, dq, dk, dv, workspace);
+  check_like_output(caller, "out", out, p);
+  check_apart(caller, operands_of_backward(out, out, out, out, dq, dk, dv));
   using arguments = gpu::detail::saved_backward_arguments<std::remove_const_t<E>, normalizer_type, G>;
-  gpu::detail::require_workspace(who, "memory of saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
+  gpu::detail::require_workspace(caller, "memory of saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
   auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(saved.data());
   auto* const deltas = reinterpret_cast<typename arguments::delta_type*>(workspace.data());
   arguments const rest{{{p, q, k, v, {}, kept}, dout, dq, dk, dv, deltas}, out};
-  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(who, use, rest, stream);
+  gpu::detail::launch_backward<Selector, std::remove_const_t<E>>(caller, use, rest, stream);
 }
 
 }  // namespace basin

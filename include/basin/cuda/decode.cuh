@@ -25,37 +25,37 @@ constexpr std::size_t padded_bytes(std::size_t bytes) { return (bytes + 15) / 16
 
 template <class Attention>
 constexpr index_t splits_of(problem const& p) {
-  return plan_forward<Attention>() == way::stream ? (p.keys + keys_per_split - 1) / keys_per_split : 1;
+  return plan_forward<Attention>() == strategy::stream ? (p.keys + keys_per_split - 1) / keys_per_split : 1;
 }
 
 template <class E>
-problem decode_problem(char const* who, view<E, 4> const& q, view<E, 4> const& k, view<E, 4> const& v) {
-  return check_inputs(who, q, k, v);
+problem decode_problem(char const* caller, view<E, 4> const& q, view<E, 4> const& k, view<E, 4> const& v) {
+  return check_inputs(caller, q, k, v);
 }
 /// Checks of pages what the host can read. Their table and lengths lie in device memory.
 template <class E>
-problem decode_problem(char const* who, view<E, 4> const& q, paged_view<E> const& k, paged_view<E> const& v) {
-  basin::detail::require_extents(who, "q", q);
-  basin::detail::require_extents(who, "the pool of k", k.pages);
-  basin::detail::require_extents(who, "the pool of v", v.pages);
-  basin::detail::require_equal(who, "the number of lengths of k", k.lengths.extent(0), "the batch of q", q.extent(0));
-  basin::detail::require_equal(who, "the number of rows of the table of k", k.table.extent(0), "the batch of q",
+problem decode_problem(char const* caller, view<E, 4> const& q, paged_view<E> const& k, paged_view<E> const& v) {
+  basin::detail::require_extents(caller, "q", q);
+  basin::detail::require_extents(caller, "the pool of k", k.pages);
+  basin::detail::require_extents(caller, "the pool of v", v.pages);
+  basin::detail::require_equal(caller, "the number of lengths of k", k.lengths.extent(0), "the batch of q", q.extent(0));
+  basin::detail::require_equal(caller, "the number of rows of the table of k", k.table.extent(0), "the batch of q",
                                q.extent(0));
-  basin::detail::require_equal(who, "the number of rows of the table of v", v.table.extent(0), "the batch of q",
+  basin::detail::require_equal(caller, "the number of rows of the table of v", v.table.extent(0), "the batch of q",
                                q.extent(0));
-  basin::detail::require_equal(who, "the number of heads of v", v.heads(), "that of k", k.heads());
-  basin::detail::require_equal(who, "the dim of k", k.dim(), "the dim of q", q.extent(3));
-  basin::detail::require_equal(who, "how many values fit the table of v", v.table.extent(1) * v.page_size(),
+  basin::detail::require_equal(caller, "the number of heads of v", v.heads(), "that of k", k.heads());
+  basin::detail::require_equal(caller, "the dim of k", k.dim(), "the dim of q", q.extent(3));
+  basin::detail::require_equal(caller, "how many values fit the table of v", v.table.extent(1) * v.page_size(),
                                "how many keys fit that of k", k.table.extent(1) * k.page_size());
   if (q.extent(1) % k.heads() != 0)
-    throw shape_error(message(who, ": q has ", q.extent(1), " heads and k has ", k.heads(),
+    throw shape_error(message(caller, ": q has ", q.extent(1), " heads and k has ", k.heads(),
                               "; query heads must be a multiple of key heads"));
   return {q.extent(0), q.extent(1), k.heads(), q.extent(2), k.table.extent(1) * k.page_size(), q.extent(3), v.dim()};
 }
 
 /// Launches the parts of the keys and their merge, or one block for all keys; then the kernel for observed keys.
 template <int Dim, class Selector, class Attention, class E, class N, class Out, class Keys>
-void launch_decode(char const* who, Attention const& use, forward_arguments<E, N, Out, Keys> plain, cudaStream_t stream,
+void launch_decode(char const* caller, Attention const& use, forward_arguments<E, N, Out, Keys> plain, cudaStream_t stream,
                    std::span<std::byte> workspace) {
   constexpr auto watches_keys = observation<decltype(Attention::observe)>::key_values > 0;
   static_assert(keys_per_split % Selector::of(sizeof(E), Dim).columns == 0,
@@ -63,7 +63,7 @@ void launch_decode(char const* who, Attention const& use, forward_arguments<E, N
   problem const& p = plain.p;
   index_t const rows = p.batch * p.heads * p.queries, splits = splits_of<Attention>(p);
   if constexpr (watches_keys) plain.kept = reinterpret_cast<kept_row<N>*>(workspace.data());
-  if constexpr (plan_forward<Attention>() == way::stream)
+  if constexpr (plan_forward<Attention>() == strategy::stream)
     if (splits > 1) {
       std::size_t const kept_bytes =
           watches_keys ? padded_bytes(static_cast<std::size_t>(rows) * sizeof(kept_row<N>)) : 0;
@@ -72,14 +72,14 @@ void launch_decode(char const* who, Attention const& use, forward_arguments<E, N
       auto* const parts = reinterpret_cast<part_of<Attention>*>(after_kept);
       auto* const outputs = reinterpret_cast<float*>(after_kept + padded_bytes(part_bytes));
       split_call<E, Dim, Attention, Out, Keys, Selector> const c(use, {plain, splits, keys_per_split, parts, outputs});
-      launch<split_block>(who, c, stream);
-      launch<join_block>(who, c, stream);
-      if constexpr (watches_keys) launch<watch_block>(who, c, stream);
+      launch<split_block>(caller, c, stream);
+      launch<join_block>(caller, c, stream);
+      if constexpr (watches_keys) launch<watch_block>(caller, c, stream);
       return;
     }
   forward_call<E, Dim, Attention, Out, Selector, Keys> const c(use, plain);
-  launch<forward_block>(who, c, stream);
-  if constexpr (watches_keys) launch<watch_block>(who, c, stream);
+  launch<forward_block>(caller, c, stream);
+  if constexpr (watches_keys) launch<watch_block>(caller, c, stream);
 }
 
 }  // namespace gpu::detail
@@ -115,21 +115,21 @@ void decode(Attention const& use, view<E, 4> q, Keys k, Keys v, view<Out, 4> out
             std::span<std::byte> workspace) {
   using namespace gpu::detail;
   require_policies_of_a_gpu<Attention>();
-  constexpr char const* who = "basin::decode";
-  problem const p = decode_problem(who, q, k, v);
-  check_output(who, "out", out, p.batch, p.heads, p.queries, p.value_dim);
+  constexpr char const* caller = "basin::decode";
+  problem const p = decode_problem(caller, q, k, v);
+  check_output(caller, "out", out, p.batch, p.heads, p.queries, p.value_dim);
   auto const tensors = operands_of_forward(q, k, v, out);
-  check_apart(who, tensors);
-  check_policies(who, use, p, tensors);
-  require_workspace(who, "workspace", "decode_workspace", workspace, decode_workspace(use, p));
-  for_dim<Selector>(who, p, [&](auto dim) {
+  check_apart(caller, tensors);
+  check_policies(caller, use, p, tensors);
+  require_workspace(caller, "workspace", "decode_workspace", workspace, decode_workspace(use, p));
+  for_dim<Selector>(caller, p, [&](auto dim) {
     forward_arguments<std::remove_const_t<E>, decltype(Attention::normalize), Out, Keys> plain{p, q, k, v, out};
     if constexpr (requires { typename Selector::few_rows; }) {
       using few_rows = typename Selector::few_rows;
       if (p.queries * (p.heads / p.kv_heads) <= few_rows::rows)
-        return launch_decode<dim, few_rows>(who, use, plain, stream, workspace);
+        return launch_decode<dim, few_rows>(caller, use, plain, stream, workspace);
     }
-    launch_decode<dim, Selector>(who, use, plain, stream, workspace);
+    launch_decode<dim, Selector>(caller, use, plain, stream, workspace);
   });
 }
 

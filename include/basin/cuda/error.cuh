@@ -15,11 +15,11 @@ struct cuda_error : error {
 namespace gpu::detail {
 
 /// Errors    cuda_error, which names the entry, the call, the error and the device
-inline void require(char const* who, char const* what, cudaError_t status) {
+inline void require(char const* caller, char const* what, cudaError_t status) {
   if (status == cudaSuccess) return;
   int device = -1;
   cudaGetDevice(&device);
-  throw cuda_error(message(who, ": ", what, " failed on device ", device, ": ", cudaGetErrorName(status), ", ",
+  throw cuda_error(message(caller, ": ", what, " failed on device ", device, ": ", cudaGetErrorName(status), ", ",
                            cudaGetErrorString(status)));
 }
 

@@ -67,22 +67,22 @@ void forward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vie
   using normalizer_type = decltype(Attention::normalize);
   using watch_type = observation<decltype(Attention::observe)>;
   gpu::detail::require_policies_of_a_gpu<Attention>();
-  constexpr char const* who = "basin::forward";
-  problem const p = check_forward(who, q, k, v, out);
-  check_policies(who, use, p, operands_of_forward(q, k, v, out));
+  constexpr char const* caller = "basin::forward";
+  problem const p = check_forward(caller, q, k, v, out);
+  check_policies(caller, use, p, operands_of_forward(q, k, v, out));
   using gpu::detail::require_workspace;
-  if (saved.empty()) require_workspace(who, "workspace", "forward_workspace", workspace, forward_workspace(use, p));
-  else require_workspace(who, "memory for saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
-  gpu::detail::for_dim<Selector>(who, p, [&](auto dim) {
+  if (saved.empty()) require_workspace(caller, "workspace", "forward_workspace", workspace, forward_workspace(use, p));
+  else require_workspace(caller, "memory for saved rows", "saved_rows_bytes", saved, saved_rows_bytes(use, p));
+  gpu::detail::for_dim<Selector>(caller, p, [&](auto dim) {
     using calls = gpu::detail::forward_calls<std::remove_const_t<E>, dim, Attention, Out, Selector>;
     using portable = typename calls::portable;
     using hopper = typename calls::hopper;
     auto const rows = !saved.empty() ? saved : watch_type::key_values > 0 ? workspace : std::span<std::byte>();
     auto* const kept = reinterpret_cast<gpu::detail::kept_row<normalizer_type>*>(rows.data());
     typename portable::arguments const rest{p, q, k, v, out, kept};
-    gpu::detail::launch_best<gpu::detail::forward_block, portable, hopper>(who, use, rest, k, v, stream);
+    gpu::detail::launch_best<gpu::detail::forward_block, portable, hopper>(caller, use, rest, k, v, stream);
     if constexpr (watch_type::key_values > 0)
-      gpu::detail::launch_best<gpu::detail::watch_block, portable, hopper>(who, use, rest, q, q, stream);
+      gpu::detail::launch_best<gpu::detail::watch_block, portable, hopper>(caller, use, rest, q, q, stream);
   });
 }
 

@@ -50,21 +50,21 @@ struct dynamics {
 /// Example   examples/study
 class trajectory {
  public:
-  explicit trajectory(index_t capacity, epsilon_rule rule = {}) : room(capacity), test(rule) {
+  explicit trajectory(index_t capacity, epsilon_rule rule = {}) : most_keys(capacity), test(rule) {
     rule.validate();
     if (capacity < 1)
       throw shape_error(message("basin::sinks::trajectory: capacity is ", capacity, "; it must be at least 1 key"));
-    sums.resize(static_cast<std::size_t>(room));
-    times_sink.resize(static_cast<std::size_t>(room));
+    sums.resize(static_cast<std::size_t>(most_keys));
+    times_sink.resize(static_cast<std::size_t>(most_keys));
   }
 
   /// Adds one step: its column sums c_j, which come from `queries` rows.
   void add_step(std::span<double const> received, index_t queries) {
     index_t const keys = static_cast<index_t>(received.size());
-    if (keys < 1 || keys > room)
-      throw shape_error(message("basin::sinks::trajectory: a step has ", keys, " keys; the capacity is ", room,
-                                ", so it must have 1 to ", room));
-    std::vector<std::uint8_t> now(static_cast<std::size_t>(room));
+    if (keys < 1 || keys > most_keys)
+      throw shape_error(message("basin::sinks::trajectory: a step has ", keys, " keys; the capacity is ", most_keys,
+                                ", so it must have 1 to ", most_keys));
+    std::vector<std::uint8_t> now(static_cast<std::size_t>(most_keys));
     step_record record{.keys = keys, .queries = queries};
     record.sinks = mark_sinks(test, received, queries, std::span(now).first(received.size()));
     record.strongest = strongest_keys(received, 1).front();
@@ -156,7 +156,7 @@ class trajectory {
     return either > 0 ? static_cast<double>(both) / static_cast<double>(either) : undefined;
   }
 
-  index_t room;
+  index_t most_keys;
   epsilon_rule test;
   std::vector<step_record> records;
   std::vector<std::uint8_t> last;

@@ -29,9 +29,10 @@ namespace detail {
 inline void require_length(char const* function, index_t length) {
   if (length < 1) throw value_error(message(function, ": length is ", length, "; a row has at least 1 key"));
 }
-inline void require_reach(char const* function, double reach) {
-  if (!(reach >= 0) || !std::isfinite(reach))
-    throw value_error(message(function, ": scores reach to ", reach, "; it must be a finite number of at least 0"));
+inline void require_score_range(char const* function, double score_range) {
+  if (!(score_range >= 0) || !std::isfinite(score_range))
+    throw value_error(message(function, ": score_range is ", score_range,
+                              "; scores lie in [-score_range, score_range]: it must be finite and at least 0"));
 }
 inline void require_positive(char const* function, char const* what, double x) {
   if (!(x > 0)) throw value_error(message(function, ": ", what, " is ", x, "; it must be positive"));
@@ -62,22 +63,22 @@ double least_on(F const& f, double a, double b, int points) {
 
 }  // namespace detail
 
-/// The least and the largest value m, M of F over scores in [-reach, reach].
+/// The least and the largest value m, M of F over scores in [-score_range, score_range].
 ///
 /// Source    the proof of lemma 1: F is continuous on a compact set
 /// Precision exact to rounding if F is monotone; else found on a grid of `points`, which must resolve the extrema of F
-/// Errors    value_error: `reach` negative or not finite, an F that is not positive there, fewer than 2 points
+/// Errors    value_error: `score_range` negative or not finite, an F that is not positive there, fewer than 2 points
 template <class F>
-interval range_of(F const& f, double reach, int points = 513) {
-  detail::require_reach("basin::theory::range_of", reach);
+interval range_of(F const& f, double score_range, int points = 513) {
+  detail::require_score_range("basin::theory::range_of", score_range);
   if (points < 2)
     throw value_error(message("basin::theory::range_of: ", points, " points; it needs at least 2, the ends"));
   auto const up = [&](double x) { return static_cast<double>(f(x)); };
   auto const down = [&](double x) { return -static_cast<double>(f(x)); };
-  interval const range{detail::least_on(up, -reach, reach, points), -detail::least_on(down, -reach, reach, points)};
+  interval const range{detail::least_on(up, -score_range, score_range, points), -detail::least_on(down, -score_range, score_range, points)};
   if (!(range.lower > 0) || !std::isfinite(range.upper))
     throw value_error(message("basin::theory::range_of: F takes values in [", range.lower, ", ", range.upper,
-                              "] for scores up to ", reach, "; lemma 1 needs an F that is positive and finite there"));
+                              "] for scores up to ", score_range, "; lemma 1 needs an F that is positive and finite there"));
   return range;
 }
 
@@ -106,12 +107,12 @@ inline interval attained_weights(interval range, index_t length) {
 /// times the largest |k|).
 ///
 /// Source    arXiv 2508.17821, corollary 1
-/// Errors    value_error: no key, a `reach` below 0, a temperature that is not positive
-inline interval softmax_weight_bounds(double reach, double temperature, index_t length) {
+/// Errors    value_error: no key, a `score_range` below 0, a temperature that is not positive
+inline interval softmax_weight_bounds(double score_range, double temperature, index_t length) {
   detail::require_length("basin::theory::softmax_weight_bounds", length);
-  detail::require_reach("basin::theory::softmax_weight_bounds", reach);
+  detail::require_score_range("basin::theory::softmax_weight_bounds", score_range);
   detail::require_positive("basin::theory::softmax_weight_bounds", "temperature", temperature);
-  double const exponent = 2 * reach / temperature, per = 1 / static_cast<double>(length);
+  double const exponent = 2 * score_range / temperature, per = 1 / static_cast<double>(length);
   return {std::exp(-exponent) * per, std::exp(exponent) * per};
 }
 
@@ -119,12 +120,12 @@ inline interval softmax_weight_bounds(double reach, double temperature, index_t 
 /// largest |score|. The upper bound falls with L only if 2 s a < 1.
 ///
 /// Source    the same proof for F = L^(s x); Nakanishi 2025, arXiv 2501.19399
-/// Errors    value_error: no key, `reach` or `s` below 0
-inline interval ssmax_weight_bounds(double reach, double s, index_t length) {
+/// Errors    value_error: no key, `score_range` or `s` below 0
+inline interval ssmax_weight_bounds(double score_range, double s, index_t length) {
   detail::require_length("basin::theory::ssmax_weight_bounds", length);
-  detail::require_reach("basin::theory::ssmax_weight_bounds", reach);
-  detail::require_reach("basin::theory::ssmax_weight_bounds", s);
-  double const n = static_cast<double>(length), exponent = 2 * s * reach;
+  detail::require_score_range("basin::theory::ssmax_weight_bounds", score_range);
+  detail::require_score_range("basin::theory::ssmax_weight_bounds", s);
+  double const n = static_cast<double>(length), exponent = 2 * s * score_range;
   return {std::pow(n, -1 - exponent), std::pow(n, -1 + exponent)};
 }
 
@@ -132,8 +133,8 @@ inline interval ssmax_weight_bounds(double reach, double s, index_t length) {
 ///
 /// Source    H >= -log max w and corollary 1
 /// Errors    as softmax_weight_bounds
-inline double least_entropy(double reach, double temperature, index_t length) {
-  return std::max(0.0, -std::log(std::min(1.0, softmax_weight_bounds(reach, temperature, length).upper)));
+inline double least_entropy(double score_range, double temperature, index_t length) {
+  return std::max(0.0, -std::log(std::min(1.0, softmax_weight_bounds(score_range, temperature, length).upper)));
 }
 
 /// The least D/T at which softmax can still give one of L keys the weight `share`. `corollary`: by corollary 1,
@@ -151,19 +152,19 @@ inline double reach_needed(double share, index_t length, reach_form form = reach
   return std::max(0.0, std::log(odds) / 2);
 }
 
-/// The weight that a normalizer gives to one key of score `reach` among L - 1 keys of score -reach. An increasing
+/// The weight that a normalizer gives to one key of score `score_range` among L - 1 keys of score -score_range. An increasing
 /// normalizer can give no key more. It falls as 1/L if lemma 1 applies to the normalizer.
 ///
-/// Errors    value_error: no key, a `reach` below 0
+/// Errors    value_error: no key, a `score_range` below 0
 template <normalizer N>
-double spike_weight(N const& n, double reach, index_t length) {
+double spike_weight(N const& n, double score_range, index_t length) {
   detail::require_length("basin::theory::spike_weight", length);
-  detail::require_reach("basin::theory::spike_weight", reach);
-  std::vector<double> scores(static_cast<std::size_t>(length), -reach);
-  scores.back() = reach;
+  detail::require_score_range("basin::theory::spike_weight", score_range);
+  std::vector<double> scores(static_cast<std::size_t>(length), -score_range);
+  scores.back() = score_range;
   row_context<double> const context{0, 0, static_cast<double>(length - 1), static_cast<double>(length)};
   auto const row = fit_row(n, std::span<double const>(scores), context);
-  return weigh(n, row, reach);
+  return weigh(n, row, score_range);
 }
 
 }  // namespace basin::theory

@@ -48,8 +48,8 @@ class selection_walk {
  public:
   selection_walk(std::span<double const> row_weights, seen_gram<G> const& seen, index_t most)
       : weights(row_weights), gram(seen), order(strongest(row_weights, most)), own(row_weights.size()),
-        with(row_weights.size()), reach(row_weights.size(), -std::numeric_limits<double>::infinity()),
-        outside(row_weights.size(), 1.0), room(row_weights.size()) {
+        with(row_weights.size()), farthest(row_weights.size(), -std::numeric_limits<double>::infinity()),
+        outside(row_weights.size(), 1.0), scratch(row_weights.size()) {
     for (std::size_t i = 0; i < own.size(); ++i) own[i] = gram(static_cast<index_t>(i), static_cast<index_t>(i));
   }
 
@@ -57,7 +57,7 @@ class selection_walk {
     for (; taken < static_cast<std::size_t>(count); ++taken) {
       index_t const j = order[taken];
       if (gram.direct()) take(static_cast<std::size_t>(j), gram.direct_row(j));
-      else take(static_cast<std::size_t>(j), gram.copied_row(j, room));
+      else take(static_cast<std::size_t>(j), gram.copied_row(j, scratch));
     }
     square = 0;
     for (auto const j : selected()) square += weights[static_cast<std::size_t>(j)] * with[static_cast<std::size_t>(j)];
@@ -70,7 +70,7 @@ class selection_walk {
   /// Readings a and c, and the bound of a.
   void measure(row_distance& to) const {
     double const *const w = weights.data(), *const x = own.data(), *const h = with.data();
-    double const *const far = reach.data(), *const out = outside.data();
+    double const *const far = farthest.data(), *const out = outside.data();
     double const s = square;
     double a = 0, c = 0, left = 0, size = 0, furthest = 0;
     for (std::size_t i = 0; i < with.size(); ++i) {
@@ -112,7 +112,7 @@ class selection_walk {
   template <class Row>
   void take(std::size_t j, Row const* products) {
     double* const h = with.data();
-    double* const far = reach.data();
+    double* const far = farthest.data();
     double const by = weights[j], length = own[j];
     BASIN_OMP(simd)
     for (std::size_t i = 0; i < with.size(); ++i) {
@@ -128,8 +128,8 @@ class selection_walk {
   std::span<double const> weights;
   seen_gram<G> gram;
   std::vector<index_t> order;
-  std::vector<double> own, with, reach;                          // G_ii; <x_i, s>; max_j G_jj - 2 G_ij
-  std::vector<double> outside, room;                             // 1 outside I, else 0; a row of the Gram matrix
+  std::vector<double> own, with, farthest;                          // G_ii; <x_i, s>; max_j G_jj - 2 G_ij
+  std::vector<double> outside, scratch;                             // 1 outside I, else 0; a row of the Gram matrix
   std::size_t taken = 0;
   double mass = 0, square = 0, longest = 0;                      // A_I, |s|^2, d_2^2
 };

@@ -34,7 +34,7 @@ auto is_hidden(pair_numbers<T> const& at, index_t n) {
 
 /// The weights of one block, and what it adds to delta = sum_k carry_k dw_k of every row.
 template <coverage Seen, class Panel, class T, class Fit, class Delta>
-void gather_block(Panel const& who, key_block block, Fit const& fit, pair_numbers<T> const& at, Delta& delta) {
+void gather_block(Panel const& tile, key_block block, Fit const& fit, pair_numbers<T> const& at, Delta& delta) {
   using batch = simd<T>;
   for (int v = 0; v < Panel::vectors; ++v) {
     auto mine = delta[v];
@@ -51,7 +51,7 @@ void gather_block(Panel const& who, key_block block, Fit const& fit, pair_number
         dw = math::select(is_hidden<Panel>(at, n), batch(T(0)), dw);
         dw.store_aligned(at.dweights + n);
       }
-      gather(mine, fit.jacobian(who, v, score, weight), dw);
+      gather(mine, fit.jacobian(tile, v, score, weight), dw);
     }
     delta[v] = mine;
   }
@@ -59,7 +59,7 @@ void gather_block(Panel const& who, key_block block, Fit const& fit, pair_number
 
 /// dweights dw_ij -> gradients of scores: ds_j = diag_j dw_j - outer_j delta.
 template <coverage Seen, class Panel, class T, class Fit, class Delta, class Sums>
-void differentiate_block(Panel const& who, key_block block, Fit const& fit, pair_numbers<T> const& at,
+void differentiate_block(Panel const& tile, key_block block, Fit const& fit, pair_numbers<T> const& at,
                          Delta const& delta, Sums& dparameters) {
   using batch = simd<T>;
   using normalizer_type = typename Panel::normalizer_type;
@@ -69,9 +69,9 @@ void differentiate_block(Panel const& who, key_block block, Fit const& fit, pair
       batch const weight = batch::load_aligned(at.weights + n), dw = batch::load_aligned(at.dweights + n);
       batch score = weight;
       if constexpr (reads_scores_of_pairs<normalizer_type>) score = batch::load_aligned(at.scores + n);
-      batch ds = score_gradient(fit.jacobian(who, v, score, weight), dw, delta[v]);
+      batch ds = score_gradient(fit.jacobian(tile, v, score, weight), dw, delta[v]);
       if constexpr (has_parameters<normalizer_type>) {
-        auto const given = fit.parameter_gradient(who, v, score, weight, dw, ds);
+        auto const given = fit.parameter_gradient(tile, v, score, weight, dw, ds);
         for (std::size_t i = 0; i < given.size(); ++i) dparameters[v][i] = dparameters[v][i] + given[i];
       }
       if constexpr (Seen == coverage::some) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
@@ -81,7 +81,7 @@ void differentiate_block(Panel const& who, key_block block, Fit const& fit, pair
 
 /// Passes to the normalizer what each row of a query tile adds to the gradients of its numbers.
 template <class Panel, class Sums>
-void report_parameters(Panel const& who, Sums const& sums) {
+void report_parameters(Panel const& tile, Sums const& sums) {
   using T = typename Panel::value_type;
   using normalizer_type = typename Panel::normalizer_type;
   if constexpr (has_parameters<normalizer_type>)
@@ -89,8 +89,8 @@ void report_parameters(Panel const& who, Sums const& sums) {
       for (int n = 0; n < normalizer_type::parameters; ++n) {
         alignas(64) T values[lanes<T>];
         sums[v][static_cast<std::size_t>(n)].store_aligned(values);
-        for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane)
-          who.use.normalize.sees_parameter_gradient({who.at.batch, who.at.head, who.at.first + v * lanes<T> + lane}, n,
+        for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < tile.at.count; ++lane)
+          tile.use.normalize.sees_parameter_gradient({tile.at.batch, tile.at.head, tile.at.first + v * lanes<T> + lane}, n,
                                                     static_cast<double>(values[lane]));
       }
 }
@@ -119,25 +119,25 @@ auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F
 
 /// Unnormalised weights and dweights of a query tile -> its weights and the gradients by its scores.
 template <class Panel, class Fit, class T>
-void through_rows(Panel const& who, std::span<key_block const> blocks, Fit const& fit, pair_numbers<T> const& at,
+void through_rows(Panel const& tile, std::span<key_block const> blocks, Fit const& fit, pair_numbers<T> const& at,
                   index_t part) {
   using normalizer_type = typename Panel::normalizer_type;
   constexpr int vectors = Panel::vectors;
   auto const delta = sum_over_blocks<vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(
       blocks, part, [&](key_block block, auto& sums) {
         if (block.seen == coverage::all)
-          gather_block<coverage::all>(who, block, fit, at, sums);
+          gather_block<coverage::all>(tile, block, fit, at, sums);
         else
-          gather_block<coverage::some>(who, block, fit, at, sums);
+          gather_block<coverage::some>(tile, block, fit, at, sums);
       });
   auto const dparameters = sum_over_blocks<vectors, for_parameters<normalizer_type, simd<T>>>(
       blocks, part, [&](key_block block, auto& sums) {
         if (block.seen == coverage::all)
-          differentiate_block<coverage::all>(who, block, fit, at, delta, sums);
+          differentiate_block<coverage::all>(tile, block, fit, at, delta, sums);
         else
-          differentiate_block<coverage::some>(who, block, fit, at, delta, sums);
+          differentiate_block<coverage::some>(tile, block, fit, at, delta, sums);
       });
-  report_parameters(who, dparameters);
+  report_parameters(tile, dparameters);
 }
 
 }  // namespace basin::cpu::detail

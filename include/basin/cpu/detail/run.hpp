@@ -80,7 +80,7 @@ struct forward_buffers {
     queries = memory.take<T>(n * whole(p.dim, depth) * width);
     outputs = memory.take<T>(n * levels * output_size());
     kept = memory.take<T>(n * kept_size());
-    scores = memory.take<T>((plan.rows == way::whole_rows ? 0 : whole(block, side)) * width);
+    scores = memory.take<T>((plan.rows == strategy::whole_rows ? 0 : whole(block, side)) * width);
     terms = memory.take<T>(shown * width);
     gathered = memory.take<T>(fits_scalar_rows<decltype(Call::attention_type::normalize)> ? p.keys : 0);
     keys = memory.take<T>(readable_in_place<T>(call.k) || by_tiles ? 0 : block * whole_vectors<T>(p.dim));
@@ -88,7 +88,7 @@ struct forward_buffers {
         readable_in_place<T>(call.v) ? 0 : whole(block, depth) * whole(p.value_dim, std::max(side, lanes<T>)));
     packed_values = memory.take<T>(n < worth_packing || by_tiles ? 0 : packed_columns<T>::size(block, p.value_dim));
     blocks = memory.take<key_block>(n * most_blocks);
-    rows_then = memory.take<row_type>(plan.rows == way::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
+    rows_then = memory.take<row_type>(plan.rows == strategy::stream_and_keep ? n * most_blocks * panel_vectors<T> : 0);
     used = memory.take<index_t>(block);
     row_weights = memory.take<double>(shown);
     row_scores = memory.take<double>(shown);
@@ -119,7 +119,7 @@ struct traveller {
   using row_type = typename forward_buffers<Call>::row_type;
   static constexpr auto may_use_tiles = Call::may_use_tiles;
 
-  panel_type who;
+  panel_type tile;
   sum_tree<sum_type> sums{sum_type{}};
   T *queries, *kept;
   std::span<key_block const> blocks;
@@ -128,22 +128,22 @@ struct traveller {
   std::size_t next = 0;                                          // the first block that has not been processed
 
   traveller(Call const& call, panel_at where, forward_buffers<Call> const& at, index_t n, double* totals_of_head)
-      : who(call.use, call.watch, call.p, where), queries(at.queries + n * at.query_size()),
+      : tile(call.use, call.watch, call.p, where), queries(at.queries + n * at.query_size()),
         kept(at.kept + n * at.kept_size()),
         blocks(visible_blocks(call.use, call.p, where, call.cut, at.blocks + n * at.most_blocks, 0, call.p.keys)),
         rows_then(at.rows_then + n * at.most_blocks * panel_vectors<T>), totals(totals_of_head) {
     if constexpr (Call::may_use_tiles) {
       if (at.by_tiles) tiles::pack_queries<Vectors>(call.q, where, tiled_queries());
     }
-    if (!at.by_tiles) pack_lanes(call.q, where, who.width, who.packed_factor(), queries);
+    if (!at.by_tiles) pack_lanes(call.q, where, tile.width, tile.packed_factor(), queries);
     for (int level = 0; level < at.levels; ++level) {
       sums.level(level) = sum_type{};
       sums.level(level).outputs = at.outputs + (n * at.levels + level) * at.output_size();
-      std::fill_n(sums.level(level).outputs, tiles::whole(call.p.value_dim, tiles::side) * who.width, T(0));
+      std::fill_n(sums.level(level).outputs, tiles::whole(call.p.value_dim, tiles::side) * tile.width, T(0));
     }
     if constexpr (Call::watch_type::counts_queries)
       if (totals != nullptr)
-        who.count_from(totals + Call::watch_type::key_values,
+        tile.count_from(totals + Call::watch_type::key_values,
                        static_cast<index_t>(numbers_per_key<typename Call::watch_type>));
   }
   T* outputs() { return sums.open().outputs; }
@@ -266,21 +266,21 @@ void over_keys(Call const& call, run_at run, Panels& panels, forward_buffers<Cal
 /// score_block() permits it.
 template <class Panel, class T, class Sees = unseen>
 void make_scores(Panel const& panel, key_block block, key_rows<T> const& rows, T* scores, Sees const& sees = {}) {
-  auto const& who = panel.who;
+  auto const& tile = panel.tile;
   constexpr int vectors = static_cast<int>(Panel::panel_type::width / lanes<T>);
   if constexpr (Panel::may_use_tiles)
     if (rows.tiled.keys != nullptr) {
-      tiles::multiply<vectors>(rows.tiled, block.count, who.p.dim, panel.tiled_queries(), scores);
+      tiles::multiply<vectors>(rows.tiled, block.count, tile.p.dim, panel.tiled_queries(), scores);
       for (int v = 0; v < vectors; ++v)
-        for (index_t n = v * lanes<T>; n < block.count * who.width; n += who.width) {
-          simd<T> const s = simd<T>(who.packed_factor()) * simd<T>::load_aligned(scores + n);
+        for (index_t n = v * lanes<T>; n < block.count * tile.width; n += tile.width) {
+          simd<T> const s = simd<T>(tile.packed_factor()) * simd<T>::load_aligned(scores + n);
           sees(v, s);
           s.store_aligned(scores + n);
         }
-      return who.score(block, scores, scores);
+      return tile.score(block, scores, scores);
     }
-  who.multiply(rows.keys, block.count, panel.queries, scores, rows.next_keys.during(block.count, rows.keys), sees);
-  who.score(block, scores, scores);
+  tile.multiply(rows.keys, block.count, panel.queries, scores, rows.next_keys.during(block.count, rows.keys), sees);
+  tile.score(block, scores, scores);
 }
 
 /// Whether 0 times a value must be 0 in this block: the block is partly hidden and holds a NaN or an infinity.
@@ -301,7 +301,7 @@ void mix_around(Call const& call, Panel& panel, key_block block, T const* weight
   constexpr index_t width = Panel::panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
   index_t const dim = call.p.value_dim;
-  auto const* const values = &call.v(panel.who.at.batch, call.p.kv_head(panel.who.at.head), block.first, 0);
+  auto const* const values = &call.v(panel.tile.at.batch, call.p.kv_head(panel.tile.at.head), block.first, 0);
   auto const value = [&](index_t r, index_t d) { return values[r * call.v.stride(2) + d * call.v.stride(3)]; };
   auto* const finite = reinterpret_cast<bfloat16*>(at.values);
   for (index_t r = 0; r < block.count; ++r)
@@ -326,7 +326,7 @@ void mix_values(Call const& call, Panel& panel, key_block block, T const* weight
   constexpr index_t width = Panel::panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
   index_t const dim = call.p.value_dim;
-  if (row_block<T> values; zeros_must_win(call, panel.who.at, block, rows, at, values)) {
+  if (row_block<T> values; zeros_must_win(call, panel.tile.at, block, rows, at, values)) {
     if constexpr (Call::may_use_tiles)
       if (at.by_tiles) return mix_around(call, panel, block, weights, at);
     return zero_wins_product(values.start, 1, values.step, dim, block.count, weights, width, panel.outputs());

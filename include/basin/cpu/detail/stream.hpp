@@ -33,25 +33,25 @@ template <class Panel, class Sum>
 void join_sums(Panel const& panel, Sum& into, Sum& from) {
   using watch_type = typename Panel::panel_type::watch_type;
   using T = typename Panel::T;
-  auto const& who = panel.who;
-  auto const& n = who.use.normalize;
-  for (index_t u = 0; u < who.width / lanes<T>; ++u) {
+  auto const& tile = panel.tile;
+  auto const& n = tile.use.normalize;
+  for (index_t u = 0; u < tile.width / lanes<T>; ++u) {
     auto const old = into.fit.row[u], other = from.fit.row[u];
     n.merge(into.fit.row[u], other);
     simd<T> const by = n.rescale(old, into.fit.row[u]), by_other = n.rescale(other, into.fit.row[u]);
     if constexpr (watch_type::rescales && watch_type::merges) {
-      who.watch.rescale(into.states[u], by, who.watch.totals(into.states[u], n, old));
-      who.watch.rescale(from.states[u], by_other, who.watch.totals(from.states[u], n, other));
-      who.watch.merge(into.states[u], from.states[u]);
+      tile.watch.rescale(into.states[u], by, tile.watch.totals(into.states[u], n, old));
+      tile.watch.rescale(from.states[u], by_other, tile.watch.totals(from.states[u], n, other));
+      tile.watch.merge(into.states[u], from.states[u]);
     }
-    for (index_t d = u * lanes<T>; d < who.p.value_dim * who.width; d += who.width) {
+    for (index_t d = u * lanes<T>; d < tile.p.value_dim * tile.width; d += tile.width) {
       (by * simd<T>::load_aligned(into.outputs + d) + by_other * simd<T>::load_aligned(from.outputs + d))
           .store_aligned(into.outputs + d);
       simd<T>(T(0)).store_aligned(from.outputs + d);
     }
     from.states[u] = {};
   }
-  from.fit.start(who);
+  from.fit.start(tile);
 }
 
 /// Advances to the part of the keys that contains `block`.
@@ -62,27 +62,27 @@ void move_to_part(Panel& panel, key_block block, index_t part) {
       block.first / part, [&](sum_type& into, sum_type& from) { join_sums(panel, into, from); },
       [&](sum_type& to, sum_type& from) {
         std::swap(to, from);
-        from.fit.start(panel.who);
+        from.fit.start(panel.tile);
       });
 }
 
 /// The scores of the parts of one block, and the maxima of the rows with these scores alone.
 template <class Panel, class T>
 auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores) {
-  auto& who = panel.who;
-  using panel_type = std::remove_cvref_t<decltype(who)>;
+  auto& tile = panel.tile;
+  using panel_type = std::remove_cvref_t<decltype(tile)>;
   auto part = panel.sums.open().fit;
-  part.start(who);
+  part.start(tile);
   for (key_block const block : parts) {
-    T* const here = scores + (block.row - parts[0].row) * who.width;
+    T* const here = scores + (block.row - parts[0].row) * tile.width;
     if (panel_type::scores_are_products && block.seen == coverage::all) {  // raised by what leaves the registers
-      who.hide(block, here);
+      tile.hide(block, here);
       make_scores(panel, block, rows.of(block), here,
-                  [&](int v, simd<T> s) { who.use.normalize.raise(part.row[v], s); });
+                  [&](int v, simd<T> s) { tile.use.normalize.raise(part.row[v], s); });
     } else {
       make_scores(panel, block, rows.of(block), here);
-      who.hide(block, here);
-      part.measure(who, block.count, here);
+      tile.hide(block, here);
+      part.measure(tile, block.count, here);
     }
   }
   return part;
@@ -92,11 +92,11 @@ auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> con
 template <class Call, class Panel, class T>
 void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores,
                   forward_buffers<Call> const& at) {
-  auto& who = panel.who;
-  using panel_type = std::remove_cvref_t<decltype(who)>;
+  auto& tile = panel.tile;
+  using panel_type = std::remove_cvref_t<decltype(tile)>;
   constexpr index_t width = panel_type::width;
   constexpr int vectors = static_cast<int>(width / lanes<T>);
-  auto const& n = who.use.normalize;
+  auto const& n = tile.use.normalize;
   move_to_part(panel, parts[0], keys_per_part(call.cut));
   auto& sum = panel.sums.open();
   auto const part = score_parts(panel, parts, rows, scores);
@@ -106,15 +106,15 @@ void absorb_block(Call const& call, Panel& panel, std::span<key_block const> par
     simd<T> const by = n.rescale(old, sum.fit.row[u]);
     if (!math::any(!(by == simd<T>(T(1))))) continue;            // a NaN is not 1
     if constexpr (panel_type::watch_type::rescales)
-      who.watch.rescale(sum.states[u], by, who.watch.totals(sum.states[u], n, old));
-    for (index_t d = 0; d < who.p.value_dim; ++d) {
+      tile.watch.rescale(sum.states[u], by, tile.watch.totals(sum.states[u], n, old));
+    for (index_t d = 0; d < tile.p.value_dim; ++d) {
       T* const o = sum.outputs + d * width + u * lanes<T>;
       (by * simd<T>::load_aligned(o)).store_aligned(o);
     }
   }
   for (key_block const block : parts) {
     index_t const skip = (block.row - parts[0].row) * width;
-    sum.fit.sum(who, block.count, scores + skip, scores + skip, sum.states, block.seen);
+    sum.fit.sum(tile, block.count, scores + skip, scores + skip, sum.states, block.seen);
     mix_values(call, panel, block, scores + skip, rows.of(block), all_terms{block.count}, at);
   }
 }
@@ -125,14 +125,14 @@ template <class Panel, class Sum>
 void give_kept_keys(Panel const& panel, Sum const& sum) {
   using T = typename Panel::T;
   constexpr int vectors = static_cast<int>(Panel::panel_type::width / lanes<T>);
-  auto const& n = panel.who.use.normalize;
+  auto const& n = panel.tile.use.normalize;
   std::size_t at = 0;
   for (key_block const block : panel.blocks) {
     simd<T> factor[vectors];
     for (int u = 0; u < vectors; ++u)
       factor[u] =
           sum.fit.factor[u] * n.rescale(panel.rows_then[at * vectors + static_cast<std::size_t>(u)], sum.fit.row[u]);
-    give_keys(panel.who, block, static_cast<T const*>(panel.kept) + block.row * Panel::panel_type::width, factor,
+    give_keys(panel.tile, block, static_cast<T const*>(panel.kept) + block.row * Panel::panel_type::width, factor,
               panel.totals);
     ++at;
   }
@@ -145,8 +145,8 @@ void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_b
   struct gathered {
     std::remove_reference_t<decltype(sum.states)> states{};
   };
-  panel.who.count_from(nullptr, 0);                              // every key has already been counted
-  std::ranges::fill(panel.who.visible, typename Call::T(0));
+  panel.tile.count_from(nullptr, 0);                       // every key has already been counted
+  std::ranges::fill(panel.tile.visible, typename Call::T(0));
   panel.next = 0;
   std::array<Panel*, 1> alone{&panel};
   run.count = 1;
@@ -154,7 +154,7 @@ void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_b
   sum_tree<gathered> seen(gathered{});
   auto const add = [&](gathered& into, gathered& from) {
     if constexpr (merges)
-      for (std::size_t u = 0; u < std::size(into.states); ++u) panel.who.watch.merge(into.states[u], from.states[u]);
+      for (std::size_t u = 0; u < std::size(into.states); ++u) panel.tile.watch.merge(into.states[u], from.states[u]);
     from = gathered{};
   };
   auto const lift = [](gathered& to, gathered& from) { to = std::exchange(from, gathered{}); };
@@ -162,8 +162,8 @@ void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_b
     if constexpr (merges) seen.move_to(parts[0].first / keys_per_part(call.cut), add, lift);
     for (key_block const block : parts) {
       make_scores(one, block, rows.of(block), at.scores);
-      one.who.hide(block, at.scores);
-      again.sum(one.who, block.count, at.scores, at.scores, seen.open().states);
+      one.tile.hide(block, at.scores);
+      again.sum(one.tile, block.count, at.scores, at.scores, seen.open().states);
     }
   });
   std::ranges::copy(seen.total(add).states, std::begin(sum.states));
@@ -178,12 +178,12 @@ void finish_stream(Call const& call, run_at run, Panel& panel, index_t n, forwar
   constexpr int vectors = static_cast<int>(Panel::panel_type::width / lanes<T>);
   auto& sum = panel.sums.total([&](sum_type& into, sum_type& from) { join_sums(panel, into, from); });
   for (int u = 0; u < vectors; ++u) sum.fit.factor[u] = call.use.normalize.factor(sum.fit.row[u]);
-  unpack_lanes(static_cast<T const*>(sum.outputs), panel.who.at, panel.who.width, sum.fit.factor, call.out);
+  unpack_lanes(static_cast<T const*>(sum.outputs), panel.tile.at, panel.tile.width, sum.fit.factor, call.out);
   if constexpr (watch_type::key_values > 0) give_kept_keys(panel, sum);
   if constexpr (!watch_type::rescales || !watch_type::merges)
     if (!watches_on_the_way<watch_type>(at.levels)) watch_again(call, run, panel, sum, at);
-  report_rows(panel.who, sum.states, sum.fit);
-  if constexpr (watch_type::wants_whole_rows) show_again<vectors>(call, run, panel.who.at, n, at);
+  report_rows(panel.tile, sum.states, sum.fit);
+  if constexpr (watch_type::wants_whole_rows) show_again<vectors>(call, run, panel.tile.at, n, at);
 }
 
 template <int Vectors, class Call>
@@ -194,11 +194,11 @@ void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_bu
   std::array<std::optional<panel_type>, 16> panels;
   for (index_t n = 0; n < run.count; ++n) {
     auto& panel = panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
-    for (int level = 0; level < at.levels; ++level) panel.sums.level(level).fit.start(panel.who);
+    for (int level = 0; level < at.levels; ++level) panel.sums.level(level).fit.start(panel.tile);
   }
   over_keys<reads::both>(
       call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
-        absorb_block(call, panel, parts, rows, keeps ? panel.kept + parts[0].row * panel.who.width : at.scores, at);
+        absorb_block(call, panel, parts, rows, keeps ? panel.kept + parts[0].row * panel.tile.width : at.scores, at);
         if constexpr (keeps)
           for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i)
             std::copy_n(panel.sums.open().fit.row, Vectors, panel.rows_then + i * Vectors);

@@ -66,60 +66,60 @@ struct rows_in_lanes {
   row_of<normalizer_type, batch> row[Vectors];
   batch factor[Vectors];
 
-  void start(panel_type const& who) {
-    for (int v = 0; v < Vectors; ++v) row[v] = start_row(who.use.normalize, who.context(v));
+  void start(panel_type const& tile) {
+    for (int v = 0; v < Vectors; ++v) row[v] = start_row(tile.use.normalize, tile.context(v));
   }
-  void measure(panel_type const& who, index_t rows, T const* scores) {
+  void measure(panel_type const& tile, index_t rows, T const* scores) {
     if constexpr (raises_rows<normalizer_type>)
-      over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { who.use.normalize.raise(row[v], s); });
+      over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { tile.use.normalize.raise(row[v], s); });
   }
   /// Repeats passes for all vectors of rows at once while all of them need it, because their chains of additions are
   /// independent; then for each vector alone.
-  void search(panel_type const& who, panel_scores<T> const& of) {
+  void search(panel_type const& tile, panel_scores<T> const& of) {
     if constexpr (sweeps_rows<normalizer_type>) {
-      auto const n = who.use.normalize;
+      auto const n = tile.use.normalize;
       bool again[Vectors];
       for (int v = 0; v < Vectors; ++v) begin_search(n, row[v]);
       do {
-        sweep<0, Vectors>(who, of);
+        sweep<0, Vectors>(tile, of);
         for (int v = 0; v < Vectors; ++v) again[v] = math::any(n.next(row[v]));
       } while (std::all_of(again, again + Vectors, [](bool needed) { return needed; }));
-      search_alone<0>(who, of, again);
+      search_alone<0>(tile, of, again);
     }
   }
   /// terms may alias scores.
   template <class States>
-  void sum(panel_type const& who, index_t rows, T const* scores, T* terms, States& states,
+  void sum(panel_type const& tile, index_t rows, T const* scores, T* terms, States& states,
            coverage seen = coverage::some) {
-    if (seen == coverage::all) sum_seen<coverage::all>(who, rows, scores, terms, states);
-    else sum_seen<coverage::some>(who, rows, scores, terms, states);
-    set_factors(who);
+    if (seen == coverage::all) sum_seen<coverage::all>(tile, rows, scores, terms, states);
+    else sum_seen<coverage::some>(tile, rows, scores, terms, states);
+    set_factors(tile);
   }
   /// Whether each block of scores can update the rows' maxima as it is computed, before the visible keys are counted.
   static constexpr auto raised_on_the_way = raises_rows<normalizer_type> && starts_uncounted<normalizer_type>;
 
   template <class States>
-  void weigh(panel_type const& who, panel_scores<T> const& of, States& states, rows_start how = rows_start::fresh) {
+  void weigh(panel_type const& tile, panel_scores<T> const& of, States& states, rows_start how = rows_start::fresh) {
     if (how == rows_start::fresh) {
-      start(who);
-      measure(who, of.rows(), of.scores);
+      start(tile);
+      measure(tile, of.rows(), of.scores);
     }
-    search(who, of);
-    sum_parts(who, of, states);
+    search(tile, of);
+    sum_parts(tile, of, states);
   }
-  batch log_sum(panel_type const& who, int v) const { return log_sum_of<batch>(who.use.normalize, row[v]); }
-  template <class State> term_totals<batch> totals(panel_type const& who, int v, State const& state) const {
-    return who.watch.totals(state, who.use.normalize, row[v]);
+  batch log_sum(panel_type const& tile, int v) const { return log_sum_of<batch>(tile.use.normalize, row[v]); }
+  template <class State> term_totals<batch> totals(panel_type const& tile, int v, State const& state) const {
+    return tile.watch.totals(state, tile.use.normalize, row[v]);
   }
-  auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
-    auto j = as_low_rank(who.use.normalize.jacobian(row[v], score, weight));
+  auto jacobian(panel_type const& tile, int v, batch score, batch weight) const {
+    auto j = as_low_rank(tile.use.normalize.jacobian(row[v], score, weight));
     j.diag = unless_hidden(score, j.diag);
     for (std::size_t r = 0; r < j.rank; ++r)
       j.outer[r] = unless_hidden(score, j.outer[r]), j.carry[r] = unless_hidden(score, j.carry[r]);
     return j;
   }
-  auto parameter_gradient(panel_type const& who, int v, batch score, batch weight, batch dweight, batch dscore) const {
-    auto given = who.use.normalize.parameter_gradient(row[v], score, weight, dweight, dscore);
+  auto parameter_gradient(panel_type const& tile, int v, batch score, batch weight, batch dweight, batch dscore) const {
+    auto given = tile.use.normalize.parameter_gradient(row[v], score, weight, dweight, dscore);
     for (batch& one : given) one = unless_hidden(score, one);
     return given;
   }
@@ -129,8 +129,8 @@ struct rows_in_lanes {
 
   /// Adds the scores of rows First .. First + Count - 1 to the rows, part by part.
   template <int First, int Count>
-  void sweep(panel_type const& who, panel_scores<T> const& of) {
-    auto const n = who.use.normalize;
+  void sweep(panel_type const& tile, panel_scores<T> const& of) {
+    auto const n = tile.use.normalize;
     std::array<row_of<normalizer_type, batch>, Count> fresh;
     std::copy_n(row + First, Count, fresh.begin());
     sum_tree<decltype(fresh)> parts(fresh);
@@ -153,29 +153,29 @@ struct rows_in_lanes {
     std::copy_n(parts.total(add).begin(), Count, row + First);
   }
   template <int First>
-  void search_alone(panel_type const& who, panel_scores<T> const& of, bool const* again) {
+  void search_alone(panel_type const& tile, panel_scores<T> const& of, bool const* again) {
     if constexpr (First < Vectors) {
-      for (bool more = again[First]; more; more = math::any(who.use.normalize.next(row[First])))
-        sweep<First, 1>(who, of);
-      search_alone<First + 1>(who, of, again);
+      for (bool more = again[First]; more; more = math::any(tile.use.normalize.next(row[First])))
+        sweep<First, 1>(tile, of);
+      search_alone<First + 1>(tile, of, again);
     }
   }
   /// Computes the terms of all scores, their sums and what row observers gather of them, part by part.
   template <class States>
-  void sum_parts(panel_type const& who, panel_scores<T> const& of, States& states) {
+  void sum_parts(panel_type const& tile, panel_scores<T> const& of, States& states) {
     struct sums {
       rows_type rows;
       std::remove_reference_t<States> states;
     };
     constexpr auto merges = panel_type::watch_type::merges;
-    auto const n = who.use.normalize;
+    auto const n = tile.use.normalize;
     sums fresh{{}, {}};
     std::copy_n(row, Vectors, fresh.rows.begin());
     sum_tree<sums> parts(fresh);
     auto const add = [&](sums& into, sums& from) {
       for (std::size_t v = 0; v < Vectors; ++v) {
         n.merge(into.rows[v], from.rows[v]);
-        if constexpr (merges) who.watch.merge(into.states[v], from.states[v]);
+        if constexpr (merges) tile.watch.merge(into.states[v], from.states[v]);
       }
       from = fresh;
     };
@@ -185,26 +185,26 @@ struct rows_in_lanes {
       std::copy_n(fresh.rows.begin(), Vectors, row);
       if constexpr (merges) std::copy_n(fresh.states, Vectors, states);
       index_t const at = now.row * Vectors * lanes<T>;
-      sum(who, now.count, of.scores + at, of.terms + at, states);
+      sum(tile, now.count, of.scores + at, of.terms + at, states);
       std::copy_n(row, Vectors, parts.open().rows.begin());
       std::copy_n(states, Vectors, parts.open().states);
     });
     sums const& all = parts.total(add);
     std::copy_n(all.rows.begin(), Vectors, row);
     if constexpr (merges) std::copy_n(all.states, Vectors, states);
-    set_factors(who);
+    set_factors(tile);
   }
-  void set_factors(panel_type const& who) {
+  void set_factors(panel_type const& tile) {
     for (int v = 0; v < Vectors; ++v) {
-      if constexpr (has_terms<normalizer_type>) factor[v] = who.use.normalize.factor(row[v]);
+      if constexpr (has_terms<normalizer_type>) factor[v] = tile.use.normalize.factor(row[v]);
       else factor[v] = batch(T(1));
     }
   }
   /// Rows and states stay in registers: nothing else refers to these copies.
   template <coverage Seen, class States>
-  void sum_seen(panel_type const& who, index_t rows, T const* scores, T* terms, States& states) {
-    auto const n = who.use.normalize;
-    auto const watch = who.watch;
+  void sum_seen(panel_type const& tile, index_t rows, T const* scores, T* terms, States& states) {
+    auto const n = tile.use.normalize;
+    auto const watch = tile.watch;
     for (int v = 0; v < Vectors; ++v) {  // one vector of rows after the other, for fewer registers at once
       auto mine = row[v];
       auto saw = states[v];
@@ -230,7 +230,7 @@ struct rows_in_lanes {
 
 /// Passes the weights of a tile to row observers, part by part if they can merge what parts gathered.
 template <class Panel, class T, class States>
-void observe_rows(Panel const& who, panel_scores<T> const& of, States& states) {
+void observe_rows(Panel const& tile, panel_scores<T> const& of, States& states) {
   using batch = simd<T>;
   struct sums {
     States states;
@@ -240,7 +240,7 @@ void observe_rows(Panel const& who, panel_scores<T> const& of, States& states) {
   sum_tree<sums> parts(fresh);
   auto const add = [&](sums& into, sums& from) {
     if constexpr (Panel::watch_type::merges)
-      for (int v = 0; v < Panel::vectors; ++v) who.watch.merge(into.states[v], from.states[v]);
+      for (int v = 0; v < Panel::vectors; ++v) tile.watch.merge(into.states[v], from.states[v]);
     from = fresh;
   };
   auto const lift = [&](sums& to, sums& from) { to = std::exchange(from, fresh); };
@@ -248,7 +248,7 @@ void observe_rows(Panel const& who, panel_scores<T> const& of, States& states) {
     if constexpr (Panel::watch_type::merges) parts.move_to(now.part, add, lift);
     over_scores<T, Panel::vectors>(now.count, static_cast<T const*>(of.terms) + now.row * Panel::width,
                                    [&](int v, batch w, index_t) {
-                                     who.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)});
+                                     tile.watch.absorb(parts.open().states[v], seen_term<batch>{w, math::log(w)});
                                    });
   });
   std::copy_n(parts.total(add).states, Panel::vectors, states);
@@ -270,32 +270,32 @@ struct rows_in_scalars {
   static constexpr auto raised_on_the_way = false;
 
   template <class States>
-  void weigh(panel_type const& who, panel_scores<T> const& of, States& states, rows_start = rows_start::fresh) {
+  void weigh(panel_type const& tile, panel_scores<T> const& of, States& states, rows_start = rows_start::fresh) {
     index_t const rows = of.rows();
     for (index_t lane = 0; lane < width; ++lane) {
       std::size_t count = 0;
       for (index_t r = 0; r < rows; ++r)
         if (T const s = of.scores[r * width + lane]; s != minus_inf) of.gathered[count++] = s;
-      if (lane < who.at.count)
-        row[lane] = who.use.normalize.fit(std::span<T const>(of.gathered, count), who.context_of_lane(lane));
+      if (lane < tile.at.count)
+        row[lane] = tile.use.normalize.fit(std::span<T const>(of.gathered, count), tile.context_of_lane(lane));
       for (index_t r = 0; r < rows; ++r) {
         T const s = of.scores[r * width + lane];
         of.terms[r * width + lane] =
-            lane >= who.at.count || s == minus_inf ? T(0) : who.use.normalize.weight(row[lane], s);
+            lane >= tile.at.count || s == minus_inf ? T(0) : tile.use.normalize.weight(row[lane], s);
       }
     }
     for (int v = 0; v < Vectors; ++v) factor[v] = batch(T(1));
-    if constexpr (panel_type::watch_type::row_values > 0) observe_rows(who, of, states);
+    if constexpr (panel_type::watch_type::row_values > 0) observe_rows(tile, of, states);
   }
-  batch log_sum(panel_type const& who, int v) const {
+  batch log_sum(panel_type const& tile, int v) const {
     alignas(64) T values[lanes<T>] = {};
-    for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < who.at.count; ++lane)
-      values[lane] = log_sum_of<T>(who.use.normalize, row[v * lanes<T> + lane]);
+    for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < tile.at.count; ++lane)
+      values[lane] = log_sum_of<T>(tile.use.normalize, row[v * lanes<T> + lane]);
     return batch::load_aligned(values);
   }
   template <class State>
   term_totals<batch> totals(panel_type const&, int, State const& state) const { return state.added; }
-  auto jacobian(panel_type const& who, int v, batch score, batch weight) const {
+  auto jacobian(panel_type const& tile, int v, batch score, batch weight) const {
     using terms = jacobian_of<normalizer_type, T>;
     constexpr std::size_t rank = terms::rank;
     alignas(64) T s[lanes<T>], w[lanes<T>], diag[lanes<T>], outer[rank + 1][lanes<T>], carry[rank + 1][lanes<T>];
@@ -303,8 +303,8 @@ struct rows_in_scalars {
     weight.store_aligned(w);
     for (index_t lane = 0; lane < lanes<T>; ++lane) {
       terms j{T(0)};
-      if (sees(who, v, lane, s[lane]))
-        j = as_low_rank(who.use.normalize.jacobian(row[v * lanes<T> + lane], s[lane], w[lane]));
+      if (sees(tile, v, lane, s[lane]))
+        j = as_low_rank(tile.use.normalize.jacobian(row[v * lanes<T> + lane], s[lane], w[lane]));
       diag[lane] = j.diag;
       for (std::size_t r = 0; r < rank; ++r) outer[r][lane] = j.outer[r], carry[r][lane] = j.carry[r];
     }
@@ -313,14 +313,14 @@ struct rows_in_scalars {
       all.outer[r] = batch::load_aligned(outer[r]), all.carry[r] = batch::load_aligned(carry[r]);
     return all;
   }
-  auto parameter_gradient(panel_type const& who, int v, batch score, batch weight, batch dweight, batch dscore) const {
+  auto parameter_gradient(panel_type const& tile, int v, batch score, batch weight, batch dweight, batch dscore) const {
     alignas(64) T s[lanes<T>], w[lanes<T>], dw[lanes<T>], ds[lanes<T>],
         given[parameters_of<normalizer_type>][lanes<T>] = {};
     score.store_aligned(s), weight.store_aligned(w), dweight.store_aligned(dw), dscore.store_aligned(ds);
     for (index_t lane = 0; lane < lanes<T>; ++lane) {
-      if (!sees(who, v, lane, s[lane])) continue;
+      if (!sees(tile, v, lane, s[lane])) continue;
       auto const one =
-          who.use.normalize.parameter_gradient(row[v * lanes<T> + lane], s[lane], w[lane], dw[lane], ds[lane]);
+          tile.use.normalize.parameter_gradient(row[v * lanes<T> + lane], s[lane], w[lane], dw[lane], ds[lane]);
       for (std::size_t n = 0; n < one.size(); ++n) given[n][lane] = one[n];
     }
     for_parameters<normalizer_type, batch> all;
@@ -330,8 +330,8 @@ struct rows_in_scalars {
 
  private:
   static constexpr T minus_inf = -std::numeric_limits<T>::infinity();
-  static bool sees(panel_type const& who, int v, index_t lane, T score) {
-    return v * lanes<T> + lane < who.at.count && score != minus_inf;
+  static bool sees(panel_type const& tile, int v, index_t lane, T score) {
+    return v * lanes<T> + lane < tile.at.count && score != minus_inf;
   }
 };
 

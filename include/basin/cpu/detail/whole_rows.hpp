@@ -20,7 +20,7 @@ struct whole_panel : traveller<Call, Vectors, output_sum> {
 
   /// Computes the terms of all its scores, into `terms`.
   void weigh(forward_buffers<Call> const& at, typename Call::T* terms, tuning const& cut) {
-    fit.weigh(this->who,
+    fit.weigh(this->tile,
               panel_scores<typename Call::T>{this->blocks, this->kept, terms, at.gathered, keys_per_part(cut)}, states,
               decltype(fit)::raised_on_the_way ? rows_start::raised : rows_start::fresh);
   }
@@ -29,18 +29,18 @@ struct whole_panel : traveller<Call, Vectors, output_sum> {
 /// The scores of one block; if the normalizer permits, they update the rows' maxima while in registers.
 template <class Panel, class T>
 void score_block(Panel& panel, key_block block, key_rows<T> const& rows) {
-  auto& who = panel.who;
-  T* const scores = panel.kept + block.row * who.width;
+  auto& tile = panel.tile;
+  T* const scores = panel.kept + block.row * tile.width;
   constexpr auto raises = decltype(panel.fit)::raised_on_the_way;
   if constexpr (raises && Panel::panel_type::scores_are_products)
     if (block.seen == coverage::all) {
-      who.hide(block, scores);
+      tile.hide(block, scores);
       return make_scores(panel, block, rows, scores,
-                         [&](int v, simd<T> s) { who.use.normalize.raise(panel.fit.row[v], s); });
+                         [&](int v, simd<T> s) { tile.use.normalize.raise(panel.fit.row[v], s); });
     }
   make_scores(panel, block, rows, scores);
-  who.hide(block, scores);
-  if constexpr (raises) panel.fit.measure(who, block.count, scores);
+  tile.hide(block, scores);
+  if constexpr (raises) panel.fit.measure(tile, block.count, scores);
 }
 
 /// All scores of the query tiles of a group.
@@ -48,7 +48,7 @@ template <class Call, class Panels>
 void score_all(Call const& call, run_at run, Panels& panels, forward_buffers<Call> const& at) {
   for (index_t n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
-    if constexpr (std::remove_reference_t<decltype(panel.fit)>::raised_on_the_way) panel.fit.start(panel.who);
+    if constexpr (std::remove_reference_t<decltype(panel.fit)>::raised_on_the_way) panel.fit.start(panel.tile);
   }
   over_keys<reads::keys>(call, run, panels, at, [&](auto& panel, std::span<key_block const> parts, auto const& rows) {
     for (key_block const block : parts) score_block(panel, block, rows.of(block));
@@ -83,7 +83,7 @@ void show_again(Call const& call, run_at run, panel_at where, index_t n, forward
   run.count = 1;
   score_all(call, run, panels, at);
   again.weigh(at, at.terms, call.cut);
-  show_whole_rows(again.who, again.blocks, again.kept, static_cast<T const*>(at.terms), again.fit.factor, at);
+  show_whole_rows(again.tile, again.blocks, again.kept, static_cast<T const*>(at.terms), again.fit.factor, at);
 }
 
 /// o_i += terms of one block times its values; keys that no query uses are skipped.
@@ -93,7 +93,7 @@ void mix_block(Call const& call, Panel& panel, key_block block, key_rows<T> cons
   constexpr index_t width = Panel::panel_type::width;
   T* const terms = panel.kept + block.row * width;
   row_block<T> values;
-  if (at.by_tiles || zeros_must_win(call, panel.who.at, block, rows, at, values))
+  if (at.by_tiles || zeros_must_win(call, panel.tile.at, block, rows, at, values))
     return mix_values(call, panel, block, terms, rows, all_terms{block.count}, at);
   index_t const used = gather_used<width>(block.count, terms, at.used);
   if (used < block.count) mix_values(call, panel, block, terms, rows, listed_terms{at.used, used}, at);
@@ -116,10 +116,10 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
     T* const terms = watch_type::wants_whole_rows ? at.terms : panel.kept;
     panel.weigh(at, terms, call.cut);
     for (key_block const block : panel.blocks)
-      give_keys(panel.who, block, terms + block.row * width, panel.fit.factor, panel.totals);
-    report_rows(panel.who, panel.states, panel.fit);
+      give_keys(panel.tile, block, terms + block.row * width, panel.fit.factor, panel.totals);
+    report_rows(panel.tile, panel.states, panel.fit);
     if constexpr (watch_type::wants_whole_rows) {
-      show_whole_rows(panel.who, panel.blocks, static_cast<T const*>(panel.kept), static_cast<T const*>(terms),
+      show_whole_rows(panel.tile, panel.blocks, static_cast<T const*>(panel.kept), static_cast<T const*>(terms),
                       panel.fit.factor, at);
       std::copy_n(terms, panel.rows() * width, panel.kept);
     }
@@ -137,7 +137,7 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
                            });
   for (index_t n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
-    unpack_lanes(static_cast<T const*>(panel.sums.total(add).outputs), panel.who.at, width, panel.fit.factor, call.out);
+    unpack_lanes(static_cast<T const*>(panel.sums.total(add).outputs), panel.tile.at, width, panel.fit.factor, call.out);
   }
 }
 

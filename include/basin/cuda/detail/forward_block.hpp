@@ -16,7 +16,7 @@ class forward_block {
   using watch_type = typename Call::watch_type;
   using row_type = typename block_type::row_type;
   using scores_type = typename Call::scores_type;
-  static constexpr auto streams = plan_forward<typename Call::attention_type>() != way::sweeps;
+  static constexpr auto streams = plan_forward<typename Call::attention_type>() != strategy::sweeps;
 
   BASIN_DEVICE forward_block(M const& m, Call const& call, index_t block)
       : at(m, call, block), watch(call.use.observe) {

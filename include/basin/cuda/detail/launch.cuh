@@ -25,10 +25,10 @@ __global__ void __launch_bounds__(Call::threads)
 }
 
 /// Errors    unsupported_error: more blocks than a grid can have
-inline unsigned grid_of(char const* who, index_t blocks) {
+inline unsigned grid_of(char const* caller, index_t blocks) {
   constexpr index_t most = (index_t{1} << 31) - 1;
   if (blocks > most)
-    throw unsupported_error(message(who, ": the call would take ", blocks,
+    throw unsupported_error(message(caller, ": the call would take ", blocks,
                                     " blocks of threads, and a grid has at most ", most,
                                     "; split it by batch or heads"));
   return static_cast<unsigned>(blocks);
@@ -36,37 +36,37 @@ inline unsigned grid_of(char const* who, index_t blocks) {
 
 /// Launches `run` with its arguments.
 template <class Kernel, class... Arguments>
-void launch_kernel(char const* who, Kernel* run, index_t blocks, int threads, int shared_bytes, cudaStream_t stream,
+void launch_kernel(char const* caller, Kernel* run, index_t blocks, int threads, int shared_bytes, cudaStream_t stream,
                    Arguments const&... arguments) {
   cudaLaunchConfig_t config{};
-  config.gridDim = grid_of(who, blocks);
+  config.gridDim = grid_of(caller, blocks);
   config.blockDim = static_cast<unsigned>(threads);
   config.dynamicSmemBytes = static_cast<std::size_t>(shared_bytes);
   config.stream = stream;
-  require(who, "cudaFuncSetAttribute",
+  require(caller, "cudaFuncSetAttribute",
           cudaFuncSetAttribute(run, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
-  require(who, "cudaLaunchKernelEx", cudaLaunchKernelEx(&config, run, arguments...));
+  require(caller, "cudaLaunchKernelEx", cudaLaunchKernelEx(&config, run, arguments...));
 }
 
 template <template <class, class> class Block, class Call>
-void launch(char const* who, Call const& c, cudaStream_t stream) {
+void launch(char const* caller, Call const& c, cudaStream_t stream) {
   auto const& use = c.use;
   auto* const run = &kernel<Block, Call, decltype(use.normalize), decltype(use.visible), decltype(use.prune),
                             decltype(use.observe), decltype(use.score)>;
-  launch_kernel(who, run, Block<device, Call>::blocks(c), Call::threads, Call::shared_bytes, stream,
+  launch_kernel(caller, run, Block<device, Call>::blocks(c), Call::threads, Call::shared_bytes, stream,
                 static_cast<typename Call::arguments const&>(c), use.normalize, use.visible, use.prune, use.observe,
                 use.score);
 }
 
 /// Calls f(std::integral_constant<int, Dim>) with the smallest dim that has kernels and fits the call.
 template <class Selector, std::size_t N = 0, class F>
-void for_dim(char const* who, problem const& p, F const& f) {
+void for_dim(char const* caller, problem const& p, F const& f) {
   constexpr std::size_t last = std::size(Selector::dims) - 1;
   index_t const most = p.dim > p.value_dim ? p.dim : p.value_dim;
   if (most <= Selector::dims[N]) return f(std::integral_constant<int, Selector::dims[N]>{});
-  if constexpr (N < last) return for_dim<Selector, N + 1>(who, p, f);
+  if constexpr (N < last) return for_dim<Selector, N + 1>(caller, p, f);
   else
-    throw unsupported_error(message(who, ": heads have dim ", p.dim, " and value_dim ", p.value_dim,
+    throw unsupported_error(message(caller, ": heads have dim ", p.dim, " and value_dim ", p.value_dim,
                                     "; kernels are made for dims of up to ", Selector::dims[last]));
 }
 
@@ -85,13 +85,13 @@ constexpr void require_policies_of_a_gpu() {
                 "(concepts/observer.hpp)");
 }
 
-inline void require_workspace(char const* who, char const* what, char const* function,
+inline void require_workspace(char const* caller, char const* what, char const* function,
                               std::span<std::byte const> memory, std::size_t needed) {
   if (memory.size() < needed)
-    throw shape_error(message(who, ": the ", what, " has ", memory.size(), " bytes but the call needs ", needed,
+    throw shape_error(message(caller, ": the ", what, " has ", memory.size(), " bytes but the call needs ", needed,
                               "; ", function, "(use, problem) returns the size"));
   if (needed > 0 && reinterpret_cast<std::uintptr_t>(memory.data()) % 16 != 0)
-    throw shape_error(message(who, ": the ", what, " begins at an address that is no multiple of 16; "
+    throw shape_error(message(caller, ": the ", what, " begins at an address that is no multiple of 16; "
                               "memory from cudaMalloc is one of 256"));
 }
 

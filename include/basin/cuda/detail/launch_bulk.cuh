@@ -81,7 +81,7 @@ bool runs_here(Kernel* run) {
 /// Launches a block of the Hopper generation whose streamed tiles come from two tensors. Returns false, without any
 /// effect, where the GPU, the build or the tensors do not allow it.
 template <template <class, class> class Block, class Call, class First, class Second>
-bool launch_bulk(char const* who, Call const& c, First const& first, Second const& second, cudaStream_t stream) {
+bool launch_bulk(char const* caller, Call const& c, First const& first, Second const& second, cudaStream_t stream) {
   auto const& use = c.use;
   auto* const run = &bulk_kernel<Block, Call, decltype(use.normalize), decltype(use.visible), decltype(use.prune),
                                  decltype(use.observe), decltype(use.score)>;
@@ -89,7 +89,7 @@ bool launch_bulk(char const* who, Call const& c, First const& first, Second cons
   if (!runs_here(run)) return false;
   if (!map_of(first, Call::cut.columns, maps.of[0]) || !map_of(second, Call::cut.columns, maps.of[1])) return false;
   constexpr int bytes = Call::shared_bytes + 1024;               // column panels begin at multiples of 1024
-  launch_kernel(who, run, Block<hopper<role::consumer>, Call>::blocks(c), threads_in_roles<Call>, bytes, stream,
+  launch_kernel(caller, run, Block<hopper<role::consumer>, Call>::blocks(c), threads_in_roles<Call>, bytes, stream,
                 static_cast<typename Call::arguments const&>(c), maps, use.normalize, use.visible, use.prune,
                 use.observe, use.score);
   return true;
@@ -108,12 +108,12 @@ struct hopper_call<CallOf, E, Dim, Selector> {
 
 /// Launches a block in the best generation available. Streamed tiles come from `first` and `second`.
 template <template <class, class> class Block, class Portable, class Hopper, class First, class Second>
-void launch_best(char const* who, typename Portable::attention_type const& use,
+void launch_best(char const* caller, typename Portable::attention_type const& use,
                  typename Portable::arguments const& rest, First const& first, Second const& second,
                  cudaStream_t stream) {
   if constexpr (!std::is_void_v<Hopper>)
-    if (launch_bulk<Block>(who, Hopper(use, rest), first, second, stream)) return;
-  launch<Block>(who, Portable(use, rest), stream);
+    if (launch_bulk<Block>(caller, Hopper(use, rest), first, second, stream)) return;
+  launch<Block>(caller, Portable(use, rest), stream);
 }
 
 }  // namespace basin::gpu::detail

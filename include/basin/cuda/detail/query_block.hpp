@@ -99,7 +99,7 @@ struct query_block : rows_of<M, Call> {
   }
   /// Finishes the rows, without outputs.
   BASIN_DEVICE void finish_rows() {
-    if constexpr (plan_forward<typename Call::attention_type>() != way::sweeps) {
+    if constexpr (plan_forward<typename Call::attention_type>() != strategy::sweeps) {
       count_keys();
       start();
       over_scores<sweep::scores>([&](scores_type& s) {

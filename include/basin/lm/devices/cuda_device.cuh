@@ -89,8 +89,8 @@ cuda_device& cuda_device::operator=(cuda_device&&) noexcept = default;
 cuda_device::~cuda_device() = default;
 
 template <class Grid>
-void cuda_device::launch(char const* who, Grid const& grid) {
-  at->device.launch(who, grid);
+void cuda_device::launch(char const* caller, Grid const& grid) {
+  at->device.launch(caller, grid);
 }
 void cuda_device::multiply(view<float const, 2> a, view<float const, 2> b, view<float, 2> c, nn::update how) {
   at->device.multiply(a, b, c, how);
@@ -107,7 +107,7 @@ void cuda_device::get_bytes(void const* from, void* to, std::size_t bytes) {
                          cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, at->stream.get()));
   detail::require_cuda("cudaStreamSynchronize", cudaStreamSynchronize(at->stream.get()));
 }
-std::span<std::byte> cuda_device::room_for(std::size_t bytes) {
+std::span<std::byte> cuda_device::workspace_of(std::size_t bytes) {
   if (at->for_attention.size() < bytes) at->for_attention = cuda_memory<std::byte>(bytes);
   return {at->for_attention.data(), at->for_attention.size()};
 }
@@ -121,14 +121,14 @@ std::pmr::memory_resource* cuda_device::shared_memory() {
 template <class Attention>
 void cuda_device::forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
                         view<float, 4> out) {
-  auto const room = room_for(forward_workspace(use, check_forward("basin::forward", q, k, v, out)));
-  basin::forward<detail::one_dim>(use, q, k, v, out, at->stream.get(), room);
+  auto const workspace = workspace_of(forward_workspace(use, check_forward("basin::forward", q, k, v, out)));
+  basin::forward<detail::one_dim>(use, q, k, v, out, at->stream.get(), workspace);
 }
 template <class Attention>
 void cuda_device::backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
                          view<float const, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv) {
-  auto const room = room_for(backward_workspace(use, check_backward("basin::backward", q, k, v, dout, dq, dk, dv)));
-  basin::backward<detail::one_dim>(use, q, k, v, dout, dq, dk, dv, at->stream.get(), room);
+  auto const workspace = workspace_of(backward_workspace(use, check_backward("basin::backward", q, k, v, dout, dq, dk, dv)));
+  basin::backward<detail::one_dim>(use, q, k, v, dout, dq, dk, dv, at->stream.get(), workspace);
 }
 
 template <class Attention>

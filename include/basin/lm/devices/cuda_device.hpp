@@ -73,7 +73,7 @@ class cuda_device {
   ~cuda_device();
 
   template <class Grid>
-  void launch(char const* who, Grid const& grid);
+  void launch(char const* caller, Grid const& grid);
   void multiply(view<float const, 2> a, view<float const, 2> b, view<float, 2> c, nn::update how);
   double read(double const* number);
   template <class T>
@@ -96,7 +96,7 @@ class cuda_device {
  private:
   void put_bytes(void const* from, void* to, std::size_t bytes);
   void get_bytes(void const* from, void* to, std::size_t bytes);
-  std::span<std::byte> room_for(std::size_t bytes);
+  std::span<std::byte> workspace_of(std::size_t bytes);
 
   struct state;
   std::unique_ptr<state> at;

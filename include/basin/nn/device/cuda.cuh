@@ -126,7 +126,7 @@ class cuda_device {
  public:
   /// `workspace`: device memory for cuBLASLt, aligned to 256 bytes; it must outlive this object. NVIDIA
   /// recommends 4 MiB (32 MiB on Hopper).
-  cuda_device(cudaStream_t on, std::span<std::byte> workspace) : stream_(on), room(workspace) {
+  cuda_device(cudaStream_t on, std::span<std::byte> workspace) : stream_(on), workspace_(workspace) {
     cublasLtHandle_t made = nullptr;
     detail::require_cublas("cublasLtCreate", cublasLtCreate(&made));
     handle.reset(made);
@@ -159,8 +159,8 @@ class cuda_device {
     detail::require_cublas("cublasLtMatmul",
                            cublasLtMatmul(handle.get(), plan.what.get(), &one, b.data_handle(), plan.b.get(),
                                           a.data_handle(), plan.a.get(), &keep, c.data_handle(), plan.c.get(),
-                                          c.data_handle(), plan.c.get(), &plan.algorithm, room.data(),
-                                          room.size(), stream_));
+                                          c.data_handle(), plan.c.get(), &plan.algorithm, workspace_.data(),
+                                          workspace_.size(), stream_));
   }
 
   template <class T>
@@ -184,7 +184,7 @@ class cuda_device {
   detail::product_plan const& plan_of(detail::product_key const& key) {
     if (auto const found = plans.find(key); found != plans.end()) return found->second;
     auto plan = detail::describe_product(key);
-    auto const preference = detail::preference_of(key, room.size());
+    auto const preference = detail::preference_of(key, workspace_.size());
     cublasLtMatmulHeuristicResult_t best{};
     int count = 0;
     detail::require_cublas("cublasLtMatmulAlgoGetHeuristic",
@@ -199,7 +199,7 @@ class cuda_device {
   }
 
   cudaStream_t stream_;
-  std::span<std::byte> room;
+  std::span<std::byte> workspace_;
   detail::cublas_handle handle;
   std::map<detail::product_key, detail::product_plan> plans;
 };

@@ -203,6 +203,7 @@ inline claim_result expectation_claim(findings const& f) {
   if (gaps.empty() || !std::isfinite(expectation_gap(f, 0))) {
     c.measured = "no expectation was drawn, or E is 0";
     c.conclusion = "not applicable";
+    c.judged = verdict::not_applicable;
     return c;
   }
   auto const [least, most] = std::ranges::minmax(gaps);

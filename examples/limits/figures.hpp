@@ -67,7 +67,7 @@ struct searched_figure {
 /// Levels of the test: the paper's text and caption say 0.01, its algorithm 3 says 0.05.
 inline constexpr double critical_levels[] = {0.01, 0.05};
 
-/// The smallest N at which true and expected distances of the heads cannot be told apart: figure 2c.
+/// The smallest N at which the test no longer separates true and expected distances of the heads: figure 2c.
 struct critical_figure {
   int normalizer = 0;
   index_t length = 0;

@@ -42,7 +42,7 @@ inline void print_scores(findings const& f) {
   bool const text = f.options.is_text();
   double const factor = text ? 1 : 100;
   int const digits = text ? 3 : 1;
-  std::printf("\n%s over %lld %s, ± standard error; last row: ranked by the last query alone\n",
+  std::printf("\n%s over %lld %s, ± standard error; last row: keys ranked by it alone\n",
               text ? "Nats per byte" : "Right answers in %", static_cast<long long>(f.items),
               text ? "windows" : "held-out problems");
   text_table table({"model", "hidden from each head", "keys", text ? "nats" : "right", "minus nothing", "minus random"},

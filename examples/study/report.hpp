@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The findings as one HTML file that needs nothing else: report.html with the figures and the plotting library put in.
+// The results as one self-contained HTML file: report.html with the figures and the plotting library inserted.
 
 #include <algorithm>
 #include <cmath>

@@ -106,7 +106,7 @@ double continue_text(lm::writing<Model>& text, key_masking& mask, test_set const
 }  // namespace detail
 
 /// The autoregressive model on every item under every condition. The prompt is read once, with nothing hidden; its last
-/// token apart, so that there is a last row to judge by.
+/// token in a pass of its own, whose rows of weights rank the keys by the last row.
 template <class Model>
 std::vector<scores> score_autoregressive(Model& model, test_set const& m, std::vector<condition> const& all,
                                          pass_observer const& observe, tick const& done) {
@@ -120,7 +120,8 @@ std::vector<scores> score_autoregressive(Model& model, test_set const& m, std::v
       auto text = read;
       mask.set_plan(s.under.plan);
       if (s.under.plan.what == drop::nothing && observe) {
-        mask.set_callback([&](key_masking const& k, lm::pass const& now) { detail::one_at_a_time(observe, k, now, i); });
+        mask.set_callback(
+            [&](key_masking const& k, lm::pass const& now) { detail::one_at_a_time(observe, k, now, i); });
         detail::one_at_a_time(observe, mask, lm::pass{0, 1, 1, std::ssize(read.tokens()), read.tokens()}, i);
       }
       s.items[static_cast<std::size_t>(i)] = detail::continue_text(text, mask, m, i);
@@ -211,7 +212,8 @@ void score_batch(Model& model, test_set const& m, study_options const& o, condit
 /// The masked diffusion model on every item under every condition.
 template <class Model>
 std::vector<scores> score_diffusion(Model& model, test_set const& m, study_options const& o,
-                                        std::vector<condition> const& all, pass_observer const& observe, tick const& done) {
+                                    std::vector<condition> const& all, pass_observer const& observe,
+                                    tick const& done) {
   std::vector<scores> out = detail::no_scores(all, m.count);
   index_t const batches = (m.count + detail::batch_size - 1) / detail::batch_size;
   model_per_thread<Model>(model).each(batches * std::ssize(all), [&](Model& mine, index_t task) {

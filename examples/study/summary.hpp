@@ -80,8 +80,8 @@ inline std::string masking_finding(model_results const& c, findings const& f) {
                  text ? "" : " %", "; with 1 random key: ", score("random keys", one), text ? "" : " %",
                  "; with none: ", score("nothing", 0), text ? "" : " %");
   if (std::ranges::any_of(c.outcomes, [](outcome const& o) { return o.hidden == "sinks of the last row"; }))
-    out +=
-        message("; with the top key of the last query alone: ", score("sinks of the last row", one), text ? "" : " %");
+    out += message("; with the strongest key of the last row of weights: ", score("sinks of the last row", one),
+                   text ? "" : " %");
   if (!text && outcome_of(c, "nothing", 0).score.mean < 0.1)
     out += "; but it answers too few problems for a loss to show";
   return out + ".";

@@ -97,8 +97,8 @@ TEST_CASE("text is wrapped at spaces, and columns of a table are as wide as thei
 
 TEST_CASE("the definition of a sink has the unit of the rule", "[unit][study]") {
   CHECK(detail::sink_definition({sinks::scale::column_sum, 3}) ==
-        "An attention sink of a head is a key that receives at least 3 queries' worth of attention more than the average "
-        "other key.");
+        "An attention sink of a head is a key that receives at least 3 queries' worth of attention more than the "
+        "average other key.");
   CHECK(detail::sink_definition({sinks::scale::column_sum, 1}).find("1 query's worth") != std::string::npos);
   CHECK(detail::sink_definition({sinks::scale::percent, 4.5}).find("4.5 % of the attention") != std::string::npos);
   CHECK(detail::sink_definition({sinks::scale::mean, 0.03}).find("a share of 0.03") != std::string::npos);

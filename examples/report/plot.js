@@ -5,12 +5,12 @@ const base = (title, x, y, more = {}) => ({ title: { text: title, font: { ...fon
   shapes: more.shapes || [], annotations: more.annotations || [], ...more.layout });
 // A legend below the axis title or right of the plot, in a margin of its own; plotly itself would lay it over the axis.
 const withLegend = (where, traces, layout, side) => {
-  const names = traces.filter(t => t.name && t.showlegend !== false).map(t => t.name), widths = names.map(n => 46 + 6.9 * n.length), wide = Math.max(0, ...widths);
+  const names = traces.filter(t => t.name && t.showlegend !== false).map(t => t.name), widths = names.map(n => 42 + 6.4 * n.length), wide = Math.max(0, ...widths);
   if (side === "none" || names.length < 2) return { ...layout, showlegend: false };
   if (side === "right")
     return { ...layout, showlegend: true, height: Math.max(layout.height, 112 + 19 * names.length), margin: { ...layout.margin, r: 20 + wide }, legend: { orientation: "v", x: 1.01, xanchor: "left", y: 1, yanchor: "top", font: { size: 11.5 }, tracegroupgap: 0 } };
-  const room = ($(where).clientWidth || 520) - layout.margin.l - layout.margin.r, one = widths.reduce((a, b) => a + b, 0) <= room;
-  const rows = one ? 1 : Math.ceil(names.length / Math.max(1, Math.floor(room / wide)));
+  const width = ($(where).clientWidth || 520) - layout.margin.l - layout.margin.r, total = widths.reduce((a, b) => a + b, 0);
+  const rows = total <= 0.93 * width ? 1 : Math.min(total <= 1.1 * width ? 2 : names.length, Math.ceil(names.length / Math.max(1, Math.floor(width / wide))));
   return { ...layout, showlegend: true, height: layout.height + 19 * rows, margin: { ...layout.margin, b: layout.margin.b + 8 + 19 * rows },
     legend: { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: { size: 12 }, tracegroupgap: 0 } };
 };

@@ -13,13 +13,13 @@ size=(--steps 3 --batch 4 --dim 16 --layers 2 --heads 2 --kv-heads 1 --hidden 24
 models=(--ar ar --mdlm mdlm --count 3 --draws 1 --steps 6)
 
 "$study" "${models[@]}" --threads 1 --out one >said 2>errors
-[[ ! -s errors ]] || fail "said on a pipe: $(cat errors)"
+[[ ! -s errors ]] || fail "it wrote to standard error: $(cat errors)"
 for table in answers masking sinks sink_tokens context_length; do
   [[ $(wc -l <"one/$table.csv") -gt 10 ]] || fail "$table.csv is short"
   whole_table "one/$table.csv"
 done
 grep -q '</html>' one/report.html || fail "the report has no end"
-! grep -q '@STUDY@\|@PLOTLY@' one/report.html || fail "the report has a hole"
+! grep -q '@STUDY@\|@PLOTLY@\|@INSERT' one/report.html || fail "the report has an unfilled placeholder"
 [[ $(head -n 1 said) == Question && $(grep -c '^  [0-9]\. ' said) == 3 ]] || fail "no question, or not three findings"
 grep -q 'a key that receives at least 3 queries' said || fail "no definition of a sink"
 grep -q 'hiding random keys' said || fail "no finding about hidden keys"
@@ -28,7 +28,7 @@ grep -q 'hiding random keys' said || fail "no finding about hidden keys"
 "$study" "${models[@]}" --threads 2 --out two >/dev/null
 for table in one/*.csv; do cmp "$table" "two/${table#*/}" || fail "the number of threads changes figures"; done
 
-for run in anew again; do "$study" "${models[@]}" --retrain --out "$run" >/dev/null; done
+for folder in anew again; do "$study" "${models[@]}" --retrain --out "$folder" >/dev/null; done
 for table in anew/*.csv; do cmp "$table" "again/${table#*/}" || fail "models trained anew twice give other figures"; done
 cmp <(grep -A 30 '"architecture"' ar/config.json | grep -B 30 '"fingerprint"') <(grep -A 30 '"architecture"' anew/retrained/ar/config.json | grep -B 30 '"fingerprint"') ||
   fail "a model trained anew is trained by other options"
@@ -50,7 +50,7 @@ refuses "writes to the folder two" flock two/.lock "$study" "${models[@]}" --out
 [[ $(cd two && echo .*.part) == .other.csv.77.part ]] || fail "wrong temporary files are left: $(cd two && echo .*.part)"
 [[ ! -e two/.lock ]] || fail "the lock of the folder is left"
 
-"$study" "${models[@]}" --out one --plotly absent.js | grep -q 'No plots: absent.js' || fail "does not say how to get plots"
+"$study" "${models[@]}" --out one --plotly absent.js | grep -q 'No plots: absent.js' || fail "it does not report the missing plots"
 ! grep -q 'https\?://' one/report.html || fail "the report points to the network"
 
 # On a GPU the same tables, line for line; where none answers, or without CUDA, a refusal.

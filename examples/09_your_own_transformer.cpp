@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "basin/lm/objectives/objectives.hpp"
-#include "basin/lm/transformer.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "basin/mask/causal.hpp"
 #include "basin/normalize/entmax15.hpp"
 

@@ -64,7 +64,7 @@ def rows_of(file):
 def weights_plot(rows):
     """The largest weight of a row by length, mean over the heads of the autoregressive model."""
     lengths = sorted({int(r["length"]) for r in rows})
-    trained = max(int(r["length"]) for r in rows if r["reach"] == "trained")
+    trained = max(int(r["length"]) for r in rows if r["range"] == "trained")
     p = plot(50, 330, (math.log2(lengths[0]), math.log2(lengths[-1])), (0, 0.45))
     p.parts.append(f'<rect x="{p.x(math.log2(trained)):.1f}" y="{TOP}" width="{p.right - p.x(math.log2(trained)):.1f}" '
                    f'height="{BOTTOM - TOP}" fill="#f3f3f3"/>')

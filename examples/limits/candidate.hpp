@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A normalizer as the program sees it: a name, and two functions behind which its type is hidden. So each normalizer
-// instantiates the engine once, in the unit that lists it, and what is measured is compiled once for all of them.
+// A normalizer with its type erased: a name and two functions. Each normalizer instantiates the engine once, in the
+// unit that lists it; the measures are compiled once for all of them.
 
 #include <algorithm>
 #include <functional>
@@ -18,57 +18,63 @@
 
 namespace basin::limits {
 
-/// Who reads the finished rows; called for different rows at the same time.
+/// Receives the finished rows. read() is called concurrently for different rows.
 struct row_reader {
   virtual void read(row_at at, whole_row const& row) const = 0;
 
- protected:
+protected:
   ~row_reader() = default;
 };
 
-/// Hands every row to a reader.
+/// Passes every row to a reader.
 ///
 /// Models    whole_row_observer
-struct shown_to {
+struct pass_rows_to {
   row_reader const* reader = nullptr;
 
   void sees_whole_row(row_at at, whole_row const& row) const { reader->read(at, row); }
 };
 
-static_assert(whole_row_observer<shown_to>);
+static_assert(whole_row_observer<pass_rows_to>);
 
 /// theory::gains of a normalizer: gains [temperatures, steps].
 using gains_function = std::function<void(std::span<double const> scores, std::span<double const> direction,
                                           std::span<double const> temperatures, std::span<double const> steps,
                                           row_context<double> at, view<double, 2> gains)>;
 
+/// Whether a normalizer is one of the library or one of list_your_own.cpp.
+enum class candidate_origin { library, user };
+
 /// A normalizer with its name.
 struct candidate {
   std::string name;
   std::function<void(view<float const, 4> q, view<float const, 4> k, row_reader const& reader)>
-      attend;                                                    // causal, on the CPU engine
-  gains_function gains;                                          // how fast the weights of one row follow its scores
+      attend;            // causal, on the CPU engine
+  gains_function gains;  // slope of the weights of one row
+  candidate_origin origin = candidate_origin::library;
 };
 
-/// What a value may depend on.
-struct surroundings {
-  double trained = 512;                                          // context the model was trained with
+/// Properties of the model that a listed normalizer may use as its parameters.
+struct candidate_settings {
+  double trained = 512;  // context length in training
 };
 
-/// The list that is filled by the units below, in the order in which they are called.
+/// The list that the functions below fill, in the order of their calls.
 class candidates {
- public:
-  explicit candidates(surroundings of) : model(of) {}
+public:
+  explicit candidates(candidate_settings of) : model(of) {}
 
   /// One normalizer; defined in add.hpp, for the units that list them.
-  template <normalizer N>
-  void add(std::string name, N normalize);
+  template <normalizer N> void add(std::string name, N normalize);
 
-  surroundings const& about() const { return model; }
+  candidate_settings const& about() const { return model; }
+  /// Candidates that are added later are the user's.
+  void begin_user_list() { origin = candidate_origin::user; }
   std::vector<candidate> take() && { return std::move(list); }
 
- private:
-  surroundings model;
+private:
+  candidate_settings model;
+  candidate_origin origin = candidate_origin::library;
   std::vector<candidate> list;
 };
 
@@ -79,11 +85,12 @@ void add_pointwise_family(candidates& to);
 void add_your_own(candidates& to);
 
 /// All of them.
-inline std::vector<candidate> all_candidates(surroundings of) {
+inline std::vector<candidate> all_candidates(candidate_settings of) {
   candidates to(of);
   add_softmax_family(to);
   add_threshold_family(to);
   add_pointwise_family(to);
+  to.begin_user_list();
   add_your_own(to);
   return std::move(to).take();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// One pass of the model with its own attention; the rotated queries and keys of every layer then go to every
-// normalizer.
+// One forward pass of the model with its own attention. The rotated queries and keys of every layer are then passed to
+// every normalizer.
 
 #include <algorithm>
 #include <array>
@@ -25,20 +25,21 @@ namespace basin::limits {
 namespace detail {
 
 /// The geometry of vectors, one set [length, dim] a group; they are moved onto the unit sphere first.
-inline embeddings_seen seen_from(std::vector<std::vector<float>> groups, index_t length, index_t dim) {
-  embeddings_seen seen{
+inline embedding_geometry geometry_from(std::vector<std::vector<float>> groups, index_t length, index_t dim) {
+  embedding_geometry embeddings{
       .gram = {}, .groups = std::ssize(groups), .length = length, .dim = dim, .least_distance = {}, .mean_cosine = {}};
-  seen.gram.resize(groups.size() * static_cast<std::size_t>(length * length));
+  embeddings.gram.resize(groups.size() * static_cast<std::size_t>(length * length));
   for (std::size_t g = 0; g < groups.size(); ++g) {
     auto const x = contiguous(groups[g].data(), length, dim);
-    auto const gram = contiguous(seen.gram.data() + g * static_cast<std::size_t>(length * length), length, length);
+    auto const gram =
+        contiguous(embeddings.gram.data() + g * static_cast<std::size_t>(length * length), length, length);
     theory::onto_sphere(x);
     theory::gram_of(view<float const, 2>(x), gram);
     auto const geometry = theory::geometry_of(view<float const, 2>(gram));
-    seen.least_distance.push_back(geometry.least_distance);
-    seen.mean_cosine.push_back(geometry.mean_cosine);
+    embeddings.least_distance.push_back(geometry.least_distance);
+    embeddings.mean_cosine.push_back(geometry.mean_cosine);
   }
-  return seen;
+  return embeddings;
 }
 
 inline std::vector<float> rows_of(view<float const, 2> x) {
@@ -49,7 +50,7 @@ inline std::vector<float> rows_of(view<float const, 2> x) {
 }
 
 /// The embedding table's row of every token.
-inline embeddings_seen token_embeddings(causal_model& model, std::span<int const> tokens) {
+inline embedding_geometry token_embeddings(causal_model& model, std::span<int const> tokens) {
   auto const parameters = model.parameters();
   auto const table = std::ranges::find(parameters, "embedding.weight", &nn::parameter<float>::name);
   index_t const dim = model.config().dim;
@@ -58,7 +59,7 @@ inline embeddings_seen token_embeddings(causal_model& model, std::span<int const
     auto const row = table->values.subspan(static_cast<std::size_t>(id * dim), static_cast<std::size_t>(dim));
     rows.insert(rows.end(), row.begin(), row.end());
   }
-  return seen_from({std::move(rows)}, std::ssize(tokens), dim);
+  return geometry_from({std::move(rows)}, std::ssize(tokens), dim);
 }
 
 /// The values of every head.
@@ -80,7 +81,7 @@ inline searched_table table_of(figures const& f, int normalizer, index_t length)
   searched_table table;
   std::vector<searched_figure> here;
   for (auto const& s : f.searched)
-    if (s.at.normalizer == normalizer && s.length == length) here.push_back(s);
+    if (s.index.normalizer == normalizer && s.length == length) here.push_back(s);
   std::ranges::stable_sort(here, {}, &searched_figure::n);
   for (auto const& s : here) {
     if (table.counts.empty() || table.counts.back() != s.n) table.counts.push_back(s.n);
@@ -119,17 +120,19 @@ inline figures measure(subject& s, std::vector<int> const& tokens, std::vector<c
                        limits_options const& o, std::function<void()> const& tick) {
   figures f;
   row_plan const plan(o);
-  embeddings_seen seen;
-  if (o.of == embedding::token) seen = detail::token_embeddings(s.model, tokens);
-  read_text(s, tokens, [&](layer_shown const& at) {
+  embedding_geometry embeddings;
+  if (o.of == embedding::token) embeddings = detail::token_embeddings(s.model, tokens);
+  for_each_layer(s, tokens, [&](layer_activations const& at) {
     if (o.of == embedding::hidden)
-      seen = detail::seen_from({detail::rows_of(at.stream)}, at.stream.extent(0), at.stream.extent(1));
-    if (o.of == embedding::value) seen = detail::seen_from(detail::values_of(at.v), at.v.extent(2), at.v.extent(3));
+      embeddings = detail::geometry_from({detail::rows_of(at.stream)}, at.stream.extent(0), at.stream.extent(1));
+    if (o.of == embedding::value)
+      embeddings = detail::geometry_from(detail::values_of(at.v), at.v.extent(2), at.v.extent(3));
     if (o.of != embedding::token || at.layer == 0)
-      for (std::size_t g = 0; g < seen.least_distance.size(); ++g)
-        f.geometries.push_back({at.layer, static_cast<int>(g), seen.least_distance[g], seen.mean_cosine[g]});
+      for (std::size_t g = 0; g < embeddings.least_distance.size(); ++g)
+        f.geometries.push_back(
+            {at.layer, static_cast<int>(g), embeddings.least_distance[g], embeddings.mean_cosine[g]});
     for (std::size_t n = 0; n < list.size(); ++n) {
-      row_measures(o, plan, seen, list[n], at.layer, at.q.extent(1)).measure(at.q, at.k, static_cast<int>(n), f);
+      row_measures(o, plan, embeddings, list[n], at.layer, at.q.extent(1)).measure(at.q, at.k, static_cast<int>(n), f);
       tick();
     }
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What is measured: one head under one normalizer a line, means over its rows. NaN where no row has the quantity.
+// The measured quantities: one struct per head and normalizer, means over its rows. NaN where no row has the quantity.
 
 #include <cmath>
 #include <optional>
@@ -9,18 +9,17 @@
 #include <vector>
 
 #include "basin/core/view.hpp"
-#include "report/words.hpp"
 
 namespace basin::limits {
 
-/// Which head, under which normalizer (its place in the list).
-struct head_at {
+/// A head under a normalizer, which is its index in the list.
+struct head_index {
   int normalizer = 0, layer = 0, head = 0;
 };
 
 /// Theorem 1 at one length and N: figures 2a and 2b.
 struct distance_figure {
-  head_at at;
+  head_index index;
   index_t length = 0, n = 0;
   double true_a = NAN, true_b = NAN, true_c = NAN;               // the three readings of equation 7
   double formula = NAN, printed = NAN, proved = NAN;             // E, E', and what the expectation cannot exceed
@@ -31,7 +30,7 @@ struct distance_figure {
 
 /// Theorem 2 at one N: figure 3.
 struct separation_figure {
-  head_at at;
+  head_index index;
   index_t n = 0;
   double ratio = NAN;                                            // N_s / N
   double lower = NAN, lower_count = NAN;                         // the paper's bound clipped at 0; the one by counting
@@ -42,25 +41,25 @@ struct separation_figure {
 
 /// g(T, eps): figure 4.
 struct sensitivity_figure {
-  head_at at;
+  head_index index;
   double temperature = 0, epsilon = 0;
   double mean = NAN, most = NAN;
   index_t rows = 0;
 };
 
-/// What a head does at one length.
+/// Weights of a head at one length.
 struct monitor_figure {
-  head_at at;
+  head_index index;
   index_t length = 0;
   double entropy = NAN, saturation = NAN;                        // nats; entropy / log n
-  double max_weight = NAN, n_max_weight = NAN;                   // lemma 1: the second stays bounded if F knows no n
+  double max_weight = NAN, n_max_weight = NAN;                   // the second is bounded by lemma 1
   double active = NAN, mass = NAN;                               // weights above 0; their sum
   index_t rows = 0;
 };
 
 /// A head at one N of the critical search.
 struct searched_figure {
-  head_at at;
+  head_index index;
   index_t length = 0, n = 0;
   double measured = NAN, formula = NAN, printed = NAN;
 };
@@ -68,7 +67,7 @@ struct searched_figure {
 /// Levels of the test: the paper's text and caption say 0.01, its algorithm 3 says 0.05.
 inline constexpr double critical_levels[] = {0.01, 0.05};
 
-/// The smallest N at which true and expected distances of the heads cannot be told apart: figure 2c.
+/// The smallest N at which the test no longer separates true and expected distances of the heads: figure 2c.
 struct critical_figure {
   int normalizer = 0;
   index_t length = 0;
@@ -77,7 +76,7 @@ struct critical_figure {
   std::optional<index_t> n;                                      // empty: none of those tried
 };
 
-/// What is known of the embeddings.
+/// Geometry of the embeddings.
 struct geometry_figure {
   int layer = 0, head = 0;
   double least_distance = 0, mean_cosine = 0;

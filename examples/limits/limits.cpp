@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Holds the theorems of "Limitations of Normalization in Attention Mechanism" (arXiv 2508.17821) against a model: its
-// figures 2a, 2b, 2c, 3 and 4 for every normalizer, side by side, and in words where a bound holds, is loose, or is
-// broken.
+// Measures the theorems of "Limitations of Normalization in Attention Mechanism" (arXiv 2508.17821) on a model: figures
+// 2a, 2b, 2c, 3 and 4 for every normalizer, and for each claim a verdict.
 
 #include <omp.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,36 +15,38 @@
 
 #include "basin/lm/evaluation/suitability.hpp"
 #include "limits/candidate.hpp"
+#include "limits/claims.hpp"
 #include "limits/comma_list.hpp"
 #include "limits/experiment.hpp"
-#include "limits/material.hpp"
+#include "limits/input.hpp"
 #include "limits/options.hpp"
+#include "limits/print.hpp"
 #include "limits/report.hpp"
 #include "limits/subject.hpp"
 #include "limits/tables.hpp"
-#include "limits/words.hpp"
 #include "programs/command_line.hpp"
 #include "programs/program.hpp"
 #include "report/command.hpp"
 #include "report/folder.hpp"
 #include "report/page.hpp"
 #include "report/stage.hpp"
-#include "report/tell.hpp"
+#include "report/terminal.hpp"
 
 namespace basin::limits {
 namespace {
 
 /// The warning that the model was trained on other input than it reads here; none for random weights.
-std::vector<report::finding> warnings_of(subject const& s, material const& read) {
+std::vector<report::warning> warnings_of(subject const& s, model_input const& read) {
   if (s.folder.empty()) return {};
   auto const found = lm::unlike_training(s.learned, read.input, s.folder);
-  return found ? std::vector<report::finding>{{found->what, found->remedy}} : std::vector<report::finding>{};
+  return found ? std::vector<report::warning>{{found->what, found->remedy}} : std::vector<report::warning>{};
 }
 
-findings run(limits_options const& o, std::string command) {
-  auto const read = material_of(o);
+/// The folder is locked before the measurement, and stays so in `folder`.
+findings measure_model(limits_options const& o, std::string command, std::optional<report::locked_folder>& folder) {
+  auto const read = input_of(o);
   auto s = subject_of(o);
-  report::require_writable(o.out);
+  folder.emplace(o.out, output_files);
   auto const list = chosen_of(all_candidates({static_cast<double>(s.trained)}), o.normalizers);
   auto const& sizes = s.model.config();
   findings f{.options = o,
@@ -55,16 +57,18 @@ findings run(limits_options const& o, std::string command) {
              .heads = sizes.heads,
              .dim = sizes.dim,
              .normalizers = {},
+             .own = {},
              .warnings = warnings_of(s, read),
-             .found = {},
-             .in_words = {}};
-  for (auto const& c : list) f.normalizers.push_back(c.name);
-  report::warn("limits", f.warnings);
+             .found = {}};
+  for (auto const& c : list) {
+    f.normalizers.push_back(c.name);
+    if (c.origin == candidate_origin::user) f.own.push_back(c.name);
+  }
+  report::print_warnings("limits", f.warnings);
   {
     report::stage part("layers x normalizers", sizes.layers * std::ssize(list));
     f.found = measure(s, read.tokens, list, o, [&] { part.tick(); });
   }
-  f.in_words = put_in_words(f);
   return f;
 }
 
@@ -78,8 +82,7 @@ CLI::Option* add_list(CLI::App& app, char const* name, std::vector<T>& values, c
       ->default_str(comma_text(values));
 }
 
-template <class T>
-void add_numbers(CLI::App& app, limits_options& o, list_option<T> const& l) {
+template <class T> void add_numbers(CLI::App& app, limits_options& o, list_option<T> const& l) {
   add_list(app, l.name, o.*l.values, l.what,
            [&l](std::string const& text) { return comma_list<T>(l.name, text, l.allowed); });
 }
@@ -92,8 +95,8 @@ void describe_input(CLI::App& app, limits_options& o) {
            "layers,heads,dim of a model with seeded random weights instead: for shape and time",
            [](std::string const& text) { return comma_list<int>("--random-model", text, random_sizes); })
       ->excludes(model);
-  auto* const problems = programs::add_number(app, "--problems", o.problems, lm::any_number<std::uint64_t>(),
-                                            "seed of the word problems");
+  auto* const problems =
+      programs::add_number(app, "--problems", o.problems, lm::any_number<std::uint64_t>(), "seed of the word problems");
   app.add_option("--text", o.text, "text to read; without it, word problems joined end to end")
       ->type_name("FILE")
       ->excludes(problems);
@@ -116,15 +119,16 @@ void describe_figures(CLI::App& app, limits_options& o) {
   app.get_option("--critical-rows")->needs(search);
 }
 
-void describe_run(CLI::App& app, limits_options& o) {
+void describe_output(CLI::App& app, limits_options& o) {
   programs::add_number(app, "--seed", o.seed, lm::any_number<std::uint64_t>(),
-                     "of directions, draws and random weights");
+                       "of directions, draws and random weights");
   programs::add_number(app, "--threads", o.threads, thread_counts, "number of threads; 0: as OpenMP decides");
   app.add_option("--out", o.out, "folder for the report and the CSV files")->type_name("FOLDER")->capture_default_str();
   app.add_option("--plotly", o.plotly, "plotly.min.js, which draws the plots of the report")
       ->type_name("FILE")
       ->capture_default_str();
-  app.add_flag_callback("--list", [&o] { o.wanted = limits_options::answer::list; }, "name the normalizers and stop");
+  app.add_flag_callback(
+      "--list", [&o] { o.wanted = limits_options::answer::list; }, "name the normalizers and stop");
 }
 
 int work(limits_options const& o, std::string const& command) {
@@ -135,11 +139,13 @@ int work(limits_options const& o, std::string const& command) {
   validate(o);
   (void)chosen_of(all_candidates({}), o.normalizers);  // a wrong name is refused before anything is read
   if (o.threads > 0) omp_set_num_threads(o.threads);
-  auto const f = run(o, command);
+  std::optional<report::locked_folder> folder;
+  auto const f = measure_model(o, command, folder);
+  auto const claims = judge_claims(f);
   write_tables(f, o.out);
-  auto const drawn = write_report(f, o.out / "report.html");
-  print_tables(f);
-  report::tell(f.in_words, drawn, o.plotly, o.out);
+  auto const drawn = write_report(f, claims, o.out / "report.html");
+  print_results(f, claims);
+  report::print_paths(drawn, o.plotly, o.out);
   return programs::exit_done;
 }
 
@@ -156,7 +162,7 @@ int main(int argc, char** argv) {
       CLI::MultiOptionPolicy::TakeLast);  // so that a script can give its own first
   limits::describe_input(app, o);
   limits::describe_figures(app, o);
-  limits::describe_run(app, o);
+  limits::describe_output(app, o);
   return programs::run_program("limits", app, argc, argv,
-                             [&] { return limits::work(o, report::command_of("examples/limits.sh", argc, argv)); });
+                               [&] { return limits::work(o, report::command_of("examples/limits.sh", argc, argv)); });
 }

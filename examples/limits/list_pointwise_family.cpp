@@ -7,7 +7,7 @@
 #include "basin/normalize/sigmoid.hpp"
 #include "basin/normalize/softpick.hpp"
 #include "basin/normalize/squared_relu.hpp"
-#include "limits/add.hpp"
+#include "limits/instantiate.hpp"
 
 void basin::limits::add_pointwise_family(candidates& to) {
   to.add("sigmoid", sigmoid::for_length(to.about().trained));

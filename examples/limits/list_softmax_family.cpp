@@ -9,7 +9,7 @@
 #include "basin/normalize/sink_logit.hpp"
 #include "basin/normalize/softmax.hpp"
 #include "basin/normalize/softmax_n.hpp"
-#include "limits/add.hpp"
+#include "limits/instantiate.hpp"
 
 void basin::limits::add_softmax_family(candidates& to) {
   double const trained = to.about().trained;

@@ -8,7 +8,7 @@
 #include "basin/normalize/sparsemax.hpp"
 #include "basin/normalize/top_k.hpp"
 #include "basin/normalize/top_p.hpp"
-#include "limits/add.hpp"
+#include "limits/instantiate.hpp"
 
 void basin::limits::add_threshold_family(candidates& to) {
   to.add("top_k", top_k{16});

@@ -3,6 +3,6 @@
 //   to.add("mine", my_normalizer{});
 // It is then measured beside all others; --normalizers mine,softmax measures it beside softmax alone.
 
-#include "limits/add.hpp"
+#include "limits/instantiate.hpp"
 
 void basin::limits::add_your_own(candidates&) {}

@@ -12,8 +12,8 @@
 
 namespace basin::limits {
 
-/// A row and what several measures need of it.
-struct row_measures::seen_row {
+/// A row, and values that several measures use.
+struct row_measures::visible_row {
   row_at at;
   std::span<double const> weights, scores;                       // of the visible keys
   theory::seen_gram<float> gram;
@@ -23,9 +23,9 @@ struct row_measures::seen_row {
   index_t keys() const { return std::ssize(weights); }
 };
 
-row_measures::row_measures(limits_options const& options, row_plan const& rows, embeddings_seen const& of,
-                           candidate const& who, index_t in_layer, index_t head_count)
-    : o(options), plan(rows), seen(of), normalizer(who), layer(in_layer), heads(head_count),
+row_measures::row_measures(limits_options const& options, row_plan const& rows, embedding_geometry const& of,
+                           candidate const& measured, index_t in_layer, index_t head_count)
+    : o(options), plan(rows), embeddings(of), normalizer(measured), layer(in_layer), heads(head_count),
       values(static_cast<std::size_t>(heads) * plan.rows.size() * plan.columns(), NAN) {}
 
 std::span<double> row_measures::numbers(index_t head, index_t slot) const {
@@ -33,7 +33,7 @@ std::span<double> row_measures::numbers(index_t head, index_t slot) const {
   return std::span(values).subspan(line * plan.columns(), plan.columns());
 }
 
-/// Nothing may be thrown through the engine's threads.
+/// An exception must not leave a thread of the engine: it is stored and thrown by measure().
 void row_measures::read(row_at at, whole_row const& row) const {
   try {
     if (plan.slot_of(at.query) >= 0) measure_row(at, row);
@@ -45,13 +45,13 @@ void row_measures::read(row_at at, whole_row const& row) const {
 
 void row_measures::measure_row(row_at at, whole_row const& row) const {
   auto const keys = static_cast<std::size_t>(at.query) + 1;      // causal, with as many queries as keys
-  index_t const group = at.head / (heads / seen.groups), slot = plan.slot_of(at.query);
+  index_t const group = at.head / (heads / embeddings.groups), slot = plan.slot_of(at.query);
   auto const weights = row.weights.first(keys);
-  seen_row const r{at,
+  visible_row const r{at,
                    weights,
                    row.scores.first(keys),
-                   theory::seen_gram<float>{seen.of_group(group), {}},
-                   seen.least_distance[static_cast<std::size_t>(group)],
+                   theory::seen_gram<float>{embeddings.of_group(group), {}},
+                   embeddings.least_distance[static_cast<std::size_t>(group)],
                    slot};
   auto const out = numbers(at.head, slot);
   monitor(r, out);
@@ -61,7 +61,7 @@ void row_measures::measure_row(row_at at, whole_row const& row) const {
   if (plan.sensitive[static_cast<std::size_t>(slot)]) measure_gains(r, out);
 }
 
-void row_measures::monitor(seen_row const& r, std::span<double> out) const {
+void row_measures::monitor(visible_row const& r, std::span<double> out) const {
   double most = 0, active = 0, mass = 0;
   for (double const w : r.weights) {
     most = std::max(most, w);
@@ -84,8 +84,8 @@ bool above(double value, double bound) { return value > bound + 1e-9 * (std::abs
 
 }  // namespace
 
-/// A row that sees no more than N keys has nothing outside, and is left out.
-void row_measures::measure_distances(seen_row const& r, std::span<double> out) const {
+/// A row with at most N visible keys has no key outside the selection, and is left out.
+void row_measures::measure_distances(visible_row const& r, std::span<double> out) const {
   std::vector<theory::row_distance> found(plan.counts.size());
   theory::row_distances(r.weights, r.gram, plan.counts, std::span(found));
   for (std::size_t i = 0; i < found.size() && plan.counts[i] < r.keys(); ++i) {
@@ -108,9 +108,9 @@ void row_measures::measure_distances(seen_row const& r, std::span<double> out) c
   }
 }
 
-void row_measures::measure_separation(seen_row const& r, std::span<double> out) const {
+void row_measures::measure_separation(visible_row const& r, std::span<double> out) const {
   std::vector<theory::row_told_apart> found(plan.selected.size());
-  theory::row_tell_apart(r.weights, r.gram, plan.selected, {1, r.separation, seen.dim}, std::span(found));
+  theory::row_tell_apart(r.weights, r.gram, plan.selected, {1, r.separation, embeddings.dim}, std::span(found));
   for (std::size_t i = 0; i < found.size() && plan.selected[i] < r.keys(); ++i) {
     auto const at = [&](separation_column c) -> double& { return out[plan.column(i, c)]; };
     auto const& bounds = found[i].bounds;
@@ -125,7 +125,7 @@ void row_measures::measure_separation(seen_row const& r, std::span<double> out) 
   }
 }
 
-void row_measures::measure_critical(seen_row const& r, std::span<double> out) const {
+void row_measures::measure_critical(visible_row const& r, std::span<double> out) const {
   std::vector<theory::row_distance> found(plan.searched.size());
   theory::row_distances(r.weights, r.gram, plan.searched, std::span(found));
   for (std::size_t i = 0; i < found.size() && plan.searched[i] < r.keys(); ++i) {
@@ -135,8 +135,8 @@ void row_measures::measure_critical(seen_row const& r, std::span<double> out) co
   }
 }
 
-/// T divides the scores before the normalizer has them, whatever it does with them.
-void row_measures::measure_gains(seen_row const& r, std::span<double> out) const {
+/// T divides the scores before the normalizer reads them.
+void row_measures::measure_gains(visible_row const& r, std::span<double> out) const {
   auto const direction = theory::random_direction(r.weights.size(), o.seed, row_number(r.at));
   double const n = static_cast<double>(r.keys());
   row_context<double> const context{r.at.batch, r.at.head, n - 1, n};
@@ -145,10 +145,11 @@ void row_measures::measure_gains(seen_row const& r, std::span<double> out) const
                               static_cast<index_t>(plan.epsilons)));
 }
 
-void row_measures::measure(view<float const, 4> q, view<float const, 4> k, int place, figures& to) {
+void row_measures::measure(view<float const, 4> q, view<float const, 4> k, int normalizer_index, figures& to) {
   normalizer.attend(q, k, *this);
   if (thrown) std::rethrow_exception(thrown);
-  for (index_t h = 0; h < heads; ++h) gather({place, static_cast<int>(layer), static_cast<int>(h)}, to);
+  for (index_t h = 0; h < heads; ++h)
+    add_head_means({normalizer_index, static_cast<int>(layer), static_cast<int>(h)}, to);
 }
 
 }  // namespace basin::limits

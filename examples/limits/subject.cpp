@@ -61,9 +61,9 @@ void require_finite_rows(view<float const, 4> rows, char const* which, int layer
         lm::require_finite(std::span(&rows(b, h, i, 0), static_cast<std::size_t>(rows.extent(3))), what);
 }
 
-/// Changes nothing, and hands on what it is shown.
-struct layer_window {
-  std::function<void(layer_shown const&)> const* show;
+/// Changes nothing, and passes on the activations.
+struct layer_observer {
+  std::function<void(layer_activations const&)> const* show;
   view<float const, 2> stream{};
 
   template <class Attention>
@@ -83,8 +83,9 @@ subject subject_of(limits_options const& o) {
                                 : random_subject(o.random_model, o.longest(), o.seed);
 }
 
-void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show) {
-  lm::require_finite(s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_window{&show}),
+void for_each_layer(subject& s, std::span<int const> tokens,
+                    std::function<void(layer_activations const&)> const& show) {
+  lm::require_finite(s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_observer{&show}),
                          "the logits");
 }
 

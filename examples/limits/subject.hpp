@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The model that is looked into: a checkpoint, or one with random weights of any size.
+// The model that is measured: a checkpoint, or one with random weights of any size.
 
 #include <filesystem>
 #include <functional>
@@ -18,7 +18,7 @@ namespace basin::limits {
 
 using causal_model = lm::autoregressive_model;
 
-/// A model with room for the longest length, and what is known of it.
+/// A model whose context holds the longest length, and its description.
 struct subject {
   causal_model model;
   std::string name;
@@ -28,23 +28,22 @@ struct subject {
 };
 
 /// The model of a checkpoint, whose rotary positions go on beyond what it was trained with; or, where sizes are given,
-/// one with seeded random weights: for its shape and its time, not for what it says.
+/// one with seeded random weights, to measure the time at a given shape.
 ///
 /// Throws    file_error: no checkpoint, a damaged one, or one that is not autoregressive or does not read bytes;
 ///           value_error: sizes that make no transformer
 subject subject_of(limits_options const& o);
 
-/// What one layer shows while the model reads.
-struct layer_shown {
+/// The activations of one layer during the forward pass.
+struct layer_activations {
   int layer = 0;
-  view<float const, 2> stream{};                                 // [length, dim], what it reads
+  view<float const, 2> stream{};                                 // [length, dim], input of the layer
   view<float const, 4> q{}, k{}, v{};                            // [1, heads, length, head_dim], q and k rotated
 };
 
-/// One pass of the model over the tokens; `show` is called for every layer. The only place where the model runs on the
-/// engine.
+/// One forward pass over the tokens; calls `show` for every layer.
 ///
 /// Throws    value_error: queries, keys, values or logits that are not finite
-void read_text(subject& s, std::span<int const> tokens, std::function<void(layer_shown const&)> const& show);
+void for_each_layer(subject& s, std::span<int const> tokens, std::function<void(layer_activations const&)> const& show);
 
 }  // namespace basin::limits

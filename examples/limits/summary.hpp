@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Heads taken together: what the terminal, the report and the words are made of.
+// Means over heads, used by the terminal tables, the report and the claims.
 
 #include <algorithm>
 #include <cmath>
@@ -12,27 +12,27 @@
 #include "limits/figures.hpp"
 #include "limits/options.hpp"
 #include "report/statistics.hpp"
-#include "report/words.hpp"
+#include "report/terminal.hpp"
 
 namespace basin::limits {
 
-using report::estimate, report::gathering;
+using report::estimate, report::running_mean;
 
-/// All that a report says.
+/// The content of a report.
 struct findings {
   limits_options options;
   std::string command, model;
   index_t trained = 0, layers = 0, heads = 0, dim = 0;
   std::vector<std::string> normalizers;
-  std::vector<report::finding> warnings;
+  std::vector<std::string> own;                                  // those of list_your_own.cpp
+  std::vector<report::warning> warnings;
   figures found;
-  std::vector<report::finding> in_words;
 };
 
 /// Which heads of which figures: those for which `holds` says so.
 template <class Figure, class Holds>
 estimate over_heads(std::vector<Figure> const& all, double Figure::*which, Holds const& holds) {
-  gathering sum;
+  running_mean sum;
   for (auto const& f : all)
     if (holds(f)) sum.add(f.*which);
   return sum.result();
@@ -50,22 +50,22 @@ double most_of_heads(std::vector<Figure> const& all, double Figure::*which, Hold
 inline estimate distance_at(findings const& f, int normalizer, index_t length, index_t n,
                             double distance_figure::*which) {
   return over_heads(f.found.distances, which, [&](distance_figure const& d) {
-    return d.at.normalizer == normalizer && d.length == length && d.n == n;
+    return d.index.normalizer == normalizer && d.length == length && d.n == n;
   });
 }
 inline estimate separation_at(findings const& f, int normalizer, index_t n, double separation_figure::*which) {
   return over_heads(f.found.separations, which,
-                    [&](separation_figure const& d) { return d.at.normalizer == normalizer && d.n == n; });
+                    [&](separation_figure const& d) { return d.index.normalizer == normalizer && d.n == n; });
 }
 inline estimate monitor_at(findings const& f, int normalizer, index_t length, double monitor_figure::*which) {
   return over_heads(f.found.monitors, which,
-                    [&](monitor_figure const& d) { return d.at.normalizer == normalizer && d.length == length; });
+                    [&](monitor_figure const& d) { return d.index.normalizer == normalizer && d.length == length; });
 }
 /// The largest over heads: of means over rows, or of single rows.
 inline double sensitivity_at(findings const& f, int normalizer, double temperature, double epsilon,
                              double sensitivity_figure::*which) {
   return most_of_heads(f.found.sensitivities, which, [&](sensitivity_figure const& d) {
-    return d.at.normalizer == normalizer && d.temperature == temperature && d.epsilon == epsilon;
+    return d.index.normalizer == normalizer && d.temperature == temperature && d.epsilon == epsilon;
   });
 }
 

@@ -10,7 +10,7 @@
 
 namespace basin::report {
 
-/// The command that makes this report on any machine: where it is put, and from where plotly is taken, do not matter.
+/// The command that makes this report again. --out and --plotly are left out: they do not change the figures.
 inline std::string command_of(std::string command, int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string_view const word = argv[i];

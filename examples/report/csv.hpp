@@ -12,7 +12,7 @@
 
 namespace basin::report {
 
-/// A CSV text in the making (RFC 4180): one observation a row, NaN as an empty field.
+/// Builds a CSV text (RFC 4180): one observation per row, NaN as an empty field.
 class csv {
  public:
   explicit csv(std::string_view header) : out(std::string(header) + "\n") {}

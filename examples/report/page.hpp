@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A report as one HTML file that needs nothing else: a template with the figures and the plotting library put in.
+// A report as one self-contained HTML file: a template with the figures and the plotting library inserted.
 
 #include <cmath>
 #include <filesystem>
@@ -57,7 +57,7 @@ inline plots write_page(std::string_view page_template, std::string_view mark, n
     auto const bytes = lm::read_file(plotly);
     library.assign(reinterpret_cast<char const*>(bytes.data()), bytes.size());
   }
-  // The figures are put in first: the library may contain anything, also what looks like a mark.
+  // The figures are put in first: the library may contain a text that equals a mark.
   detail::put(page, mark,
               detail::inside_script(figures.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)));
   detail::put(page, "@PLOTLY@", detail::inside_script(std::move(library)));

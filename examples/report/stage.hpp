@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// How far a program is.
+// Progress of a program.
 
 #include <unistd.h>
 
@@ -29,7 +29,7 @@ inline std::string stage_line(std::string const& name, index_t done, index_t tot
   return static_cast<int>(line.size()) < columns ? line : programs::fitted(percent + "  " + name, columns);
 }
 
-/// A line that says how far a part is; on a terminal only.
+/// A progress line of one part of the work, on a terminal only.
 class stage {
  public:
    stage(std::string what, index_t steps) : name(std::move(what)), total(steps), shown(isatty(STDERR_FILENO) == 1) {

@@ -18,8 +18,8 @@ struct estimate {
   index_t count = 0;
 };
 
-/// Gathers values and forgets them: mean and standard error by Welford's recurrence.
-class gathering {
+/// Mean and standard error of a stream of values, by Welford's recurrence.
+class running_mean {
  public:
   void add(double value) {
     if (std::isnan(value)) return;
@@ -40,7 +40,7 @@ class gathering {
 };
 
 inline estimate mean_of(std::span<double const> values) {
-  gathering all;
+  running_mean all;
   for (double const v : values) all.add(v);
   return all.result();
 }
@@ -49,7 +49,7 @@ inline estimate mean_of(std::span<double const> values) {
 inline estimate paired_difference(std::span<double const> a, std::span<double const> b) {
   if (a.size() != b.size())
     throw shape_error{message("basin::report: ", a.size(), " values against ", b.size(), "; a pair needs one of each")};
-  gathering all;
+  running_mean all;
   for (std::size_t i = 0; i < a.size(); ++i) all.add(a[i] - b[i]);
   return all.result();
 }

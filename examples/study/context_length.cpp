@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// What study/context_length.hpp measures of the queries and keys it is shown.
+// The measurement of study/context_length.hpp.
 
 #include "study/context_length.hpp"
 
@@ -20,7 +20,7 @@ namespace {
 
 constexpr int top_keys = 8;
 
-/// The rows of one query place and the keys before it.
+/// The queries at one position, and the keys up to it.
 struct scored_rows {
   view<float const, 4> q, k;  // [batch, heads, 1, dim], [batch, kv_heads, n, dim]
 };
@@ -44,7 +44,7 @@ void measure(Normalizer normalize, scored_rows const& rows, length_figure about,
   cpu::forward(use, rows.q, rows.k, rows.k, contiguous(ignored.data(), batch, heads, 1, dim));
   about.normalizer = name;
   for (index_t h = 0; h < heads; ++h) {
-    gathering max, spread;
+    running_mean max, spread;
     for (index_t b = 0; b < batch; ++b) {
       max.add(most[static_cast<std::size_t>(b * heads + h)]);
       spread.add(nats[static_cast<std::size_t>(b * heads + h)]);
@@ -60,7 +60,7 @@ void length_probe::projected(int layer, view<float const, 4> q, view<float const
   for (index_t const n : lengths) {
     auto const rows = rows_at(q, k, n);
     length_figure const about{
-        .normalizer = {}, .length = n, .how_far = how_far, .layer = layer, .head = 0, .max_weight = {}, .entropy = {}};
+        .normalizer = {}, .length = n, .range = range, .layer = layer, .head = 0, .max_weight = {}, .entropy = {}};
     measure(softmax{}, rows, about, "softmax", *out);
     measure(length_scaled<softmax, ssmax>{}, rows, about, "length_scaled<softmax, ssmax>", *out);
     measure(length_scaled<softmax, log_n>{{}, {trained_length}}, rows, about, "length_scaled<softmax, log_n>", *out);

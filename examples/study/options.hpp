@@ -16,10 +16,14 @@ namespace basin::study {
 /// Whether the models are taken as they are or trained anew.
 enum class training { as_shipped, anew };
 
+/// What to do with an earlier run in the folder of a retrained model.
+enum class existing { refuse, overwrite };
+
 /// Everything that decides the figures of a study.
 struct study_options {
   std::filesystem::path ar = BASIN_CHECKPOINTS "/ar", mdlm = BASIN_CHECKPOINTS "/mdlm";
   training models = training::as_shipped;
+  existing earlier_run = existing::refuse;
   std::string text;             // a file; empty: word problems
   std::uint64_t problems = 11;  // seed of the held-out word problems
   index_t count = 100;          // problems, or windows of the text

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The findings as one HTML file that needs nothing else: report.html with the figures and the plotting library put in.
+// The results as one self-contained HTML file: report.html with the figures and the plotting library inserted.
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +15,7 @@
 #include "report/page.hpp"
 #include "study/findings.hpp"
 #include "study/report_template.hpp"
+#include "study/summary.hpp"
 
 namespace basin::study {
 
@@ -23,7 +24,7 @@ namespace detail {
 using json = nlohmann::ordered_json;
 using report::number, report::pair_json;
 
-inline json sinks_json(sink_report const& r) {
+inline json sinks_json(sink_statistics const& r) {
   json heads = json::array(), steps = json::array(), kinds_of_steps = json::array(), tokens = json::array(),
        examples = json::array();
   for (auto const& f : r.by_head)
@@ -65,10 +66,11 @@ inline json sinks_json(sink_report const& r) {
           {"example_tokens", read}};
 }
 
-inline json chapter_json(chapter const& c) {
+inline json model_json(model_results const& c) {
   json outcomes = json::array(), draws = json::array(), lengths = json::array();
   for (auto const& o : c.outcomes)
     outcomes.push_back({{"hidden", o.hidden},
+                        {"shown", shown_name(o.hidden)},
                         {"keys", o.keys},
                         {"draws", o.draws},
                         {"score", pair_json(o.score)},
@@ -80,18 +82,18 @@ inline json chapter_json(chapter const& c) {
   for (auto const& l : c.lengths)
     lengths.push_back({{"normalizer", l.normalizer},
                        {"length", l.length},
-                       {"beyond", l.how_far == reach::beyond},
+                       {"beyond", l.range == length_range::beyond},
                        {"layer", l.layer},
                        {"head", l.head},
                        {"max_weight", number(l.max_weight.mean)},
                        {"entropy", number(l.entropy.mean)}});
-  json out{{"key", c.key}, {"name", c.name}, {"parameters", c.parameters}, {"config", c.config}, {"outcomes", outcomes},
-           {"draws", draws}, {"sinks", sinks_json(c.sinks)}, {"lengths", lengths}};
+  json out{{"key", c.key},         {"name", c.name}, {"parameters", c.parameters},   {"config", c.config},
+           {"outcomes", outcomes}, {"draws", draws}, {"sinks", sinks_json(c.sinks)}, {"lengths", lengths}};
   if (c.text_loss) out["text_loss"] = pair_json(*c.text_loss);
   return out;
 }
 
-inline json findings_json(findings const& f) {
+inline json findings_json(findings const& f, summary const& s) {
   char const* const units[] = {"column sum", "percent", "mean"};
   json out{{"command", f.command},
            {"is_text", f.options.is_text()},
@@ -106,18 +108,22 @@ inline json findings_json(findings const& f) {
            {"text", std::filesystem::path(f.options.text).filename().string()},
            {"kinds", kind_names},
            {"rule", {{"unit", units[static_cast<int>(f.options.rule.unit)]}, {"epsilon", f.options.rule.epsilon}}},
-           {"words", json::array()},
-           {"chapters", json::array()}};
-  for (auto const& w : f.in_words) out["words"].push_back({{"headline", w.headline}, {"detail", w.detail}});
-  for (auto const& c : f.chapters) out["chapters"].push_back(chapter_json(c));
+           {"question", s.question},
+           {"definition", s.definition},
+           {"findings", s.findings},
+           {"length_summary", s.lengths},
+           {"warnings", json::array()},
+           {"models", json::array()}};
+  for (auto const& w : f.warnings) out["warnings"].push_back({{"what", w.what}, {"remedy", w.remedy}});
+  for (auto const& c : f.models) out["models"].push_back(model_json(c));
   return out;
 }
 
 }  // namespace detail
 
 /// Writes the report; without a plotting library it has all tables and says how to get the plots.
-inline report::plots write_report(findings const& f, std::filesystem::path const& file) {
-  return report::write_page(report_template, "@STUDY@", detail::findings_json(f), f.options.plotly, file);
+inline report::plots write_report(findings const& f, summary const& s, std::filesystem::path const& file) {
+  return report::write_page(report_template, "@STUDY@", detail::findings_json(f, s), f.options.plotly, file);
 }
 
 }  // namespace basin::study

@@ -15,20 +15,20 @@
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/io/files.hpp"
 #include "basin/lm/io/folder_lock.hpp"
+#include "basin/lm/io/plain_text.hpp"
 #include "basin/lm/training/run_options.hpp"
 #include "basin/lm/training/trainer.hpp"
 #include "programs/interrupt.hpp"
 #include "programs/normalizers_by_name.hpp"
 #include "programs/program.hpp"
 #include "programs/progress.hpp"
-#include "study/material.hpp"
 #include "study/options.hpp"
+#include "study/test_set.hpp"
 
 namespace basin::study {
 
 /// A model and where it comes from.
-template <class Model>
-struct subject {
+template <class Model> struct subject {
   Model model;
   nlohmann::ordered_json config;  // of its checkpoint
   std::filesystem::path origin;   // the folder
@@ -38,22 +38,23 @@ struct subject {
 };
 
 /// A checkpoint for a model of this kind, and its model.
-template <class Model>
-lm::checkpoint opened(std::filesystem::path const& folder) {
-  if constexpr (Model::by_name) return lm::load_model(folder, programs::normalizers_by_name());
-  else return lm::load_model(folder);
+template <class Model> lm::checkpoint opened(std::filesystem::path const& folder) {
+  if constexpr (Model::by_name)
+    return lm::load_model(folder, programs::normalizers_by_name());
+  else
+    return lm::load_model(folder);
 }
-template <class Model>
-Model restored(lm::checkpoint const& saved) {
-  if constexpr (Model::by_name) return lm::restore<Model>(saved, programs::normalizers_by_name());
-  else return lm::restore<Model>(saved);
+template <class Model> Model restored(lm::checkpoint const& saved) {
+  if constexpr (Model::by_name)
+    return lm::restore<Model>(saved, programs::normalizers_by_name());
+  else
+    return lm::restore<Model>(saved);
 }
 
 /// The model of a checkpoint.
 ///
 /// Throws    file_error: no checkpoint, a damaged one, one of the other objective, or one that does not read bytes
-template <class Model>
-subject<Model> load_subject(std::filesystem::path const& folder, std::string const& objective) {
+template <class Model> subject<Model> load_subject(std::filesystem::path const& folder, std::string const& objective) {
   auto saved = opened<Model>(folder);
   lm::require_objective(saved, objective, "--" + objective, folder);
   lm::require_bytes(saved);
@@ -77,7 +78,21 @@ inline lm::run_options training_options(std::filesystem::path const& folder, std
   return found;
 }
 
-/// Trains a subject anew, and leaves its checkpoint in the folder `to`, in place of that of an earlier run.
+/// The folder of a model that the study trains.
+inline std::filesystem::path retrained_folder(study_options const& o, std::string const& objective) {
+  return o.out / "retrained" / objective;
+}
+
+/// Refuses to train a model in place of an earlier run, unless --overwrite is given.
+inline void require_free(study_options const& o, std::string const& objective) {
+  if (o.earlier_run == existing::overwrite) return;
+  auto const folder = retrained_folder(o, objective);
+  if (auto const found = lm::run_in(folder); !found.empty())
+    throw value_error{message("basin: --retrain writes to ", lm::quotation(folder.string()), ", which holds ", found,
+                              "; replace it by --overwrite, or choose another folder by --out")};
+}
+
+/// Trains a subject anew, and saves its checkpoint in the folder `to`.
 ///
 /// Throws    programs::stopped_by_signal, with what was learned so far saved; whatever training throws
 template <class Trainer>
@@ -87,30 +102,31 @@ nlohmann::ordered_json train_subject(lm::run_options const& options, std::filesy
   lm::folder_lock const lock(to);
   lm::remove_unfinished(to, lm::checkpoint_files);
   programs::interrupt_guard const guard;  // before the first OpenMP region: its threads inherit it
-  auto const trainer_of = [&]() -> Trainer {
+  auto const make = [&]() -> Trainer {
     if constexpr (Trainer::model_type::by_name) return {options, data, programs::normalizers_by_name()};
     else return {options, data};
   };
-  Trainer run = trainer_of();
+  Trainer trainer = make();
   programs::progress bar("training " + options.objective, 0, options.steps);
-  while (run.steps_done() < options.steps && !programs::interrupted()) {
-    double const loss = run.step();
-    bar.update(run.steps_done(), loss, run.steps_done() * options.batch * options.length);
+  while (trainer.steps_done() < options.steps && !programs::interrupted()) {
+    double const loss = trainer.step();
+    bar.update(trainer.steps_done(), loss, trainer.steps_done() * options.batch * options.length);
   }
   bar.clear();
   bool const cut = programs::interrupted();
-  auto const figures = cut ? nlohmann::ordered_json::object() : run.evaluate(lm::short_look);
-  run.save(to, "study --retrain");
+  auto const figures = cut ? nlohmann::ordered_json::object() : trainer.evaluate(lm::short_look);
+  trainer.save(to, "study --retrain");
   if (cut)
-    throw programs::stopped_by_signal{message("basin: interrupted at step ", run.steps_done(), "; ", to.string(),
-                                            " has what was learned so far; go on with: train --resume ", to.string())};
+    throw programs::stopped_by_signal{message("basin: interrupted at step ", trainer.steps_done(), "; ", to.string(),
+                                              " has what was learned so far; go on with: train --resume ",
+                                              to.string())};
   return figures;
 }
 
 template <class Model, class Trainer>
 subject<Model> prepare(std::filesystem::path const& folder, std::string const& objective, study_options const& o) {
   if (o.models == training::as_shipped) return load_subject<Model>(folder, objective);
-  auto const fresh = o.out / "retrained" / objective;
+  auto const fresh = retrained_folder(o, objective);
   train_subject<Trainer>(training_options(folder, objective, o), fresh);
   return load_subject<Model>(fresh, objective);
 }

@@ -3,8 +3,8 @@
 
 // The findings as tidy CSV files, one a question, and as tables for a terminal.
 
+#include <array>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -12,18 +12,17 @@
 
 #include "basin/lm/io/files.hpp"
 #include "report/csv.hpp"
-#include "report/words.hpp"
 #include "study/findings.hpp"
 
 namespace basin::study {
 
-using report::csv, report::text_of;
+using report::csv;
 
 inline std::string_view measure_name(findings const& f) { return f.options.is_text() ? "nats_per_byte" : "accuracy"; }
 
 inline std::string answers_csv(findings const& f) {
   csv table("model,hidden,keys,draw,measure,mean,standard_error,items");
-  for (auto const& c : f.chapters) {
+  for (auto const& c : f.models) {
     for (auto const& s : c.answers) {
       auto const e = mean_of(s.items);
       table.row(c.key, s.under.name, s.under.plan.count, s.under.draw, measure_name(f), e.mean, e.error, e.count);
@@ -38,7 +37,7 @@ inline std::string answers_csv(findings const& f) {
 inline std::string masking_csv(findings const& f) {
   csv table("model,hidden,keys,draws,measure,mean,standard_error,minus_nothing,minus_nothing_error,minus_random,minus_"
             "random_error,items");
-  for (auto const& c : f.chapters)
+  for (auto const& c : f.models)
     for (auto const& o : c.outcomes)
       table.row(c.key, o.hidden, o.keys, o.draws, measure_name(f), o.score.mean, o.score.error, o.against_nothing.mean,
                 o.against_nothing.error, o.against_random.mean, o.against_random.error, o.score.count);
@@ -47,7 +46,7 @@ inline std::string masking_csv(findings const& f) {
 
 inline std::string sinks_csv(findings const& f) {
   csv table("model,step,layer,head,measure,mean,standard_error,count");  // an empty step or head: over all of them
-  for (auto const& c : f.chapters) {
+  for (auto const& c : f.models) {
     auto const& whole = c.sinks.non_sinks_at_length;
     table.row(c.key, "", "", "", "non_sink_share_at_full_length", whole.mean, whole.error, whole.count);
     for (auto const& h : c.sinks.by_head)
@@ -67,17 +66,17 @@ inline std::string sinks_csv(findings const& f) {
 
 inline std::string sink_tokens_csv(findings const& f) {
   csv table("model,kind,token,id,times_sink,times_key");
-  for (auto const& c : f.chapters)
+  for (auto const& c : f.models)
     for (auto const& t : c.sinks.tokens)
       table.row(c.key, kind_names[static_cast<std::size_t>(t.kind)], token_name(t.id), t.id, t.sinks, t.keys);
   return table.text();
 }
 
 inline std::string context_length_csv(findings const& f) {
-  csv table("model,normalizer,length,reach,layer,head,measure,mean,standard_error,sequences");
-  for (auto const& c : f.chapters)
+  csv table("model,normalizer,length,range,layer,head,measure,mean,standard_error,sequences");
+  for (auto const& c : f.models)
     for (auto const& l : c.lengths) {
-      char const* const far = l.how_far == reach::trained ? "trained" : "beyond";
+      char const* const far = l.range == length_range::trained ? "trained" : "beyond";
       table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "max_weight", l.max_weight.mean,
                 l.max_weight.error, l.max_weight.count);
       table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "entropy_nats", l.entropy.mean, l.entropy.error,
@@ -85,6 +84,10 @@ inline std::string context_length_csv(findings const& f) {
     }
   return table.text();
 }
+
+/// All files that the program writes to the folder of --out.
+inline constexpr std::array<std::string_view, 6> output_files{"report.html", "answers.csv",     "masking.csv",
+                                                              "sinks.csv",   "sink_tokens.csv", "context_length.csv"};
 
 inline void write_tables(findings const& f, std::filesystem::path const& folder) {
   auto const write = [&](char const* name, std::string const& text) {
@@ -95,53 +98,6 @@ inline void write_tables(findings const& f, std::filesystem::path const& folder)
   write("sinks.csv", sinks_csv(f));
   write("sink_tokens.csv", sink_tokens_csv(f));
   write("context_length.csv", context_length_csv(f));
-}
-
-/// The figures that matter most, for a terminal.
-inline void print_tables(findings const& f) {
-  bool const text = f.options.is_text();
-  double const factor = text ? 1 : 100;
-  int const digits = text ? 3 : 1;
-  std::printf("\n%s over %lld %s\n", text ? "Nats per byte" : "Answers right, in per cent,",
-              static_cast<long long>(f.items), text ? "windows" : "held-out problems");
-  std::printf("  %-16s %-22s %4s  %-16s %-18s %s\n", "model", "hidden from each head", "keys", text ? "nats" : "right",
-              "minus nothing", "minus random");
-  for (auto const& c : f.chapters)
-    for (auto const& o : c.outcomes)
-      std::printf("  %-16s %-22s %4lld  %-17s %-19s %s\n", c.name.c_str(), o.hidden.c_str(),
-                  static_cast<long long>(o.keys), text_of(o.score, digits, factor).c_str(),
-                  o.keys > 0 ? text_of(o.against_nothing, digits, factor).c_str() : "",
-                  o.hidden.starts_with("sinks") ? text_of(o.against_random, digits, factor).c_str() : "");
-  std::printf("\nSinks of a head, mean over heads and its error\n  %-16s %-18s %-15s %-15s %-15s %s\n", "model",
-              "non-sinks, %", "sinks", "persistence", "Jaccard", "moves (variance of the centre)");
-  for (auto const& c : f.chapters)
-    std::printf("  %-16s %-19s %-16s %-16s %-16s %s\n", c.name.c_str(),
-                text_of(over_heads(c.sinks, "non_sink_share"), 1, 100).c_str(),
-                text_of(over_heads(c.sinks, "sinks"), 2).c_str(),
-                text_of(over_heads(c.sinks, "persistence"), 2).c_str(),
-                text_of(over_heads(c.sinks, "jaccard"), 2).c_str(),
-                text_of(over_heads(c.sinks, "temporal_variance"), 1).c_str());
-  std::printf("\nLargest weight / entropy in nats, mean over heads; lengths beyond the trained one are marked *\n");
-  for (auto const& c : f.chapters) {
-    auto lengths = lengths_of(c, reach::trained);
-    std::size_t const within = lengths.size();
-    for (index_t const n : lengths_of(c, reach::beyond)) lengths.push_back(n);
-    std::printf("  %-30s", c.name.c_str());
-    for (std::size_t i = 0; i < lengths.size(); ++i)
-      std::printf(" %10lld%s", static_cast<long long>(lengths[i]), i < within ? " " : "*");
-    std::printf("\n");
-    for (char const* name : {"softmax", "length_scaled<softmax, ssmax>", "length_scaled<softmax, log_n>", "top_k(8)"}) {
-      std::printf("  %-30s", name);
-      for (index_t const n : lengths)
-        std::printf("  %.3f/%4.2f", at_length(c, name, n, &length_figure::max_weight).mean,
-                    at_length(c, name, n, &length_figure::entropy).mean);
-      std::printf("\n");
-    }
-    std::printf("  %-30s", "uniform (1/n, log n)");
-    for (index_t const n : lengths)
-      std::printf("  %.3f/%4.2f", 1.0 / static_cast<double>(n), std::log(static_cast<double>(n)));
-    std::printf("\n");
-  }
 }
 
 }  // namespace basin::study

@@ -4,4 +4,7 @@
 #include "programs/without_cuda.hpp"
 #include "study/examine.hpp"
 
-basin::study::findings basin::study::run_on_cuda(study_options const&, std::string) { programs::refuse_cuda(); }
+basin::study::findings basin::study::run_study_on_cuda(study_options const&, std::string,
+                                                       std::optional<report::locked_folder>&) {
+  programs::refuse_cuda();
+}

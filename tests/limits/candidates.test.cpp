@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/limits/candidate.hpp, comma_list.hpp, options.hpp, summary.hpp and words.hpp
+// Covers examples/limits/candidate.hpp, comma_list.hpp, options.hpp, summary.hpp and claims.hpp
 #include <string>
 #include <vector>
 
 #include "basin/core/error.hpp"
 #include "limits/candidate.hpp"
+#include "limits/claims.hpp"
 #include "limits/comma_list.hpp"
 #include "limits/summary.hpp"
-#include "limits/words.hpp"
 #include "support/catch.hpp"
 
 namespace basin::limits {
@@ -18,7 +18,7 @@ TEST_CASE("normalizers are chosen by name, in the given order", "[unit][limits]"
   CHECK(two[0].name == "top_k");
   CHECK(two[1].name == "softmax");
   CHECK(chosen_of(all_candidates({64}), {}).size() == all_candidates({64}).size());
-  CHECK_THROWS_AS(chosen_of(all_candidates({64}), {"nobody"}), value_error);
+  CHECK_THROWS_AS(chosen_of(all_candidates({64}), {"unlisted"}), value_error);
   CHECK_THROWS_AS(chosen_of(all_candidates({64}), {"softmax", "softmax"}), value_error);
 }
 
@@ -68,7 +68,7 @@ findings two_normalizers() {
   f.layers = f.heads = 1;
   f.normalizers = {"first", "second"};
   for (int normalizer = 0; normalizer < 2; ++normalizer) {
-    head_at const at{normalizer, 0, 0};
+    head_index const at{normalizer, 0, 0};
     for (index_t const length : {32, 1024}) {
       double const l = static_cast<double>(length);
       f.found.distances.push_back({at, length, 5, l, 0.5, l, 2, l, 3, 2 * l, normalizer * 0.5, 2.5, 2, 3, 10, 2});
@@ -80,20 +80,51 @@ findings two_normalizers() {
   return f;
 }
 
-TEST_CASE("the summary names the normalizers that obey a bound and those that do not", "[unit][limits]") {
-  auto const words = put_in_words(two_normalizers());
-  REQUIRE(words.size() == 6);                                    // no search of the critical N
-  auto const says = [&](std::size_t n, char const* what) {
-    CAPTURE(words[n].headline);
-    CHECK(words[n].headline.find(what) != std::string::npos);
+TEST_CASE("each claim has a verdict for the first normalizer, and names those that violate it", "[unit][limits]") {
+  auto const claims = judge_claims(two_normalizers());
+  REQUIRE(claims.size() == 9);  // no search of the critical N
+  auto const expect = [&](std::size_t n, char const* name, verdict judged, char const* conclusion,
+                          char const* measured) {
+    CAPTURE(claims[n].name, claims[n].conclusion, claims[n].measured);
+    CHECK(claims[n].name == name);
+    CHECK(claims[n].judged == judged);
+    CHECK(claims[n].conclusion == conclusion);
+    CHECK(claims[n].measured.find(measured) != std::string::npos);
   };
-  says(0, "falls about as 1/n under first, and hardly or not at all under second");
-  says(1, "holds in every row for 1 of 2 normalizers; broken for second");
-  says(2, "grows about linearly (n^0.85 to n^1.15) for 2 of 2 normalizers; the expectation E does for none");
-  says(3, "512 times as far");
-  says(4, "in that range here: first");
-  says(5, "min(1/4T, sqrt 2) under second; min(1/2T, sqrt(2)/eps), which is proved for softmax, under none");
-  CHECK(words[1].detail.find("second 50.0") != std::string::npos);
+  expect(0, "Lemma 1", verdict::holds, "holds", "falls about as 1/n under first");
+  expect(1, "Theorem 1, upper bound", verdict::holds,
+         "holds for 1 of 2 normalizers and is violated under second (the proof needs weights of at least 0)",
+         "single rows exceed it under second, up to 50.0 % of the rows of a head");
+  expect(
+      2, "Theorem 1, growth (figure 2a)", verdict::violated, "is violated under all 2 normalizers",
+      "as n^1.00 and n^0.00 under first; within n^0.85 to n^1.15 is the distance under all 2 normalizers, and E under "
+      "no normalizer");
+  expect(3, "Theorem 1, expectation", verdict::violated,
+         "is violated under all 2 normalizers: E is only a lower bound (Jensen's inequality)",
+         "25 % above E under first (25 to 25 % over the normalizers), and never above the proved upper bound");
+  expect(4, "Theorem 2, upper bound", verdict::holds, "holds for all 2 normalizers", "no row exceeds it");
+  expect(5, "Theorem 2, lower bound", verdict::holds, "holds for all 2 normalizers", "no row is below it");
+  expect(6, "Plateau (figure 3)", verdict::holds, "holds for 1 of 2 normalizers and is violated under second",
+         "of N = 16 tokens, 75 % under first; in that range under first");
+  expect(7, "Corollary 3", verdict::holds, "holds for 1 of 2 normalizers and is violated under second",
+         "single rows exceed it under second; the largest g under first is 0.80 times it");
+  expect(8, "Corollary 3, corrected", verdict::holds, "holds for all 2 normalizers",
+         "no row exceeds it; the largest g under first is 0.40 times it");
+  CHECK(sentence_of(claims[8]) ==
+        "Claim: " + claims[8].claim + "; measured: " + claims[8].measured + "; verdict: holds for all 2 normalizers.");
+}
+
+TEST_CASE("without a drawn expectation or a fall as 1/n a claim is not applicable", "[unit][limits]") {
+  auto f = two_normalizers();
+  f.normalizers = {"first"};
+  for (auto& d : f.found.distances) d.exact = NAN;
+  for (auto& m : f.found.monitors) m.max_weight = 0.5;
+  auto const claims = judge_claims(f);
+  CHECK(claims[0].judged == verdict::not_applicable);
+  CHECK(claims[1].conclusion == "holds");
+  CHECK(claims[2].conclusion == "is violated");
+  CHECK(claims[3].judged == verdict::not_applicable);
+  CHECK(claims[3].conclusion == "not applicable");
 }
 
 TEST_CASE("figures are averaged over heads, and exponents are fitted", "[unit][limits]") {

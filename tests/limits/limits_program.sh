@@ -24,7 +24,10 @@ names=$("$limits" --list | wc -l)
   fail "critical.csv is not one line for each normalizer, length, expectation and level"
 grep -q '</html>' one/report.html || fail "the report has no end"
 ! grep -q '@LIMITS@\|@PLOTLY@\|@INSERT' one/report.html || fail "the report has an unfilled placeholder"
-grep -q 'Theorem 1, upper bound: holds' said || fail "the summary in words is missing"
+for claim in 'Lemma 1' 'Theorem 1, upper bound' 'Critical N (figure 2c)' 'Theorem 2, lower bound' 'Corollary 3'; do
+  grep -A 9 -xF "$claim" said | tr '\n' ' ' | grep -q 'Claim: .*; measured: .*; *verdict: ' || fail "no sentence for $claim"
+done
+[[ $(awk '{ print length }' said | sort -n | tail -n 1) -le 110 ]] || fail "a line of the output has over 110 columns"
 
 "$limits" "${small[@]}" --ks --critical-rows 8 --threads 2 --out two >/dev/null
 for table in one/*.csv; do cmp "$table" "two/${table#*/}" || fail "figures depend on the number of threads"; done
@@ -38,6 +41,15 @@ done
 "$limits" --random-model 1,2,16 "${few[@]}" --plotly absent.js | grep -q 'No plots: absent.js' ||
   fail "it does not report the missing plots"
 ! grep -q 'https\?://' few/report.html || fail "the report points to the network"
+
+# What killed processes left of its own files is removed, and a folder to which another process writes is refused.
+touch few/.report.html.123.part few/.geometry.csv.77.part few/.other.csv.77.part few/.lock
+refuses "writes to the folder few" flock few/.lock "$limits" --random-model 1,2,16 "${few[@]}"
+"$limits" --random-model 1,2,16 "${few[@]}" >/dev/null
+[[ $(cd few && echo .*.part) == .other.csv.77.part ]] || fail "wrong temporary files are left: $(cd few && echo .*.part)"
+[[ ! -e few/.lock ]] || fail "the lock of the folder is left"
+rm few/.other.csv.77.part
+
 head -c 300 /dev/urandom | base64 -w 60 >text
 "$limits" --random-model 1,2,16 "${few[@]}" --text text >/dev/null
 
@@ -48,7 +60,7 @@ grep -q "The model in 'ar' was trained on word problems" few/report.html || fail
 for one in "--lengths 8" "--lengths 8,41 --normalizers softpick,softmax --selected 40" \
   "--lengths 8,16 --ks --critical-rows 2 --normalizers relu,softmax"; do
   "$limits" "${small[@]}" $one --out few >said
-  ! sed -n '/^Lemma 1: from/,$p' said | grep 'undefined\|nan ' || fail "words of $one"
+  ! grep 'undefined\|\bnan\b' said || fail "undefined numbers in the output of $one"
 done
 
 "$train" --objective mdlm --out mdlm "${size[@]}" >/dev/null

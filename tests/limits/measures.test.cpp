@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/limits/: row_measures.hpp, gather.cpp, row_plan.hpp and experiment.hpp. Compares the figures of a
+// Covers examples/limits/: row_measures.hpp, head_means.cpp, row_plan.hpp and experiment.hpp. Compares the figures of a
 // tiny model with plain loops over its vectors.
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "basin/core/error.hpp"
 #include "basin/theory/sensitivity.hpp"
 #include "limits/experiment.hpp"
-#include "limits/material.hpp"
+#include "limits/input.hpp"
 #include "support/catch.hpp"
 
 namespace basin::limits {
@@ -70,8 +70,10 @@ struct by_hand {
   vectors x;                                                     // token embeddings on the unit sphere
   std::vector<std::vector<vectors>> q, k;
 
-  explicit by_hand(limits_options const& o) : s(subject_of(o)), tokens(material_of(o).tokens) {
-    read_text(s, tokens, [&](layer_shown const& at) { q.push_back(heads_of(at.q)), k.push_back(heads_of(at.k)); });
+  explicit by_hand(limits_options const& o) : s(subject_of(o)), tokens(input_of(o).tokens) {
+    for_each_layer(s, tokens, [&](layer_activations const& at) {
+      q.push_back(heads_of(at.q)), k.push_back(heads_of(at.k));
+    });
     for (auto& p : s.model.parameters())
       if (p.name == "embedding.weight")
         for (int const id : tokens) {
@@ -128,11 +130,11 @@ TEST_CASE("distances of a tiny model equal those computed from its vectors", "[u
   auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
   REQUIRE(f.distances.size() == 2 * 4 * (1 + 3));                // layers, heads; N = 3 at length 6, all N at 17
   for (auto const& d : f.distances) {
-    CAPTURE(d.at.layer, d.at.head, d.length, d.n);
+    CAPTURE(d.index.layer, d.index.head, d.length, d.n);
     double a = 0, formula = 0;
     index_t rows = 0;
     for (std::size_t t = static_cast<std::size_t>(d.n); t < static_cast<std::size_t>(d.length); ++t, ++rows) {
-      auto const c = hand.choose(d.at.layer, d.at.head, t, static_cast<std::size_t>(d.n));
+      auto const c = hand.choose(d.index.layer, d.index.head, t, static_cast<std::size_t>(d.n));
       double const keys = static_cast<double>(t + 1), n = static_cast<double>(d.n);
       for (std::size_t i = 0; i <= t; ++i) {
         if (std::find(c.order.begin(), c.order.begin() + d.n, i) == c.order.begin() + d.n) a += hand.distance(c, i);
@@ -162,11 +164,11 @@ TEST_CASE("the share of distinguishable tokens equals that computed from vectors
   auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
   REQUIRE(f.separations.size() == 2 * 4 * 3);
   for (auto const& s : f.separations) {
-    CAPTURE(s.at.layer, s.at.head, s.n);
+    CAPTURE(s.index.layer, s.index.head, s.n);
     double share = 0, lower = 0;
     index_t rows = 0;
     for (std::size_t t = static_cast<std::size_t>(s.n); t < 17; ++t, ++rows) {
-      auto const c = hand.choose(s.at.layer, s.at.head, t, static_cast<std::size_t>(s.n));
+      auto const c = hand.choose(s.index.layer, s.index.head, t, static_cast<std::size_t>(s.n));
       double least = INFINITY;
       for (std::size_t i = static_cast<std::size_t>(s.n); i <= t; ++i)
         least = std::min(least, hand.distance(c, c.order[i]));
@@ -195,7 +197,7 @@ TEST_CASE("entropy and largest weight equal those of the scores, and gains obey 
   for (auto const& m : f.monitors) {
     double nats = 0, n_most = 0;
     for (std::size_t t = 0; t < static_cast<std::size_t>(m.length); ++t) {
-      auto const w = softmax_of(hand.scores(m.at.layer, m.at.head, t));
+      auto const w = softmax_of(hand.scores(m.index.layer, m.index.head, t));
       for (double const x : w) nats -= x * std::log(x) / static_cast<double>(m.length);
       n_most += static_cast<double>(t + 1) * *std::ranges::max_element(w) / static_cast<double>(m.length);
     }
@@ -217,10 +219,10 @@ TEST_CASE("a gain is the change of weights along the direction of its row", "[un
   by_hand hand(o);
   auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
   for (auto const& s : f.sensitivities) {
-    CAPTURE(s.at.layer, s.at.head, s.temperature);
-    auto scores = hand.scores(s.at.layer, s.at.head, 16);
+    CAPTURE(s.index.layer, s.index.head, s.temperature);
+    auto scores = hand.scores(s.index.layer, s.index.head, 16);
     auto const v =
-        theory::random_direction(17, o.seed, static_cast<std::uint64_t>((s.at.layer * 4 + s.at.head) * 17 + 16));
+        theory::random_direction(17, o.seed, static_cast<std::uint64_t>((s.index.layer * 4 + s.index.head) * 17 + 16));
     auto moved = scores;
     for (std::size_t j = 0; j < 17; ++j)
       moved[j] = (scores[j] + s.epsilon * v[j]) / s.temperature, scores[j] /= s.temperature;
@@ -239,7 +241,7 @@ TEST_CASE("query heads of a group use the embeddings of their group", "[unit][li
   o.fixed_top = 1;
   o.selected = {1};
   row_plan const plan(o);
-  embeddings_seen seen{.gram = std::vector<float>(18, 1.0f), .groups = 2, .length = 3, .dim = 3,
+  embedding_geometry seen{.gram = std::vector<float>(18, 1.0f), .groups = 2, .length = 3, .dim = 3,
                        .least_distance = {0, 1}, .mean_cosine = {1, 0}};
   for (std::size_t i = 0; i < 9; ++i) seen.gram[9 + i] = i % 4 == 0;  // group 0: equal; group 1: orthogonal
   std::vector<float> const zeros(6 * 3 * 4);
@@ -250,7 +252,7 @@ TEST_CASE("query heads of a group use the embeddings of their group", "[unit][li
   REQUIRE(f.distances.size() == 6);                              // rows of 2 and of 3 keys, weights 1/2 and 1/3
   for (auto const& d : f.distances) {
     double const alike = (0 + 0) / 2.0, apart = (std::sqrt(0.5) + 2 * std::sqrt(2.0 / 9)) / 2;
-    CHECK(d.true_a == Approx(d.at.head < 3 ? alike : apart).margin(1e-6));
+    CHECK(d.true_a == Approx(d.index.head < 3 ? alike : apart).margin(1e-6));
   }
 }
 
@@ -263,7 +265,7 @@ TEST_CASE("the first rows of a measurement equal those of a shorter text", "[pro
   auto const part = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
   for (auto const& d : part.distances)
     for (auto const& e : whole.distances)
-      if (e.length == 6 && d.n == e.n && d.at.layer == e.at.layer && d.at.head == e.at.head)
+      if (e.length == 6 && d.n == e.n && d.index.layer == e.index.layer && d.index.head == e.index.head)
         CHECK(d.true_a == Approx(e.true_a).epsilon(1e-5));
 }
 
@@ -274,7 +276,7 @@ TEST_CASE("every fourth row only is measured where options request it", "[unit][
   auto const f = measure(hand.s, hand.tokens, only_softmax(), o, [] {});
   for (auto const& m : f.monitors) CHECK(m.rows == (m.length == 17 ? 4 : 1));
   for (auto const& m : f.monitors) {
-    auto const w = softmax_of(hand.scores(m.at.layer, m.at.head, 3));
+    auto const w = softmax_of(hand.scores(m.index.layer, m.index.head, 3));
     if (m.length == 6) CHECK(m.max_weight == Approx(*std::ranges::max_element(w)).epsilon(1e-5));
   }
 }

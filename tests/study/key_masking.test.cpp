@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "basin/mask/causal.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "study/key_masking.hpp"
 #include "support/catch.hpp"
 
@@ -71,8 +72,8 @@ TEST_CASE("the second pass hides exactly the keys that were strongest in the fir
   auto const ids = random_ids(2, 32);
   auto const count = GENERATE(1, 5);
   key_masking before(tiny, 2, 16), after(tiny, 2, 16);
-  before.follow({drop::strongest, count, evidence::last_pass, 0});
-  after.follow({drop::strongest, count, evidence::last_pass, 0});
+  before.set_plan({drop::strongest, count, evidence::last_pass, 0});
+  after.set_plan({drop::strongest, count, evidence::last_pass, 0});
   auto const unhidden = passes(model, ids, 2, before, 1);
   CHECK(passes(model, ids, 2, after, 2) != unhidden);
   for (index_t b = 0; b < 2; ++b)
@@ -90,8 +91,8 @@ TEST_CASE("random keys are as many, differ by head, and depend on the sequence a
   auto const ids = random_ids(3, 48);
   masking_plan const plan{drop::random, 3, evidence::last_pass, 77};
   key_masking all(tiny, 3, 16), last(tiny, 1, 16, 2);
-  all.follow(plan);
-  last.follow(plan);
+  all.set_plan(plan);
+  last.set_plan(plan);
   passes(model, ids, 3, all, 2);
   passes(model, {ids.begin() + 32, ids.end()}, 1, last, 2);
   std::vector<std::vector<index_t>> sets;
@@ -114,13 +115,13 @@ TEST_CASE("a writer hides old keys from the new token, by all rows or by the las
   auto const by = GENERATE(evidence::all_passes, evidence::last_pass);
   auto mask = reader;
   auto text = read;
-  mask.follow({drop::strongest, 2, by, 0});
+  mask.set_plan({drop::strongest, 2, by, 0});
   CHECK(mask.queries() == (by == evidence::all_passes ? 9 : 1));
   auto expected = sinks::strongest_keys(mask.received(1, 0, 3), 2);
   std::sort(expected.begin(), expected.end());
   text.append('x', mask);
   auto row = mask;
-  row.follow({drop::nothing, 0, evidence::last_pass, 0});
+  row.set_plan({drop::nothing, 0, evidence::last_pass, 0});
   CHECK(row.received(1, 0, 3).size() == 10);
   CHECK(without_attention(row.received(1, 0, 3)) == expected);  // the new token itself is never hidden
   CHECK(row.received(1, 0, 3).back() > 0);

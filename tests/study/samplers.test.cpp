@@ -7,6 +7,7 @@
 
 #include "basin/core/random.hpp"
 #include "basin/lm/decoding/samplers.hpp"
+#include "basin/lm/models/llama.hpp"
 #include "basin/mask/causal.hpp"
 #include "support/catch.hpp"
 
@@ -14,11 +15,12 @@ namespace basin::lm {
 
 namespace {
 
-/// A model that says what a table says: at place i of any sequence the byte letters[i], with a logit of certainty[i].
-struct spoken {
+/// A model whose logits come from a table: at position i of any sequence, the byte letters[i] has the logit
+/// certainty[i].
+struct table_model {
   std::vector<int> letters;
   std::vector<float> certainty;
-  std::vector<std::vector<int>> read = {};  // what it was given, pass by pass
+  std::vector<std::vector<int>> read = {};  // the tokens of every pass
   std::vector<float> logits = {};
 
   template <class Adapt>
@@ -28,7 +30,7 @@ struct spoken {
     for (std::size_t row = 0; row < tokens.size(); ++row) {
       logits[row * vocabulary_size + static_cast<std::size_t>(letters[row % letters.size()])] =
           certainty[row % letters.size()];
-      logits[row * vocabulary_size + mask_id] = 100;  // a model may want the mask most; it is never written
+      logits[row * vocabulary_size + mask_id] = 100;  // the largest logits; neither id is ever written
       logits[row * vocabulary_size + begin_id] = 100;
     }
     return logits;
@@ -49,13 +51,13 @@ TEST_CASE("logits that are not finite are an error, never a byte", "[unit][study
       logits[at] = wrong;
       CHECK_THROWS_AS(best_byte(logits), value_error);
     }
-  spoken model{{'a', 'b'}, {5.0f, NAN}};
+  table_model model{{'a', 'b'}, {5.0f, NAN}};
   std::vector<int> ids{m, m};
   CHECK_THROWS_AS(low_confidence(model, ids, 1, {.first = 0, .length = 2, .block = 2, .steps = 2}), value_error);
 }
 
 TEST_CASE("the surest bytes are written first, block after block, of equals the leftmost", "[unit][samplers]") {
-  spoken model{{'a', 'b', 'c', 'd', 'e', 'f'}, {9, 9, 5, 7, 5, 8}};
+  table_model model{{'a', 'b', 'c', 'd', 'e', 'f'}, {9, 9, 5, 7, 5, 8}};
   std::vector<int> tokens{'x', 'y', 'n', 'n', 'n', 'n'};
   low_confidence(model, tokens, 1, {.first = 2, .length = 4, .block = 2, .steps = 4});
   CHECK(tokens == std::vector<int>{'x', 'y', 'c', 'd', 'e', 'f'});
@@ -64,7 +66,7 @@ TEST_CASE("the surest bytes are written first, block after block, of equals the 
                                       {'x', 'y', m, 'd', m, m},
                                       {'x', 'y', 'c', 'd', m, m},
                                       {'x', 'y', 'c', 'd', m, 'f'}});
-  spoken even{{'a', 'b', 'c', 'd', 'e', 'f'}, {1, 1, 1, 1, 1, 1}};
+  table_model even{{'a', 'b', 'c', 'd', 'e', 'f'}, {1, 1, 1, 1, 1, 1}};
   low_confidence(even, tokens, 1, {.first = 2, .length = 4, .block = 4, .steps = 4});
   CHECK(even.read[1] == std::vector<int>{'x', 'y', 'c', m, m, m});
 }
@@ -75,7 +77,7 @@ TEST_CASE("a block whose steps do not divide it writes more in its first steps",
   CHECK(how.written_at(1) == 3);
   CHECK(how.written_at(2) == 2);
   std::vector<int> letters(16, 'z');
-  spoken model{letters, std::vector<float>(16, 1.0f)};
+  table_model model{letters, std::vector<float>(16, 1.0f)};
   std::vector<int> tokens(16, 'n');
   low_confidence(model, tokens, 1, how);
   CHECK(model.read.size() == 6);
@@ -123,7 +125,7 @@ TEST_CASE("after the stop byte the rest is stop bytes", "[unit][samplers]") {
 }
 
 TEST_CASE("unmasking refuses places, blocks and steps that do not fit, and changes nothing", "[unit][samplers]") {
-  spoken model{{'a'}, {1}};
+  table_model model{{'a'}, {1}};
   std::vector<int> tokens(8, 'n');
   CHECK_THROWS_AS(low_confidence(model, tokens, 1, {.first = 4, .length = 5, .block = 5, .steps = 5}), shape_error);
   CHECK_THROWS_AS(low_confidence(model, tokens, 1, {.first = -1, .length = 4, .block = 4, .steps = 4}), shape_error);

@@ -13,24 +13,44 @@ size=(--steps 3 --batch 4 --dim 16 --layers 2 --heads 2 --kv-heads 1 --hidden 24
 models=(--ar ar --mdlm mdlm --count 3 --draws 1 --steps 6)
 
 "$study" "${models[@]}" --threads 1 --out one >said 2>errors
-[[ ! -s errors ]] || fail "said on a pipe: $(cat errors)"
+[[ ! -s errors ]] || fail "it wrote to standard error: $(cat errors)"
 for table in answers masking sinks sink_tokens context_length; do
   [[ $(wc -l <"one/$table.csv") -gt 10 ]] || fail "$table.csv is short"
   whole_table "one/$table.csv"
 done
 grep -q '</html>' one/report.html || fail "the report has no end"
-! grep -q '@STUDY@\|@PLOTLY@' one/report.html || fail "the report has a hole"
-grep -q 'hiding random keys' said || fail "nothing was said in words"
+! grep -q '@STUDY@\|@PLOTLY@\|@INSERT' one/report.html || fail "the report has an unfilled placeholder"
+[[ $(head -n 1 said) == Question && $(grep -c '^  [0-9]\. ' said) == 3 ]] || fail "no question, or not three findings"
+grep -q 'a key that receives at least 3 queries' said || fail "no definition of a sink"
+grep -q 'hiding random keys' said || fail "no finding about hidden keys"
+[[ $(sed 's/±/+/g' said | awk '{ print length }' | sort -n | tail -n 1) -le 110 ]] || fail "a line of the output has over 110 columns"
 
 "$study" "${models[@]}" --threads 2 --out two >/dev/null
 for table in one/*.csv; do cmp "$table" "two/${table#*/}" || fail "the number of threads changes figures"; done
 
-for run in anew again; do "$study" "${models[@]}" --retrain --out "$run" >/dev/null; done
+for folder in anew again; do "$study" "${models[@]}" --retrain --out "$folder" >/dev/null; done
 for table in anew/*.csv; do cmp "$table" "again/${table#*/}" || fail "models trained anew twice give other figures"; done
 cmp <(grep -A 30 '"architecture"' ar/config.json | grep -B 30 '"fingerprint"') <(grep -A 30 '"architecture"' anew/retrained/ar/config.json | grep -B 30 '"fingerprint"') ||
   fail "a model trained anew is trained by other options"
 
-"$study" "${models[@]}" --out one --plotly absent.js | grep -q 'No plots: absent.js' || fail "does not say how to get plots"
+# An earlier run in the folder of a retrained model is replaced only by --overwrite.
+cp anew/retrained/mdlm/model.safetensors earlier
+refuses "--retrain writes to 'anew/retrained/ar', which holds a run of the objective ar, at step 3 of 3" \
+  "$study" "${models[@]}" --retrain --out anew
+rm -r anew/retrained/ar
+refuses "--retrain writes to 'anew/retrained/mdlm', which holds a run" "$study" "${models[@]}" --retrain --out anew
+echo changed >anew/retrained/mdlm/model.safetensors
+"$study" "${models[@]}" --retrain --overwrite --out anew >/dev/null
+cmp earlier anew/retrained/mdlm/model.safetensors || fail "--overwrite does not replace the earlier run"
+
+# What killed processes left of its own files is removed, and a folder to which another process writes is refused.
+touch two/.report.html.123.part two/.sinks.csv.77.part two/.other.csv.77.part two/.lock
+refuses "writes to the folder two" flock two/.lock "$study" "${models[@]}" --out two
+"$study" "${models[@]}" --out two >/dev/null
+[[ $(cd two && echo .*.part) == .other.csv.77.part ]] || fail "wrong temporary files are left: $(cd two && echo .*.part)"
+[[ ! -e two/.lock ]] || fail "the lock of the folder is left"
+
+"$study" "${models[@]}" --out one --plotly absent.js | grep -q 'No plots: absent.js' || fail "it does not report the missing plots"
 ! grep -q 'https\?://' one/report.html || fail "the report points to the network"
 
 # On a GPU the same tables, line for line; where none answers, or without CUDA, a refusal.
@@ -66,10 +86,11 @@ warned 2 "was trained on the text 'text' and here reads the text 'other'" --ar t
 
 # What is undefined is left out of sentences: no head has a sink, one step, a rising weight.
 for epsilon in 0 1000; do
-  "$study" "${models[@]}" --steps 1 --block 24 --epsilon $epsilon --out one | sed -n '/^In the/,/^report:/p' >said
+  "$study" "${models[@]}" --steps 1 --block 24 --epsilon $epsilon --out one >all_said
+  sed -n '/^Findings/,/^Right answers/p; /^The same scores/,/^Largest weight/p' all_said >said
   ! grep 'undefined\|nan\|\.\.$' said || fail "words at --epsilon $epsilon"
 done
-grep -q 'no head has a sink' said || fail "no sinks: $(grep 'not sinks' said)"
+grep -q 'no head has a sink' said || fail "no sinks: $(cat said)"
 
 # Weights that are not finite are refused by name, and finite ones whose logits are not, by the first pass; no report is
 # left. So is another attention.
@@ -124,9 +145,10 @@ refuses_each "$study" "${models[@]}" --out refused <<'TABLE'
 --ar tiny --text text | --ar is 'tiny', whose model has a context of 12; windows of a text need 20
 --out text | cannot make the folder text
 --unknown | --unknown
+--overwrite | requires
 stray | stray
 TABLE
 
 needs_output "$study" "${models[@]}" --out one
 needs_output "$study" --help
-for columns in 40 100; do lines_fit $columns "$study" "${models[@]}" --retrain --out one; done
+for columns in 40 100; do lines_fit $columns "$study" "${models[@]}" --retrain --overwrite --out one; done

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/report/statistics.hpp, csv.hpp, stage.hpp and words.hpp, examples/study/findings.hpp and tables.hpp,
+// Covers examples/report/statistics.hpp, csv.hpp, stage.hpp, number_text.hpp and terminal.hpp,
+// examples/study/findings.hpp, summary.hpp and tables.hpp,
 // include/basin/lm/evaluation/suitability.hpp and unmasking_options.hpp
 #include <cmath>
 #include <string>
@@ -9,7 +10,9 @@
 #include "basin/lm/evaluation/suitability.hpp"
 #include "programs/unmasking_options.hpp"
 #include "report/stage.hpp"
+#include "report/terminal.hpp"
 #include "study/findings.hpp"
+#include "study/summary.hpp"
 #include "study/tables.hpp"
 #include "support/catch.hpp"
 
@@ -61,9 +64,14 @@ TEST_CASE("fields of a table are quoted where they must be, and NaN is empty", "
 }
 
 TEST_CASE("figures in words are never minus zero", "[unit][study]") {
-  CHECK(text_of({-0.0004, 0.01, 5}, 1, 100) == "0.0 ± 1.0");
-  CHECK(text_of({0.8125, NAN, 1}, 1, 100) == "81.2");
-  CHECK(text_of({}, 1) == "undefined");
+  CHECK(text_of(estimate{-0.0004, 0.01, 5}, 1, 100) == "0.0 ± 1.0");
+  CHECK(text_of(0.8125, 1, 100) == "81.2");
+  CHECK(text_of(estimate{}, 1) == "undefined");
+  CHECK(report::cell_of(NAN) == "-");
+  CHECK(report::cell_of(0.0) == "0.000");
+  CHECK(report::cell_of(123.4) == "123");
+  CHECK(report::cell_of(-1.234) == "-1.23");
+  CHECK(report::cell_of(0.00012) == "1.20e-04");
 }
 
 TEST_CASE("the line of a stage is shorter than the terminal, and keeps its share where the bar does not fit",
@@ -76,7 +84,27 @@ TEST_CASE("the line of a stage is shorter than the terminal, and keeps its share
     CHECK(static_cast<int>(report::stage_line("layers x normalizers", 7, 7, columns).size()) < columns);
 }
 
-TEST_CASE("a change is said by its direction", "[unit][study]") {
+TEST_CASE("text is wrapped at spaces, and columns of a table are as wide as their widest cell", "[unit][study]") {
+  CHECK(report::wrapped("one two three", 2, 9) == "  one two\n  three\n");
+  CHECK(report::wrapped("unbreakable", 1, 5) == " unbreakable\n");
+  CHECK(report::wrapped("", 2).empty());
+  CHECK(report::columns_of("1 ± 2") == 5);
+  report::text_table table({"name", "x"});
+  table.row({"a", "1 ± 2"});
+  table.row({"b", ""});
+  CHECK(table.text() == "  name      x\n  a     1 ± 2\n  b\n");
+}
+
+TEST_CASE("the definition of a sink has the unit of the rule", "[unit][study]") {
+  CHECK(detail::sink_definition({sinks::scale::column_sum, 3}) ==
+        "An attention sink of a head is a key that receives at least 3 queries' worth of attention more than the "
+        "average other key.");
+  CHECK(detail::sink_definition({sinks::scale::column_sum, 1}).find("1 query's worth") != std::string::npos);
+  CHECK(detail::sink_definition({sinks::scale::percent, 4.5}).find("4.5 % of the attention") != std::string::npos);
+  CHECK(detail::sink_definition({sinks::scale::mean, 0.03}).find("a share of 0.03") != std::string::npos);
+}
+
+TEST_CASE("a change is named by its direction", "[unit][study]") {
   CHECK(detail::change_words(0.5, 0.25) == "falls by a factor of 2.0");
   CHECK(detail::change_words(0.25, 0.5) == "rises by a factor of 2.0");
   CHECK(detail::change_words(0.5, 0.49) == "stays as it is");
@@ -115,7 +143,7 @@ TEST_CASE("tokens have names that can be told apart", "[unit][study]") {
 }
 
 TEST_CASE("kinds of tokens follow from their place", "[unit][study]") {
-  auto const m = problem_material(5, 3);
+  auto const m = problem_test_set(5, 3);
   int const size = static_cast<int>(m.problems[1].prompt.size());
   CHECK(m.kind_of(1, -1, lm::begin_id) == token_kind::begin);
   CHECK(m.kind_of(1, 0, 'A') == token_kind::prompt);

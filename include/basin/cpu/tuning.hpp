@@ -34,7 +34,8 @@ struct tuning {
   }
   void validate(std::string_view caller) const {
     if (keys_per_block < 1)
-      throw value_error(message(caller, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
+      throw value_error(
+          message(caller, ": tuning.keys_per_block is ", keys_per_block, "; a block needs at least 1 key"));
     if (keys_per_step < 1)
       throw value_error(message(caller, ": tuning.keys_per_step is ", keys_per_step, "; a step needs at least 1 key"));
     if (panels_together < 1)

@@ -38,7 +38,8 @@ problem decode_problem(char const* caller, view<E, 4> const& q, paged_view<E> co
   basin::detail::require_extents(caller, "q", q);
   basin::detail::require_extents(caller, "the pool of k", k.pages);
   basin::detail::require_extents(caller, "the pool of v", v.pages);
-  basin::detail::require_equal(caller, "the number of lengths of k", k.lengths.extent(0), "the batch of q", q.extent(0));
+  basin::detail::require_equal(caller, "the number of lengths of k", k.lengths.extent(0), "the batch of q",
+                               q.extent(0));
   basin::detail::require_equal(caller, "the number of rows of the table of k", k.table.extent(0), "the batch of q",
                                q.extent(0));
   basin::detail::require_equal(caller, "the number of rows of the table of v", v.table.extent(0), "the batch of q",
@@ -55,8 +56,8 @@ problem decode_problem(char const* caller, view<E, 4> const& q, paged_view<E> co
 
 /// Launches the parts of the keys and their merge, or one block for all keys; then the kernel for observed keys.
 template <int Dim, class Selector, class Attention, class E, class N, class Out, class Keys>
-void launch_decode(char const* caller, Attention const& use, forward_arguments<E, N, Out, Keys> plain, cudaStream_t stream,
-                   std::span<std::byte> workspace) {
+void launch_decode(char const* caller, Attention const& use, forward_arguments<E, N, Out, Keys> plain,
+                   cudaStream_t stream, std::span<std::byte> workspace) {
   constexpr auto watches_keys = observation<decltype(Attention::observe)>::key_values > 0;
   static_assert(keys_per_split % Selector::of(sizeof(E), Dim).columns == 0,
                 "basin: the keys of a part must be a multiple of the columns of a tile");

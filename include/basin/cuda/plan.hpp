@@ -19,7 +19,9 @@ template <class Attention>
 BASIN_HD constexpr strategy plan_forward() {
   using normalizer_type = decltype(Attention::normalize);
   if constexpr (takes_one_sweep<normalizer_type>) return strategy::stream;
-  else return online_normalizer<normalizer_type> && !sweeps_rows<normalizer_type> ? strategy::count_and_stream : strategy::sweeps;
+  else if constexpr (online_normalizer<normalizer_type> && !sweeps_rows<normalizer_type>)
+    return strategy::count_and_stream;
+  else return strategy::sweeps;
 }
 
 }  // namespace basin::gpu

@@ -48,13 +48,14 @@ inline advice on_active_keys(index_t length, index_t k) {
           standing::contradicted};
 }
 
-/// Whether softmax at temperature T, with scores in [-reach, reach], can still give one of L keys the weight `share`.
+/// Whether softmax at temperature T, with scores in [-score_range, score_range], can still give one of L keys the
+/// weight `share`.
 ///
-/// Errors    value_error: as reach_needed; a temperature that is not positive, a `reach` below 0
-inline advice on_length(index_t length, double reach, double temperature, double share = 0.5) {
-  detail::require_reach("basin::theory::on_length", reach);
+/// Errors    value_error: as score_range_needed; a temperature that is not positive, a `score_range` below 0
+inline advice on_length(index_t length, double score_range, double temperature, double share = 0.5) {
+  detail::require_score_range("basin::theory::on_length", score_range);
   detail::require_positive("basin::theory::on_length", "temperature", temperature);
-  double const needed = reach_needed(share, length), has = reach / temperature;
+  double const needed = score_range_needed(share, length), has = score_range / temperature;
   bool const can = has >= needed;
   return {can ? verdict::fine : verdict::change, needed,
           can ? message("scores reach ", has, " temperatures; ", needed, " are enough for a weight of ", share,

@@ -75,10 +75,12 @@ interval range_of(F const& f, double score_range, int points = 513) {
     throw value_error(message("basin::theory::range_of: ", points, " points; it needs at least 2, the ends"));
   auto const up = [&](double x) { return static_cast<double>(f(x)); };
   auto const down = [&](double x) { return -static_cast<double>(f(x)); };
-  interval const range{detail::least_on(up, -score_range, score_range, points), -detail::least_on(down, -score_range, score_range, points)};
+  interval const range{detail::least_on(up, -score_range, score_range, points),
+                       -detail::least_on(down, -score_range, score_range, points)};
   if (!(range.lower > 0) || !std::isfinite(range.upper))
     throw value_error(message("basin::theory::range_of: F takes values in [", range.lower, ", ", range.upper,
-                              "] for scores up to ", score_range, "; lemma 1 needs an F that is positive and finite there"));
+                              "] for scores up to ", score_range,
+                              "; lemma 1 needs an F that is positive and finite there"));
   return range;
 }
 
@@ -142,18 +144,18 @@ inline double least_entropy(double score_range, double temperature, index_t leng
 /// scores -D.
 ///
 /// Errors    value_error: a share outside (0, 1), no key
-enum class reach_form { corollary, attained };
-inline double reach_needed(double share, index_t length, reach_form form = reach_form::attained) {
-  detail::require_length("basin::theory::reach_needed", length);
+enum class score_range_form { corollary, attained };
+inline double score_range_needed(double share, index_t length, score_range_form form = score_range_form::attained) {
+  detail::require_length("basin::theory::score_range_needed", length);
   if (!(share > 0 && share < 1))
-    throw value_error(message("basin::theory::reach_needed: share is ", share, "; it must lie between 0 and 1"));
+    throw value_error(message("basin::theory::score_range_needed: share is ", share, "; it must lie between 0 and 1"));
   double const n = static_cast<double>(length);
-  double const odds = form == reach_form::corollary ? share * n : share * (n - 1) / (1 - share);
+  double const odds = form == score_range_form::corollary ? share * n : share * (n - 1) / (1 - share);
   return std::max(0.0, std::log(odds) / 2);
 }
 
-/// The weight that a normalizer gives to one key of score `score_range` among L - 1 keys of score -score_range. An increasing
-/// normalizer can give no key more. It falls as 1/L if lemma 1 applies to the normalizer.
+/// The weight that a normalizer gives to one key of score `score_range` among L - 1 keys of score -score_range. An
+/// increasing normalizer can give no key more. It falls as 1/L if lemma 1 applies to the normalizer.
 ///
 /// Errors    value_error: no key, a `score_range` below 0
 template <normalizer N>

@@ -51,18 +51,18 @@ double true_distance(reading how, std::span<double const> weights, seen_gram<G> 
 }
 
 /// The quantities in part 1 of theorem 1.
-struct selection_reach {
+struct selection_split {
   double inside = 0, outside = 0;                                // mass of I and of O
   double outside_size = 0;                                       // sum of |w_i| over O; equals `outside` for w_i >= 0
   double d1 = 0, d2 = 0;                                         // max_{i in O, j in I} |x_i - x_j|, max_{j in I} |x_j|
 };
 
 template <class G>
-selection_reach reach_of(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) {
-  detail::require_seen("basin::theory::reach_of", weights, gram);
-  detail::require_selection("basin::theory::reach_of", weights, selected);
+selection_split split_of(std::span<double const> weights, seen_gram<G> const& gram, std::span<index_t const> selected) {
+  detail::require_seen("basin::theory::split_of", weights, gram);
+  detail::require_selection("basin::theory::split_of", weights, selected);
   auto const outside = detail::outside_of(weights.size(), selected);
-  selection_reach of;
+  selection_split of;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     (outside[i] ? of.outside : of.inside) += weights[i];
     if (outside[i]) of.outside_size += std::abs(weights[i]);
@@ -94,7 +94,7 @@ enum class selection { top, any };
 template <class G>
 double distance_bound(reading how, std::span<double const> weights, seen_gram<G> const& gram,
                       std::span<index_t const> selected, selection kind = selection::any) {
-  auto const of = reach_of(weights, gram, selected);
+  auto const of = split_of(weights, gram, selected);
   auto const outside = detail::outside_of(weights.size(), selected);
   double const left = static_cast<double>(weights.size() - selected.size());
   if (how == reading::b) return of.outside_size * of.d1 + std::abs(of.outside - of.inside) * of.d2;

@@ -146,7 +146,7 @@ struct told_apart_shares {
   }
 };
 
-enum class extreme_figure { reach, least, most, count };
+enum class extreme_figure { score_range, least, most, count };
 
 /// The quantities of lemma 1 for every row: the largest |score|, and the least and largest weight times the number of
 /// visible keys. The latter lie in [C1, C2] for any number of keys.
@@ -160,15 +160,15 @@ struct extremes {
 
   void sees_whole_row(row_at at, whole_row const& row) const {
     double const nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
-    double reach = 0, least = infinity, most = -infinity, visible = 0;
+    double score_range = 0, least = infinity, most = -infinity, visible = 0;
     for (std::size_t j = 0; j < row.weights.size(); ++j) {
       if (row.scores[j] == -infinity) continue;
       visible += 1;
-      reach = std::max(reach, std::abs(row.scores[j]));
+      score_range = std::max(score_range, std::abs(row.scores[j]));
       least = std::min(least, row.weights[j]);
       most = std::max(most, row.weights[j]);
     }
-    double const values[] = {visible > 0 ? reach : nan, visible > 0 ? least * visible : nan,
+    double const values[] = {visible > 0 ? score_range : nan, visible > 0 ? least * visible : nan,
                              visible > 0 ? most * visible : nan};
     for (index_t f = 0; f < static_cast<index_t>(extreme_figure::count); ++f)
       figures(f, at.batch, at.head, at.query) = values[f];

@@ -63,10 +63,11 @@ TEST_CASE("scalable softmax obeys its own bounds, and the upper bound is 1 when 
 TEST_CASE("the least entropy and the score range that a share needs equal their closed forms", "[unit][theory]") {
   CHECK(theory::least_entropy(0.5, 1.0, 100) == Approx(std::log(100.0) - 1).epsilon(1e-12));
   CHECK(theory::least_entropy(5.0, 1.0, 100) == 0);
-  CHECK(theory::reach_needed(0.5, 1024, theory::reach_form::corollary) == Approx(std::log(512.0) / 2).epsilon(1e-12));
-  CHECK(theory::reach_needed(0.5, 1024) == Approx(std::log(1023.0) / 2).epsilon(1e-12));
-  CHECK(theory::spike_weight(basin::softmax{}, theory::reach_needed(0.3, 77), 77) == Approx(0.3).epsilon(1e-12));
-  CHECK(theory::reach_needed(0.001, 10) == 0);
+  CHECK(theory::score_range_needed(0.5, 1024, theory::score_range_form::corollary) ==
+        Approx(std::log(512.0) / 2).epsilon(1e-12));
+  CHECK(theory::score_range_needed(0.5, 1024) == Approx(std::log(1023.0) / 2).epsilon(1e-12));
+  CHECK(theory::spike_weight(basin::softmax{}, theory::score_range_needed(0.3, 77), 77) == Approx(0.3).epsilon(1e-12));
+  CHECK(theory::score_range_needed(0.001, 10) == 0);
 }
 
 TEST_CASE("bounds refuse arguments outside their domain", "[unit][theory][errors]") {
@@ -81,8 +82,8 @@ TEST_CASE("bounds refuse arguments outside their domain", "[unit][theory][errors
   CHECK_THROWS_AS(theory::softmax_weight_bounds(1, 0, 4), basin::value_error);
   CHECK_THROWS_AS(theory::softmax_weight_bounds(-1, 1, 4), basin::value_error);
   CHECK_THROWS_AS(theory::ssmax_weight_bounds(1, -1, 4), basin::value_error);
-  CHECK_THROWS_AS(theory::reach_needed(1, 4), basin::value_error);
-  CHECK_THROWS_AS(theory::reach_needed(0, 4), basin::value_error);
+  CHECK_THROWS_AS(theory::score_range_needed(1, 4), basin::value_error);
+  CHECK_THROWS_AS(theory::score_range_needed(0, 4), basin::value_error);
   CHECK_THROWS_AS(theory::spike_weight(basin::softmax{}, 1, 0), basin::value_error);
 }
 

@@ -25,7 +25,7 @@ TEST_CASE("distances of two of five tokens in the plane are those worked out by 
   std::span<double const> const w(five_weights);
   auto const top = theory::strongest(w, 2);
   CHECK(top == set{0, 1});
-  auto const reach = theory::reach_of(w, five.seen(), top);
+  auto const reach = theory::split_of(w, five.seen(), top);
   CHECK(std::fabs(reach.inside - 0.764022543) <= printed);
   CHECK(std::fabs(reach.inside + reach.outside - 1) <= printed);
   CHECK(reach.d1 == Approx(2).epsilon(1e-14));

@@ -109,7 +109,7 @@ void compare_distances(figures_of_a_call& seen, plain_row const& r, row_at at, c
     }
     auto const top = theory::strongest(w, count);
     auto const e = theory::random_selection(w, gram).of(count);
-    near(figure(distance_figure::mass), theory::reach_of(w, gram, top).inside);
+    near(figure(distance_figure::mass), theory::split_of(w, gram, top).inside);
     near(figure(distance_figure::a), theory::true_distance(theory::reading::a, w, gram, top));
     near(figure(distance_figure::b), theory::true_distance(theory::reading::b, w, gram, top));
     near(figure(distance_figure::c), theory::true_distance(theory::reading::c, w, gram, top));
@@ -161,7 +161,7 @@ void compare_extremes(figures_of_a_call& seen, plain_row const& r, row_at at, co
     most = std::fmax(most, r.weights[j]);
   }
   double const keys = static_cast<double>(r.keys.size());
-  near(figure(theory::extreme_figure::reach), reach);
+  near(figure(theory::extreme_figure::score_range), reach);
   near(figure(theory::extreme_figure::least), least * keys);
   near(figure(theory::extreme_figure::most), most * keys);
 }

@@ -90,8 +90,8 @@ void report_parameters(Panel const& tile, Sums const& sums) {
         alignas(64) T values[lanes<T>];
         sums[v][static_cast<std::size_t>(n)].store_aligned(values);
         for (index_t lane = 0; lane < lanes<T> && v * lanes<T> + lane < tile.at.count; ++lane)
-          tile.use.normalize.sees_parameter_gradient({tile.at.batch, tile.at.head, tile.at.first + v * lanes<T> + lane}, n,
-                                                    static_cast<double>(values[lane]));
+          tile.use.normalize.sees_parameter_gradient(
+              {tile.at.batch, tile.at.head, tile.at.first + v * lanes<T> + lane}, n, static_cast<double>(values[lane]));
       }
 }
 

@@ -137,7 +137,8 @@ void whole_rows_run(Call const& call, run_at run, panel_cuts const& cuts, forwar
                            });
   for (index_t n = 0; n < run.count; ++n) {
     auto& panel = *panels[static_cast<std::size_t>(n)];
-    unpack_lanes(static_cast<T const*>(panel.sums.total(add).outputs), panel.tile.at, width, panel.fit.factor, call.out);
+    unpack_lanes(static_cast<T const*>(panel.sums.total(add).outputs), panel.tile.at, width, panel.fit.factor,
+                 call.out);
   }
 }
 

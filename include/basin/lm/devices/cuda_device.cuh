@@ -127,7 +127,8 @@ void cuda_device::forward(Attention const& use, view<float const, 4> q, view<flo
 template <class Attention>
 void cuda_device::backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
                          view<float const, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv) {
-  auto const workspace = workspace_of(backward_workspace(use, check_backward("basin::backward", q, k, v, dout, dq, dk, dv)));
+  problem const call = check_backward("basin::backward", q, k, v, dout, dq, dk, dv);
+  auto const workspace = workspace_of(backward_workspace(use, call));
   basin::backward<detail::one_dim>(use, q, k, v, dout, dq, dk, dv, at->stream.get(), workspace);
 }
 

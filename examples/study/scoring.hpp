@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The first and third question: how well do the models answer, and how well with their sinks hidden, or as many random
-// keys? Scores are per item: 1 or 0 for a problem answered right or wrong; nats per byte for a window of text, where
-// the second half is judged given the first (autoregressive: exactly; diffusion: the bound, one random mask a window,
-// the same for every condition).
+// Scores of both models with nothing hidden, with their sinks hidden, and with as many random keys hidden. A score is
+// per item: 1 or 0 for a problem answered right or wrong; nats per byte for a window of text, whose second half is
+// scored given the first (autoregressive: exactly; diffusion: the bound, one random mask a window, the same for every
+// condition).
 
 #include <algorithm>
 #include <cmath>
@@ -18,16 +18,16 @@
 #include "basin/lm/evaluation/word_problems.hpp"
 #include "basin/lm/finite.hpp"
 #include "report/statistics.hpp"
-#include "study/crew.hpp"
 #include "study/key_masking.hpp"
-#include "study/material.hpp"
+#include "study/model_per_thread.hpp"
 #include "study/options.hpp"
+#include "study/test_set.hpp"
 
 namespace basin::study {
 
-using report::gathering;
+using report::running_mean;
 
-/// One way of hiding keys. `name` is "nothing", "sinks", "sinks of the last row" or "random keys".
+/// A selection of hidden keys. `name` is "nothing", "sinks", "sinks of the last row" or "random keys".
 struct condition {
   std::string name;
   masking_plan plan;
@@ -40,10 +40,10 @@ struct scores {
   std::vector<double> items;
 };
 
-/// Told how far the work is.
+/// Called after each unit of work.
 using tick = std::function<void()>;
-/// Shown every pass of the condition that hides nothing: sequence numbers start at `first`.
-using pass_look = std::function<void(key_masking const&, lm::pass const&, index_t first)>;
+/// Called after every pass of the condition that hides nothing; sequence numbers start at `first`.
+using pass_observer = std::function<void(key_masking const&, lm::pass const&, index_t first)>;
 
 inline std::vector<condition> conditions(study_options const& o, evidence usual) {
   std::vector<condition> all{{"nothing", {drop::nothing, 0, usual, 0}, 0}};
@@ -70,7 +70,7 @@ inline double surprise(std::span<float const> logits, int target) {
   return std::log(sum) + max - static_cast<double>(logits[static_cast<std::size_t>(target)]);
 }
 
-inline double score_of_answer(material const& m, index_t i, std::span<int const> answer) {
+inline double score_of_answer(test_set const& m, index_t i, std::span<int const> answer) {
   return lm::read_answer(answer) == m.problems[static_cast<std::size_t>(i)].result ? 1.0 : 0.0;
 }
 
@@ -82,16 +82,16 @@ inline std::vector<scores> no_scores(std::vector<condition> const& all, index_t 
   return out;
 }
 
-/// Calls what keeps a common account from one thread at a time.
+/// Calls a function from one thread at a time.
 template <class Call, class... Arguments>
-void in_turn(Call const& call, Arguments const&... arguments) {
-#pragma omp critical(basin_study_account)
+void one_at_a_time(Call const& call, Arguments const&... arguments) {
+#pragma omp critical(basin_study_one_at_a_time)
   call(arguments...);
 }
 
-/// Writes, or is made to write, what follows the prompt.
+/// Generates the answer, or scores the given text, after the prompt.
 template <class Model>
-double continue_text(lm::writing<Model>& text, key_masking& mask, material const& m, index_t i) {
+double continue_text(lm::writing<Model>& text, key_masking& mask, test_set const& m, index_t i) {
   if (!m.is_text())
     return score_of_answer(m, i, lm::greedy(text, m.length - m.given, lm::answer_padding, mask));
   double sum = 0;
@@ -106,26 +106,27 @@ double continue_text(lm::writing<Model>& text, key_masking& mask, material const
 }  // namespace detail
 
 /// The autoregressive model on every item under every condition. The prompt is read once, with nothing hidden; its last
-/// token apart, so that there is a last row to judge by.
+/// token in a pass of its own, whose rows of weights rank the keys by the last row.
 template <class Model>
-std::vector<scores> answer_left_to_right(Model& model, material const& m, std::vector<condition> const& all,
-                                         pass_look const& see, tick const& done) {
+std::vector<scores> score_autoregressive(Model& model, test_set const& m, std::vector<condition> const& all,
+                                         pass_observer const& observe, tick const& done) {
   std::vector<scores> out = detail::no_scores(all, m.count);
-  crew<Model>(model).each(m.count, [&](Model& mine, index_t i) {
+  model_per_thread<Model>(model).each(m.count, [&](Model& mine, index_t i) {
     key_masking reader(mine.config(), 1, m.length, i, Model::shared_memory());
     lm::writing<Model> read(mine, m.prompt(i).first(m.prompt(i).size() - 1), reader);
     read.append(m.prompt(i).back(), reader);
     for (auto& s : out) {
       auto mask = reader;
       auto text = read;
-      mask.follow(s.under.plan);
-      if (s.under.plan.what == drop::nothing && see) {
-        mask.watch_with([&](key_masking const& k, lm::pass const& now) { detail::in_turn(see, k, now, i); });
-        detail::in_turn(see, mask, lm::pass{0, 1, 1, std::ssize(read.tokens()), read.tokens()}, i);
+      mask.set_plan(s.under.plan);
+      if (s.under.plan.what == drop::nothing && observe) {
+        mask.set_callback(
+            [&](key_masking const& k, lm::pass const& now) { detail::one_at_a_time(observe, k, now, i); });
+        detail::one_at_a_time(observe, mask, lm::pass{0, 1, 1, std::ssize(read.tokens()), read.tokens()}, i);
       }
       s.items[static_cast<std::size_t>(i)] = detail::continue_text(text, mask, m, i);
     }
-    detail::in_turn(done);
+    detail::one_at_a_time(done);
   });
   return out;
 }
@@ -134,8 +135,8 @@ namespace detail {
 
 inline constexpr index_t batch_size = 32;
 
-/// Hides from the second half of every window as many bytes as its turn says, at random.
-inline std::vector<int> mask_windows(material const& m, index_t first, index_t batch, std::uint64_t seed) {
+/// Masks random bytes in the second half of every window; their number rises evenly from window to window.
+inline std::vector<int> mask_windows(test_set const& m, index_t first, index_t batch, std::uint64_t seed) {
   std::vector<int> ids;
   for (index_t i = first; i < first + batch; ++i) {
     std::size_t const start = ids.size();
@@ -148,9 +149,9 @@ inline std::vector<int> mask_windows(material const& m, index_t first, index_t b
   return ids;
 }
 
-/// -ln p per hidden byte of every window, on the second of two equal passes: the first is what the sinks are found in.
+/// -ln p per masked byte of every window, on the second of two equal passes; the first one determines the sinks.
 template <class Model>
-void score_masked(Model& model, material const& m, std::span<int const> ids, index_t first, index_t batch,
+void score_masked(Model& model, test_set const& m, std::span<int const> ids, index_t first, index_t batch,
                   key_masking& mask, std::span<double> items) {
   std::span<float const> logits;
   for (index_t step = 0; step < 2; ++step) {
@@ -160,7 +161,7 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
   }
   std::size_t const vocabulary = logits.size() / ids.size();
   for (index_t b = 0; b < batch; ++b) {
-    gathering all;
+    running_mean all;
     for (int at = m.given; at < m.length; ++at) {
       auto const row = static_cast<std::size_t>(b * m.length + at);
       if (ids[row] == lm::mask_id)
@@ -174,7 +175,7 @@ void score_masked(Model& model, material const& m, std::span<int const> ids, ind
 }  // namespace detail
 
 /// How the second half of every item is unmasked.
-inline lm::unmasking unmasking_of(study_options const& o, material const& m) {
+inline lm::unmasking unmasking_of(study_options const& o, test_set const& m) {
   return programs::unmasking_of(o.unmask, m.given, m.length - m.given);
 }
 
@@ -182,20 +183,21 @@ namespace detail {
 
 /// Items [first, first + batch) under one condition: what each scores. // items [batch]
 template <class Model>
-void answer_batch(Model& model, material const& m, study_options const& o, condition const& under, index_t first,
-                  pass_look const& see, std::span<double> items) {
+void score_batch(Model& model, test_set const& m, study_options const& o, condition const& under, index_t first,
+                  pass_observer const& observe, std::span<double> items) {
   auto const batch = std::ssize(items);
   auto ids = std::vector<int>(m.ids.begin() + first * m.length, m.ids.begin() + (first + batch) * m.length);
-  bool const watched = under.plan.what == drop::nothing && see;
-  if (watched || !m.is_text()) {
+  bool const observed = under.plan.what == drop::nothing && observe;
+  if (observed || !m.is_text()) {
     key_masking mask(model.config(), batch, m.length, first, Model::shared_memory());
-    mask.follow(under.plan);
-    if (watched) mask.watch_with([&](key_masking const& k, lm::pass const& now) { in_turn(see, k, now, first); });
+    mask.set_plan(under.plan);
+    if (observed)
+      mask.set_callback([&](key_masking const& k, lm::pass const& now) { one_at_a_time(observe, k, now, first); });
     lm::low_confidence(model, ids, static_cast<int>(batch), unmasking_of(o, m), mask);
   }
   if (m.is_text()) {
     key_masking mask(model.config(), batch, m.length, first, Model::shared_memory());
-    mask.follow(under.plan);
+    mask.set_plan(under.plan);
     return score_masked(model, m, mask_windows(m, first, batch, o.seed), first, batch, mask, items);
   }
   for (index_t b = 0; b < batch; ++b)
@@ -209,16 +211,17 @@ void answer_batch(Model& model, material const& m, study_options const& o, condi
 
 /// The masked diffusion model on every item under every condition.
 template <class Model>
-std::vector<scores> answer_by_unmasking(Model& model, material const& m, study_options const& o,
-                                        std::vector<condition> const& all, pass_look const& see, tick const& done) {
+std::vector<scores> score_diffusion(Model& model, test_set const& m, study_options const& o,
+                                    std::vector<condition> const& all, pass_observer const& observe,
+                                    tick const& done) {
   std::vector<scores> out = detail::no_scores(all, m.count);
   index_t const batches = (m.count + detail::batch_size - 1) / detail::batch_size;
-  crew<Model>(model).each(batches * std::ssize(all), [&](Model& mine, index_t task) {
+  model_per_thread<Model>(model).each(batches * std::ssize(all), [&](Model& mine, index_t task) {
     auto& s = out[static_cast<std::size_t>(task / batches)];
     index_t const first = task % batches * detail::batch_size, batch = std::min(detail::batch_size, m.count - first);
-    detail::answer_batch(mine, m, o, s.under, first, see,
+    detail::score_batch(mine, m, o, s.under, first, observe,
                          std::span(s.items).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch)));
-    detail::in_turn(done);
+    detail::one_at_a_time(done);
   });
   return out;
 }

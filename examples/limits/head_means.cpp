@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// From the numbers of rows to those of heads.
+// Means over the rows of a head.
 
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,7 @@ struct head_numbers {
   }
   /// Over the first `slots` rows.
   report::estimate mean(std::size_t column, index_t slots) const {
-    report::gathering all;
+    report::running_mean all;
     for (index_t s = 0; s < slots; ++s) all.add(at(s, column));
     return all.result();
   }
@@ -33,7 +33,7 @@ struct head_numbers {
   }
 };
 
-monitor_figure monitor_of(head_numbers const& numbers, head_at at, index_t length, index_t slots) {
+monitor_figure monitor_of(head_numbers const& numbers, head_index at, index_t length, index_t slots) {
   auto const mean = [&](monitor_column c) { return numbers.mean(numbers.plan.column(c), slots).mean; };
   return {at,
           length,
@@ -46,7 +46,7 @@ monitor_figure monitor_of(head_numbers const& numbers, head_at at, index_t lengt
           slots};
 }
 
-distance_figure distance_of(head_numbers const& numbers, head_at at, index_t length, std::size_t n, index_t slots) {
+distance_figure distance_of(head_numbers const& numbers, head_index at, index_t length, std::size_t n, index_t slots) {
   auto const mean = [&](distance_column c) { return numbers.mean(numbers.plan.column(n, c), slots).mean; };
   auto const rows = [&](distance_column c) { return numbers.mean(numbers.plan.column(n, c), slots).count; };
   return {at,
@@ -67,7 +67,7 @@ distance_figure distance_of(head_numbers const& numbers, head_at at, index_t len
           rows(distance_column::exact)};
 }
 
-separation_figure separation_of(head_numbers const& numbers, head_at at, std::size_t n, index_t slots) {
+separation_figure separation_of(head_numbers const& numbers, head_index at, std::size_t n, index_t slots) {
   auto const mean = [&](separation_column c) { return numbers.mean(numbers.plan.column(n, c), slots).mean; };
   return {at,
           numbers.plan.selected[n],
@@ -84,8 +84,8 @@ separation_figure separation_of(head_numbers const& numbers, head_at at, std::si
 
 }  // namespace
 
-/// A run of length L has the first L rows of a longer one: under a causal mask no row knows what follows it.
-void row_measures::gather(head_at at, figures& to) const {
+/// A text of length L has the first L rows of a longer one: under a causal mask no row depends on later tokens.
+void row_measures::add_head_means(head_index at, figures& to) const {
   head_numbers const numbers{plan,
                              values.data() + static_cast<std::size_t>(at.head) * plan.rows.size() * plan.columns()};
   index_t const all = std::ssize(plan.rows);
@@ -104,17 +104,17 @@ void row_measures::gather(head_at at, figures& to) const {
       to.sensitivities.push_back(
           {at, o.temperatures[t], o.epsilons[e], g.mean, numbers.most(plan.gain_column(t, e), all), g.count});
     }
-  gather_critical(at, to);
+  add_critical_means(at, to);
 }
 
 /// For every length and N tried, the mean over the rows of that length.
-void row_measures::gather_critical(head_at at, figures& to) const {
+void row_measures::add_critical_means(head_index at, figures& to) const {
   head_numbers const numbers{plan,
                              values.data() + static_cast<std::size_t>(at.head) * plan.rows.size() * plan.columns()};
   for (std::size_t l = 0; l < plan.critical.size(); ++l)
     for (std::size_t n = 0; n < plan.searched.size(); ++n) {
       auto const mean = [&](critical_column c) {
-        report::gathering sum;
+        report::running_mean sum;
         for (index_t const s : plan.critical[l]) sum.add(numbers.at(s, plan.column(n, c)));
         return sum.result().mean;
       };

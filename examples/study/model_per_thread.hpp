@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Items of a study do not depend on each other, and one small model cannot keep several threads busy: every thread gets
-// a copy of the model and works on items of its own.
+// The items of a study are independent, and one small model does not use several threads well. So every thread has its
+// own copy of the model and computes whole items.
 
 #include <omp.h>
 
@@ -14,20 +14,21 @@
 
 namespace basin::study {
 
-/// A model for every thread, all alike.
+/// One copy of a model per thread.
 ///
 /// Cost      memory: the parameters once more, and their gradients, for every thread but the first
 /// Determinism  what `work` does for one item must depend on that item alone; then it is run_to_run, for any number of
 ///              threads
 template <class Model>
-class crew {
+class model_per_thread {
  public:
-  explicit crew(Model& first) : lead(&first) {
+  explicit model_per_thread(Model& first) : lead(&first) {
     for (int n = 1; n < omp_get_max_threads(); ++n) copies.push_back(first.twin());
     for (auto& copy : copies) nn::copy_values(first.parameters(), copy.parameters()), copy.send();
   }
 
-  /// work(model, item) for every item below `count`, in no order; throws what the lowest item threw that threw.
+  /// Calls work(model, item) for every item below `count`, in any order; rethrows the exception of the lowest item
+  /// that threw.
   template <class Work>
   void each(index_t count, Work const& work) {
     std::exception_ptr thrown;
@@ -37,7 +38,7 @@ class crew {
       try {
         work(mine(), item);
       } catch (...) {
-#pragma omp critical(basin_study_crew)
+#pragma omp critical(basin_study_thread_error)
         if (item < thrown_by) thrown = std::current_exception(), thrown_by = item;
       }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What the models are asked: held-out word problems, or windows of a text of which the first half is given.
+// The test items: held-out word problems, or windows of a text whose first half is given.
 
 #include <algorithm>
 #include <cstdint>
@@ -21,17 +21,17 @@
 
 namespace basin::study {
 
-/// How a model reads and writes.
-enum class reading { left_to_right, fills_in };
+/// The two kinds of model.
+enum class model_kind { autoregressive, diffusion };
 
-/// What a token is to the model that reads it.
+/// Classes of tokens.
 enum class token_kind { begin, prompt, prompt_padding, masked, answer, answer_padding };
 
 inline constexpr std::string_view kind_names[] = {"begin",  "prompt", "prompt padding",
                                                   "masked", "answer", "answer padding"};
 
-/// Sequences of one length that begin with something given.
-struct material {
+/// Sequences of one length whose first part is given.
+struct test_set {
   int length = 0, given = 0;             // ids of a sequence, and of the part that is given
   index_t count = 0;
   std::vector<int> ids;                  // [count, length], as they truly are
@@ -56,8 +56,8 @@ struct material {
 };
 
 /// The first `count` held-out problems of a seed.
-inline material problem_material(std::uint64_t seed, index_t count) {
-  material m{.length = lm::problem_length,
+inline test_set problem_test_set(std::uint64_t seed, index_t count) {
+  test_set m{.length = lm::problem_length,
              .given = lm::prompt_length,
              .count = count,
              .ids = {},
@@ -74,7 +74,7 @@ inline material problem_material(std::uint64_t seed, index_t count) {
 /// `count` windows spread evenly over the validation part of a text, or as many as there are without overlap.
 ///
 /// Throws    what lm::text_corpus throws; value_error: fewer than two windows, which have no standard error
-inline material text_material(std::string const& path, int length, index_t count) {
+inline test_set text_test_set(std::string const& path, int length, index_t count) {
   auto const least = static_cast<std::uintmax_t>(20 * length),
              size = std::filesystem::is_regular_file(path) ? std::filesystem::file_size(path) : least;
   if (size < least)
@@ -84,7 +84,7 @@ inline material text_material(std::string const& path, int length, index_t count
   lm::text_corpus const corpus(path, length);
   auto const part = corpus.validation();
   index_t const most = static_cast<index_t>(part.size()) / length;
-  material m{.length = length,
+  test_set m{.length = length,
              .given = length / 2,
              .count = std::min(count, most),
              .ids = {},
@@ -98,7 +98,7 @@ inline material text_material(std::string const& path, int length, index_t count
   return m;
 }
 
-/// A token as people read it.
+/// A printable name of a token.
 inline std::string token_name(int id) {
   if (id == lm::mask_id) return "[mask]";
   if (id == lm::begin_id) return "[begin]";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The second question: where are the sinks while a model writes, what tokens are they, and do they move?
+// Sinks during generation: their positions, their tokens, and how they move from step to step.
 
 #include <array>
 #include <cmath>
@@ -16,11 +16,11 @@
 #include "basin/sinks/trajectory.hpp"
 #include "report/statistics.hpp"
 #include "study/key_masking.hpp"
-#include "study/material.hpp"
+#include "study/test_set.hpp"
 
 namespace basin::study {
 
-using report::estimate, report::gathering, report::mean_of;
+using report::estimate, report::running_mean, report::mean_of;
 
 inline constexpr std::size_t kinds = std::size(kind_names);
 
@@ -39,20 +39,20 @@ struct step_figure {
   estimate value;
 };
 
-/// How often tokens of one sort are sinks, and how often they stand there at all.
+/// How often a token is a sink, and how often it is a key at all.
 struct token_figure {
   token_kind kind{};
   int id = 0;
   index_t sinks = 0, keys = 0;
 };
 
-/// What one head saw of one item, pass by pass: the share of all attention that every key received. // [steps][keys]
+/// One head on one item: the share of all attention that every key received, step by step. // [steps][keys]
 struct head_example {
   int layer = 0, head = 0;
   std::vector<std::vector<double>> share;
 };
 
-struct sink_report {
+struct sink_statistics {
   std::vector<head_figure> by_head;
   std::vector<step_figure> by_step;
   std::vector<token_figure> tokens;                    // most sinks first
@@ -61,36 +61,37 @@ struct sink_report {
   estimate non_sinks_at_length;  // at the full length: of items as they truly are, or over denoising steps
   estimate first_key_rate;                             // heads whose first key gets more than 0.3 a query (items)
   std::vector<head_example> example;
-  std::vector<std::vector<int>> example_tokens;        // what was read at each step // [steps][keys]
+  std::vector<std::vector<int>> example_tokens;        // tokens at each step // [steps][keys]
 };
 
-/// Follows every head of every item through the passes that hide nothing.
-class sink_watch {
+/// Records the sinks of every head of every item in the passes that hide nothing.
+class sink_recorder {
  public:
-  /// `shift` places lie before the first of an item: 1 where a begin token is read.
-   sink_watch(lm::llama_config const& c, material const& from, int shift, sinks::sight seen_by,
+  /// `shift` positions precede an item: 1 for a begin token.
+   sink_recorder(lm::llama_config const& c, test_set const& from, int shift, sinks::sight seen_by,
               sinks::epsilon_rule by)
        : layers(c.layers), heads(c.heads), lead(shift), sight(seen_by), rule(by), m(from) {
      for (index_t n = 0; n < m.count * layers * heads; ++n) paths.emplace_back(m.length, rule);
      first_rate.resize(static_cast<std::size_t>(m.count));
    }
 
-  void see(key_masking const& mask, lm::pass const& now, index_t first) {
+  void record(key_masking const& mask, lm::pass const& now, index_t first) {
     for (index_t b = 0; b < now.batch; ++b) {
       auto const tokens =
           now.tokens.subspan(static_cast<std::size_t>(b * now.keys), static_cast<std::size_t>(now.keys));
       for (int l = 0; l < layers; ++l)
-        for (int h = 0; h < heads; ++h) see_head(mask.received(l, b, h), mask.queries(), tokens, first + b, l, h);
+        for (int h = 0; h < heads; ++h) record_head(mask.received(l, b, h), mask.queries(), tokens, first + b, l, h);
       first_rate[static_cast<std::size_t>(first + b)] = rate_of_first(mask, now, b);
       if (first + b == 0) example_tokens.emplace_back(tokens.begin(), tokens.end());
     }
   }
 
-  sink_report report() const {
-    sink_report r;
+  sink_statistics report() const {
+    sink_statistics r;
     add_heads(r);
     add_steps(r);
-    for (auto const& [key, counts] : seen) r.tokens.push_back({key.first, key.second, counts.first, counts.second});
+    for (auto const& [key, counts] : token_counts)
+      r.tokens.push_back({key.first, key.second, counts.first, counts.second});
     std::stable_sort(r.tokens.begin(), r.tokens.end(), [](auto const& a, auto const& b) { return a.sinks > b.sinks; });
     r.strongest_kind = strongest_kind;
     r.first_key_rate = mean_of(first_rate);
@@ -104,14 +105,14 @@ class sink_watch {
      return paths[static_cast<std::size_t>((item * layers + l) * heads + h)];
    }
 
-   void see_head(std::span<double const> received, index_t queries, std::span<int const> tokens, index_t item, int l,
+   void record_head(std::span<double const> received, index_t queries, std::span<int const> tokens, index_t item, int l,
                  int h) {
      auto& here = paths[static_cast<std::size_t>((item * layers + l) * heads + h)];
      here.add_step(received, queries);
      marks.resize(received.size());
      sinks::mark_sinks(rule, received, queries, marks);
      for (std::size_t j = 0; j < marks.size(); ++j) {
-       auto& counts = seen[{m.kind_of(item, static_cast<int>(j) - lead, tokens[j]), tokens[j]}];
+       auto& counts = token_counts[{m.kind_of(item, static_cast<int>(j) - lead, tokens[j]), tokens[j]}];
        counts.first += marks[j];
        counts.second += 1;
      }
@@ -136,14 +137,14 @@ class sink_watch {
     return sinks::sink_rate(contiguous(std::as_const(rows).data(), layers * heads, now.keys), 0, sight);
   }
 
-  void add_heads(sink_report& r) const {
-    gathering non_sinks;
+  void add_heads(sink_statistics& r) const {
+    running_mean non_sinks;
     for (int l = 0; l < layers; ++l)
       for (int h = 0; h < heads; ++h) {
-        std::array<gathering, 9> all;
+        std::array<running_mean, 9> all;
         for (index_t i = 0; i < m.count; ++i) {
           auto const d = path(i, l, h).summary();
-          gathering sinks_now, strongest, any;
+          running_mean sinks_now, strongest, any;
           for (auto const& s : path(i, l, h).steps())
             sinks_now.add(static_cast<double>(s.sinks)), strongest.add(s.strongest_share), any.add(s.sinks > 0);
           double const values[] = {
@@ -159,10 +160,10 @@ class sink_watch {
     r.non_sink_share = non_sinks.result();
   }
 
-  void add_steps(sink_report& r) const {
+  void add_steps(sink_statistics& r) const {
     for (index_t step = 0; step < static_cast<index_t>(strongest_kind.size()); ++step)
       for (int l = 0; l < layers; ++l) {
-        gathering non_sinks, count, strongest, jaccard;
+        running_mean non_sinks, count, strongest, jaccard;
         for (index_t i = 0; i < m.count; ++i)
           for (int h = 0; h < heads; ++h) {
             auto const steps = path(i, l, h).steps();
@@ -183,34 +184,34 @@ class sink_watch {
   int layers, heads, lead;
   sinks::sight sight;
   sinks::epsilon_rule rule;
-  material const& m;
+  test_set const& m;
   std::vector<sinks::trajectory> paths;  // [items, layers, heads]
   std::vector<double> first_rate;        // [items], of the last pass
-  std::map<std::pair<token_kind, int>, std::pair<index_t, index_t>> seen;
+  std::map<std::pair<token_kind, int>, std::pair<index_t, index_t>> token_counts;
   std::vector<std::array<index_t, kinds>> strongest_kind;
   std::map<std::pair<int, int>, std::vector<std::vector<double>>> example;
   std::vector<std::vector<int>> example_tokens;
   std::vector<std::uint8_t> marks;
 };
 
-/// The share of keys that are no sink when a causal model reads whole items: what its passes while writing, over
-/// shorter prefixes, do not show.
+/// The share of keys that are not sinks when a causal model reads whole items. Its passes during generation are over
+/// shorter prefixes.
 template <class Model>
-estimate non_sinks_of_whole_items(Model& model, material const& m, sinks::epsilon_rule rule) {
-  gathering all;
+estimate non_sinks_of_whole_items(Model& model, test_set const& m, sinks::epsilon_rule rule) {
+  running_mean all;
   std::vector<std::uint8_t> marks(static_cast<std::size_t>(m.length));
   for (index_t i = 0; i < m.count; ++i) {
     std::vector<int> ids{lm::begin_id};
     ids.insert(ids.end(), m.sequence(i).begin(), m.sequence(i).end() - 1);
-    key_masking watch(model.config(), 1, m.length, i, Model::shared_memory());
+    key_masking mask(model.config(), 1, m.length, i, Model::shared_memory());
     lm::pass const now{0, 1, m.length, m.length, ids};
-    lm::require_finite(model.forward(ids, 1, m.length, watch.adapt(now)), "the logits");
-    watch.seen(now);
-    gathering heads;
+    lm::require_finite(model.forward(ids, 1, m.length, mask.adapt(now)), "the logits");
+    mask.seen(now);
+    running_mean heads;
     for (int l = 0; l < model.config().layers; ++l)
       for (int h = 0; h < model.config().heads; ++h)
         heads.add(1 -
-                  static_cast<double>(sinks::mark_sinks(rule, watch.received(l, 0, h), m.length, marks)) / m.length);
+                  static_cast<double>(sinks::mark_sinks(rule, mask.received(l, 0, h), m.length, marks)) / m.length);
     all.add(heads.result().mean);
   }
   return all.result();

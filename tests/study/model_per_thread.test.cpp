@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/study/crew.hpp
+// Covers examples/study/model_per_thread.hpp
 #include <omp.h>
 
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "study/crew.hpp"
+#include "study/model_per_thread.hpp"
 #include "support/catch.hpp"
 
 namespace basin::study {
@@ -25,14 +25,14 @@ class number {
 
 }  // namespace
 
-TEST_CASE("a crew does every item once, with a model like the first, on any number of threads", "[study]") {
+TEST_CASE("a call per item, each with a model equal to the first, on any number of threads", "[study]") {
   int const before = omp_get_max_threads();
   for (int const threads : {1, 2, 5}) {
     omp_set_num_threads(threads);
     number lead(0);
     lead.value[0] = 7;
     std::vector<float> seen(100);
-    crew<number>(lead).each(100,
+    model_per_thread<number>(lead).each(100,
                             [&](number& mine, index_t item) { seen[static_cast<std::size_t>(item)] += mine.value[0]; });
     CAPTURE(threads);
     CHECK(seen == std::vector<float>(100, 7));
@@ -40,12 +40,12 @@ TEST_CASE("a crew does every item once, with a model like the first, on any numb
   omp_set_num_threads(before);
 }
 
-TEST_CASE("a crew finishes, and throws what its lowest failing item threw", "[study]") {
+TEST_CASE("all items are computed, and the exception of the lowest failing item is thrown", "[study]") {
   number lead(0);
   std::vector<int> done(40);
   std::string said;
   try {
-    crew<number>(lead).each(40, [&](number&, index_t item) {
+    model_per_thread<number>(lead).each(40, [&](number&, index_t item) {
       if (item % 10 == 7) throw std::runtime_error(std::to_string(item));
       done[static_cast<std::size_t>(item)] = 1;
     });

@@ -52,6 +52,7 @@ struct candidate {
       attend;            // causal, on the CPU engine
   gains_function gains;  // slope of the weights of one row
   candidate_origin origin = candidate_origin::library;
+  std::function<candidate(int layer)> of_layer{};  // where layers differ; else empty
 };
 
 /// Properties of the model that a listed normalizer may use as its parameters.
@@ -94,6 +95,9 @@ inline std::vector<candidate> all_candidates(candidate_settings of) {
   add_your_own(to);
   return std::move(to).take();
 }
+
+/// The name of what each head of the model was trained with.
+inline constexpr char const* own_name = "own";
 
 /// Those with these names, in this order; all where no name is given.
 ///

@@ -132,7 +132,8 @@ inline figures measure(subject& s, std::vector<int> const& tokens, std::vector<c
         f.geometries.push_back(
             {at.layer, static_cast<int>(g), embeddings.least_distance[g], embeddings.mean_cosine[g]});
     for (std::size_t n = 0; n < list.size(); ++n) {
-      row_measures(o, plan, embeddings, list[n], at.layer, at.q.extent(1)).measure(at.q, at.k, static_cast<int>(n), f);
+      candidate const& one = list[n].of_layer ? list[n].of_layer(at.layer) : list[n];
+      row_measures(o, plan, embeddings, one, at.layer, at.q.extent(1)).measure(at.q, at.k, static_cast<int>(n), f);
       tick();
     }
   });

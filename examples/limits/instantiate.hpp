@@ -32,7 +32,7 @@ void candidates::add(std::string name, N normalize) {
                            view<double, 2> out) {
     theory::gains(normalize, scores, direction, temperatures, steps, at, out);
   };
-  list.push_back({std::move(name), std::move(attend), std::move(gains), origin});
+  list.push_back({std::move(name), std::move(attend), std::move(gains), origin, {}});
 }
 
 }  // namespace basin::limits

@@ -42,12 +42,33 @@ std::vector<report::warning> warnings_of(subject const& s, model_input const& re
   return found ? std::vector<report::warning>{{found->what, found->remedy}} : std::vector<report::warning>{};
 }
 
+/// The names without "own", which is no normalizer of the list.
+std::vector<std::string> names_of_list(std::vector<std::string> names) {
+  std::erase(names, own_name);
+  return names;
+}
+
+/// What is measured: the list, or what was chosen of it, and before it the normalizers that the model was trained with,
+/// where they were asked for or are not softmax.
+std::vector<candidate> list_for(subject& s, limits_options const& o) {
+  bool const asked = std::ranges::find(o.normalizers, own_name) != o.normalizers.end();
+  auto const names = names_of_list(o.normalizers);
+  std::vector<candidate> list;
+  if (!asked || !names.empty()) list = chosen_of(all_candidates({static_cast<double>(s.trained)}), names);
+  auto own = own_normalizers(s);
+  if (asked && !own)
+    throw value_error{message("basin: --normalizers has 'own', but all heads of the model were trained with softmax; "
+                              "name softmax")};
+  if (own && (asked || o.normalizers.empty())) list.insert(list.begin(), *own);
+  return list;
+}
+
 /// The folder is locked before the measurement, and stays so in `folder`.
 findings measure_model(limits_options const& o, std::string command, std::optional<report::locked_folder>& folder) {
   auto const read = input_of(o);
   auto s = subject_of(o);
   folder.emplace(o.out, output_files);
-  auto const list = chosen_of(all_candidates({static_cast<double>(s.trained)}), o.normalizers);
+  auto const list = list_for(s, o);
   auto const& sizes = s.model.config();
   findings f{.options = o,
              .command = std::move(command),
@@ -100,7 +121,9 @@ void describe_input(CLI::App& app, limits_options& o) {
   app.add_option("--text", o.text, "text to read; without it, word problems joined end to end")
       ->type_name("FILE")
       ->excludes(problems);
-  add_list(app, "--normalizers", o.normalizers, "names as --list gives them, with commas between them; default: all",
+  add_list(app, "--normalizers", o.normalizers,
+           "names as --list gives them, with commas between them, or own: what each head of the model was trained with; "
+           "default: all, and own where that is not softmax",
            [](std::string const& text) { return comma_names("--normalizers", text); });
   programs::add_choice<embedding>(
       app, "--embeddings", o.of,
@@ -137,7 +160,7 @@ int work(limits_options const& o, std::string const& command) {
     return programs::exit_done;
   }
   validate(o);
-  (void)chosen_of(all_candidates({}), o.normalizers);  // a wrong name is refused before anything is read
+  (void)chosen_of(all_candidates({}), names_of_list(o.normalizers));  // a wrong name is refused before anything is read
   if (o.threads > 0) omp_set_num_threads(o.threads);
   std::optional<report::locked_folder> folder;
   auto const f = measure_model(o, command, folder);

@@ -11,6 +11,7 @@
 #include "basin/lm/finite.hpp"
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/tokenizers/bytes.hpp"
+#include "limits/instantiate.hpp"
 #include "programs/normalizers_by_name.hpp"
 
 namespace basin::limits {
@@ -87,6 +88,27 @@ void for_each_layer(subject& s, std::span<int const> tokens,
                     std::function<void(layer_activations const&)> const& show) {
   lm::require_finite(s.model.forward(tokens, 1, static_cast<int>(tokens.size()), layer_observer{&show}),
                          "the logits");
+}
+
+std::optional<candidate> own_normalizers(subject& s) {
+  bool is_plain = true;
+  lm::spelled_normalizer const plain{{"softmax", {{"temperature", 1}}, false}, {}};
+  s.model.for_each_layer([&](int, auto& layer) {
+    for (std::size_t h = 0; h < layer.normalizers().heads(); ++h)
+      is_plain = is_plain && layer.normalizers().spelled(h) == plain;
+  });
+  if (is_plain) return {};
+  candidate own{.name = own_name};
+  own.of_layer = [&model = s.model](int wanted) {
+    cpu::any_normalizer bound;
+    model.for_each_layer([&](int l, auto& layer) {
+      if (l == wanted) bound = layer.bound_normalizer(model.device());
+    });
+    candidates one({});
+    one.add(own_name, bound);
+    return std::move(one).take().front();
+  };
+  return own;
 }
 
 }  // namespace basin::limits

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "basin/lm/evaluation/suitability.hpp"
 #include "basin/lm/training/trainer.hpp"
 #include "basin/mask/causal.hpp"
+#include "limits/candidate.hpp"
 #include "limits/options.hpp"
 
 namespace basin::limits {
@@ -45,5 +47,9 @@ struct layer_activations {
 ///
 /// Throws    value_error: queries, keys, values or logits that are not finite
 void for_each_layer(subject& s, std::span<int const> tokens, std::function<void(layer_activations const&)> const& show);
+
+/// The normalizers that the model was trained with, each layer and head its own; nothing for a model whose heads all
+/// use softmax, which is in the list anyway.
+std::optional<candidate> own_normalizers(subject& s);
 
 }  // namespace basin::limits

@@ -42,6 +42,17 @@ done
   fail "it does not report the missing plots"
 ! grep -q 'https\?://' few/report.html || fail "the report points to the network"
 
+# A model of other normalizers is measured under its own, each layer and head, and under the others beside it.
+"$train" --objective ar --out mixed "${size[@]}" --attention 'entmax15; layer 1: top_k:k=4' >/dev/null
+"$limits" "${small[@]}" --model mixed --normalizers own,entmax15,softmax --out mixed_limits >/dev/null
+own_like() { awk -F, -v layer="$1" -v name="$2" '$1 == name && $2 == layer' mixed_limits/distances.csv | cut -d, -f 2-; }
+[[ $(own_like 0 own | wc -l) -gt 4 ]] || fail "no figures of the model's own normalizers"
+diff <(own_like 0 own | cut -c 1-12) <(own_like 0 entmax15 | cut -c 1-12) >/dev/null || fail "layer 0 is not entmax15"
+! diff <(own_like 1 own) <(own_like 1 entmax15) >/dev/null || fail "layer 1 is entmax15"
+"$limits" "${small[@]}" --model mixed --out mixed_all >/dev/null
+cut -d, -f 1 mixed_all/monitors.csv | grep -qx own || fail "own is not in the list of a model that has it"
+refuses "all heads of the model were trained with softmax" "$limits" "${small[@]}" --normalizers own --out few
+
 # What killed processes left of its own files is removed, and a folder to which another process writes is refused.
 touch few/.report.html.123.part few/.geometry.csv.77.part few/.other.csv.77.part few/.lock
 refuses "writes to the folder few" flock few/.lock "$limits" --random-model 1,2,16 "${few[@]}"

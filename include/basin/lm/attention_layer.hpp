@@ -94,6 +94,8 @@ class attention_layer {
   /// The policies; a normalizer by name, or with learned numbers, is bound to them in each call.
   Attention const& policies() const { return use; }
   numbers_type const& normalizers() const { return numbers; }
+  /// The normalizer with the learned numbers of now, until the next call of the layer.
+  normalizer_type bound_normalizer(Device& on) { return numbers.bind(learned_values(on)); }
   cache_type make_cache(index_t batch, index_t capacity) const { return cache_type(cache_shape(batch, capacity)); }
 
   /// Draws the first values of all tensors; parameters of a device need send() afterwards.
@@ -269,7 +271,7 @@ class attention_layer {
   }
   /// The attention with the learned numbers of now.
   Attention bound(Device& on) {
-    return use.replace(numbers.bind(learned_values(on)));
+    return use.replace(bound_normalizer(on));
   }
 
   void finish(Device& on, nn::const_view<T, 2> x, view<T, 2> y, index_t batch, activations& a, nn::update how) {

@@ -122,7 +122,7 @@ void describe_input(CLI::App& app, limits_options& o) {
       ->type_name("FILE")
       ->excludes(problems);
   add_list(app, "--normalizers", o.normalizers,
-           "names as --list gives them, with commas between them, or own: what each head of the model was trained with; "
+           "names as --list gives them, with commas between them, or own: what each head was trained with; "
            "default: all, and own where that is not softmax",
            [](std::string const& text) { return comma_names("--normalizers", text); });
   programs::add_choice<embedding>(

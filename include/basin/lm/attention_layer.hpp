@@ -96,7 +96,7 @@ class attention_layer {
   numbers_type const& normalizers() const { return numbers; }
   cache_type make_cache(index_t batch, index_t capacity) const { return cache_type(cache_shape(batch, capacity)); }
 
-  /// Draws the first values of all tensors; parameters of a device need send() afterwards.
+  /// Draws the first values of all tensors and uploads them.
   void initialise(Device& on, philox& random, initial_scale const& scale = {}) {
     weights("", [&](std::string const&, auto& w) { w.initialise(random, scale), w.send(on); });
   }

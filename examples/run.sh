@@ -6,7 +6,7 @@
 #
 #   examples/run.sh NAME [ARGUMENT...]
 #
-#   NAME       01_hello to 06_decode, train, generate, study or limits
+#   NAME       a numbered example, such as 02_normalizers (not 07_gpu), train, generate, study or limits
 #   ARGUMENT   passed to the program
 #
 # The program is built in build/NAME. Only what changed since the last run is compiled again.

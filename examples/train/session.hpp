@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// A session of training: a run begun or gone on with, reported, saved, and stopped by Ctrl-C; on whatever engine.
+// A session of training: a run begun or gone on with, reported, saved, and stopped by Ctrl-C; on any device.
 
 #include <cstdint>
 #include <cstdio>

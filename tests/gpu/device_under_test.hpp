@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The engine of models/transformer_on_a_device.test.cpp: a GPU.
+// The device of lm/transformer_on_a_device.test.cpp: a GPU.
 
 #include "basin/lm/devices/cuda_device.hpp"
 

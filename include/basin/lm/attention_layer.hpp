@@ -98,7 +98,7 @@ class attention_layer {
   normalizer_type bound_normalizer(Device& on) { return numbers.bind(learned_values(on)); }
   cache_type make_cache(index_t batch, index_t capacity) const { return cache_type(cache_shape(batch, capacity)); }
 
-  /// Draws the first values of all tensors; parameters of a device need send() afterwards.
+  /// Draws the first values of all tensors and uploads them.
   void initialise(Device& on, philox& random, initial_scale const& scale = {}) {
     weights("", [&](std::string const&, auto& w) { w.initialise(random, scale), w.send(on); });
   }

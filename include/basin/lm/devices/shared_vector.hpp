@@ -27,7 +27,7 @@ struct shared_allocator {
   friend bool operator==(shared_allocator const& a, shared_allocator const& b) { return a.from == b.from; }
 };
 
-/// A vector that policies may point into: it lies in the memory that an engine's shared_memory() names.
+/// A vector that policies may point into: it lies in the shared_memory() of a device.
 template <class T>
 using shared_vector = std::vector<T, shared_allocator<T>>;
 

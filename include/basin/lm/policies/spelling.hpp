@@ -5,9 +5,8 @@
 //
 //   top_k:k=16                                                     a name and numbers
 //   sink_logit:learned                                             numbers that are learned, one a head
-//   entmax15*asentmax:learned                                      a normalizer, and the law that scales its scores by
-//   their number softmax; layers 2-3: entmax15; layer 0 heads 0,1: top_k:k=8    one for all, and others for some layers
-//   and heads
+//   entmax15*asentmax:learned                                      a normalizer, and the law that scales its scores
+//   softmax; layers 2-3: entmax15; layer 0 heads 0,1: top_k:k=8    one for all, and others for some layers and heads
 
 #include <charconv>
 #include <cstddef>

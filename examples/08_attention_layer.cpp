@@ -22,7 +22,7 @@ int main() {
       on, {.dim = dim, .heads = heads, .positions = basin::lm::rotary_config{.base = 100}, .context = length}, use);
   basin::philox random(1);
   layer.initialise(on, random, {.normal = 0.2, .residual = 0.2});
-  auto const parameters = basin::lm::parameters_on_host<float>(layer);
+  auto const parameters = layer.parameters();
   std::printf("%zu tensors, %d numbers: %s, ...\n", parameters.size(),
               static_cast<int>(basin::nn::parameter_count(parameters)), parameters.front().name.c_str());
 

@@ -17,7 +17,7 @@ source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 name=${1-}
 program=$source_dir/examples/$name
 [[ $name && ( -f $program.cpp || -f $program/$name.cpp ) ]] || {
-  echo "run.sh: NAME is '$name'; it must be 01_hello to 06_decode, train, generate, study or limits:" \
+  echo "run.sh: NAME is '$name'; it must be a numbered example such as 01_hello, train, generate, study or limits:" \
     "examples/run.sh NAME [ARGUMENT...]" >&2
   exit 2
 }

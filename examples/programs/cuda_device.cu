@@ -2,6 +2,7 @@
 // The GPU of the programs: the only unit that nvcc compiles.
 
 #include "basin/lm/devices/cuda_device.cuh"
+#include "basin/mask/causal.hpp"
 #include "basin/nn/device/adamw.hpp"
 #include "basin/nn/device/bias.hpp"
 #include "basin/nn/device/copy.hpp"
@@ -13,6 +14,8 @@
 #include "basin/nn/device/rms_norm.hpp"
 #include "basin/nn/device/rope.hpp"
 #include "basin/nn/device/swiglu.hpp"
+#include "basin/observe/received_attention.hpp"
+#include "basin/prune/drop_keys.hpp"
 
 namespace basin::lm {
 

@@ -22,6 +22,7 @@
 #include "basin/lm/training/run_options.hpp"
 #include "basin/lm/training/trainer.hpp"
 #include "programs/interrupt.hpp"
+#include "programs/normalizers_by_name.hpp"
 #include "programs/progress.hpp"
 
 namespace basin::train {

@@ -257,7 +257,7 @@ TEST_CASE("a policy that a call exchanges is used, and an observer is", "[unit][
   std::vector<float> x = nn_test::random_values<float>(1, rows * 6), y(x.size());
   std::vector<double> received(batch * 2 * length);
   lm::attention_layer<>::activations kept;
-  layer.forward(on, contiguous(x.data(), rows, 6), contiguous(y.data(), rows, 6), batch, kept, nn::update::replace,
+  layer.forward(on, contiguous(x.data(), rows, 6), contiguous(y.data(), rows, 6), batch, kept,
                 [&](auto const& use) {
                   return use.with(causal{}).with(
                       received_attention{contiguous(received.data(), batch, 2, length)});
@@ -283,6 +283,13 @@ TEST_CASE("what makes no layer, or does not fit it, is refused and says why", "[
   lm::attention_layer<>::activations kept;
   auto const view = [&](auto& of, index_t n = rows) { return contiguous(of.data(), n, 6); };
   CHECK_THROWS_WITH(layer.forward(on, view(x), view(y), 3, kept), ContainsSubstring("10 rows are no batch of 3"));
+  std::vector<float> dx(x.size());
+  lm::attention_layer<>::workspace work;
+  auto const backward = [&] { layer.backward(on, view(x), view(y), view(dx), batch, kept, work); };
+  CHECK_THROWS_WITH(backward(), ContainsSubstring("call forward before each backward"));
+  layer.forward(on, view(x), view(y), batch, kept);
+  CHECK_NOTHROW(backward());
+  CHECK_THROWS_AS(backward(), value_error);                      // the forward pass is used up
   auto cache = other.make_cache(1, 4);
   CHECK_THROWS_WITH(layer.decode(on, view(x, 1), view(y, 1), cache, kept),
                     ContainsSubstring("the cache was made for a layer of other sizes; make_cache() makes one"));

@@ -77,8 +77,9 @@ TEST_CASE("policies that do not exist, do not fit or contradict each other are r
     CAPTURE(text);
     CHECK_THROWS_WITH(policies(text), ContainsSubstring(why));
   };
-  refused("softmaks", "there is no normalizer 'softmaks'; there are: ");
-  refused("softmax; slidingwindow", "there is no normalizer 'slidingwindow'");
+  refused("softmaks", "there is no policy 'softmaks'; normalizers: ");
+  refused("softmax; mask", "masks: unmasked, causal, sliding_window, block_causal, prefix; scorers: scaled, soft_cap, alibi");
+  refused("softmax; slidingwindow", "there is no policy 'slidingwindow'");
   refused("causal:left=2", "causal has no number 'left'; it has none");
   refused("sliding_window:length=2", "sliding_window has no number 'length'; it has: left, right");
   refused("sliding_window:left=-2", "left is -2; it must be at least 0");
@@ -86,7 +87,8 @@ TEST_CASE("policies that do not exist, do not fit or contradict each other are r
   refused("soft_cap:cap=0", "cap is 0; it must be positive and finite");
   refused("layer 4: causal", "layer 4 is given causal, but the model has 4 layers, numbered from 0 to 3");
   refused("layer 1 head 0: causal", "causal is given to single heads, but all heads of a layer have the same");
-  refused("causal; unmasked", "is given both causal and unmasked; give it one");
+  refused("causal; unmasked", "layer 0 is given both causal and unmasked; give it one");
+  refused("layers 1-2: causal; layer 2: unmasked", "layer 2 is given both causal and unmasked; give it one");
   refused("softmax; entmax15", "is given both softmax and entmax15; give it one");
   refused("gate; head_gate", "is given both gate and head_gate; give it one");
   refused("gate:learned", "gate has no numbers");

@@ -110,7 +110,7 @@ TEST_CASE("normalizers that do not fit a model are refused before it is made", "
   refused("softmax; layer 2: relu", "layer 2 is given relu, but the model has 2 layers");
   refused("softmax; layer 1 head 2: relu", "head 2 is given relu, but the model has 2 heads");
   refused("softmax; layer 1: relu; layer 1: top_k", "given both relu and top_k");
-  refused("sofmax", "there is no normalizer 'sofmax'");
+  refused("sofmax", "there is no policy 'sofmax'");
 }
 
 }  // namespace basin_test

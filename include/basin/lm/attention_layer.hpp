@@ -71,6 +71,7 @@ class attention_layer {
   struct activations {
     buffer<T, Device> qkv, turned, attended, gates, gated;
     std::vector<typename norm<T, Device>::activations> norms;
+    index_t rows = 0;  // of the forward pass that a backward pass may follow; 0: none
   };
   /// Memory of a backward pass; layers may share it.
   struct workspace {
@@ -98,6 +99,9 @@ class attention_layer {
   normalizer_type bound_normalizer(Device& on) { return numbers.bind(learned_values(on)); }
   cache_type make_cache(index_t batch, index_t capacity) const { return cache_type(cache_shape(batch, capacity)); }
 
+  /// The tensors as the host has them, or as the device does.
+  std::vector<nn::parameter<T>> parameters() { return parameters_on_host<T>(*this); }
+  std::vector<nn::parameter<T>> device_parameters() { return parameters_on_device<T>(*this); }
   /// Draws the first values of all tensors and uploads them.
   void initialise(Device& on, philox& random, initial_scale const& scale = {}) {
     weights("", [&](std::string const&, auto& w) { w.initialise(random, scale), w.send(on); });
@@ -105,8 +109,9 @@ class attention_layer {
 
   template <class Adapt = as_it_is>
   void forward(Device& on, nn::const_view<T, 2> x, view<T, 2> y, index_t batch, activations& kept,
-               nn::update how = nn::update::replace, Adapt const& adapt = {}) {
+               Adapt const& adapt = {}, nn::update how = nn::update::replace) {
     require_rows(x.extent(0), batch);
+    kept.rows = x.extent(0);
     project(on, x, batch, 0, kept);
     auto const out = attended(kept, x.extent(0), batch);
     show_projected(on, adapt, queries(kept, x.extent(0), batch), keys(kept, x.extent(0), batch),
@@ -119,8 +124,9 @@ class attention_layer {
   /// The same for tokens that follow those in a cache, which they join.
   template <class Adapt = as_it_is>
   void decode(Device& on, nn::const_view<T, 2> x, view<T, 2> y, cache_type& cache, activations& scratch,
-              nn::update how = nn::update::replace, Adapt const& adapt = {}) {
+              Adapt const& adapt = {}, nn::update how = nn::update::replace) {
     index_t const rows = x.extent(0), batch = cache.shape_of().batch;
+    scratch.rows = 0;
     require_rows(rows, batch);
     if (!(cache.shape_of() == cache_shape(batch, cache.capacity())))
       throw shape_error("basin::lm::attention_layer: the cache was made for a layer of other sizes; "
@@ -139,6 +145,9 @@ class attention_layer {
                 activations& kept, workspace& work, Adapt const& adapt = {}) {
     index_t const rows = x.extent(0);
     require_rows(rows, batch);
+    if (std::exchange(kept.rows, 0) != rows)
+      throw value_error("basin::lm::attention_layer: backward has no activations of a forward pass of these rows; call "
+                        "forward before each backward");
     auto const d_out = work.d_attended.take(rows, sizes.attended_columns());
     auto const d_qkv = work.d_qkv.take(rows, sizes.qkv_columns());
     to_output.backward_weight(on, output_rows(kept, rows), dy);
@@ -196,7 +205,8 @@ class attention_layer {
 
   static rotary_type rotary_of(Device& on, attention_config const& c) {
     if (!c.positions) return {};
-    return rotary<T, Device>(on, c.context, c.head_dim, *c.positions);
+    if constexpr (!has_memory<Device>) return {};
+    else return rotary<T, Device>(on, c.context, c.head_dim, *c.positions);
   }
   typename cache_type::shape cache_shape(index_t batch, index_t capacity) const {
     return {batch, capacity, sizes.kv_heads, sizes.head_dim, sizes.value_dim};

@@ -92,8 +92,8 @@ class block {
     show_stream(on, number, input, adapt);
     attention_norm.forward(on, input, attention_rows(kept), kept.before_attention);
     pass_on(on, input, middle);
-    attention.forward(on, attention_rows(kept), middle, batch, kept.attention, nn::update::add,
-                      detail::adapt_layer<Adapt>{adapt, number});
+    attention.forward(on, attention_rows(kept), middle, batch, kept.attention,
+                      detail::adapt_layer<Adapt>{adapt, number}, nn::update::add);
     add_mlp(on, kept);
   }
   template <class Adapt>
@@ -101,8 +101,8 @@ class block {
     auto const& [input, middle, output] = scratch.stream;
     attention_norm.forward(on, input, attention_rows(scratch), scratch.before_attention);
     pass_on(on, input, middle);
-    attention.decode(on, attention_rows(scratch), middle, cache, scratch.attention, nn::update::add,
-                     detail::adapt_layer<Adapt>{adapt, number});
+    attention.decode(on, attention_rows(scratch), middle, cache, scratch.attention,
+                     detail::adapt_layer<Adapt>{adapt, number}, nn::update::add);
     add_mlp(on, scratch);
   }
   /// Takes the gradient of stream.output to that of stream.input, in the same memory: the stream passes it on, and both

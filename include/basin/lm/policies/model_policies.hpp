@@ -34,6 +34,9 @@ using attention_by_name = attention<cpu::any_normalizer, any_mask, keep_all, uno
 inline constexpr std::array<std::string_view, 5> mask_names{"unmasked", "causal", "sliding_window", "block_causal",
                                                             "prefix"};
 inline constexpr std::array<std::string_view, 3> scorer_names{"scaled", "soft_cap", "alibi"};
+/// Laws that scale scores by their number, alone or after '*' (registry.hpp).
+inline constexpr std::array<std::string_view, 7> law_names{"ssmax", "learned_ssmax",  "log_n",   "su_log_n",
+                                                           "yarn",  "position_steps", "asentmax"};
 /// Parts of an attention layer that are policies of no slot.
 inline constexpr std::array<std::string_view, 5> part_names{"no_gate",    "gate",   "head_gate",
                                                             "no_qk_norm", "qk_norm"};
@@ -109,7 +112,7 @@ class model_policies {
   /// Throws    value_error: where the text breaks the grammar; a name that does not exist, a number that it does not
   ///           have or that is out of range; a layer or head that the model does not have; two policies for one head; a
   ///           mask, scorer, gate or norm for single heads
-  model_policies(registry const& from, std::string_view text, int layer_count, int head_count, any_mask usual = {}) {
+  model_policies(registry const& from, std::string_view text, int layer_count, int head_count, any_mask usual) {
     auto const all = parse_assignments(text);
     auto const normalizers = wanted_normalizers(from, all, layer_count, head_count);
     auto const masks = of_layers(all, mask_names, layer_count), scorers = of_layers(all, scorer_names, layer_count);
@@ -142,7 +145,7 @@ class model_policies {
                                                                          std::vector<assignment> all, int layer_count,
                                                                          int head_count) {
     std::erase_if(all, [](assignment const& one) { return !is_normalizer(one); });
-    for (assignment const& one : all) from.find(one.policy);
+    for (assignment const& one : all) require_known(from, one.policy.normalizer.name), from.find(one.policy);
     if (std::ranges::none_of(all, [](assignment const& one) { return one.closeness() == 0; }))
       all.push_back({{}, {}, {{"softmax", {}, false}, {}}});
     std::vector<std::vector<spelled_normalizer>> wanted;
@@ -151,6 +154,15 @@ class model_policies {
       for (std::size_t const n : heads) row.push_back(all[n].policy);
     }
     return wanted;
+  }
+
+  static void require_known(registry const& from, std::string const& name) {
+    auto const names = from.names();
+    if (detail::is_one_of(law_names, name) || std::ranges::find(names, name) != names.end()) return;
+    auto const joined = [](auto const& list) { return detail::joined({list.begin(), list.end()}); };
+    throw value_error(message("basin: there is no policy '", name, "'; normalizers: ", detail::joined(names),
+                              "; laws of length: ", joined(law_names), "; masks: ", joined(mask_names), "; scorers: ",
+                              joined(scorer_names), "; parts of a layer: ", joined(part_names)));
   }
 
   /// What each layer is given of the policies with these names, if anything.
@@ -167,15 +179,33 @@ class model_policies {
       if (one.policy.law)
         throw value_error(message("basin: '*' scales scores for a normalizer, and ", name, " is none; leave it out"));
     }
-    if (all.empty()) return std::vector<std::optional<spelled_policy>>(static_cast<std::size_t>(layer_count));
-    bool const for_all = std::ranges::any_of(all, [](assignment const& one) { return one.closeness() == 0; });
-    if (!for_all) all.push_back({{}, {}, {}});
-    std::vector<std::optional<spelled_policy>> chosen;
-    for (auto const& heads : resolve(all, layer_count, 1)) {
-      spelled_policy const& policy = all[heads.front()].policy.normalizer;
-      chosen.push_back(policy.name.empty() ? std::nullopt : std::optional(policy));
-    }
+    std::vector<std::optional<spelled_policy>> chosen(static_cast<std::size_t>(layer_count));
+    for (assignment const& one : all)                            // those for all layers first
+      if (one.layers.is_all()) give(chosen, one, 0, layer_count);
+    auto const for_all = chosen;
+    for (assignment const& one : all)
+      for (int l = 0; l < layer_count && !one.layers.is_all(); ++l)
+        if (one.layers.holds(l)) {
+          auto& mine = chosen[static_cast<std::size_t>(l)];
+          if (mine == for_all[static_cast<std::size_t>(l)]) mine.reset();
+          give(chosen, one, l, l + 1);
+        }
+    for (assignment const& one : all)
+      if (one.layers.largest() >= layer_count)
+        throw value_error(message("basin: layer ", one.layers.largest(), " is given ", one.policy.normalizer.name,
+                                  ", but the model has ", layer_count, " layers, numbered from 0 to ",
+                                  layer_count - 1));
     return chosen;
+  }
+
+  static void give(std::vector<std::optional<spelled_policy>>& chosen, assignment const& one, int first, int last) {
+    for (int l = first; l < last; ++l) {
+      auto& mine = chosen[static_cast<std::size_t>(l)];
+      if (mine)
+        throw value_error(message("basin: layer ", l, " is given both ", mine->name, " and ",
+                                  one.policy.normalizer.name, "; give it one"));
+      mine = one.policy.normalizer;
+    }
   }
 
   static spelled_policy const& without_numbers(spelled_policy const& from) {

@@ -84,9 +84,15 @@ inline any_mask usual_mask(std::string_view objective) {
 
 /// The policies of a run.
 ///
-/// Throws    value_error, as model_policies
+/// Throws    value_error, as model_policies; also a mask that shows later tokens to an autoregressive model
 inline model_policies policies_of(run_options const& o, registry const& known) {
-  return {known, o.attention, o.layers, o.heads, usual_mask(o.objective)};
+  model_policies made{known, o.attention, o.layers, o.heads, usual_mask(o.objective)};
+  for (int l = 0; l < made.count() && o.objective == "ar"; ++l)
+    if (coord first{}; first.query = 0, first.key = 1, made.layer(l).visible.allows(first))
+      throw value_error{message("basin: layer ", l, " has the mask ", record_of(made.layer(l).visible)["name"],
+                                ", which shows a token to those before it; --objective ar needs causal, or "
+                                "sliding_window with right=0")};
+  return made;
 }
 
 /// The numbers of a run and their rules, one table for the command line, for checkpoints and for callers:

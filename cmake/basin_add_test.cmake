@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-# basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...] [AS_RELEASED | SANITIZED]): one test
-# program. Each of its test cases becomes a CTest, named NAME.<sentence> and labelled NAME. By default, tests are
-# compiled as the preset says, at -Og to save time. AS_RELEASED compiles at -O2: engines and SIMD code as users get
-# them. SANITIZED uses AddressSanitizer in every run, if the compiler has it.
+# basin_add_test(NAME unit SOURCES core/view.test.cpp ... [LIBRARIES basin::nn ...] [AS_RELEASED | SANITIZED] [SLOW]):
+# one test program. Each of its test cases becomes a CTest, named NAME.<sentence> and labelled NAME, or slow. By
+# default, tests are compiled as the preset says, at -Og to save time. AS_RELEASED compiles at -O2: engines and SIMD
+# code as users get them. SANITIZED uses AddressSanitizer in every run, if the compiler has it.
 
 find_package(Catch2 REQUIRED)
 include(Catch)
@@ -33,7 +33,7 @@ check_cxx_source_compiles("int main() {}" basin_has_address_sanitizer)
 cmake_pop_check_state()
 
 function(basin_add_test)
-  cmake_parse_arguments(arg "AS_RELEASED;SANITIZED" "NAME" "SOURCES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "AS_RELEASED;SANITIZED;SLOW" "NAME" "SOURCES;LIBRARIES" ${ARGN})
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "basin_add_test: needs NAME and SOURCES, and takes LIBRARIES; got '${ARGN}'")
   endif()
@@ -59,6 +59,10 @@ function(basin_add_test)
   else()
     target_precompile_headers(${target} REUSE_FROM basin_test_main)
   endif()
+  set(label "${arg_NAME}")
+  if(arg_SLOW)
+    set(label slow)
+  endif()
   catch_discover_tests(${target} TEST_PREFIX "${arg_NAME}."
-    PROPERTIES SKIP_RETURN_CODE 4 LABELS "${arg_NAME}" TIMEOUT 600)
+    PROPERTIES SKIP_RETURN_CODE 4 LABELS "${label}" TIMEOUT 600)
 endfunction()

@@ -78,7 +78,8 @@ TEST_CASE("policies that do not exist, do not fit or contradict each other are r
     CHECK_THROWS_WITH(policies(text), ContainsSubstring(why));
   };
   refused("softmaks", "there is no policy 'softmaks'; normalizers: ");
-  refused("softmax; mask", "masks: unmasked, causal, sliding_window, block_causal, prefix; scorers: scaled, soft_cap, alibi");
+  refused("softmax; mask",
+          "masks: unmasked, causal, sliding_window, block_causal, prefix; scorers: scaled, soft_cap, alibi");
   refused("softmax; slidingwindow", "there is no policy 'slidingwindow'");
   refused("causal:left=2", "causal has no number 'left'; it has none");
   refused("sliding_window:length=2", "sliding_window has no number 'length'; it has: left, right");

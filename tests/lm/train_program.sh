@@ -57,6 +57,12 @@ refused "--threads is '-3'; it must be a whole number from 0 to 1024" --threads 
 refused "argument was not expected" $'--\x1b[31m' --out x
 refused "--device is 'gpu'; it must be 'cpu' or 'cuda'" --device gpu --out x
 refused "--steps is '-1'" --steps -1 --out x
+refused "--gate is 'sigmoid'; it must be 'none', 'elementwise' or 'per_head'" --gate sigmoid --out x
+refused "--norm is 'batch_norm'; it must be 'rms_norm' or 'layer_norm'" --norm batch_norm --out x
+refused "there is no policy 'softmaks'; normalizers: " "${small[@]}" --attention softmaks --out x
+refused "layer 0 is given both gate and head_gate" "${small[@]}" --attention gate --gate per_head --out x
+refused "layer 0 has the mask \"unmasked\", which shows a token to those before it" "${small[@]}" --attention unmasked --out x
+refused "layer 1 is given entmax15, but the model has 1 layers" "${small[@]}" --attention 'layer 1: entmax15' --out x
 refused "excludes --text" --text short --problems 1 --out x
 refused "empty is empty" --text empty --out x
 refused "needs 64" --text short --out x
@@ -153,6 +159,19 @@ grep -q 'interrupted at step [0-9]* of 3000; go on with: train --resume cut' cut
 "$train" "${long[@]}" --out straight > /dev/null
 for file in model.safetensors training.safetensors; do
   cmp <(tensors cut/$file) <(tensors straight/$file) || fail "$file of the resumed run differs"
+done
+
+# Every part by name: the checkpoint says what the model is, and a resumed run ends with the bytes of a straight one.
+parts=(--batch 2 --dim 16 --layers 2 --heads 2 --kv-heads 1 --hidden 24 --warmup 5
+       --attention 'entmax15; layer 1: sink_logit:learned; layer 1: sliding_window:left=20; soft_cap:cap=30'
+       --gate per_head --qk-norm rms_norm --norm layer_norm --mlp gelu)
+"$train" --steps 12 --evaluate-every 12 --out parts "${parts[@]}" > /dev/null
+"$train" --steps 6 --evaluate-every 6 --out parted "${parts[@]}" > /dev/null
+"$train" --resume parted --steps 12 --out resumed_parts > /dev/null
+cmp <(tensors parts/model.safetensors) <(tensors resumed_parts/model.safetensors) || fail "parts by name: other bits"
+for said in '"norm": "layer_norm"' '"mlp": "gelu"' '"gate": "per_head"' '"qk_norm": "rms_norm"' '"name": "entmax15"' \
+  '"name": "sink_logit"' '"learned": true' '"name": "sliding_window"' '"name": "soft_cap"'; do
+  grep -qF -e "$said" resumed_parts/config.json || fail "config.json does not say $said"
 done
 
 # On a GPU the same run but for rounding, whose checkpoint goes on anywhere; where none answers, or without CUDA, a refusal.

@@ -88,7 +88,8 @@ TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same
   auto names = known.names();
   for (char const* const more :
        {"sink_logit:learned", "entmax:learned,alpha=1.4", "ssmax:learned", "asentmax:learned",
-        "top_k:k=3*log_n:trained=8", "softmax; layer 1: entmax15; layer 0 head 1: sink_logit:learned"})
+        "top_k:k=3*log_n:trained=8", "softmax; layer 1: entmax15; layer 0 head 1: sink_logit:learned",
+        "entmax15; layer 1: sliding_window:left=20; soft_cap:cap=30; layer 0: alibi; head_gate; layer 1: qk_norm"})
     names.push_back(more);
   for (auto const& name : names) {
     CAPTURE(name);
@@ -96,6 +97,7 @@ TEST_CASE("a run with any normalizer, in layers and heads, resumes with the same
     auto options = small_run("ar");
     options.layers = 2;
     options.attention = name;
+    if (name.find("gate") != std::string::npos) options.norm = "layer_norm", options.mlp = "gelu";
     lm::run_data const data{options};
     lm::autoregressive_trainer whole{options, data, known}, first{options, data, known};
     advance(whole, 6), advance(first, 3);

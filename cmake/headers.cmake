@@ -206,6 +206,7 @@ set(basin_lm_headers
   include/basin/lm/devices/outline.hpp
   include/basin/lm/devices/shared_vector.hpp
   include/basin/lm/evaluation/likelihood.hpp
+  include/basin/lm/evaluation/statistics.hpp
   include/basin/lm/evaluation/suitability.hpp
   include/basin/lm/evaluation/word_problem_answers.hpp
   include/basin/lm/evaluation/word_problems.hpp
@@ -225,6 +226,7 @@ set(basin_lm_headers
   include/basin/lm/layers/mlp.hpp
   include/basin/lm/layers/norm.hpp
   include/basin/lm/layers/rotary.hpp
+  include/basin/lm/model_sizes.hpp
   include/basin/lm/models/llama.hpp
   include/basin/lm/models/llama_config.hpp
   include/basin/lm/names.hpp
@@ -240,6 +242,7 @@ set(basin_lm_headers
   include/basin/lm/policies/registry.hpp
   include/basin/lm/policies/spelling.hpp
   include/basin/lm/sequence_cache.hpp
+  include/basin/lm/stages.hpp
   include/basin/lm/tokenizers/bytes.hpp
   include/basin/lm/training/run_data.hpp
   include/basin/lm/training/run_options.hpp

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "basin/lm/evaluation/statistics.hpp"
 #include "limits/row_measures.hpp"
-#include "report/statistics.hpp"
 
 namespace basin::limits {
 
@@ -21,8 +21,8 @@ struct head_numbers {
     return values[static_cast<std::size_t>(slot) * plan.columns() + column];
   }
   /// Over the first `slots` rows.
-  report::estimate mean(std::size_t column, index_t slots) const {
-    report::running_mean all;
+  lm::estimate mean(std::size_t column, index_t slots) const {
+    lm::running_mean all;
     for (index_t s = 0; s < slots; ++s) all.add(at(s, column));
     return all.result();
   }
@@ -114,7 +114,7 @@ void row_measures::add_critical_means(head_index at, figures& to) const {
   for (std::size_t l = 0; l < plan.critical.size(); ++l)
     for (std::size_t n = 0; n < plan.searched.size(); ++n) {
       auto const mean = [&](critical_column c) {
-        report::running_mean sum;
+        lm::running_mean sum;
         for (index_t const s : plan.critical[l]) sum.add(numbers.at(s, plan.column(n, c)));
         return sum.result().mean;
       };

@@ -8,15 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "basin/lm/evaluation/statistics.hpp"
 #include "basin/theory/decay.hpp"
 #include "limits/figures.hpp"
 #include "limits/options.hpp"
-#include "report/statistics.hpp"
 #include "report/terminal.hpp"
 
 namespace basin::limits {
 
-using report::estimate, report::running_mean;
+using lm::estimate, lm::running_mean;
 
 /// The content of a report.
 struct findings {

@@ -7,26 +7,26 @@
 #include <cstdio>
 #include <string>
 
-#include "report/statistics.hpp"
+#include "basin/lm/evaluation/statistics.hpp"
 
 namespace basin::report {
 
 /// "0.812 ± 0.024", or the same in per cent; "undefined" for NaN.
-inline std::string text_of(estimate const& e, int digits, double factor = 1) {
+inline std::string text_of(lm::estimate const& e, int digits, double factor = 1) {
   if (std::isnan(e.mean)) return "undefined";
   char text[64];
   double const half = 0.5 * std::pow(10.0, -digits),
                mean = std::abs(factor * e.mean) < half ? 0.0 : factor * e.mean;  // never -0.0
-  if (std::isnan(e.error))
+  if (std::isnan(e.standard_error))
     std::snprintf(text, sizeof text, "%.*f", digits, mean);
   else
-    std::snprintf(text, sizeof text, "%.*f ± %.*f", digits, mean, digits, factor * e.error);
+    std::snprintf(text, sizeof text, "%.*f ± %.*f", digits, mean, digits, factor * e.standard_error);
   return text;
 }
 
 /// The mean alone.
 inline std::string text_of(double value, int digits, double factor = 1) {
-  return text_of(estimate{value, NAN, 1}, digits, factor);
+  return text_of(lm::estimate{value, NAN, 1}, digits, factor);
 }
 
 /// A cell of a table: three significant digits; "-" for NaN.

@@ -12,8 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "basin/core/error.hpp"
+#include "basin/lm/evaluation/statistics.hpp"
 #include "basin/lm/io/files.hpp"
-#include "report/statistics.hpp"
 
 namespace basin::report {
 
@@ -24,7 +24,7 @@ inline nlohmann::ordered_json number(double x) {
   return std::round(x * scale) / scale;
 }
 
-inline nlohmann::ordered_json pair_json(estimate const& e) { return {number(e.mean), number(e.error)}; }
+inline nlohmann::ordered_json pair_json(lm::estimate const& e) { return {number(e.mean), number(e.standard_error)}; }
 
 namespace detail {
 

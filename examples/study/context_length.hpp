@@ -11,15 +11,15 @@
 #include <vector>
 
 #include "basin/core/view.hpp"
+#include "basin/lm/evaluation/statistics.hpp"
 #include "basin/lm/finite.hpp"
 #include "basin/nn/parameter.hpp"
 #include "basin/sinks/ranking.hpp"
-#include "report/statistics.hpp"
 #include "study/test_set.hpp"
 
 namespace basin::study {
 
-using report::estimate, report::running_mean;
+using lm::estimate, lm::running_mean;
 
 /// Whether the model was trained at this length.
 enum class length_range { trained, beyond };

@@ -13,7 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "report/statistics.hpp"
+#include "basin/lm/evaluation/statistics.hpp"
 #include "report/terminal.hpp"
 #include "study/context_length.hpp"
 #include "study/options.hpp"
@@ -22,7 +22,7 @@
 
 namespace basin::study {
 
-using report::estimate, report::mean_of, report::paired_difference, report::running_mean;
+using lm::estimate, lm::mean_of, lm::paired_difference, lm::running_mean;
 
 /// One condition, over items; random keys averaged over their draws.
 struct outcome {

@@ -15,9 +15,9 @@
 
 #include "basin/core/random.hpp"
 #include "basin/lm/decoding/samplers.hpp"
+#include "basin/lm/evaluation/statistics.hpp"
 #include "basin/lm/evaluation/word_problems.hpp"
 #include "basin/lm/finite.hpp"
-#include "report/statistics.hpp"
 #include "study/key_masking.hpp"
 #include "study/model_per_thread.hpp"
 #include "study/options.hpp"
@@ -25,7 +25,7 @@
 
 namespace basin::study {
 
-using report::running_mean;
+using lm::running_mean;
 
 /// A selection of hidden keys. `name` is "nothing", "sinks", "sinks of the last row" or "random keys".
 struct condition {
@@ -63,11 +63,7 @@ inline std::vector<condition> conditions(study_options const& o, evidence usual)
 ///
 /// Throws    value_error: a logit that is not finite
 inline double surprise(std::span<float const> logits, int target) {
-  lm::require_finite(logits, "the logits");
-  double const max = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (float const x : logits) sum += std::exp(static_cast<double>(x) - max);
-  return std::log(sum) + max - static_cast<double>(logits[static_cast<std::size_t>(target)]);
+  return lm::log_sum_exp(logits) - static_cast<double>(logits[static_cast<std::size_t>(target)]);
 }
 
 inline double score_of_answer(test_set const& m, index_t i, std::span<int const> answer) {

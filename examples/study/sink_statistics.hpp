@@ -11,16 +11,16 @@
 #include <utility>
 #include <vector>
 
+#include "basin/lm/evaluation/statistics.hpp"
 #include "basin/lm/finite.hpp"
 #include "basin/sinks/rule.hpp"
 #include "basin/sinks/trajectory.hpp"
-#include "report/statistics.hpp"
 #include "study/key_masking.hpp"
 #include "study/test_set.hpp"
 
 namespace basin::study {
 
-using report::estimate, report::running_mean, report::mean_of;
+using lm::estimate, lm::running_mean, lm::mean_of;
 
 inline constexpr std::size_t kinds = std::size(kind_names);
 

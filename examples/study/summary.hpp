@@ -46,7 +46,7 @@ inline std::string sink_definition(sinks::epsilon_rule const& rule) {
 /// +1 where hiding the top keys hurts more than hiding random keys by over two standard errors, -1 where it hurts less,
 /// else 0.
 inline int verdict(estimate const& minus_random, bool text) {
-  if (!(std::abs(minus_random.mean) > 2 * minus_random.error)) return 0;
+  if (!(std::abs(minus_random.mean) > 2 * minus_random.standard_error)) return 0;
   return (minus_random.mean < 0) != text ? 1 : -1;
 }
 

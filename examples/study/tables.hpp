@@ -25,11 +25,12 @@ inline std::string answers_csv(findings const& f) {
   for (auto const& c : f.models) {
     for (auto const& s : c.answers) {
       auto const e = mean_of(s.items);
-      table.row(c.key, s.under.name, s.under.plan.count, s.under.draw, measure_name(f), e.mean, e.error, e.count);
+      table.row(c.key, s.under.name, s.under.plan.count, s.under.draw, measure_name(f), e.mean, e.standard_error,
+                e.count);
     }
     if (c.text_loss)
       table.row(c.key, "nothing", index_t{0}, index_t{0}, "nats_per_byte_of_whole_windows", c.text_loss->mean,
-                c.text_loss->error, c.text_loss->count);
+                c.text_loss->standard_error, c.text_loss->count);
   }
   return table.text();
 }
@@ -39,8 +40,9 @@ inline std::string masking_csv(findings const& f) {
             "random_error,items");
   for (auto const& c : f.models)
     for (auto const& o : c.outcomes)
-      table.row(c.key, o.hidden, o.keys, o.draws, measure_name(f), o.score.mean, o.score.error, o.against_nothing.mean,
-                o.against_nothing.error, o.against_random.mean, o.against_random.error, o.score.count);
+      table.row(c.key, o.hidden, o.keys, o.draws, measure_name(f), o.score.mean, o.score.standard_error,
+                o.against_nothing.mean, o.against_nothing.standard_error, o.against_random.mean,
+                o.against_random.standard_error, o.score.count);
   return table.text();
 }
 
@@ -48,11 +50,11 @@ inline std::string sinks_csv(findings const& f) {
   csv table("model,step,layer,head,measure,mean,standard_error,count");  // an empty step or head: over all of them
   for (auto const& c : f.models) {
     auto const& whole = c.sinks.non_sinks_at_length;
-    table.row(c.key, "", "", "", "non_sink_share_at_full_length", whole.mean, whole.error, whole.count);
+    table.row(c.key, "", "", "", "non_sink_share_at_full_length", whole.mean, whole.standard_error, whole.count);
     for (auto const& h : c.sinks.by_head)
-      table.row(c.key, "", h.layer, h.head, h.measure, h.value.mean, h.value.error, h.value.count);
+      table.row(c.key, "", h.layer, h.head, h.measure, h.value.mean, h.value.standard_error, h.value.count);
     for (auto const& s : c.sinks.by_step)
-      table.row(c.key, s.step, s.layer, "", s.measure, s.value.mean, s.value.error, s.value.count);
+      table.row(c.key, s.step, s.layer, "", s.measure, s.value.mean, s.value.standard_error, s.value.count);
     for (std::size_t step = 0; step < c.sinks.strongest_kind.size(); ++step) {
       double all = 0;
       for (index_t const n : c.sinks.strongest_kind[step]) all += static_cast<double>(n);
@@ -78,8 +80,9 @@ inline std::string context_length_csv(findings const& f) {
     for (auto const& l : c.lengths) {
       char const* const far = l.range == length_range::trained ? "trained" : "beyond";
       table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "max_weight", l.max_weight.mean,
-                l.max_weight.error, l.max_weight.count);
-      table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "entropy_nats", l.entropy.mean, l.entropy.error,
+                l.max_weight.standard_error, l.max_weight.count);
+      table.row(c.key, l.normalizer, l.length, far, l.layer, l.head, "entropy_nats", l.entropy.mean,
+                l.entropy.standard_error,
                 l.entropy.count);
     }
   return table.text();

@@ -137,7 +137,7 @@ TEST_CASE("figures are averaged over heads, and exponents are fitted", "[unit][l
   f.found.distances.push_back({{0, 0, 1}, 1024, 5, 2048, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1});
   auto const two = distance_at(f, 0, 1024, 5, &distance_figure::true_a);
   CHECK(two.mean == 1536);
-  CHECK(two.error == Approx(512));
+  CHECK(two.standard_error == Approx(512));
 }
 
 }  // namespace basin::limits

@@ -29,7 +29,7 @@ LM_FLOOR = {
     "devices": 0, "tokenizers": 0, "finite.hpp": 0, "views.hpp": 0,
     "weight.hpp": 1,
     "layers": 2,
-    "attention_config.hpp": 3, "attention_cache.hpp": 3,
+    "attention_config.hpp": 3, "attention_cache.hpp": 3, "model_sizes.hpp": 3, "stages.hpp": 3,
     "policies": 4, "names.hpp": 4,
     "attention_layer.hpp": 5, "sequence_cache.hpp": 5,
     "block.hpp": 6,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers examples/report/statistics.hpp, csv.hpp, stage.hpp, number_text.hpp and terminal.hpp,
+// Covers lm/evaluation/statistics.hpp, csv.hpp, stage.hpp, number_text.hpp and terminal.hpp,
 // examples/study/findings.hpp, summary.hpp and tables.hpp,
 // include/basin/lm/evaluation/suitability.hpp and unmasking_options.hpp
 #include <cmath>
@@ -21,16 +21,16 @@ namespace basin::study {
 TEST_CASE("a mean has the error of a mean, and leaves out what is undefined", "[unit][study]") {
   auto const e = mean_of(std::vector<double>{1, 2, NAN, 3, 6});
   CHECK(e.mean == 3.0);
-  CHECK(e.error == Approx(std::sqrt((4 + 1 + 0 + 9) / 3.0 / 4)));
+  CHECK(e.standard_error == Approx(std::sqrt((4 + 1 + 0 + 9) / 3.0 / 4)));
   CHECK(e.count == 4);
   CHECK(std::isnan(mean_of(std::vector<double>{}).mean));
-  CHECK(std::isnan(mean_of(std::vector<double>{5}).error));
+  CHECK(std::isnan(mean_of(std::vector<double>{5}).standard_error));
 }
 
 TEST_CASE("the error of an accuracy is binomial", "[unit][study]") {
   std::vector<double> right(100, 0.0);
   std::fill_n(right.begin(), 30, 1.0);
-  CHECK(mean_of(right).error == Approx(std::sqrt(0.3 * 0.7 / 99)));
+  CHECK(mean_of(right).standard_error == Approx(std::sqrt(0.3 * 0.7 / 99)));
 }
 
 TEST_CASE("draws of random keys are averaged item by item, and differences are paired", "[unit][study]") {
@@ -49,7 +49,7 @@ TEST_CASE("draws of random keys are averaged item by item, and differences are p
   CHECK(std::isnan(out[0].against_nothing.mean));
   CHECK(out[1].against_nothing.mean == -0.5);
   CHECK(out[1].against_random.mean == Approx(-0.375));  // -1, 0, -0.5, 0
-  CHECK(out[1].against_random.error == Approx(std::sqrt((0.390625 + 0.140625 + 0.015625 + 0.140625) / 3 / 4)));
+  CHECK(out[1].against_random.standard_error == Approx(std::sqrt((0.390625 + 0.140625 + 0.015625 + 0.140625) / 3 / 4)));
   CHECK(out[2].draws == 2);
   CHECK(out[2].score.mean == 0.625);
   CHECK(std::isnan(out[2].against_random.mean));

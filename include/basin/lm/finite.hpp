@@ -22,4 +22,15 @@ void require_finite(std::span<T const> numbers, std::string_view what) {
                             "train it again with a smaller --learning-rate, or give another model")};
 }
 
+/// log sum_v exp(logit_v), in double.
+///
+/// Throws    value_error: a logit that is not finite
+inline double log_sum_exp(std::span<float const> logits) {
+  require_finite(logits, "the logits");
+  double const most = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (float const x : logits) sum += std::exp(static_cast<double>(x) - most);
+  return std::log(sum) + most;
+}
+
 }  // namespace basin::lm

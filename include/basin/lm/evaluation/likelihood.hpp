@@ -9,14 +9,10 @@
 #include <span>
 #include <vector>
 
+#include "basin/lm/evaluation/statistics.hpp"
 #include "basin/lm/objectives/objectives.hpp"
 
 namespace basin::lm {
-
-/// A mean with its standard error, the sequence being the unit; for one sequence the error is that over its draws.
-struct estimate {
-  double mean = 0, standard_error = 0;
-};
 
 /// How a likelihood is computed; the masks depend on the seed alone, so that models can be compared on the same ones.
 struct likelihood_options {
@@ -86,7 +82,7 @@ inline estimate per_token(std::span<double const> sums, std::span<double const> 
   }
   double const mean = total / count, n = static_cast<double>(sums.size());
   for (std::size_t w = 0; w < sums.size(); ++w) squares += (sums[w] - mean * tokens[w]) * (sums[w] - mean * tokens[w]);
-  return {mean, n > 1 ? std::sqrt(n / (n - 1) * squares) / count : 0.0};
+  return {mean, n > 1 ? std::sqrt(n / (n - 1) * squares) / count : 0.0, std::ssize(sums)};
 }
 
 /// Averages the scaled sums of every sequence over its draws; sequences without learned tokens have none.

@@ -10,11 +10,11 @@
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
 
-namespace basin::report {
+namespace basin::lm {
 
 /// A mean, its standard error and the number of values.
 struct estimate {
-  double mean = NAN, error = NAN;
+  double mean = NAN, standard_error = NAN;
   index_t count = 0;
 };
 
@@ -48,7 +48,8 @@ inline estimate mean_of(std::span<double const> values) {
 /// Mean and error of a - b, item by item: what the items share cancels.
 inline estimate paired_difference(std::span<double const> a, std::span<double const> b) {
   if (a.size() != b.size())
-    throw shape_error{message("basin::report: ", a.size(), " values against ", b.size(), "; a pair needs one of each")};
+    throw shape_error{message("basin::lm::paired_difference: ", a.size(), " values against ", b.size(),
+                              "; a pair needs one of each")};
   running_mean all;
   for (std::size_t i = 0; i < a.size(); ++i) all.add(a[i] - b[i]);
   return all.result();
@@ -62,4 +63,4 @@ inline double slope_of(std::span<double const> x, std::span<double const> y) {
   return xy / xx;
 }
 
-}  // namespace basin::report
+}  // namespace basin::lm

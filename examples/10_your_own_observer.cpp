@@ -24,7 +24,7 @@ struct effective_keys {
   void merge(row<T>& into, row<T> const& from) const { into.squares = into.squares + from.squares; }
   template <class T>
   T report(row<T> const& r, T factor) const {
-    return r.squares > T(0) ? T(1) / (factor * factor * r.squares) : T(0);  // 0 for a row without keys
+    return basin::math::select(r.squares > T(0), T(1) / (factor * factor * r.squares), T(0));  // 0 without keys
   }
   void sees_row(basin::row_at at, double value) const { count(at.batch, at.head, at.query) = value; }
 };

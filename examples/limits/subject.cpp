@@ -42,7 +42,7 @@ subject random_subject(std::vector<int> const& sizes, index_t longest, std::uint
                                      .kv_heads = sizes[1],
                                      .hidden = 4 * sizes[2],
                                      .context = static_cast<int>(longest)};
-  subject s{causal_model(c, seed, {programs::normalizers_by_name(), "softmax; causal", c.layers, c.heads}),
+  subject s{causal_model(c, seed, {programs::normalizers_by_name(), "softmax", c.layers, c.heads, {causal{}}}),
             message("random ", sizes[0], " x ", sizes[1], " x ", sizes[2]),
             longest,
             {},
@@ -98,7 +98,7 @@ std::optional<candidate> own_normalizers(subject& s) {
       is_plain = is_plain && layer.normalizers().spelled(h) == plain;
   });
   if (is_plain) return {};
-  candidate own{.name = own_name};
+  candidate own{own_name, {}, {}, candidate_origin::library, {}};
   own.of_layer = [&model = s.model](int wanted) {
     cpu::any_normalizer bound;
     model.for_each_layer([&](int l, auto& layer) {

@@ -65,6 +65,7 @@ template void cuda_device::forward(full const&, in4, in4, in4, out4);
 template void cuda_device::forward(causal_only const&, in4, in4, in4, out4);
 template void cuda_device::forward(watched const&, in4, in4, in4, out4);
 template void cuda_device::forward(watched_causal const&, in4, in4, in4, out4);
+template void cuda_device::decode(full const&, in4, in4, in4, out4);
 template void cuda_device::decode(causal_only const&, in4, in4, in4, out4);
 template void cuda_device::decode(watched_causal const&, in4, in4, in4, out4);
 template void cuda_device::backward(full const&, in4, in4, in4, in4, out4, out4, out4);

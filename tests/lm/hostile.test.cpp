@@ -15,6 +15,7 @@
 #include "basin/core/error.hpp"
 #include "basin/lm/io/checkpoint.hpp"
 #include "basin/lm/training/trainer.hpp"
+#include "basin/mask/causal.hpp"
 #include "hostile.hpp"
 #include "programs/normalizers_by_name.hpp"
 #include "scratch.hpp"
@@ -63,6 +64,32 @@ TEST_CASE("a weight that is no finite number is refused with its tensor and its 
   auto const said = said_of_spoiled([&](auto& m) { m.tensors[2].values[19] = wrong; });
   REQUIRE_THAT(said, ContainsSubstring("model.safetensors: tensor 'layers.0.attention.query.weight' is ") &&
                          ContainsSubstring(" at [2, 3]") && ContainsSubstring("must be finite"));
+}
+
+TEST_CASE("a learned number of another shape, or without its tensor, is refused before a model is made",
+          "[unit][checkpoint][hostile]") {
+  auto const said = [](std::vector<basin::index_t> const& shape) -> std::string {
+    scratch const folder;
+    auto model = basin_test::tiny_model();
+    auto layer = lm::layer_record(basin::attention<>{}.with(basin::causal{}));
+    layer["normalizer"] = {{"name", "sink_logit"}, {"logit", 0.0}, {"learned", true}};
+    model.config["attention"] = nlohmann::ordered_json::array({layer});
+    if (!shape.empty())
+      model.tensors.push_back({"layers.0.attention.sink_logit.logit", shape,
+                               std::vector<float>(static_cast<std::size_t>(shape.front()), 0.5f)});
+    model.write(folder.path);
+    try {
+      auto const& known = programs::normalizers_by_name();
+      lm::restore<lm::autoregressive_model>(lm::load_model(folder.path, known), known);
+    } catch (basin::file_error const& why) {
+      return why.what();
+    }
+    return "accepted";
+  };
+  REQUIRE(said({1}) == "accepted");
+  REQUIRE_THAT(said({3}), ContainsSubstring(
+                              "tensor 'layers.0.attention.sink_logit.logit' has shape [3]; this model needs [1]"));
+  REQUIRE_THAT(said({}), ContainsSubstring("has no tensor 'layers.0.attention.sink_logit.logit'"));
 }
 
 TEST_CASE("a training state that is not finite is refused, and nothing is changed", "[unit][checkpoint][hostile]") {

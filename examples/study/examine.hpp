@@ -101,10 +101,13 @@ model_results examine(subject<Model> s, model_kind kind, test_set const& m, stud
     index_t const batches = (m.count + batch_size - 1) / batch_size;
     stage part(c.name + " model: hiding sinks", appends ? m.count : batches * std::ssize(all));
     auto const done = [&] { part.tick(); };
-    if constexpr (std::is_same_v<decltype(Model::attention_type::visible), causal>)
-      c.answers = score_autoregressive(s.model, m, all, record, done);
-    else
-      c.answers = score_diffusion(s.model, m, o, all, record, done);
+    // Where policies are types, those of the mask: no GPU kernel is made for the other reading.
+    constexpr bool reads_on = Model::by_name || std::is_same_v<decltype(Model::attention_type::visible), causal>;
+    constexpr bool fills_in = Model::by_name || !reads_on;
+    if constexpr (reads_on)
+      if (appends) c.answers = score_autoregressive(s.model, m, all, record, done);
+    if constexpr (fills_in)
+      if (!appends) c.answers = score_diffusion(s.model, m, o, all, record, done);
   }
   c.outcomes = summarise(c.answers);
   c.sinks = recorder.report();

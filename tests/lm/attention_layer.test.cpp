@@ -45,6 +45,7 @@ std::vector<attention_config> some_configs() {
   auto heads = all;
   heads.gate = lm::output_gate::per_head, heads.bias = lm::projection_bias::qkv;
   heads.positions->pairing = nn::rope_pairing::neighbours;
+  heads.projections = lm::linear_products::separate;
   auto part = plain;
   part.head_dim = 6, part.kv_heads = 1, part.context = 8;
   part.positions = lm::rotary_config{.base = 10, .scaling = nn::linear_scaling{2}, .features = 4};

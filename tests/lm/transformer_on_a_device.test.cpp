@@ -82,6 +82,7 @@ TEST_CASE("every part of a block on a device is that on the host", "[parity][mod
                                              .heads = 2,
                                              .kv_heads = 1,
                                              .bias = lm::projection_bias::all,
+                                             .projections = lm::linear_products::separate,
                                              .head_norm = lm::qk_norm::rms,
                                              .gate = gate,
                                              .positions = lm::rotary_config{

@@ -5,6 +5,7 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/layers/linear.hpp"
 #include "basin/lm/layers/rotary.hpp"
 
 namespace basin::lm {
@@ -25,6 +26,7 @@ struct attention_config {
   index_t head_dim = 0;   // 0: dim / heads
   index_t value_dim = 0;  // of a head; 0: head_dim
   projection_bias bias = projection_bias::none;
+  linear_products projections = linear_products::fused;  // of query, key and value
   qk_norm head_norm = qk_norm::none;
   float norm_epsilon = 1e-5f;
   output_gate gate = output_gate::none;

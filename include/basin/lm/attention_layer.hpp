@@ -188,7 +188,7 @@ class attention_layer {
                                {{"query", h * sizes.head_dim},
                                 {"key", hk * sizes.head_dim},
                                 {"value", hk * sizes.value_dim}},
-                               bias_of(sizes.bias != projection_bias::none));
+                               bias_of(sizes.bias != projection_bias::none), first_values::normal, sizes.projections);
     to_output = linear<T, Device>(h * sizes.value_dim, {{"output", sizes.dim}},
                                   bias_of(sizes.bias == projection_bias::all), first_values::residual);
     if (sizes.gate != output_gate::none)

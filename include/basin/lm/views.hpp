@@ -12,6 +12,13 @@ view<T, 2> columns_of(view<T, 2> rows, index_t first, index_t count) {
                  std::array<index_t, 2>{rows.stride(0), 1});
 }
 
+/// Rows [first, first + count).
+template <class T>
+view<T, 2> rows_of(view<T, 2> matrix, index_t first, index_t count) {
+  return strided(matrix.data_handle() + first * matrix.stride(0), std::array<index_t, 2>{count, matrix.extent(1)},
+                 std::array<index_t, 2>{matrix.stride(0), 1});
+}
+
 /// Rows of tokens as attention reads them: `heads` heads of `dim` columns each, from column `first` on.
 /// // [batch, heads, length, dim]
 template <class T>

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "basin/lm/views.hpp"
 #include "basin/lm/weight.hpp"
 #include "basin/nn/bias.hpp"
 #include "basin/nn/device/bias.hpp"
@@ -21,6 +22,9 @@ struct linear_part {
   index_t outputs;
 };
 
+/// Whether the parts of a linear layer are one matrix product, which is faster, or one each.
+enum class linear_products { fused, separate };
+
 /// y = x W^T (+ b), with the rows of W in named parts.
 ///
 /// Shapes    x [rows, inputs], y [rows, outputs of all parts]
@@ -31,9 +35,11 @@ class linear {
  public:
   linear() = default;
   linear(index_t inputs, std::vector<linear_part> const& parts, linear_bias has_bias = linear_bias::without,
-         first_values start = first_values::normal) {
+         first_values start = first_values::normal, linear_products products = linear_products::fused) {
     std::vector<tensor_part> matrices, vectors;
     for (auto const& [name, outputs] : parts) {
+      if (products == linear_products::separate || rows_of_products.empty()) rows_of_products.push_back(0);
+      rows_of_products.back() += outputs;
       matrices.push_back({name + ".weight", {outputs, inputs}, start});
       vectors.push_back({name + ".bias", {outputs}, first_values::zeros});
     }
@@ -44,14 +50,21 @@ class linear {
   bool is_empty() const { return matrix.is_empty(); }
 
   void forward(Device& on, nn::const_view<T, 2> x, view<T, 2> y, nn::update how = nn::update::replace) {
-    nn::linear_forward(on, x, matrix.matrix(), y, how);
+    for_each_product([&](index_t first, index_t count) {
+      nn::linear_forward(on, x, rows_of(matrix.matrix(), first, count), columns_of(y, first, count), how);
+    });
     if (!bias.is_empty()) nn::add_bias(on, bias.values(), y);
   }
   void backward_input(Device& on, nn::const_view<T, 2> dy, view<T, 2> dx, nn::update how = nn::update::replace) {
-    nn::linear_backward_input(on, dy, matrix.matrix(), dx, how);
+    for_each_product([&](index_t first, index_t count) {
+      nn::linear_backward_input(on, columns_of(dy, first, count), rows_of(matrix.matrix(), first, count), dx,
+                                first == 0 ? how : nn::update::add);
+    });
   }
   void backward_weight(Device& on, nn::const_view<T, 2> x, nn::const_view<T, 2> dy) {
-    nn::linear_backward_weight(on, x, dy, matrix.matrix_gradient());
+    for_each_product([&](index_t first, index_t count) {
+      nn::linear_backward_weight(on, x, columns_of(dy, first, count), rows_of(matrix.matrix_gradient(), first, count));
+    });
     if (!bias.is_empty()) nn::bias_backward(on, dy, bias.gradient());
   }
 
@@ -62,6 +75,14 @@ class linear {
   }
 
  private:
+  /// f(first row, rows) for every product.
+  template <class F>
+  void for_each_product(F const& f) const {
+    index_t first = 0;
+    for (index_t const count : rows_of_products) f(first, count), first += count;
+  }
+
+  std::vector<index_t> rows_of_products;
   weight<T, Device> matrix, bias;
 };
 

@@ -29,5 +29,5 @@ TEST_CASE("a signal waits until it is asked for, so that none arrives inside a m
     REQUIRE(waits());
     REQUIRE(programs::interrupted());
   }
-  REQUIRE_FALSE(waits());  // answered, and not left for whoever comes next
+  REQUIRE_FALSE(waits());  // answered; the next call does not see it
 }

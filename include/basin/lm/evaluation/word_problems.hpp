@@ -4,7 +4,7 @@
 // Short word problems with one numeric answer, drawn from a seed, so that a small model can be right or wrong exactly:
 //
 //     Ann had 13 figs,got 4,ate 2. Left?      |13 +4=17 -2=#15.........
-//     prompt, 40 bytes, padded with ' '       |answer, 24 bytes: the running total, '#' before the result, padded with '.'
+//     prompt, 40 bytes, padded with ' '       |answer, 24 bytes: running total, '#' before the result, padded with '.'
 //
 // What happens takes six bytes in both, and totals have two digits: a step of the answer stands at one distance from
 // the words it comes from. So what is hard is the arithmetic, not the counting of bytes, and rotary positions alone

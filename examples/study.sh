@@ -9,7 +9,7 @@
 #   STUDY_ARGUMENT   passed to the program: --count 200, --text FILE, --retrain, --out FOLDER; --help lists them
 #
 # The report and the CSV files go to build/study-report unless --out names another folder.
-# Time, the first build included: 3 minutes of processor time (two cores, AVX2, g++ 12).
+# Time, the first build included: 5 minutes of processor time (two cores, AVX2, g++ 12).
 # cmake/setup.sh installs what is missing before that.
 # Environment: CXX names the compiler (default g++); JOBS the number of parallel jobs (default: all processors).
 set -euo pipefail

@@ -113,7 +113,11 @@ TEST_CASE("errors of a row do not grow with its keys - rows that are searched", 
 TEST_CASE("errors of a long row of random scores are those of a short one", "[parity][cpu]") {
   shape const s{1, 1, 1, 3, 500000, 3, 2};
   call<float> c(s);
-  compare_long(basin::attention<>{}, c, 1);
+  auto const use = basin::attention<>{};
+  compare_long(use, c, 1);
+  compare_long(use.with(basin::top_p{.p = 0.6}), c, 1);
+  compare_long(use.with(basin::softpick{}), c, 1);
+  compare_long(use.with(basin::self_adjusted_plain{}), c, 1);
 }
 
 TEST_CASE("gradients of long rows are as exact as those of short ones", "[parity][cpu]") {

@@ -5,7 +5,7 @@
 # and before anything is written. Usage: programs.sh TRAIN GENERATE STUDY LIMITS; exit code 4 without the cases.
 set -euo pipefail
 
-train=$1 generate=$2 study=$3 limits=$4
+for program in train generate study limits; do declare "$program=$(realpath "$1")"; shift; done
 cases=${BASIN_SHARED_DATA:-$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../../../shared/data}/../cases/programs
 if [[ ! -d $cases ]]; then
   echo "skipped: $cases is absent; BASIN_SHARED_DATA=<folder> names the data beside it"

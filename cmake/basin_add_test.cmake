@@ -66,3 +66,17 @@ function(basin_add_test)
   catch_discover_tests(${target} TEST_PREFIX "${arg_NAME}."
     PROPERTIES SKIP_RETURN_CODE 4 LABELS "${label}" TIMEOUT 600)
 endfunction()
+
+# basin_header_flags(flags): the flags with which a test compiles the headers by a command of its own. Folders that the
+# compiler searches by default must keep their place in its search order.
+function(basin_header_flags result)
+  set(flags "-I${PROJECT_SOURCE_DIR}/include")
+  foreach(library basin::cccl basin::xsimd)
+    get_target_property(folders ${library} INTERFACE_INCLUDE_DIRECTORIES)
+    list(REMOVE_ITEM folders ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
+    foreach(folder IN LISTS folders)
+      list(APPEND flags "-isystem${folder}")
+    endforeach()
+  endforeach()
+  set(${result} ${flags} PARENT_SCOPE)
+endfunction()

@@ -6,12 +6,13 @@
 set -euo pipefail
 
 for program in train generate study limits; do declare "$program=$(realpath "$1")"; shift; done
-cases=${BASIN_SHARED_DATA:-$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../../../shared/data}/../cases/programs
+tests=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+cases=$(realpath -m "${BASIN_SHARED_DATA:-$tests/../../../shared/data}/../cases/programs")
 if [[ ! -d $cases ]]; then
   echo "skipped: $cases is absent; BASIN_SHARED_DATA=<folder> names the data beside it"
   exit 4
 fi
-source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../support/program.sh"
+source "$tests/../support/program.sh"
 grep -q '__[at]san_init' "$train" || ulimit -v 4194304           # sanitizers reserve terabytes
 
 # NAME WORDS: requires that programs that read a model refuse the case NAME with exactly these words after the file.

@@ -96,13 +96,17 @@ set(basin_headers
   include/basin/cpu/detail/decode_source.hpp
   include/basin/cpu/detail/decode_splits.hpp
   include/basin/cpu/detail/decode_watch.hpp
+  include/basin/cpu/detail/forward_buffers.hpp
+  include/basin/cpu/detail/forward_call.hpp
   include/basin/cpu/detail/gradients.hpp
+  include/basin/cpu/detail/key_stream.hpp
   include/basin/cpu/detail/lanes.hpp
+  include/basin/cpu/detail/mix_values.hpp
+  include/basin/cpu/detail/next_rows.hpp
   include/basin/cpu/detail/panel.hpp
   include/basin/cpu/detail/parallel.hpp
   include/basin/cpu/detail/product.hpp
   include/basin/cpu/detail/row_gradients.hpp
-  include/basin/cpu/detail/run.hpp
   include/basin/cpu/detail/stream.hpp
   include/basin/cpu/detail/sum_tree.hpp
   include/basin/cpu/detail/tasks.hpp

@@ -4,8 +4,9 @@
 // Gradients through attention on the host: five products a query tile, threads over batch x key head x pieces of tiles.
 
 #include "basin/cpu/detail/gradients.hpp"
+#include "basin/cpu/detail/next_rows.hpp"
 #include "basin/cpu/detail/row_gradients.hpp"
-#include "basin/cpu/detail/run.hpp"
+#include "basin/cpu/detail/tasks.hpp"
 #include "basin/cpu/detail/watch.hpp"
 
 namespace basin::cpu {
@@ -110,76 +111,80 @@ void pack_rows(View const& from, panel_at at, index_t width, T* to) {
 
 /// Gradients by scores -> gradients by products: multiplied by the slope of the score, in blocks of nonlinear scores.
 template <coverage Seen, class Panel, class T>
-void apply_slopes(Panel const& tile, key_block block, pair_numbers<T> const& at, T const* dots) {
+void apply_slopes(Panel const& tile, key_block block, pair_numbers<T> const& pairs, T const* dots) {
   using batch = simd<T>;
   for (int v = 0; v < Panel::vectors; ++v)
     for (index_t r = 0; r < block.count; ++r) {
       index_t const n = (block.row + r) * Panel::width + v * lanes<T>;
-      batch ds = batch::load_aligned(at.dweights + n) *
+      batch ds = batch::load_aligned(pairs.dweights + n) *
                  tile.use.score.slope(batch::load_aligned(dots + n), tile.pair(v, block.first + r));
-      if constexpr (Seen == coverage::some) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
-      ds.store_aligned(at.dweights + n);
+      if constexpr (Seen == coverage::some) ds = math::select(is_hidden<Panel>(pairs, n), batch(T(0)), ds);
+      ds.store_aligned(pairs.dweights + n);
     }
 }
 
 /// Unnormalised weights and dweights of a query tile -> its weights and the gradients of its products.
 template <class Call, class Panel, class Fit, class T>
 void through_panel(Panel const& tile, std::span<key_block const> blocks, Fit const& fit,
-                   backward_buffers<Call> const& at, index_t part, pair_numbers<T> const& pairs) {
+                   backward_buffers<Call> const& buffers, index_t part, pair_numbers<T> const& pairs) {
   through_rows(tile, blocks, fit, pairs, part);
   if constexpr (!Call::linear) {
     for (key_block const block : blocks)
-      if (block.seen == coverage::all) apply_slopes<coverage::all>(tile, block, pairs, static_cast<T const*>(at.dots));
-      else apply_slopes<coverage::some>(tile, block, pairs, static_cast<T const*>(at.dots));
+      if (block.seen == coverage::all)
+        apply_slopes<coverage::all>(tile, block, pairs, static_cast<T const*>(buffers.dots));
+      else
+        apply_slopes<coverage::some>(tile, block, pairs, static_cast<T const*>(buffers.dots));
   }
 }
 
 /// S = K Q^T and dW = V dO^T of a query tile, one block of keys at a time.
 template <int Vectors, class T, class Attention, class Call>
 void multiply_panel(Call const& call, panel<T, Vectors, Attention>& tile, std::span<key_block const> blocks,
-                    backward_buffers<Call> const& at) {
+                    backward_buffers<Call> const& buffers) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   index_t const kv = call.p.kv_head(tile.at.head);
   for (key_block const block : blocks) {
-    auto const keys = rows_of<T>(call.k, tile.at.batch, kv, block.first, block.count, at.keys);
-    auto const values = rows_of<T>(call.v, tile.at.batch, kv, block.first, block.count, at.values);
-    T *const scores = at.scores + block.row * width, *const dots = at.dots + block.row * width;
-    tile.multiply(keys, block.count, at.queries, dots, next_rows<T>{}.during(block.count, keys));
+    auto const keys = rows_of<T>(call.k, tile.at.batch, kv, block.first, block.count, buffers.keys);
+    auto const values = rows_of<T>(call.v, tile.at.batch, kv, block.first, block.count, buffers.values);
+    T *const scores = buffers.scores + block.row * width, *const dots = buffers.dots + block.row * width;
+    tile.multiply(keys, block.count, buffers.queries, dots, next_rows<T>{}.during(block.count, keys));
     tile.score(block, dots, scores);
     tile.hide(block, scores);
-    product<Vectors, into::overwritten>(values.start, values.step, unit_step{}, block.count,
-                                        all_terms{call.p.value_dim}, at.douts, width, at.dweights + block.row * width,
-                                        width, next_rows<T>{}.during(block.count, values));
+    product<Vectors, into::overwritten>(
+        values.start, values.step, unit_step{}, block.count, all_terms{call.p.value_dim}, buffers.douts, width,
+        buffers.dweights + block.row * width, width, next_rows<T>{}.during(block.count, values));
   }
 }
 
 /// dV += W^T dO, dK += dS^T Q and dQ = dS K of a query tile; returns dQ [dim, width].
 template <int Vectors, class T, class Attention, class Call>
 T const* add_gradients(Call const& call, panel<T, Vectors, Attention> const& tile, std::span<key_block const> blocks,
-                       backward_buffers<Call> const& at, key_gradients<T> sums) {
+                       backward_buffers<Call> const& buffers, key_gradients<T> sums) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   auto const& p = call.p;
   index_t const columns = sums.key_columns, value_columns = sums.value_columns, count = tile.at.count;
-  auto const finite =
-      all_finite(at.query_rows, columns, count, p.dim) && all_finite(at.dout_rows, value_columns, count, p.value_dim);
-  std::fill_n(at.dqueries, at.levels * p.dim * width, T(0));
-  sum_tree<T*> dqueries(at.dqueries);
-  for (int level = 1; level < at.levels; ++level) dqueries.level(level) = at.dqueries + level * p.dim * width;
+  auto const finite = all_finite(buffers.query_rows, columns, count, p.dim) &&
+                      all_finite(buffers.dout_rows, value_columns, count, p.value_dim);
+  std::fill_n(buffers.dqueries, buffers.levels * p.dim * width, T(0));
+  sum_tree<T*> dqueries(buffers.dqueries);
+  for (int level = 1; level < buffers.levels; ++level) dqueries.level(level) = buffers.dqueries + level * p.dim * width;
   auto const add = [&](T* into, T* from) { move_into(into, from, p.dim * width); };
   auto const lift = [](T*& to, T*& from) { std::swap(to, from); };  // unused sums stay 0
   for (key_block const block : blocks) {
     dqueries.move_to(block.first / keys_per_part(call.cut), add, lift);
-    T const *const weights = at.weights + block.row * width, *const ddots = at.dweights + block.row * width;
-    auto const keys = rows_of<T>(call.k, tile.at.batch, p.kv_head(tile.at.head), block.first, block.count, at.keys);
+    T const *const weights = buffers.weights + block.row * width, *const ddots = buffers.dweights + block.row * width;
+    auto const keys =
+        rows_of<T>(call.k, tile.at.batch, p.kv_head(tile.at.head), block.first, block.count, buffers.keys);
     if (block.seen == coverage::some && !(finite && all_finite(keys.start, keys.step, block.count, p.dim))) {
-      zero_wins_product(weights, width, 1, block.count, count, at.dout_rows, value_columns, sums.value(block.first));
-      zero_wins_product(ddots, width, 1, block.count, count, at.query_rows, columns, sums.key(block.first));
+      zero_wins_product(weights, width, 1, block.count, count, buffers.dout_rows, value_columns,
+                        sums.value(block.first));
+      zero_wins_product(ddots, width, 1, block.count, count, buffers.query_rows, columns, sums.key(block.first));
       zero_wins_product(keys.start, 1, keys.step, p.dim, block.count, ddots, width, dqueries.open());
       continue;
     }
-    wide_product<into::added>(weights, width, unit_step{}, block.count, count, at.dout_rows, value_columns,
+    wide_product<into::added>(weights, width, unit_step{}, block.count, count, buffers.dout_rows, value_columns,
                               sums.value(block.first));
-    wide_product<into::added>(ddots, width, unit_step{}, block.count, count, at.query_rows, columns,
+    wide_product<into::added>(ddots, width, unit_step{}, block.count, count, buffers.query_rows, columns,
                               sums.key(block.first));
     product<Vectors, into::added>(keys.start, unit_step{}, keys.step, p.dim, all_terms{block.count}, ddots, width,
                                   dqueries.open(), width);
@@ -200,29 +205,29 @@ inline void require_room(std::span<key_block const> blocks, index_t visible) {
 /// Processes one query tile: adds to the gradients of its keys and values, writes the gradients of its queries, and
 /// passes its rows and weights to the observers.
 template <int Vectors, class Call, class T>
-void backward_panel(Call const& call, panel_at where, backward_buffers<Call> const& at, key_gradients<T> sums,
+void backward_panel(Call const& call, panel_at where, backward_buffers<Call> const& buffers, key_gradients<T> sums,
                     double* totals) {
   using watch_type = typename Call::watch_type;
   auto const& p = call.p;
   panel<T, Vectors, std::remove_cvref_t<decltype(call.use)>> tile(call.use, call.watch, p, where);
   if constexpr (watch_type::counts_queries)
     tile.count_from(totals + watch_type::key_values, static_cast<index_t>(numbers_per_key<watch_type>));
-  pack_lanes(call.q, where, tile.width, tile.packed_factor(), at.queries);
-  pack_lanes(call.dout, where, tile.width, T(1), at.douts);
-  pack_rows(call.q, where, tile.width, at.query_rows);
-  pack_rows(call.dout, where, tile.width, at.dout_rows);
-  auto const blocks = visible_blocks(call.use, p, where, call.cut, at.blocks, 0, p.keys);
+  pack_lanes(call.q, where, tile.width, tile.packed_factor(), buffers.queries);
+  pack_lanes(call.dout, where, tile.width, T(1), buffers.douts);
+  pack_rows(call.q, where, tile.width, buffers.query_rows);
+  pack_rows(call.dout, where, tile.width, buffers.dout_rows);
+  auto const blocks = visible_blocks(call.use, p, where, call.cut, buffers.blocks, 0, p.keys);
   index_t const part = keys_per_part(call.cut);
-  require_room(blocks, at.visible);
-  multiply_panel(call, tile, blocks, at);
+  require_room(blocks, buffers.visible);
+  multiply_panel(call, tile, blocks, buffers);
   weighed_rows<T, Vectors, std::remove_cvref_t<decltype(call.use)>> fit;
   typename decltype(tile)::states_type states{};
-  fit.weigh(tile, panel_scores<T>{blocks, at.scores, at.weights, at.gathered, part}, states);
+  fit.weigh(tile, panel_scores<T>{blocks, buffers.scores, buffers.weights, buffers.gathered, part}, states);
   for (key_block const block : blocks)
-    give_keys(tile, block, static_cast<T const*>(at.weights) + block.row * tile.width, fit.factor, totals);
+    give_keys(tile, block, static_cast<T const*>(buffers.weights) + block.row * tile.width, fit.factor, totals);
   report_rows(tile, states, fit);
-  through_panel(tile, blocks, fit, at, part, pair_numbers<T>{at.weights, at.dweights, at.scores});
-  T const* const dqueries = add_gradients(call, tile, blocks, at, sums);
+  through_panel(tile, blocks, fit, buffers, part, pair_numbers<T>{buffers.weights, buffers.dweights, buffers.scores});
+  T const* const dqueries = add_gradients(call, tile, blocks, buffers, sums);
   simd<T> factor[Vectors];
   for (auto& f : factor) f = simd<T>(tile.packed_factor());
   unpack_lanes(dqueries, where, tile.width, factor, call.dq);
@@ -271,12 +276,12 @@ void backward(Attention const& use, Q const& q, K const& k, V const& v, DOut con
     detail::workspaces const memory(
         [&](detail::workspace& w) { detail::backward_buffers<call_type>(w, call, panels); });
     T const key_factor = detail::panel<T, 1, Attention>(use, call.watch, p, {}).packed_factor();
-    auto const run = [&](detail::panel_at where, bool narrow, detail::key_gradients<T> sums, double* totals) {
-      detail::backward_buffers<call_type> const at(memory.mine(), call, panels);
-      if (narrow) detail::backward_panel<1>(call, where, at, sums, totals);
-      else detail::backward_panel<panel_vectors<T>>(call, where, at, sums, totals);
+    auto const one_panel = [&](detail::panel_at where, bool narrow, detail::key_gradients<T> sums, double* totals) {
+      detail::backward_buffers<call_type> const buffers(memory.mine(), call, panels);
+      if (narrow) detail::backward_panel<1>(call, where, buffers, sums, totals);
+      else detail::backward_panel<panel_vectors<T>>(call, where, buffers, sums, totals);
     };
-    detail::over_key_heads<T>(p, pieces, plan, cut, key_factor, dk, dv, call.watch, run);
+    detail::over_key_heads<T>(p, pieces, plan, cut, key_factor, dk, dv, call.watch, one_panel);
   }
 }
 

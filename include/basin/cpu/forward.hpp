@@ -4,6 +4,8 @@
 // The forward pass on the host: query tiles with one query in each SIMD lane, groups of query tiles that share each
 // block of keys, and threads over the groups.
 
+#include <optional>
+
 #include "basin/cpu/detail/stream.hpp"
 
 namespace basin::cpu {
@@ -11,10 +13,10 @@ namespace basin::cpu {
 namespace detail {
 
 template <int Vectors, class Call>
-void forward_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at,
+void forward_panels(Call const& call, panel_range range, panel_cuts const& cuts, forward_buffers<Call> const& buffers,
                  double* totals) {
-  if constexpr (one_sweep<typename Call::attention_type>) stream_run<Vectors>(call, run, cuts, at, totals);
-  else whole_rows_run<Vectors>(call, run, cuts, at, totals);
+  if constexpr (one_sweep<typename Call::attention_type>) stream_panels<Vectors>(call, range, cuts, buffers, totals);
+  else whole_rows_panels<Vectors>(call, range, cuts, buffers, totals);
 }
 
 }  // namespace detail
@@ -51,17 +53,17 @@ void forward(Attention const& use, Q const& q, K const& k, V const& v, Out const
     call_type const call{use, typename call_type::watch_type(use.observe), p, cut, q, k, v, out};
     detail::workspaces const memory([&](detail::workspace& w) { detail::forward_buffers<call_type>(w, call); });
     auto const cuts = detail::panel_cuts::of(p, T{});
-    auto const run = [&](detail::run_at part, double* totals) {
-      detail::forward_buffers<call_type> const at(memory.mine(), call);
+    auto const forward_range = [&](detail::panel_range part, double* totals) {
+      detail::forward_buffers<call_type> const buffers(memory.mine(), call);
       std::optional<detail::tiles::session> session;
-      if (at.by_tiles) session.emplace();
-      if (part.narrow) detail::forward_run<1>(call, part, cuts, at, totals);
-      else detail::forward_run<panel_vectors<T>>(call, part, cuts, at, totals);
+      if (buffers.by_tiles) session.emplace();
+      if (part.narrow) detail::forward_panels<1>(call, part, cuts, buffers, totals);
+      else detail::forward_panels<panel_vectors<T>>(call, part, cuts, buffers, totals);
     };
     index_t const together = call.plan().together;
     if constexpr (call_type::watch_type::key_values > 0)
-      detail::over_watched_runs(p, cuts, together, cut, call.watch, run);
-    else detail::over_runs(p, cuts, together, [&](detail::run_at part) { run(part, nullptr); });
+      detail::over_watched_ranges(p, cuts, together, cut, call.watch, forward_range);
+    else detail::over_ranges(p, cuts, together, [&](detail::panel_range part) { forward_range(part, nullptr); });
   }
 }
 

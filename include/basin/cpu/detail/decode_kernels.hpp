@@ -61,7 +61,7 @@ BASIN_INLINE void look_ahead(Storage const* from, index_t i, index_t step) {
 
 /// scores[r, j] = <q_r, k_j>, as many keys at once as make one vector of sums. q is [Rows, cut.vectors * lanes].
 template <int Rows, class T, class Storage>
-void dots_of_rows(T const* q, key_run<Storage> keys, row_cut cut, T* scores, index_t score_step) {
+void dots_of_rows(T const* q, key_chunk<Storage> keys, row_cut cut, T* scores, index_t score_step) {
   using batch = simd<T>;
   constexpr int together = static_cast<int>(lanes<T>) / Rows;
   index_t const q_step = cut.vectors * lanes<T>;
@@ -108,7 +108,7 @@ void dots_of_rows(T const* q, key_run<Storage> keys, row_cut cut, T* scores, ind
 
 /// The same for any number of rows.
 template <class T, class Storage>
-void dots(T const* q, index_t rows, key_run<Storage> keys, row_cut cut, T* scores, index_t score_step) {
+void dots(T const* q, index_t rows, key_chunk<Storage> keys, row_cut cut, T* scores, index_t score_step) {
   index_t r = 0;
   auto const next = [&](auto count) {
     dots_of_rows<count>(q + r * cut.vectors * lanes<T>, keys, cut, scores + r * score_step, score_step);
@@ -126,9 +126,9 @@ enum class zeros { none, some };
 /// How the vectors of some columns lie: in pairs, or each where `offsets` says.
 enum class lie { in_pairs, apart };
 
-/// o_r += sum_j terms[r, j] v_j for Columns vectors of the row, in registers over all keys of the run.
+/// o_r += sum_j terms[r, j] v_j for Columns vectors of the row, in registers over all keys of the chunk.
 template <int Rows, int Columns, zeros Zeros, lie Lie, class T, class Storage>
-void mix_columns(T const* terms, index_t term_step, key_run<Storage> values, index_t const* offsets, T* out,
+void mix_columns(T const* terms, index_t term_step, key_chunk<Storage> values, index_t const* offsets, T* out,
                  index_t out_step) {
   using batch = simd<T>;
   batch sum[Rows][Columns];
@@ -183,7 +183,7 @@ inline constexpr int columns_at_once = std::min(8, (sizeof(simd<T>) >= 64 ? 16 :
 
 /// The same for whole rows. out is [Rows, cut.vectors * lanes].
 template <int Rows, zeros Zeros, class T, class Storage>
-void mix_rows(T const* terms, index_t term_step, key_run<Storage> values, row_cut cut, T* out) {
+void mix_rows(T const* terms, index_t term_step, key_chunk<Storage> values, row_cut cut, T* out) {
   index_t column = 0, offsets[8];
   auto const next = [&](auto count, auto how) {
     for (index_t c = 0; c < count; ++c)
@@ -224,7 +224,7 @@ BASIN_INLINE zero_count zeros_among(T const* x, index_t count) {
 
 /// The same for any number of rows and any terms.
 template <class T, class Storage>
-void mix(T const* terms, index_t term_step, index_t rows, key_run<Storage> values, row_cut cut, T* out) {
+void mix(T const* terms, index_t term_step, index_t rows, key_chunk<Storage> values, row_cut cut, T* out) {
   index_t r = 0;
   auto const next = [&](auto count) {
     zero_count found;

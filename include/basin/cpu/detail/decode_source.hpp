@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// The keys and values that decode reads: runs of equally spaced rows, in one view or in pages, read in vectors along a
-// head's dim, in place.
+// The keys and values that decode reads: chunks of equally spaced rows, in one view or in pages, read in vectors along
+// a head's dim, in place.
 
 #include <algorithm>
 #include <bit>
@@ -61,13 +61,13 @@ struct row_cut {
 
 /// Rows that lie in even steps.
 template <class Storage>
-struct key_run {
+struct key_chunk {
   Storage const* data;
   index_t step, count;
 };
 
 /// Keys that are processed together: their rows stay in L1 while all query rows use them (32 x 128 x 4 bytes = 16 KiB).
-inline constexpr index_t keys_per_run = 32;
+inline constexpr index_t keys_per_chunk = 32;
 
 template <class View>
 index_t keys_of(View const& from, index_t) {
@@ -81,13 +81,13 @@ index_t keys_of(paged_view<T> const& from, index_t batch) {
 /// Up to `most` rows from `first` on.
 template <class View>
 auto rows_from(View const& from, index_t batch, index_t head, index_t first, index_t most) {
-  return key_run<typename View::value_type>{&from(batch, head, first, 0), from.stride(2), most};
+  return key_chunk<typename View::value_type>{&from(batch, head, first, 0), from.stride(2), most};
 }
 template <class T>
 auto rows_from(paged_view<T> const& from, index_t batch, index_t head, index_t first, index_t most) {
   index_t const slot = first % from.page_size();
   T const* const at = &from.pages(from.table(batch, first / from.page_size()), head, slot, 0);
-  return key_run<std::remove_const_t<T>>{at, from.pages.stride(2), std::min(most, from.page_size() - slot)};
+  return key_chunk<std::remove_const_t<T>>{at, from.pages.stride(2), std::min(most, from.page_size() - slot)};
 }
 
 template <class View>
@@ -99,7 +99,8 @@ view<T, 4> const& rows_of(paged_view<T> const& from) {
   return from.pages;
 }
 
-/// Whether rows can be read in place: their numbers are contiguous and fill a vector. Other rows are packed run by run.
+/// Whether rows can be read in place: their numbers are contiguous and fill a vector. Other rows are packed
+/// chunk by chunk.
 template <class T, class Source>
 bool reads_in_place(Source const& from) {
   return rows_of(from).stride(3) == 1 && rows_of(from).extent(3) >= lanes<T>;
@@ -112,9 +113,9 @@ row_cut cut_of(Source const& from) {
   return {vectors, dim - lanes<T>, whole - dim, reads_pairs<T, typename Source::value_type> ? dim / (2 * lanes<T>) : 0};
 }
 
-/// Copies a run into whole vectors, padded with zeros.
+/// Copies a chunk into whole vectors, padded with zeros.
 template <class T, class Storage>
-key_run<T> packed_run(key_run<Storage> from, index_t dim, index_t dim_step, T* to) {
+key_chunk<T> packed_chunk(key_chunk<Storage> from, index_t dim, index_t dim_step, T* to) {
   index_t const whole = in_whole_vectors<T>(dim);
   for (index_t j = 0; j < from.count; ++j)
     for (index_t d = 0; d < whole; ++d)
@@ -122,19 +123,19 @@ key_run<T> packed_run(key_run<Storage> from, index_t dim, index_t dim_step, T* t
   return {to, whole, from.count};
 }
 
-/// Calls f(first key, run) for the keys [first, last) of a head, in runs; skips runs for which wanted(first key, count)
-/// is false. `packed` has space for keys_per_run rows.
+/// Calls f(first key, chunk) for the keys [first, last) of a head; skips chunks for which wanted(first key, count)
+/// is false. `packed` has space for keys_per_chunk rows.
 template <class T, class Source, class Wanted, class F>
-void over_runs(Source const& from, index_t batch, index_t head, index_t first, index_t last, T* packed, Wanted&& wanted,
-               F&& f) {
+void over_chunks(Source const& from, index_t batch, index_t head, index_t first, index_t last, T* packed,
+                 Wanted&& wanted, F&& f) {
   bool const in_place = reads_in_place<T>(from);
   for (index_t key = first; key < last;) {
-    auto const run = rows_from(from, batch, head, key, std::min(last - key, keys_per_run));
-    if (wanted(key, run.count)) {
-      if (in_place) f(key, run);
-      else f(key, packed_run<T>(run, rows_of(from).extent(3), rows_of(from).stride(3), packed));
+    auto const chunk = rows_from(from, batch, head, key, std::min(last - key, keys_per_chunk));
+    if (wanted(key, chunk.count)) {
+      if (in_place) f(key, chunk);
+      else f(key, packed_chunk<T>(chunk, rows_of(from).extent(3), rows_of(from).stride(3), packed));
     }
-    key += run.count;
+    key += chunk.count;
   }
 }
 

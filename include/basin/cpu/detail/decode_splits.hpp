@@ -50,13 +50,13 @@ struct head_at {
 template <class T>
 struct decode_buffers {
   line_buffer<T> queries, packed, scores,
-      terms;  // [rows, query_size], [keys_per_run, dim], [rows, keys_per_split] twice
+      terms;  // [rows, query_size], [keys_per_chunk, dim], [rows, keys_per_split] twice
   line_buffer<T> gathered;                                       // one whole row, if the normalizer needs the whole row
   std::vector<coverage> seen;                                    // [rows] of the current block
   std::vector<index_t> visible;  // [rows]: number of keys of the split visible to each row
 
   decode_buffers(decode_sizes<T> const& of, index_t row)
-      : queries(of.rows * of.query_size()), packed(keys_per_run * std::max(of.query_size(), of.output_size())),
+      : queries(of.rows * of.query_size()), packed(keys_per_chunk * std::max(of.query_size(), of.output_size())),
         scores(of.rows * of.keys_per_split + lanes<T>),  // a vector more: zeros_among() reads over the end
         terms(of.rows * of.keys_per_split + lanes<T>), gathered(row), seen(static_cast<std::size_t>(of.rows)),
         visible(static_cast<std::size_t>(of.rows)) {}
@@ -105,10 +105,10 @@ struct decode_step {
       index_t const end = std::min(last, block + size.keys_per_block);
       T* const to = scores + block - first;
       if (look(at, block, end, in.seen)) {
-        over_runs<T>(
+        over_chunks<T>(
             k, at.batch, at.kv_head, block, end, in.packed, [](index_t, index_t) { return true; },
-            [&](index_t key, auto run) {
-              dots(static_cast<T const*>(in.queries), size.rows, run, size.keys, to + key - block, step);
+            [&](index_t key, auto chunk) {
+              dots(static_cast<T const*>(in.queries), size.rows, chunk, size.keys, to + key - block, step);
             });
       }
       for (index_t row = 0; row < size.rows; ++row) {
@@ -131,8 +131,9 @@ struct decode_step {
         if (!zeros_among(terms + row * step + key - first, count).all) return true;
       return false;
     };
-    over_runs<T>(v, at.batch, at.kv_head, first, last, in.packed, wanted,
-                 [&](index_t key, auto run) { mix(terms + key - first, step, size.rows, run, size.values, outputs); });
+    over_chunks<T>(v, at.batch, at.kv_head, first, last, in.packed, wanted, [&](index_t key, auto chunk) {
+      mix(terms + key - first, step, size.rows, chunk, size.values, outputs);
+    });
   }
 
  private:

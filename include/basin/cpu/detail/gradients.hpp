@@ -58,7 +58,7 @@ struct dealt {
         std::max(by_tasks, how == deal::in_turns ? std::min(by_length, most_pieces_in_turns) : by_length);
     return {cuts, std::clamp<index_t>(wanted, 1, cuts.panels()), how};
   }
-  /// Calls f(run_at) for the tiles of a piece, one at a time.
+  /// Calls f(panel_range) for the tiles of a piece, one at a time.
   template <class F>
   void over_panels(problem const& p, index_t task, F&& f) const {
     index_t const head = task / pieces, piece = task % pieces;
@@ -153,8 +153,8 @@ block_plan plan_blocks(Attention const& use, problem const& p, dealt const& d, t
                 tasks = p.batch * p.kv_heads * d.pieces;
   std::vector<unsigned char> seen(static_cast<std::size_t>(tasks * blocks));
   over_tasks(tasks, [&](index_t task) {
-    d.over_panels(p, task, [&](run_at run) {
-      panel_at const at = d.cuts.at(p, run, 0);
+    d.over_panels(p, task, [&](panel_range range) {
+      panel_at const at = d.cuts.at(p, range, 0);
       for (index_t block = 0; block < blocks; ++block)
         if (auto& one = seen[static_cast<std::size_t>(task * blocks + block)]; one == 0)
           one = seen_of(use, p, at, block * cut.keys_per_block, std::min(p.keys, (block + 1) * cut.keys_per_block)) !=
@@ -296,26 +296,26 @@ class ordered_sums {
   std::vector<double> observed;  // [batch, heads, keys, numbers_per_key], with key observers
 };
 
-/// Calls run(panel_at, narrow, sums, totals) for every query tile of every key head, writes dk and dv, and passes the
+/// Calls f(panel_at, narrow, sums, totals) for every query tile of every key head, writes dk and dv, and passes the
 /// totals to the key observers.
-template <class T, class Watch, class DK, class DV, class Run>
+template <class T, class Watch, class DK, class DV, class F>
 void over_key_heads(problem const& p, dealt const& d, block_plan const& plan, tuning const& cut, T key_factor,
-                    DK const& dk, DV const& dv, Watch const& watch, Run const& run) {
-  using buffers = piece_buffers<T, Watch>;
+                    DK const& dk, DV const& dv, Watch const& watch, F const& f) {
+  using buffers_type = piece_buffers<T, Watch>;
   first_exception failure;
   ordered_sums<T, Watch, DK, DV> totals(p, plan, cut, key_factor, dk, dv, failure);
-  workspaces const memory([&](workspace& w) { buffers(w, p, cut, plan.most_rows()); });
+  workspaces const memory([&](workspace& w) { buffers_type(w, p, cut, plan.most_rows()); });
   totals.clear_unseen();
   over_tasks(p.batch * p.kv_heads * d.pieces, failure, [&](index_t task) {
-    buffers const at(memory.mine(), p, cut, plan.most_rows());
-    at.clear(p, plan.of(task));
-    d.over_panels(p, task, [&](run_at panel) {
+    buffers_type const buffers(memory.mine(), p, cut, plan.most_rows());
+    buffers.clear(p, plan.of(task));
+    d.over_panels(p, task, [&](panel_range panel) {
       panel_at const where = d.cuts.at(p, panel, 0);
       index_t const member = where.head % d.cuts.group;
-      run(where, panel.narrow, at.sums,
-          Watch::key_values > 0 ? at.totals + member * buffers::numbers_of_head(p) : nullptr);
+      f(where, panel.narrow, buffers.sums,
+        Watch::key_values > 0 ? buffers.totals + member * buffers_type::numbers_of_head(p) : nullptr);
     });
-    totals.add(task / d.pieces, task, at);
+    totals.add(task / d.pieces, task, buffers);
   });
   totals.tell(watch);
 }

@@ -25,31 +25,32 @@ inline constexpr bool reads_scores_of_pairs = !has_jacobian_of_weights<Normalize
 
 /// Whether a key is hidden from a query, in blocks where some are.
 template <class Panel, class T>
-auto is_hidden(pair_numbers<T> const& at, index_t n) {
+auto is_hidden(pair_numbers<T> const& pairs, index_t n) {
   using batch = simd<T>;
   if constexpr (reads_scores_of_pairs<typename Panel::normalizer_type>)
-    return batch::load_aligned(at.scores + n) == math::minus_inf<batch>();
-  else return batch::load_aligned(at.weights + n) == batch(T(0));
+    return batch::load_aligned(pairs.scores + n) == math::minus_inf<batch>();
+  else return batch::load_aligned(pairs.weights + n) == batch(T(0));
 }
 
 /// The weights of one block, and what it adds to delta = sum_k carry_k dw_k of every row.
 template <coverage Seen, class Panel, class T, class Fit, class Delta>
-void gather_block(Panel const& tile, key_block block, Fit const& fit, pair_numbers<T> const& at, Delta& delta) {
+void gather_block(Panel const& tile, key_block block, Fit const& fit, pair_numbers<T> const& pairs, Delta& delta) {
   using batch = simd<T>;
   for (int v = 0; v < Panel::vectors; ++v) {
     auto mine = delta[v];
     for (index_t n = block.row * Panel::width + v * lanes<T>, end = (block.row + block.count) * Panel::width; n < end;
          n += Panel::width) {
-      batch const term = batch::load_aligned(at.weights + n);
-      batch weight = fit.factor[v] * term, dw = batch::load_aligned(at.dweights + n), score = weight;
+      batch const term = batch::load_aligned(pairs.weights + n);
+      batch weight = fit.factor[v] * term, dw = batch::load_aligned(pairs.dweights + n), score = weight;
       if constexpr (Seen == coverage::some)
         weight = math::select(term == batch(T(0)), term, weight);  // 0 for every factor
-      weight.store_aligned(at.weights + n);
-      if constexpr (reads_scores_of_pairs<typename Panel::normalizer_type>) score = batch::load_aligned(at.scores + n);
+      weight.store_aligned(pairs.weights + n);
+      if constexpr (reads_scores_of_pairs<typename Panel::normalizer_type>)
+        score = batch::load_aligned(pairs.scores + n);
       else score = weight;
       if constexpr (Seen == coverage::some) {
-        dw = math::select(is_hidden<Panel>(at, n), batch(T(0)), dw);
-        dw.store_aligned(at.dweights + n);
+        dw = math::select(is_hidden<Panel>(pairs, n), batch(T(0)), dw);
+        dw.store_aligned(pairs.dweights + n);
       }
       gather(mine, fit.jacobian(tile, v, score, weight), dw);
     }
@@ -59,23 +60,23 @@ void gather_block(Panel const& tile, key_block block, Fit const& fit, pair_numbe
 
 /// dweights dw_ij -> gradients of scores: ds_j = diag_j dw_j - outer_j delta.
 template <coverage Seen, class Panel, class T, class Fit, class Delta, class Sums>
-void differentiate_block(Panel const& tile, key_block block, Fit const& fit, pair_numbers<T> const& at,
+void differentiate_block(Panel const& tile, key_block block, Fit const& fit, pair_numbers<T> const& pairs,
                          Delta const& delta, Sums& dparameters) {
   using batch = simd<T>;
   using normalizer_type = typename Panel::normalizer_type;
   for (int v = 0; v < Panel::vectors; ++v)
     for (index_t n = block.row * Panel::width + v * lanes<T>, end = (block.row + block.count) * Panel::width; n < end;
          n += Panel::width) {
-      batch const weight = batch::load_aligned(at.weights + n), dw = batch::load_aligned(at.dweights + n);
+      batch const weight = batch::load_aligned(pairs.weights + n), dw = batch::load_aligned(pairs.dweights + n);
       batch score = weight;
-      if constexpr (reads_scores_of_pairs<normalizer_type>) score = batch::load_aligned(at.scores + n);
+      if constexpr (reads_scores_of_pairs<normalizer_type>) score = batch::load_aligned(pairs.scores + n);
       batch ds = score_gradient(fit.jacobian(tile, v, score, weight), dw, delta[v]);
       if constexpr (has_parameters<normalizer_type>) {
         auto const given = fit.parameter_gradient(tile, v, score, weight, dw, ds);
         for (std::size_t i = 0; i < given.size(); ++i) dparameters[v][i] = dparameters[v][i] + given[i];
       }
-      if constexpr (Seen == coverage::some) ds = math::select(is_hidden<Panel>(at, n), batch(T(0)), ds);
-      ds.store_aligned(at.dweights + n);
+      if constexpr (Seen == coverage::some) ds = math::select(is_hidden<Panel>(pairs, n), batch(T(0)), ds);
+      ds.store_aligned(pairs.dweights + n);
     }
 }
 
@@ -119,23 +120,23 @@ auto sum_over_blocks(std::span<key_block const> blocks, index_t keys_per_part, F
 
 /// Unnormalised weights and dweights of a query tile -> its weights and the gradients by its scores.
 template <class Panel, class Fit, class T>
-void through_rows(Panel const& tile, std::span<key_block const> blocks, Fit const& fit, pair_numbers<T> const& at,
+void through_rows(Panel const& tile, std::span<key_block const> blocks, Fit const& fit, pair_numbers<T> const& pairs,
                   index_t part) {
   using normalizer_type = typename Panel::normalizer_type;
   constexpr int vectors = Panel::vectors;
   auto const delta = sum_over_blocks<vectors, cuda::std::array<simd<T>, jacobian_of<normalizer_type, T>::rank>>(
       blocks, part, [&](key_block block, auto& sums) {
         if (block.seen == coverage::all)
-          gather_block<coverage::all>(tile, block, fit, at, sums);
+          gather_block<coverage::all>(tile, block, fit, pairs, sums);
         else
-          gather_block<coverage::some>(tile, block, fit, at, sums);
+          gather_block<coverage::some>(tile, block, fit, pairs, sums);
       });
   auto const dparameters = sum_over_blocks<vectors, for_parameters<normalizer_type, simd<T>>>(
       blocks, part, [&](key_block block, auto& sums) {
         if (block.seen == coverage::all)
-          differentiate_block<coverage::all>(tile, block, fit, at, delta, sums);
+          differentiate_block<coverage::all>(tile, block, fit, pairs, delta, sums);
         else
-          differentiate_block<coverage::some>(tile, block, fit, at, delta, sums);
+          differentiate_block<coverage::some>(tile, block, fit, pairs, delta, sums);
       });
   report_parameters(tile, dparameters);
 }

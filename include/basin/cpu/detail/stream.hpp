@@ -5,6 +5,9 @@
 // are rescaled when the maxima of the rows grow. The scores of a block never leave L1, and a group reads each block of
 // keys from memory once.
 
+#include <array>
+#include <optional>
+
 #include "basin/cpu/detail/whole_rows.hpp"
 
 namespace basin::cpu::detail {
@@ -19,7 +22,7 @@ struct stream_sum {
   };
 };
 template <class Call, int Vectors>
-using stream_panel = traveller<Call, Vectors, stream_sum>;
+using stream_panel = panel_pass<Call, Vectors, stream_sum>;
 
 /// Whether row observers gather during the pass: they must support rescaled rows, and merge the states of the parts of
 /// a long row.
@@ -91,7 +94,7 @@ auto score_parts(Panel& panel, std::span<key_block const> parts, key_rows<T> con
 /// Adds one block of keys to rows and outputs; `scores` become terms.
 template <class Call, class Panel, class T>
 void absorb_block(Call const& call, Panel& panel, std::span<key_block const> parts, key_rows<T> const& rows, T* scores,
-                  forward_buffers<Call> const& at) {
+                  forward_buffers<Call> const& buffers) {
   auto& tile = panel.tile;
   using panel_type = std::remove_cvref_t<decltype(tile)>;
   constexpr index_t width = panel_type::width;
@@ -115,7 +118,7 @@ void absorb_block(Call const& call, Panel& panel, std::span<key_block const> par
   for (key_block const block : parts) {
     index_t const skip = (block.row - parts[0].row) * width;
     sum.fit.sum(tile, block.count, scores + skip, scores + skip, sum.states, block.seen);
-    mix_values(call, panel, block, scores + skip, rows.of(block), all_terms{block.count}, at);
+    mix_values(call, panel, block, scores + skip, rows.of(block), all_terms{block.count}, buffers);
   }
 }
 
@@ -140,7 +143,7 @@ void give_kept_keys(Panel const& panel, Sum const& sum) {
 
 /// A second pass with the final rows, for row observers that do not support rescaled rows.
 template <class Call, class Panel, class Sum>
-void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_buffers<Call> const& at) {
+void watch_again(Call const& call, panel_range range, Panel& panel, Sum& sum, forward_buffers<Call> const& buffers) {
   constexpr auto merges = Call::watch_type::merges;
   struct gathered {
     std::remove_reference_t<decltype(sum.states)> states{};
@@ -149,7 +152,7 @@ void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_b
   std::ranges::fill(panel.tile.visible, typename Call::T(0));
   panel.next = 0;
   std::array<Panel*, 1> alone{&panel};
-  run.count = 1;
+  range.count = 1;
   auto again = sum.fit;  // its sums have been used; its maxima give the same terms
   sum_tree<gathered> seen(gathered{});
   auto const add = [&](gathered& into, gathered& from) {
@@ -158,20 +161,21 @@ void watch_again(Call const& call, run_at run, Panel& panel, Sum& sum, forward_b
     from = gathered{};
   };
   auto const lift = [](gathered& to, gathered& from) { to = std::exchange(from, gathered{}); };
-  over_keys<reads::keys>(call, run, alone, at, [&](Panel& one, std::span<key_block const> parts, auto const& rows) {
-    if constexpr (merges) seen.move_to(parts[0].first / keys_per_part(call.cut), add, lift);
-    for (key_block const block : parts) {
-      make_scores(one, block, rows.of(block), at.scores);
-      one.tile.hide(block, at.scores);
-      again.sum(one.tile, block.count, at.scores, at.scores, seen.open().states);
-    }
-  });
+  over_keys<reads::keys>(call, range, alone, buffers,
+                         [&](Panel& one, std::span<key_block const> parts, auto const& rows) {
+                           if constexpr (merges) seen.move_to(parts[0].first / keys_per_part(call.cut), add, lift);
+                           for (key_block const block : parts) {
+                             make_scores(one, block, rows.of(block), buffers.scores);
+                             one.tile.hide(block, buffers.scores);
+                             again.sum(one.tile, block.count, buffers.scores, buffers.scores, seen.open().states);
+                           }
+                         });
   std::ranges::copy(seen.total(add).states, std::begin(sum.states));
 }
 
 /// Finishes a query tile: writes its outputs and calls the observers.
 template <class Call, class Panel>
-void finish_stream(Call const& call, run_at run, Panel& panel, index_t n, forward_buffers<Call> const& at) {
+void finish_stream(Call const& call, panel_range range, Panel& panel, index_t n, forward_buffers<Call> const& buffers) {
   using watch_type = typename Call::watch_type;
   using T = typename Call::T;
   using sum_type = typename Panel::sum_type;
@@ -181,29 +185,32 @@ void finish_stream(Call const& call, run_at run, Panel& panel, index_t n, forwar
   unpack_lanes(static_cast<T const*>(sum.outputs), panel.tile.at, panel.tile.width, sum.fit.factor, call.out);
   if constexpr (watch_type::key_values > 0) give_kept_keys(panel, sum);
   if constexpr (!watch_type::rescales || !watch_type::merges)
-    if (!watches_on_the_way<watch_type>(at.levels)) watch_again(call, run, panel, sum, at);
+    if (!watches_on_the_way<watch_type>(buffers.levels)) watch_again(call, range, panel, sum, buffers);
   report_rows(panel.tile, sum.states, sum.fit);
-  if constexpr (watch_type::wants_whole_rows) show_again<vectors>(call, run, panel.tile.at, n, at);
+  if constexpr (watch_type::wants_whole_rows) show_again<vectors>(call, range, panel.tile.at, n, buffers);
 }
 
 template <int Vectors, class Call>
-void stream_run(Call const& call, run_at run, panel_cuts const& cuts, forward_buffers<Call> const& at, double* totals) {
+void stream_panels(Call const& call, panel_range range, panel_cuts const& cuts, forward_buffers<Call> const& buffers,
+                   double* totals) {
   using T = typename Call::T;
   using panel_type = stream_panel<Call, Vectors>;
   constexpr auto keeps = Call::watch_type::key_values > 0;
   std::array<std::optional<panel_type>, 16> panels;
-  for (index_t n = 0; n < run.count; ++n) {
-    auto& panel = panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, run, n), at, n, totals);
-    for (int level = 0; level < at.levels; ++level) panel.sums.level(level).fit.start(panel.tile);
+  for (index_t n = 0; n < range.count; ++n) {
+    auto& panel = panels[static_cast<std::size_t>(n)].emplace(call, cuts.at(call.p, range, n), buffers, n, totals);
+    for (int level = 0; level < buffers.levels; ++level) panel.sums.level(level).fit.start(panel.tile);
   }
-  over_keys<reads::both>(
-      call, run, panels, at, [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
-        absorb_block(call, panel, parts, rows, keeps ? panel.kept + parts[0].row * panel.tile.width : at.scores, at);
-        if constexpr (keeps)
-          for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i)
-            std::copy_n(panel.sums.open().fit.row, Vectors, panel.rows_then + i * Vectors);
-      });
-  for (index_t n = 0; n < run.count; ++n) finish_stream(call, run, *panels[static_cast<std::size_t>(n)], n, at);
+  over_keys<reads::both>(call, range, panels, buffers,
+                         [&](panel_type& panel, std::span<key_block const> parts, key_rows<T> const& rows) {
+                           absorb_block(call, panel, parts, rows,
+                                        keeps ? panel.kept + parts[0].row * panel.tile.width : buffers.scores, buffers);
+                           if constexpr (keeps)
+                             for (std::size_t i = panel.next - parts.size(); i < panel.next; ++i)
+                               std::copy_n(panel.sums.open().fit.row, Vectors, panel.rows_then + i * Vectors);
+                         });
+  for (index_t n = 0; n < range.count; ++n)
+    finish_stream(call, range, *panels[static_cast<std::size_t>(n)], n, buffers);
 }
 
 }  // namespace basin::cpu::detail

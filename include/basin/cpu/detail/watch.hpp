@@ -94,20 +94,20 @@ void report_rows(panel<T, Vectors, Attention> const& tile, States const& states,
 /// Passes every row of the tile with all its weights and scores to the whole-row observers, from `scores` and `terms`.
 template <int Vectors, class T, class Attention, class Buffers>
 void show_whole_rows(panel<T, Vectors, Attention> const& tile, std::span<key_block const> blocks, T const* all_scores,
-                     T const* all_terms, simd<T> const* factor, Buffers const& at) {
+                     T const* all_terms, simd<T> const* factor, Buffers const& buffers) {
   constexpr index_t width = panel<T, Vectors, Attention>::width;
   alignas(64) T scale[width];
   for (int v = 0; v < Vectors; ++v) factor[v].store_aligned(scale + v * lanes<T>);
   auto const keys = static_cast<std::size_t>(tile.p.keys);
-  std::span const weights(at.row_weights, keys), scores(at.row_scores, keys);
+  std::span const weights(buffers.row_weights, keys), scores(buffers.row_scores, keys);
   std::fill(weights.begin(), weights.end(), 0.0);                // keys outside all blocks are hidden
   std::fill(scores.begin(), scores.end(), -math::infinity);
   for (index_t lane = 0; lane < tile.at.count; ++lane) {
     for (key_block const block : blocks)
       for (index_t r = 0; r < block.count; ++r) {
         T const term = all_terms[(block.row + r) * width + lane];
-        at.row_weights[block.first + r] = term == T(0) ? 0.0 : static_cast<double>(scale[lane] * term);
-        at.row_scores[block.first + r] = static_cast<double>(all_scores[(block.row + r) * width + lane]);
+        buffers.row_weights[block.first + r] = term == T(0) ? 0.0 : static_cast<double>(scale[lane] * term);
+        buffers.row_scores[block.first + r] = static_cast<double>(all_scores[(block.row + r) * width + lane]);
       }
     tile.watch.sees_whole_row({tile.at.batch, tile.at.head, tile.at.first + lane},
                              {weights, scores, static_cast<double>(tile.visible[lane])});

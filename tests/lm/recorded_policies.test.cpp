@@ -61,12 +61,12 @@ TEST_CASE("a record names every policy that decides the output, with its numbers
                                               .with(basin::top_k{.k = 8})
                                               .with(basin::sliding_window{.left = 3})
                                               .with(basin::soft_cap{.cap = 0.1f}));
-  REQUIRE(lm::spelled_policy(other["normalizer"]) == "top_k(k=8)");
-  REQUIRE(lm::spelled_policy(other["mask"]) == "sliding_window(left=3, right=0)");
-  REQUIRE(lm::spelled_policy(other["scorer"]) == "soft_cap(cap=0.1, scale=0.0)");
-  REQUIRE(lm::spelled_policy(lm::record_of(basin::length_scaled<basin::entmax>{})) ==
+  REQUIRE(lm::policy_in_words(other["normalizer"]) == "top_k(k=8)");
+  REQUIRE(lm::policy_in_words(other["mask"]) == "sliding_window(left=3, right=0)");
+  REQUIRE(lm::policy_in_words(other["scorer"]) == "soft_cap(cap=0.1, scale=0.0)");
+  REQUIRE(lm::policy_in_words(lm::record_of(basin::length_scaled<basin::entmax>{})) ==
           "length_scaled(normalizer=entmax(alpha=1.5, learned=true), law=ssmax(s=0.43))");
-  REQUIRE(lm::spelled_policy(lm::record_of(sharp_softmax{})) == "sharp_softmax(temperature=1.0)");
+  REQUIRE(lm::policy_in_words(lm::record_of(sharp_softmax{})) == "sharp_softmax(temperature=1.0)");
 }
 
 TEST_CASE("a policy without a name, or with numbers that a checkpoint does not have, is refused when a run begins",

@@ -53,8 +53,8 @@ class row_scorer {
     int const count = static_cast<int>(inputs.size()) / length;
     auto const logits = model.forward(inputs, count, length, adapt);
     losses.resize(inputs.size());
-    auto const rows = contiguous(logits.data(), std::ssize(inputs), model.vocabulary());
-    nn::cross_entropy_forward(nn::host{}, rows, targets, judged, std::span(losses));
+    auto const of_tokens = contiguous(logits.data(), std::ssize(inputs), model.vocabulary());
+    nn::cross_entropy_forward(nn::host{}, of_tokens, targets, judged, std::span(losses));
     for (int r = 0; r < count; ++r) {
       double sum = 0;
       for (int i = 0; i < length; ++i) sum += static_cast<double>(losses[static_cast<std::size_t>(r) * length + i]);

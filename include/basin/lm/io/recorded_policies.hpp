@@ -223,11 +223,11 @@ inline model_policies policies_from(json const& attention, registry const& known
 }
 
 /// A policy of a record in words: top_k(k=16).
-inline std::string spelled_policy(json const& record) {
+inline std::string policy_in_words(json const& record) {
   std::string text;
   for (auto const& [name, value] : record.items())
     if (name != "name")
-      text += message(text.empty() ? "" : ", ", name, '=', value.is_object() ? spelled_policy(value) : value.dump());
+      text += message(text.empty() ? "" : ", ", name, '=', value.is_object() ? policy_in_words(value) : value.dump());
   std::string const name = record.value("name", "");
   return text.empty() ? name : message(name, '(', text, ')');
 }
@@ -241,8 +241,8 @@ inline void require_attention(json const& trained, json const& running, std::str
       auto const &was = trained[l].at(std::string(slot)), &is = running[l].at(std::string(slot));
       if (nlohmann::json(was) == nlohmann::json(is)) continue;  // whatever the order of the numbers
       throw file_error{
-          message("basin: ", file, ": layer ", l, " was trained with the ", slot, ' ', quotation(spelled_policy(was)),
-                  ", and would be run with ", quotation(spelled_policy(is)),
+          message("basin: ", file, ": layer ", l, " was trained with the ", slot, ' ', quotation(policy_in_words(was)),
+                  ", and would be run with ", quotation(policy_in_words(is)),
                   "; give a checkpoint that was trained with that, or run this one with what it was trained with")};
     }
 }

@@ -35,18 +35,18 @@ class llama : public transformer<std::vector<block<attention_layer<Attention, T,
   explicit llama(llama_config const& c, std::uint64_t seed = 0, Attention use = {}, Device device = {})
     requires(!by_name)
       : llama(c, seed, device, use,
-              blocks_of(device, c, [&](int, attention_config const& layer, auto const& positions) {
-                return layer_type(layer, use, positions,
+              blocks_of(device, c, [&](int, attention_config const& layer, auto const& rotation) {
+                return layer_type(layer, use, rotation,
                                   typename layer_type::numbers_type(use.normalize, c.heads, Device::shared_memory()));
               })) {}
   llama(llama_config const& c, std::uint64_t seed, model_policies of_layers, Device device = {})
     requires by_name
       : llama(c, seed, device, of_layers,
-              blocks_of(device, c, [&](int l, attention_config layer, auto const& positions) {
+              blocks_of(device, c, [&](int l, attention_config layer, auto const& rotation) {
                 require_policies(of_layers, c);
                 auto const& mine = of_layers.layer(l);
                 layer.gate = mine.gate, layer.head_norm = mine.head_norm;
-                return layer_type(layer, mine.attention(), positions, mine.normalizers);
+                return layer_type(layer, mine.attention(), rotation, mine.normalizers);
               })) {}
 
   llama_config const& config() const { return shape; }

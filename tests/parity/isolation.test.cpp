@@ -1,59 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers cpu/forward.hpp, cpu/backward.hpp, cpu/decode.hpp and reference.hpp: a NaN or an infinity affects only the
-// rows to which it is visible.
-#include "parity/compare.hpp"
+// Covers cpu/forward.hpp, cpu/decode.hpp and reference.hpp: a NaN or an infinity affects only the rows to which it is
+// visible.
+#include "parity/spoiled.hpp"
 
 namespace basin_test {
 
 namespace {
-
-auto const full = basin::attention<>{};
-auto const causal = full.with(basin::causal{});
-
-template <class T>
-bool same_row(tensor<T> const& a, tensor<T> const& b, index_t i) {
-  bool same = true;
-  a.each([&](T& x, index_t n, index_t h, index_t row, index_t d) {
-    same = same && (row != i || same_bits(x, static_cast<T>(b.v(n, h, row, d))));
-  });
-  return same;
-}
-
-template <class T>
-bool row_is_nan(tensor<T> const& a, index_t i) {
-  bool all = true;
-  a.each([&](T& x, index_t, index_t, index_t row, index_t) { all = all && (row != i || std::isnan(x)); });
-  return all;
-}
-
-template <class T>
-void spoil_row(tensor<T> const& t, index_t i, double with) {
-  t.each([&](T& x, index_t, index_t, index_t row, index_t) { if (row == i) x = static_cast<T>(with); });
-}
-
-/// Runs the engine on clean inputs and on inputs with one row of NaN or infinities.
-template <class Attention, class Engine>
-struct spoiled {
-  call<float> clean, dirty;
-  spoiled(Attention const& use, shape const& s, Engine engine, tensor<float> call<float>::*input, index_t row,
-          double with)
-      : clean(s),
-        dirty(s) {
-    spoil_row(dirty.*input, row, with);
-    engine(use, clean);
-    engine(use, dirty);
-  }
-};
-
-shape const square{1, 2, 1, 50, 50, 8, 8};
-shape const few{1, 2, 1, 3, 50, 8, 8};                           // query positions 47, 48, 49
-
-inline constexpr auto reference_forward = [](auto const& use, auto& c) {
-  basin::reference::forward(use, c.q.v, c.k.v, c.v.v, c.out.v);
-};
-inline constexpr auto reference_backward = [](auto const& use, auto& c) {
-  basin::reference::backward(use, c.q.v, c.k.v, c.v.v, c.dout.v, c.dq.v, c.dk.v, c.dv.v);
-};
 
 /// A spoiled query must give a row of NaN and change no other row.
 template <class Attention, class Engine>
@@ -119,41 +71,6 @@ TEST_CASE("a hidden key or value of NaN or infinities does not affect the row of
   SECTION("decode") { check_all_hidden_keys(cpu_decode); }
 }
 
-TEST_CASE("a hidden key or value of NaN does not affect the gradient of a query", "[parity][cpu]") {
-  auto const check = [](auto engine) {
-    for (auto const input : {&call<float>::k, &call<float>::v}) {
-      spoiled const run(causal, square, engine, input, 30, nan);
-      for (index_t i = 0; i < 50; ++i) {
-        CAPTURE(i);
-        if (i < 30) CHECK(same_row(run.clean.dq, run.dirty.dq, i));
-        else CHECK(row_is_nan(run.dirty.dq, i));
-      }
-    }
-  };
-  SECTION("reference") { check(reference_backward); }
-  SECTION("cpu") { check(cpu_backward); }
-}
-
-TEST_CASE("a query or an output gradient of NaN does not affect the gradients of keys hidden from it",
-          "[parity][cpu]") {
-  auto const check = [](auto const& use, auto engine) {
-    for (auto const input : {&call<float>::q, &call<float>::dout}) {
-      spoiled const run(use, square, engine, input, 20, nan);
-      for (index_t i = 0; i < 50; ++i) {
-        CAPTURE(i);
-        if (i > 20) CHECK(same_row(run.clean.dk, run.dirty.dk, i));
-        if (i > 20) CHECK(same_row(run.clean.dv, run.dirty.dv, i));
-        if (i != 20) CHECK(same_row(run.clean.dq, run.dirty.dq, i));
-      }
-      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(use)>, std::remove_cvref_t<decltype(causal)>>)
-        CHECK(row_is_nan(run.dirty.dk, 3));
-    }
-  };
-  SECTION("reference") { check(causal, reference_backward); }
-  SECTION("cpu") { check(causal, cpu_backward); }
-  SECTION("cpu, normalizer without unnormalised weights") { check(causal.with(basin::sparsemax{}), cpu_backward); }
-}
-
 TEST_CASE("keys whose scores are -inf have weight 0, and a row of such keys gives 0", "[parity][cpu]") {
   shape const s{1, 1, 1, 20, 12, 4, 3};
   auto const check = [&](auto engine, index_t spoiled_keys) {
@@ -169,25 +86,6 @@ TEST_CASE("keys whose scores are -inf have weight 0, and a row of such keys give
     if (spoiled_keys == 12) CHECK(largest(c.out) == 0);
   };
   for (index_t const n : {1, 7, 12}) check(cpu_forward, n), check(cpu_stream, n), check(cpu_decode, n);
-}
-
-TEST_CASE("a score of -inf is the same as a hidden key, forward and backward", "[parity][cpu]") {
-  shape const s{1, 2, 1, 21, 40, 8, 5};
-  auto const check = [&](auto const& use, auto forward, auto backward) {
-    call<double> severing(s), hiding(s);
-    forward(use.with(severed{}), severing), backward(use.with(severed{}), severing);
-    forward(use.with(severed_pairs{}), hiding), backward(use.with(severed_pairs{}), hiding);
-    // the tolerance in double where q is scaled before or after the product (tolerance.hpp)
-    CHECK(distance(severing.out, hiding.out) <= 1e-12);
-    CHECK(distance(severing.dq, hiding.dq) <= 1e-12);
-    CHECK(distance(severing.dk, hiding.dk) <= 1e-12);
-    CHECK(distance(severing.dv, hiding.dv) <= 1e-12);
-  };
-  check(full, reference_forward, reference_backward);
-  check(full, cpu_forward, cpu_backward);
-  check(full.with(one_plus_square{}), reference_forward, reference_backward);
-  check(full.with(one_plus_square{}), cpu_forward, cpu_backward);
-  check(full.with(basin::sparsemax{}), cpu_forward, cpu_backward);
 }
 
 TEST_CASE("a row observer reports NaN for a row of NaN, never a plausible number", "[parity][cpu]") {

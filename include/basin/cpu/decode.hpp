@@ -15,6 +15,16 @@ namespace detail {
 template <class N>
 concept in_query_tiles = requires { requires N::in_query_tiles::value; };
 
+/// decode() without the query tiles that take over from 9 queries on. Arguments are checked, and cut.for_call() is done.
+template <class Attention, class Q, class K, class V, class Out>
+void decode_in_splits(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, problem const& p,
+                      tuning const& cut) {
+  using T = compute_t<typename Q::value_type>;
+  decode_sizes<T> const size(p, cut, k, v);
+  decode_step<T, Attention, Q, K, V> const step{use, q, k, v, size};
+  decode_engine<T, Attention, Q, K, V, Out>(step, out).run();
+}
+
 }  // namespace detail
 
 /// From this many queries a head on, query tiles with one query in each lane are faster. Measured in cache, 1024 keys,
@@ -38,7 +48,6 @@ inline constexpr index_t fewest_queries_of_a_panel = 9;
 template <class Attention, class Q, class K, class V, class Out>
 void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, tuning const& asked = {}) {
   if constexpr (entry::takes(entry::reads<Q, K, V>{}, entry::writes<Out>{})) {
-    using T = compute_t<typename Q::value_type>;
     constexpr auto caller = "basin::cpu::decode";
     problem const p = check_forward(caller, q, k, v, out);
     check_policies_on_host(caller, use, p, operands_of_forward(q, k, v, out));
@@ -51,9 +60,7 @@ void decode(Attention const& use, Q const& q, K const& k, V const& v, Out const&
     } else {
       if constexpr (!pages)
         if (p.queries >= fewest_queries_of_a_panel) return forward(use, q, k, v, out, cut);
-      detail::decode_sizes<T> const size(p, cut, k, v);
-      detail::decode_step<T, Attention, Q, K, V> const step{use, q, k, v, size};
-      detail::decode_engine<T, Attention, Q, K, V, Out>(step, out).run();
+      detail::decode_in_splits(use, q, k, v, out, p, cut);
     }
   }
 }

@@ -15,7 +15,7 @@ namespace detail {
 template <class N>
 concept in_query_tiles = requires { requires N::in_query_tiles::value; };
 
-/// decode() without the query tiles that take over from 9 queries on. Arguments are checked, and cut.for_call() is done.
+/// decode() without the query tiles that take over from 9 queries on. Arguments are checked, and cut is for this call.
 template <class Attention, class Q, class K, class V, class Out>
 void decode_in_splits(Attention const& use, Q const& q, K const& k, V const& v, Out const& out, problem const& p,
                       tuning const& cut) {

@@ -19,6 +19,7 @@ set(basin_headers
   include/basin/core/threads.hpp
   include/basin/core/view.hpp
   include/basin/concepts/explain.hpp
+  include/basin/concepts/jacobian.hpp
   include/basin/concepts/mask.hpp
   include/basin/concepts/normalizer.hpp
   include/basin/concepts/observation.hpp
@@ -26,6 +27,8 @@ set(basin_headers
   include/basin/concepts/parameters.hpp
   include/basin/concepts/policy.hpp
   include/basin/concepts/pruner.hpp
+  include/basin/concepts/row_hooks.hpp
+  include/basin/concepts/row_stages.hpp
   include/basin/concepts/scorer.hpp
   include/basin/normalize/detail/set_search.hpp
   include/basin/normalize/detail/threshold_search.hpp

@@ -9,6 +9,7 @@
 #endif
 
 #include "basin/attention.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cuda/backward.cuh"
 #include "basin/cuda/decode.cuh"
 #include "basin/cuda/forward.cuh"

@@ -7,6 +7,7 @@
 #include "basin/concepts/explain.hpp"
 #include "basin/concepts/observation.hpp"
 #include "basin/concepts/parameters.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/core/element.hpp"
 #include "basin/core/paged.hpp"
 #include "basin/core/random.hpp"

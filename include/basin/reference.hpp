@@ -13,8 +13,11 @@
 #include <vector>
 
 #include "basin/attention.hpp"
+#include "basin/concepts/jacobian.hpp"
+#include "basin/concepts/normalizer.hpp"
 #include "basin/concepts/observation.hpp"
 #include "basin/concepts/parameters.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/core/element.hpp"
 #include "basin/core/problem.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers concepts/normalizer.hpp and every file of normalize/: rows in parts. A row may be split anywhere. Each part
+// Covers concepts/row_stages.hpp and every file of normalize/: rows in parts. A row may be split anywhere. Each part
 // goes through a stage by itself, and merge() joins the parts.
 #include <algorithm>
 
@@ -31,28 +31,23 @@ Row merged(N const& n, std::vector<Row> rows, Row const& start, meeting how) {
   return whole;
 }
 
-/// One stage: every part starts from `start` and reads its own scores; then all parts are merged.
-template <class N, class Row, class T, class Hook>
-Row one_sweep(N const& n, Row const& start, parts_of_row<T> const& parts, meeting how, Hook hook) {
+/// One pass: every part starts from `start` and reads its own scores; then all parts are merged.
+template <class N, class Row, class T, class Step>
+Row one_pass(N const& n, Row const& start, parts_of_row<T> const& parts, meeting how, Step const& step) {
   std::vector<Row> rows(parts.size(), start);
   for (std::size_t i = 0; i < parts.size(); ++i)
-    for (T const s : parts[i]) hook(rows[i], s);
+    for (T const s : parts[i]) step(rows[i], s);
   return merged(n, rows, start, how);
 }
 
-/// The row after all stages of concepts/normalizer.hpp, each in parts.
+/// The row after all stages of concepts/row_stages.hpp, each in parts.
 template <class N, class T>
 basin::row_of<N, T> row_in_parts(N const& n, std::vector<T> const& scores, parts_of_row<T> const& parts, meeting how) {
-  using row_type = basin::row_of<N, T>;
-  row_type row = basin::start_row(n, context_of<T>(scores.size()));
-  if constexpr (basin::raises_rows<N>) row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.raise(r, s); });
-  if constexpr (basin::sweeps_rows<N>) {
-    basin::begin_search(n, row);
-    do row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.absorb(r, s); });
-    while (n.next(row));
-  }
-  if constexpr (basin::has_terms<N>)
-    row = one_sweep(n, row, parts, how, [&](row_type& r, T s) { n.add(r, s, n.term(r, s)); });
+  auto row = basin::start_row(n, context_of<T>(scores.size()));
+  auto const pass = [&](auto const& step) { row = one_pass(n, row, parts, how, step); };
+  basin::measure_scores(n, pass);
+  basin::search_threshold(n, row, pass);
+  basin::sum_terms(n, pass);
   return row;
 }
 

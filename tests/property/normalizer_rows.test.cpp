@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers concepts/normalizer.hpp (fit_row, weigh, log_weigh) and every file of normalize/: the laws of one row.
+// Covers concepts/row_stages.hpp (fit_row, weigh, log_of_term) and every file of normalize/: the laws of one row.
 #include <algorithm>
 #include <numeric>
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "basin/concepts/normalizer.hpp"
+#include "basin/concepts/row_stages.hpp"
 
 namespace basin_test {
 

@@ -6,7 +6,10 @@
 #include <type_traits>
 #include <vector>
 
+#include "basin/concepts/jacobian.hpp"
+#include "basin/concepts/normalizer.hpp"
 #include "basin/concepts/parameters.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/core/error.hpp"
 
 namespace basin {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "basin/concepts/normalizer.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
 

@@ -8,7 +8,9 @@
 #include <span>
 #include <vector>
 
+#include "basin/concepts/jacobian.hpp"
 #include "basin/concepts/normalizer.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/core/random.hpp"
 
 namespace basin::theory {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "basin/concepts/normalizer.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/core/error.hpp"
 #include "basin/core/random.hpp"
 #include "basin/theory/bounds.hpp"

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "basin/concepts/jacobian.hpp"
+#include "basin/concepts/normalizer.hpp"
 #include "basin/cuda/detail/rows.hpp"
 #include "basin/cuda/detail/tiles.hpp"
 #include "basin/cuda/plan.hpp"

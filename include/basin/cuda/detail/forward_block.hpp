@@ -4,6 +4,7 @@
 // The forward pass of one block of queries: weights and O = W V. Online normalizers take one pass; others take several,
 // the last of which computes weights and outputs.
 
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cuda/detail/query_block.hpp"
 
 namespace basin::gpu::detail {

@@ -4,6 +4,7 @@
 // A block of queries and its rows: passes over the keys, tile by tile, with S = Q K^T, and the stages of a row (count,
 // measure, search, sum). Forward and backward passes share it.
 
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cuda/detail/exponent_rows.hpp"
 #include "basin/cuda/detail/state_rows.hpp"
 #include "basin/cuda/detail/tiles.hpp"

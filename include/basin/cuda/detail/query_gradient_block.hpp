@@ -4,7 +4,9 @@
 // The backward pass of one block of queries. It finishes the rows again, unless the forward pass kept them, computes
 // delta = sum_k carry_k dw_k of each, then dQ += dS K. Rows and deltas are stored for the blocks of keys.
 
+#include "basin/concepts/jacobian.hpp"
 #include "basin/concepts/parameters.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cuda/detail/query_block.hpp"
 
 namespace basin::gpu::detail {

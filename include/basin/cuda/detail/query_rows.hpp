@@ -4,6 +4,7 @@
 // The rows of a block of queries as a lane holds them: two rows, each with a part of its state, from the lane's own
 // columns. exponent_rows.hpp and state_rows.hpp update that state.
 
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cuda/detail/call.hpp"
 
 namespace basin::gpu::detail {

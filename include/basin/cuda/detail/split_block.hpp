@@ -4,6 +4,7 @@
 // Few queries against many keys: each block processes a part of the keys and stores the unfinished state of its rows.
 // Another kernel merges the parts. It needs an online normalizer, whose parts merge even if their maxima differ.
 
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cuda/detail/forward_block.hpp"
 
 namespace basin::gpu::detail {

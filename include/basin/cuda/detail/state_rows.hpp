@@ -3,6 +3,7 @@
 
 // Rows of a normalizer that is not exponential: every score is passed to the normalizer's own hooks.
 
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cuda/detail/exponential.hpp"
 #include "basin/cuda/detail/query_rows.hpp"
 

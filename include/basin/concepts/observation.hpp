@@ -4,20 +4,32 @@
 // The observers of a call as an engine uses them: one list of each kind (row, key, whole row), however they were
 // combined.
 
+#include <cstddef>
 #include <cuda/std/array>
 #include <cuda/std/tuple>
 #include <cuda/std/type_traits>
 #include <type_traits>
 #include <utility>
 
-#include "basin/concepts/normalizer.hpp"
 #include "basin/concepts/observer.hpp"
+#include "basin/concepts/row_hooks.hpp"
+#include "basin/core/coord.hpp"
+#include "basin/core/math.hpp"
 
 namespace basin {
 
 namespace detail {
 
-/// The kinds of observers.
+template <class O>
+concept rescales_alone = requires(O const o, typename O::template row<double>& row, double by) { o.rescale(row, by); };
+template <class O>
+concept rescales_with_totals = requires(O const o, typename O::template row<double>& row, double by) {
+  o.rescale(row, by, term_totals<double>{});
+};
+template <class O>
+concept merges_states = requires(O const o, typename O::template row<double>& row) { o.merge(row, row); };
+
+// The kind of an observer, as a predicate.
 struct of_rows {
   template <class O>
   static constexpr bool holds = row_observer<O>;
@@ -29,6 +41,37 @@ struct of_keys {
 struct of_whole_rows {
   template <class O>
   static constexpr bool holds = whole_row_observer<O>;
+};
+
+// What an observer can do or needs, as a predicate.
+struct can_rescale {
+  template <class O>
+  static constexpr bool holds = rescales_alone<O> || rescales_with_totals<O>;
+};
+struct can_merge {
+  template <class O>
+  static constexpr bool holds = merges_states<O>;
+};
+struct needs_totals {
+  template <class O>
+  static constexpr bool holds = reports_totals<O> || rescales_with_totals<O>;
+};
+struct needs_log_sum {
+  template <class O>
+  static constexpr bool holds = reports_log_sum<O>;
+};
+struct counts_queries {
+  template <class O>
+  static constexpr bool holds = told_queries<O>;
+};
+
+/// Whether a predicate holds for all observers of a list, and whether it holds for any of them.
+template <class List, class Predicate>
+struct among;
+template <class... Os, class Predicate>
+struct among<cuda::std::tuple<Os...>, Predicate> {
+  static constexpr bool all = (Predicate::template holds<Os> && ...);
+  static constexpr bool any = (Predicate::template holds<Os> || ...);
 };
 
 /// The observers of one kind, including those inside composites.
@@ -50,51 +93,6 @@ struct row_states<T, cuda::std::tuple<Os...>> {
   term_totals<T> added;                                          // unused if the normalizer has term_sum(row)
 };
 
-template <class O>
-concept rescales_alone = requires(O const o, typename O::template row<double>& row, double by) { o.rescale(row, by); };
-template <class O>
-concept rescales_with_totals = requires(O const o, typename O::template row<double>& row, double by) {
-  o.rescale(row, by, term_totals<double>{});
-};
-
-template <class List>
-struct all_rescale;
-template <class... Os>
-struct all_rescale<cuda::std::tuple<Os...>> {
-  static constexpr bool value = ((rescales_alone<Os> || rescales_with_totals<Os>) && ...);
-};
-
-template <class O>
-concept merges_states = requires(O const o, typename O::template row<double>& row) { o.merge(row, row); };
-
-template <class List>
-struct all_merge;
-template <class... Os>
-struct all_merge<cuda::std::tuple<Os...>> {
-  static constexpr bool value = (merges_states<Os> && ...);
-};
-
-template <class List>
-struct any_totals;
-template <class... Os>
-struct any_totals<cuda::std::tuple<Os...>> {
-  static constexpr bool value = ((reports_totals<Os> || rescales_with_totals<Os>) || ...);
-};
-
-template <class List>
-struct any_log_sum;
-template <class... Os>
-struct any_log_sum<cuda::std::tuple<Os...>> {
-  static constexpr bool value = (reports_log_sum<Os> || ...);
-};
-
-template <class List>
-struct any_counts;
-template <class... Os>
-struct any_counts<cuda::std::tuple<Os...>> {
-  static constexpr bool value = (told_queries<Os> || ...);
-};
-
 }  // namespace detail
 
 /// The observers of one call, as an engine uses them. T is a scalar or a SIMD batch of queries.
@@ -107,11 +105,11 @@ struct observation {
   static constexpr std::size_t key_values = cuda::std::tuple_size<key_list>::value;
   static constexpr bool wants_whole_rows = cuda::std::tuple_size<whole_list>::value > 0;
   /// Whether a row observer needs the logarithm of the row's divisor.
-  static constexpr bool needs_log_sum = detail::any_log_sum<row_list>::value;
+  static constexpr bool needs_log_sum = detail::among<row_list, detail::needs_log_sum>::any;
   /// Whether a row observer needs the sum of all terms and the largest term.
-  static constexpr bool needs_totals = detail::any_totals<row_list>::value;
+  static constexpr bool needs_totals = detail::among<row_list, detail::needs_totals>::any;
   /// Whether a key observer needs the number of queries to which a key is visible.
-  static constexpr bool counts_queries = detail::any_counts<key_list>::value;
+  static constexpr bool counts_queries = detail::among<key_list, detail::counts_queries>::any;
   template <class T>
   using rows = detail::row_states<T, row_list>;
 
@@ -125,9 +123,9 @@ struct observation {
         whole_row_observers(detail::observers_of<detail::of_whole_rows>(o)) {}
 
   /// Whether the states of all row observers can be rescaled.
-  static constexpr bool rescales = detail::all_rescale<row_list>::value;
+  static constexpr bool rescales = detail::among<row_list, detail::can_rescale>::all;
   /// Whether the states of all row observers can be merged.
-  static constexpr bool merges = detail::all_merge<row_list>::value;
+  static constexpr bool merges = detail::among<row_list, detail::can_merge>::all;
 
   /// Takes one term of a row. Totals are added up unless N has term_sum(row); N = void always adds them up.
   template <class N = void, class T>

@@ -57,9 +57,7 @@ struct top_k {
   }
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    return r.set.next(
-        r.max, wanted<T>(), r.set.keys, T(64), T(4),
-        [](T width) { return math::larger(T(7), T(0.5f) * math::sqrt(width)); }, [](T) { return T(1); });
+    return r.set.next(r.max, target<T>{wanted<T>(), r.set.keys});
   }
 
   template <class T>
@@ -97,6 +95,15 @@ struct top_k {
   }
 
  private:
+  /// The k-th largest score, by counts.
+  template <class T>
+  struct target {
+    T wanted, total, few = T(64), shift = T(4);
+
+    BASIN_HD static T weight_of(T) { return T(1); }
+    BASIN_HD static T spread_of(T width) { return math::larger(T(7), T(0.5f) * math::sqrt(width)); }
+  };
+
   template <class T>
   BASIN_HD T wanted() const { return T(static_cast<math::scalar_of<T>>(k)); }
 };

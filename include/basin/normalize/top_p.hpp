@@ -59,10 +59,8 @@ struct top_p {
   }
   template <class T>
   BASIN_HD auto next(row<T>& r) const {
-    r.mass = math::select(r.mass == T(0) && r.set.stage >= T(0), r.set.gathered[r.set.cuts - 1], r.mass);
-    return r.set.next(
-        r.max, T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.mass, math::highest<T>(), T(0),
-        [](T width) { return T(0.04f) * width; }, [&](T score) { return math::exp_nonpositive(score - r.max); });
+    r.mass = math::select(r.mass == T(0) && !r.set.is_measuring(), r.set.gathered[r.set.cuts - 1], r.mass);
+    return r.set.next(r.max, target<T>{T(static_cast<math::scalar_of<T>>(p)) * r.mass, r.mass, r.max});
   }
 
   template <class T>
@@ -99,6 +97,16 @@ struct top_p {
     if (!(p > 0 && p <= 1))
       throw value_error(message("basin::top_p: p is ", p, "; it must be more than 0 and at most 1"));
   }
+
+ private:
+  /// The least score of the set, by the mass of terms. Every number of scores counts as few.
+  template <class T>
+  struct target {
+    T wanted, total, max, few = math::highest<T>(), shift = T(0);
+
+    BASIN_HD T weight_of(T score) const { return math::exp_nonpositive(score - max); }
+    BASIN_HD static T spread_of(T width) { return T(0.04f) * width; }
+  };
 };
 
 static_assert(streamable_normalizer<top_p> && !online_normalizer<top_p> && differentiable_normalizer<top_p>);

@@ -64,6 +64,13 @@ struct excess {
   BASIN_HD T degree() const { return sight<T>::degree_of(second * count.all, T(2) * first * first); }
 };
 
+/// The stages of a threshold_search: numbers, because the rows in the lanes of a SIMD batch can be at different ones.
+/// Stages from `first` to `last_guess` place the next cut by a step of third order, `from_below` at the highest lower
+/// bound; then last_guess and from_below alternate.
+struct threshold_stage {
+  static constexpr float converged = -1, first = 0, last_guess = 3, from_below = 4;
+};
+
 /// The threshold tau at which f(tau), a sum of powers of the excesses of the scores over tau, is 1. Scores are relative
 /// to the largest, so that -1 <= tau < 0; f is convex and decreasing.
 ///
@@ -79,12 +86,12 @@ template <class T>
 struct threshold_search {
   T cut, low = T(-1);  // the cut is tau when the search has converged; low <= tau
   T rest = T(0);  // what rounding removed from tau: in long rows, more than a weight
-  T stage = T(0);  // passes so far: 0 to 4, then 3 and 4 in turns; -1: converged
+  T stage = T(threshold_stage::first);
   T above = math::highest<T>(), below = math::lowest<T>();       // the scores of a pass that are next to the cut
 
   BASIN_HD threshold_search(T first = T(-0.5f)) : cut(first) {}
 
-  BASIN_HD auto is_open() const { return stage >= T(0); }
+  BASIN_HD auto is_open() const { return stage >= T(threshold_stage::first); }
   /// The excess of a score over tau after convergence; negative if it is below.
   BASIN_HD BASIN_INLINE T excess_of(T score) const { return (score - cut) - rest; }
 
@@ -121,10 +128,12 @@ struct threshold_search {
     auto const rises = bound > low, again = open && !found && is_sharp && (rises || cut > low);
     T const guess = at + sight<T>::step(seen.f, seen.fall, seen.degree);
     low = math::select(rises, bound, low);
-    stage = math::select(again, math::select(stage == T(4), T(3), stage + T(1)), T(-1));
+    T const after =
+        math::select(stage == T(threshold_stage::from_below), T(threshold_stage::last_guess), stage + T(1));
+    stage = math::select(again, after, T(threshold_stage::converged));
+    auto const guesses = guess > low && guess < T(0) && stage < T(threshold_stage::from_below);
     rest = math::select(again, T(0), math::select(holds, by - (last - cut), rest));
-    cut = math::select(again, math::select(guess > low && guess < T(0) && stage < T(4), guess, low),
-                       math::select(holds, last, cut));
+    cut = math::select(again, math::select(guesses, guess, low), math::select(holds, last, cut));
     above = math::highest<T>(), below = math::lowest<T>();
     return again;
   }

@@ -93,7 +93,7 @@ void backward(Attention const& use, view<E, 4> q, view<E, 4> k, view<E, 4> v, vi
 }
 
 /// The same after a forward() that kept its rows in `saved` and wrote `out`. It takes seven products where the carry of
-/// the Jacobian is the weight (carries_weights, concepts/normalizer.hpp: softmax and related normalizers, top_k) or
+/// the Jacobian is the weight (carries_weights, concepts/row_hooks.hpp: softmax and related normalizers, top_k) or
 /// where there is none (sigmoid, relu), and nine for others.
 ///
 /// Shapes      as above; out as forward() wrote it, in the type of q; saved as forward() left it

@@ -50,7 +50,7 @@ std::size_t forward_workspace(Attention const& use, problem const& p) {
 ///             fp32: exact and slow, or with operands of products rounded to TF32 (Selector = gpu::tf32_tuning)
 /// Edges       a query without visible keys gives 0. A NaN or an infinity in v reaches every row of a block (64 queries
 ///             of all heads of a group) that processes its tile of keys, visible or not, because 0 times it is NaN
-///             here, unlike on the host. With normalizers that give zeros (concepts/normalizer.hpp) the product may be
+///             here, unlike on the host. With normalizers that give zeros (concepts/row_hooks.hpp) the product may be
 ///             skipped where 16 rows give 16 keys no weight.
 ///             Where unnormalised weights are exponentials (exponential_normalizer), keys with scores below about -1e7
 ///             count as hidden

@@ -35,14 +35,13 @@ std::vector<T> weights_of(N const& n, std::vector<T> const& scores) {
 template <class N, class T>
 int sweeps_of(N const& n, std::vector<T> const& scores) {
   auto row = basin::start_row(n, context_of<T>(scores.size()));
-  if constexpr (basin::raises_rows<N>)
-    for (T const s : scores) n.raise(row, s);
-  basin::begin_search(n, row);
+  auto const pass = [&](auto const& step) {
+    for (T const s : scores) step(row, s);
+  };
   int sweeps = 0;
-  do {
-    ++sweeps;
-    for (T const s : scores) n.absorb(row, s);
-  } while (n.next(row) && sweeps < 1000);
+  basin::measure_scores(n, pass);
+  basin::search_thresholds(
+      n, [&] { basin::begin_search(n, row); }, pass, [&] { return ++sweeps < 1000 && n.next(row); });
   return sweeps;
 }
 

@@ -16,8 +16,9 @@
 //   sum          add(row, score, term(row, score))               the divisor of the terms; weight = term * factor(row)
 //
 // raise() updates the reference of a row, usually the running maximum of its scores. aim(), which is optional, begins
-// the search of a measured row: it chooses a first estimate of the threshold before the first pass. Each hook is a
-// concept in row_hooks.hpp; row_stages.hpp runs the stages.
+// the search of a measured row: it chooses a first estimate of the threshold before the first pass. For gradients, a
+// normalizer has jacobian(row, score, weight); jacobian.hpp has its results. Each hook is a concept in row_hooks.hpp,
+// and row_stages.hpp runs the stages.
 //
 // Every hook is a template over the value type T: float, double, or a SIMD batch whose lanes are different queries.
 // A row is `N::row<T>`. A key with a score of -inf has weight 0, like a hidden key.

@@ -173,23 +173,8 @@ struct length_scaled {
     if constexpr (parameters_of<Law> > 0) law.sees_parameter_gradient(at, which - parameters_of<Normalizer>, gradient);
   }
 
-  void validate() const {
-    basin::validate(normalize);
-    basin::validate(law);
-  }
-  void validate(problem const& call) const {
-    basin::validate(normalize, call);
-    basin::validate(law, call);
-  }
-  void validate_values(problem const& call) const {
-    basin::validate_on_host(normalize, call);
-    basin::validate_on_host(law, call);
-  }
   template <class F>
-  void views(F&& f) const {
-    for_each_view(normalize, f);
-    for_each_view(law, f);
-  }
+  void policies(F&& f) const { f(normalize), f(law); }
 
   /// c s; -inf for s = -inf, even if c = 0. It uses fma(), so that no compiler fuses the product with a following sum:
   /// c s must have the same bits wherever it is used.

@@ -188,10 +188,10 @@ void sum_row(N const& n, row_of<N, T>& row, T const* scores, index_t count, T* t
 
 /// A whole row, for any tier of normalizer; `gathered` [count] is used by those that are fitted whole.
 template <class T, class N>
-finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* scores, index_t count, T* gathered) {
+finished_row<N, T> finish_row(N const& n, row_context<T> const& context, T const* scores, index_t count, T* gathered) {
   if constexpr (streams<N>) {
     using V = key_values_t<N, T>;
-    auto row = start_row(n, at);
+    auto row = start_row(n, context);
     measure_row<V, N, T>(n, row, scores, count);
     search_row<V, N, T>(n, row, scores, count);
     if constexpr (has_terms<N>) {
@@ -202,7 +202,7 @@ finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* sco
     }
   } else {
     T const* const end = std::copy_if(scores, scores + count, gathered, [](T s) { return s != math::minus_inf<T>(); });
-    return {n.fit(std::span<T const>(gathered, end), at), T(1)};
+    return {n.fit(std::span<T const>(gathered, end), context), T(1)};
   }
 }
 

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -60,7 +61,10 @@ class llama2c_reader {
     if (first != mark) {
       cursor = byte_cursor{file};
       read_config();
-      if (config.vocabulary < 0) config.output = llama2c_config::head::untied, config.vocabulary = -config.vocabulary;
+      if (config.vocabulary < 0 && config.vocabulary > std::numeric_limits<int>::min()) {
+        config.output = llama2c_config::head::untied;
+        config.vocabulary = -config.vocabulary;
+      }
       require_config();
       read_version_0();
     } else {

@@ -32,6 +32,11 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+/// The same, but 1 where only a prefix is missing: 'norm.weight' and 'model.norm.weight'.
+inline std::size_t name_distance(std::string_view a, std::string_view b) {
+  return a.ends_with(b) || b.ends_with(a) ? 1 : edit_distance(a, b);
+}
+
 /// "did you mean 'a' or 'b'? ": the nearest names of things that have a name; empty if none is near.
 template <class Named>
 std::string did_you_mean(std::string_view name, Named const& things) {
@@ -40,7 +45,7 @@ std::string did_you_mean(std::string_view name, Named const& things) {
   if (name.size() <= longest_quotation)
     for (auto const& thing : things)
       if (thing.name.size() <= longest_quotation && near.size() < most_compared)
-        near.emplace_back(edit_distance(name, thing.name), thing.name);
+        near.emplace_back(name_distance(name, thing.name), thing.name);
   std::ranges::stable_sort(near, {}, [](auto const& one) { return one.first; });
   std::erase_if(near, [&](auto const& one) { return one.first > name.size() / 2; });
   near.resize(std::min(near.size(), shown));

@@ -162,14 +162,14 @@ struct q6_k_block {
 
   static void expand(block_bytes from, float* to) {
     float const scale = half_at(from + 208);
-    for (int part = 0; part < 8; ++part) {                         // 32 values, two groups
-      int const half = part / 4, j = part % 4;
-      block_bytes const low = from + half * 64 + j % 2 * 32, high = from + 128 + half * 32;
-      block_bytes const scales = from + 192 + part * 2;
-      for (int i = 0; i < 32; ++i) {
-        float const step = scale * static_cast<float>(static_cast<std::int8_t>(scales[i / 16]));
-        int const q = ((low[i] >> (j / 2 * 4)) & 15) | ((high[i] >> (j * 2)) & 3) << 4;
-        *to++ = step * static_cast<float>(q - 32);
+    for (int group = 0; group < 16; ++group) {
+      int const half = group / 8, j = group / 2 % 4, begin = group % 2 * 16;
+      block_bytes const low = from + half * 64 + j % 2 * 32 + begin, high = from + 128 + half * 32 + begin;
+      int const low_shift = j / 2 * 4, high_shift = j * 2;
+      float const step = scale * static_cast<float>(static_cast<std::int8_t>(from[192 + group]));
+      for (int i = 0; i < 16; ++i) {
+        int const q = ((low[i] >> low_shift) & 15) | ((high[i] >> high_shift) & 3) << 4;
+        to[group * 16 + i] = step * static_cast<float>(q - 32);
       }
     }
   }

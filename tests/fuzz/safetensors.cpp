@@ -6,7 +6,6 @@
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   return basin_fuzz::read_or_refuse([&] {
-    basin_fuzz::read_numbers(
-        basin::lm::tensor_store{"input", basin::lm::detail::tensors_of(basin_fuzz::bytes_of(data, size), "input"), {}});
+    basin_fuzz::read_numbers(basin::lm::read_safetensors(basin_fuzz::bytes_of(data, size), "input", nullptr));
   });
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -35,6 +36,9 @@ namespace basin::lm {
 
 inline constexpr std::string_view weights_file = "model.safetensors", weights_index = "model.safetensors.index.json";
 
+/// The shard of each tensor of a sharded checkpoint.
+using weight_map = std::map<std::string, std::string, std::less<>>;
+
 namespace detail {
 
 /// The tensors of a safetensors file in memory, whose header was checked against its size.
@@ -50,16 +54,13 @@ inline std::vector<stored_tensor> tensors_of(std::span<std::byte const> file, st
   return tensors;
 }
 
-/// The shard of each tensor.
-using weight_map = std::map<std::string, std::string, std::less<>>;
-
 /// Whether a text is the name of a file in a folder, and no path out of it.
 inline bool is_file_name(std::string_view text) {
   return !text.empty() && text != "." && text != ".." && text.find_first_of(std::string_view{"/\\\0", 3}) == text.npos;
 }
 
-/// Reads the text of an index; every message is a reason, to which the caller adds the file.
-inline weight_map read_index(std::string_view text) {
+/// The shards of an index; every message is a reason, to which the caller adds the file.
+inline weight_map shards_of(std::string_view text) {
   auto const index = parse_json<nlohmann::json>(text, "text", 4);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     throw file_error{"it has no object 'weight_map'"};
@@ -76,6 +77,21 @@ inline weight_map read_index(std::string_view text) {
   if (shard_of.empty()) throw file_error{"its 'weight_map' is empty"};
   return shard_of;
 }
+
+}  // namespace detail
+
+/// Reads a safetensors file that lies in memory, under a name for messages; `keep` holds the bytes alive.
+inline tensor_store read_safetensors(std::span<std::byte const> bytes, std::string const& origin,
+                                     std::shared_ptr<void const> keep) {
+  return {origin, detail::tensors_of(bytes, origin), {std::move(keep)}};
+}
+
+/// Reads the text of model.safetensors.index.json, under a name for messages. No shard is outside of its folder.
+inline weight_map read_index(std::string_view text, std::string const& origin) {
+  return detail::valid_file(origin, "index", [&] { return detail::shards_of(text); });
+}
+
+namespace detail {
 
 /// Checks that one shard has the tensors that the index places in it, and no other.
 inline void require_placed(std::vector<stored_tensor> const& tensors, weight_map const& shard_of,
@@ -99,7 +115,7 @@ inline tensor_store open_shards(std::filesystem::path const& folder) {
   auto const index = folder / weights_index;
   auto const text = read_file(index, largest_header);
   std::string_view const view{reinterpret_cast<char const*>(text.data()), text.size()};
-  auto const shard_of = valid_file(index.string(), "index", [&] { return read_index(view); });
+  auto const shard_of = read_index(view, index.string());
   std::set<std::string> shards;
   for (auto const& [name, shard] : shard_of) shards.insert(shard);
   std::vector<stored_tensor> all;
@@ -133,8 +149,8 @@ inline tensor_store open_safetensors(std::filesystem::path const& path) {
   }
   auto const file = is_folder ? path / weights_file : path;
   auto mapped = std::make_shared<mapped_file const>(file);
-  auto tensors = detail::tensors_of(mapped->bytes(), file.string());
-  return {file.string(), std::move(tensors), {std::move(mapped)}};
+  auto const bytes = mapped->bytes();
+  return read_safetensors(bytes, file.string(), std::move(mapped));
 }
 
 }  // namespace basin::lm

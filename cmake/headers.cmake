@@ -221,13 +221,25 @@ set(basin_lm_headers
   include/basin/lm/io/architecture_json.hpp
   include/basin/lm/io/checkpoint.hpp
   include/basin/lm/io/config_entries.hpp
+  include/basin/lm/io/detail/binary_format.hpp
+  include/basin/lm/io/detail/dequantise.hpp
+  include/basin/lm/io/detail/gguf_reader.hpp
+  include/basin/lm/io/detail/near_names.hpp
   include/basin/lm/io/detail/safetensors_header.hpp
   include/basin/lm/io/files.hpp
   include/basin/lm/io/folder_lock.hpp
+  include/basin/lm/io/gguf.hpp
+  include/basin/lm/io/gguf_metadata.hpp
   include/basin/lm/io/interval.hpp
+  include/basin/lm/io/llama2c.hpp
+  include/basin/lm/io/mapped_file.hpp
+  include/basin/lm/io/mapped_safetensors.hpp
   include/basin/lm/io/plain_text.hpp
   include/basin/lm/io/recorded_policies.hpp
   include/basin/lm/io/safetensors.hpp
+  include/basin/lm/io/sharded_safetensors.hpp
+  include/basin/lm/io/storage_type.hpp
+  include/basin/lm/io/stored_tensor.hpp
   include/basin/lm/io/text_corpus.hpp
   include/basin/lm/layers/linear.hpp
   include/basin/lm/layers/mlp.hpp

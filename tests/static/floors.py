@@ -36,7 +36,7 @@ LM_FLOOR = {
     "transformer.hpp": 7,
     "models": 8, "objectives": 8, "decoding": 8,
     "io": 9,
-    "evaluation": 10,
+    "evaluation": 10, "pretrained": 10,
     "training": 11,
 }
 SHARED_BY_PROGRAMS = {"programs": 0, "report": 1}

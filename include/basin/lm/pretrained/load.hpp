@@ -72,7 +72,7 @@ class pretrained_tensors {
  public:
   pretrained_tensors(pretrained_model const& of, tensor_store const& files) : model(of), from(files) {
     auto const first = model.tensors.front().stored;
-    auto const there = [&](std::string const& prefix) { return from.find(stored_name(first, prefix)) != nullptr; };
+    auto const there = [&](std::string const& one) { return from.find(stored_name(first, one)) != nullptr; };
     auto const found = std::ranges::find_if(model.prefixes, there);
     prefix = found == model.prefixes.end() ? model.prefixes.front() : *found;
   }
@@ -85,11 +85,9 @@ class pretrained_tensors {
     auto const& stored = from.at(stored_name(of_layer(source.stored, layer), prefix));
     require_shape(stored, source, shape);
     if (source.layout == stored_layout::transposed) return read_transposed(stored, source.first, shape, to);
-    index_t const rows = shape.size() == 1 ? 1 : shape[0], first = shape.size() == 1 ? 0 : source.first;
-    if (shape.size() > 1) return rows_to_floats(stored, first, rows, to);
-    std::vector<float> all(static_cast<std::size_t>(stored.shape[0]));
-    to_floats(stored, all);
-    std::copy_n(all.begin() + source.first, shape[0], to.begin());
+    if (shape.size() == 1) return read_vector(stored, source.first, to);
+    rows_to_floats(stored, source.first, shape[0], to);
+    if (source.layout == stored_layout::heads_of_neighbours) part_neighbours(shape, to);
   }
   /// Whether a tensor of the model is made by the fold alone.
   bool has(std::string const& name) const { return find_source(name).first != nullptr; }
@@ -148,6 +146,22 @@ class pretrained_tensors {
                              spell(needed))};
   }
 
+  static void read_vector(stored_tensor const& stored, index_t first, std::span<float> to) {
+    std::vector<float> all(static_cast<std::size_t>(stored.shape[0]));
+    to_floats(stored, all);
+    std::copy_n(all.begin() + first, to.size(), to.begin());
+  }
+  /// Turns rows of neighbours into rows of halves, head by head.
+  void part_neighbours(std::vector<index_t> const& shape, std::span<float> rows) const {
+    index_t const dim = model.shape.attention.resolved().head_dim, width = shape[1];
+    std::vector<float> head(static_cast<std::size_t>(dim * width));
+    for (index_t h = 0; h < shape[0] / dim; ++h) {
+      auto const here = rows.begin() + h * dim * width;
+      std::copy_n(here, dim * width, head.begin());
+      for (index_t r = 0; r < dim; ++r)
+        std::copy_n(head.begin() + r * width, width, here + (r % 2 * (dim / 2) + r / 2) * width);
+    }
+  }
   static void read_transposed(stored_tensor const& stored, index_t first, std::vector<index_t> const& shape,
                               std::span<float> to) {
     index_t const inputs = stored.shape[0], outputs = stored.shape[1];

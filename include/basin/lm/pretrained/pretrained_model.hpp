@@ -26,8 +26,10 @@ enum class attention_span { causal, full };
 /// Dream.
 enum class logits_of { this_token, next_token };
 
-/// How a matrix lies in a file: [outputs, inputs], or the other way round, as GPT-2's Conv1D keeps it.
-enum class stored_layout { as_it_is, transposed };
+/// How a matrix lies in a file: [outputs, inputs]; the other way round, as GPT-2's Conv1D keeps it; or with the rows of
+/// each head such that rotary positions turn neighbours, where the model turns halves: row 2i + p of a head in the file
+/// is row p d / 2 + i, as GGUF keeps queries and keys of Llama.
+enum class stored_layout { as_it_is, transposed, heads_of_neighbours };
 
 /// Where a tensor of the model lies in the published files. In both names, # is the number of the layer. A stored name
 /// that begins with / is never prefixed.

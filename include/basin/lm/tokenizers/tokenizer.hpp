@@ -3,11 +3,13 @@
 
 // Any tokenizer as one type, for a program that learns from a checkpoint which one it needs.
 
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -28,15 +30,17 @@ enum class leading_space { kept, dropped };
 /// A tokenizer: byte_tokenizer, byte_level_bpe or llama2c_tokenizer. Copies share its tables, and any number of threads
 /// may use it. Ids are decoded by token_stream.hpp, chats encoded by chat_template.hpp.
 ///
-/// Throws    value_error: id_of() a text that is no token, bytes_of() an id outside the vocabulary; encode() as its kind
+/// Throws    value_error: id_of() a text that is no token, bytes_of() an id outside the vocabulary; encode(): its kind's
 /// Example   tokenizer const words = read_tokenizer(folder); auto const ids = words.encode("Once upon a time");
 class tokenizer {
  public:
   using kinds = std::variant<byte_tokenizer, byte_level_bpe, llama2c_tokenizer>;
 
   /// Any kind, with the special ids that it names itself.
-  tokenizer(kinds kind)
-      : held(std::make_shared<kinds const>(std::move(kind))),
+  template <class Kind>
+    requires(std::constructible_from<kinds, Kind> && !std::same_as<std::remove_cvref_t<Kind>, tokenizer>)
+  tokenizer(Kind&& kind)
+      : held(std::make_shared<kinds const>(std::forward<Kind>(kind))),
         roles(std::visit([](auto const& k) { return special_ids{k.special()}; }, *held)) {}
 
   /// Any kind, with special ids from another file.

@@ -71,8 +71,8 @@ inline tokenizer read_tokenizer(std::filesystem::path const& folder) {
   else if (has("vocab.json") && has("merges.txt")) words = detail::read_pair(folder, config);
   else if (has("tokenizer.bin")) return tokenizer{read_llama2c(folder / "tokenizer.bin")};
   else
-    throw file_error{message("basin: ", folder.string(), " has no tokenizer: neither tokenizer.json, nor vocab.json and ",
-                             "merges.txt, nor tokenizer.bin; copy one of them there")};
+    throw file_error{message("basin: ", folder.string(), " has no tokenizer: neither tokenizer.json, nor vocab.json ",
+                             "and merges.txt, nor tokenizer.bin; copy one of them there")};
   special_ids const special = configured ? special_ids_of(config, *words) : special_ids{};
   return tokenizer{std::move(*words), special};
 }

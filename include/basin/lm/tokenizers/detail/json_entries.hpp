@@ -33,7 +33,7 @@ class json_entries {
   void only(std::initializer_list<std::string_view> known) const {
     for (auto const& [name, value] : object.items())
       if (std::ranges::find(known, name) == known.end())
-        throw unsupported_error{message("the entry ", quotation(path + '.' + name))};
+        throw unsupported_error{message("the entry ", quotation(where(name)))};
   }
 
   bool has(std::string_view name) const {

@@ -22,7 +22,8 @@ std::vector<lm::chat_message> const with_system{{"system", "Be brief."}, {"user"
 TEST_CASE("chats are rendered byte for byte as the models were trained", "[unit][tokenizer]") {
   CHECK(lm::render(lm::chats::llada, two).text ==
         "<|startoftext|><|start_header_id|>user<|end_header_id|>\n\nWhat is 2+2?<|eot_id|>"
-        "<|start_header_id|>assistant<|end_header_id|>\n\n4<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
+        "<|start_header_id|>assistant<|end_header_id|>\n\n4<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n");
   CHECK(lm::render(lm::chats::llama3, with_system).text ==
         "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
         "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");

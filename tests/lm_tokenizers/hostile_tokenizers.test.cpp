@@ -219,7 +219,8 @@ TEST_CASE("a damaged GGUF vocabulary is refused", "[unit][tokenizer]") {
   CHECK_THAT(refused([](auto& g) { g.merges[0] = "a c"; }), ContainsSubstring("merge 0 has 'c'"));
   CHECK_THAT(refused([](auto& g) { g.special.end = 4; }), ContainsSubstring("the special id 4 is outside"));
   CHECK_THAT(refused([](auto& g) { g.frame.before = {-1}; }), ContainsSubstring("the special id -1 is outside"));
-  CHECK_THAT(refused([](auto& g) { g.tokens.clear(), g.merges.clear(), g.token_type.clear(); }), ContainsSubstring("is empty"));
+  CHECK_THAT(refused([](auto& g) { g.tokens.clear(), g.merges.clear(), g.token_type.clear(); }),
+             ContainsSubstring("is empty"));
 }
 
 TEST_CASE("a damaged tiktoken file is refused", "[unit][tokenizer]") {

@@ -30,7 +30,8 @@ enum class leading_space { kept, dropped };
 /// A tokenizer: byte_tokenizer, byte_level_bpe or llama2c_tokenizer. Copies share its tables, and any number of threads
 /// may use it. Ids are decoded by token_stream.hpp, chats encoded by chat_template.hpp.
 ///
-/// Throws    value_error: id_of() a text that is no token, bytes_of() an id outside the vocabulary; encode(): its kind's
+/// Throws    value_error: id_of() a text that is no token, bytes_of() an id outside the vocabulary; what encode() of a
+///           kind throws
 /// Example   tokenizer const words = read_tokenizer(folder); auto const ids = words.encode("Once upon a time");
 class tokenizer {
  public:

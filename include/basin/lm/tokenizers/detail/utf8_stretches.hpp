@@ -3,8 +3,9 @@
 
 // Text of unknown origin as stretches of valid UTF-8 and stretches of other bytes.
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
-#include <string>
 #include <string_view>
 
 #include "basin/lm/io/plain_text.hpp"
@@ -54,9 +55,10 @@ inline bool can_be_completed(std::string_view begun) {
   std::size_t const whole = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
   if (first < 0xc0 || begun.size() >= whole) return false;
   for (char const filler : {'\x80', '\x90', '\xa0'}) {  // after 0xf0, 0x90 is the least second byte; after 0xe0, 0xa0
-    std::string completed{begun};
-    completed.resize(whole, filler);
-    if (utf8_length(completed) == whole) return true;
+    std::array<char, 4> completed{};
+    completed.fill(filler);
+    std::ranges::copy(begun, completed.begin());
+    if (utf8_length({completed.data(), whole}) == whole) return true;
   }
   return false;
 }

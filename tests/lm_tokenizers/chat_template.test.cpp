@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers tokenizers/chat_template.hpp
 
+#include <algorithm>
 #include <string>
 #include <vector>
 

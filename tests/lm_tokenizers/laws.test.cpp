@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Covers tokenizers/merger.hpp, merge_table.hpp, byte_alphabet.hpp, byte_level_bpe.hpp, token_stream.hpp and
-// byte_tokenizer.hpp by their laws
+// Covers tokenizers/merger.hpp, merge_table.hpp, byte_alphabet.hpp, pattern.hpp, byte_level_bpe.hpp, token_stream.hpp
+// and byte_tokenizer.hpp by their laws
 
 #include <algorithm>
 #include <map>
@@ -11,6 +11,7 @@
 
 #include "basin/lm/tokenizers/byte_alphabet.hpp"
 #include "basin/lm/tokenizers/merger.hpp"
+#include "basin/lm/tokenizers/pattern.hpp"
 #include "basin/lm/tokenizers/token_stream.hpp"
 #include "basin/lm/tokenizers/tokenizer.hpp"
 #include "basin/lm/tokenizers/tokenizer_json.hpp"
@@ -103,6 +104,28 @@ TEST_CASE("the byte alphabet has a character for each byte and is read back", "[
   REQUIRE_FALSE(lm::bytes_of_spelling("\xc4"));
   REQUIRE_FALSE(lm::bytes_of_spelling("\xff"));
   REQUIRE_FALSE(lm::bytes_of_spelling("ń"));
+}
+
+TEST_CASE("white space in patterns is Unicode's, inside of character classes and outside", "[unit][tokenizer]") {
+  auto const matches = [](std::string_view regex, std::string_view text) {
+    std::vector<std::string> found;
+    lm::pattern{regex}.each_match(
+        text, [&](std::size_t begin, std::size_t end) { found.emplace_back(text.substr(begin, end - begin)); });
+    return found;
+  };
+  using texts = std::vector<std::string>;
+  std::string_view const text = "a \u0085\u00a0\u2028b\u180e]";  // U+180E is white space for PCRE2 alone
+  std::string const space = " \u0085\u00a0\u2028", mark = "\u180e";
+  CHECK(matches(R"(\s+)", text) == texts{space});
+  CHECK(matches(R"(\S+)", text) == texts{"a", "b" + mark + "]"});
+  CHECK(matches(R"([\s]+)", text) == texts{space});
+  CHECK(matches(R"([^\s]+)", text) == texts{"a", "b" + mark + "]"});
+  CHECK(matches(R"([]\s]+)", text) == texts{space, "]"});
+  CHECK(matches(R"([^]\s]+)", text) == texts{"a", "b" + mark});
+  CHECK(matches(R"([[:alpha:]\s]+)", text) == texts{"a" + space + "b"});
+  CHECK(matches(R"(\[\s|\\s)", "[ \\s") == texts{"[ ", "\\s"});
+  for (auto const* const bad : {"[a[b]]", "[a&&b]", "[[:alpha", "a\\", "(", "\\C"})
+    CHECK_THROWS_AS(lm::pattern{bad}, basin::value_error);
 }
 
 TEST_CASE("any bytes come back from their ids, valid UTF-8 or not", "[property][tokenizer]") {

@@ -2,7 +2,7 @@
 // Covers tokenizers/gguf_vocabulary.hpp, vocab_and_merges.hpp, tiktoken.hpp and llama2c.hpp with the vocabularies of
 // real models: the expectations of shared data, and what other implementations make of long texts
 
-#include <functional>
+#include <algorithm>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -128,6 +128,21 @@ TEST_CASE("a tiktoken file of the same vocabulary makes the ids of tiktoken", "[
   compare_with_texts(by_rank, "gpt2 ranks, llama3 pattern");
   auto const ids = by_rank.encode("a<|endoftext|>", lm::special_tokens::recognise);
   CHECK(ids == std::vector<int>{64, 50256});
+}
+
+TEST_CASE("Llama 3's special tokens have their published ids", "[unit][tokenizer]") {
+  auto const tokens = lm::llama3_special_tokens();
+  auto const id_of = [&](std::string const& content) {
+    auto const found = std::ranges::find(tokens, content, &lm::added_token::content);
+    return found == tokens.end() ? -1 : found->id;
+  };
+  REQUIRE(tokens.size() == 256);
+  CHECK(id_of("<|begin_of_text|>") == 128000);
+  CHECK(id_of("<|end_of_text|>") == 128001);
+  CHECK(id_of("<|start_header_id|>") == 128006);
+  CHECK(id_of("<|end_header_id|>") == 128007);
+  CHECK(id_of("<|eot_id|>") == 128009);
+  CHECK(id_of("<|reserved_special_token_250|>") == 128255);
 }
 
 TEST_CASE("the tokenizer of stories260K follows llama2.c", "[unit][tokenizer]") {

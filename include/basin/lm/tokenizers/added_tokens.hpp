@@ -29,7 +29,7 @@ enum class space_beside { kept, absorbed };            ///< what happens to the 
 
 struct added_token {
   int id = 0;
-  std::string content;
+  std::string content{};
   token_role role = token_role::special;
   token_form form = token_form::raw;
   word_bounds bounds = word_bounds::anywhere;

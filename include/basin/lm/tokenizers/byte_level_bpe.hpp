@@ -37,7 +37,7 @@ enum class whole_pieces { merged, taken };
 struct bpe_parts {
   std::vector<std::string> tokens{};  ///< [ids], the bytes of each token; empty where only an added token has the id
   token_map pieces{};                 ///< the ids of the tokens that bytes can become
-  merge_table merges{};
+  merge_table merges{};               ///< of ids of the vocabulary
   pre_tokenizer split{};
   normal_form form = normal_form::none;
   whole_pieces whole = whole_pieces::merged;

@@ -21,13 +21,13 @@ namespace basin::lm {
 
 /// The entries "tokenizer.ggml.*" of a GGUF file.
 struct gguf_vocabulary {
-  std::string model;                     ///< model; "gpt2" stands for byte-level BPE
-  std::string pre;                       ///< pre: the name of the pre-tokenizer
-  std::vector<std::string> tokens;       ///< tokens, by id, in the byte alphabet; control tokens as they are
-  std::vector<std::string> merges;       ///< merges: two tokens with a space between
-  std::vector<std::int32_t> token_type;  ///< token_type; may be empty: all tokens are normal
-  special_ids special{};                 ///< bos_token_id, eos_token_id, padding_token_id, mask_token_id, ...
-  sequence_frame frame{};                ///< what add_bos_token and add_eos_token ask for
+  std::string model{};                     ///< model; "gpt2" stands for byte-level BPE
+  std::string pre{};                       ///< pre: the name of the pre-tokenizer
+  std::vector<std::string> tokens{};       ///< tokens, by id, in the byte alphabet; control tokens as they are
+  std::vector<std::string> merges{};       ///< merges: two tokens with a space between
+  std::vector<std::int32_t> token_type{};  ///< token_type; may be empty: all tokens are normal
+  special_ids special{};                   ///< bos_token_id, eos_token_id, padding_token_id, mask_token_id, ...
+  sequence_frame frame{};                  ///< what add_bos_token and add_eos_token ask for
 };
 
 namespace detail {

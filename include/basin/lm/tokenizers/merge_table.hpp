@@ -18,7 +18,7 @@ struct merge {
 
 /// A hash table from pairs of token ids to merges, with open addressing and at most half of its places in use.
 ///
-/// Cost      24 to 64 bytes a merge; one or two cache misses a search
+/// Cost      32 to 64 bytes a merge; one or two cache misses a search
 class merge_table {
  public:
   std::size_t size() const { return used; }

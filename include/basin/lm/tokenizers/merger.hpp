@@ -17,7 +17,7 @@ namespace basin::lm {
 /// Applies merges to sequences of token ids, with buffers that are used again.
 ///
 /// Order     ranks first, then positions from left to right
-/// Cost      O(n log n) for n ids; 40 bytes an id
+/// Cost      O(n log n) for n ids; about 50 bytes an id
 /// Edges     the table must outlive this; a sequence has fewer than 2^32 - 1 ids
 class merger {
  public:

@@ -9,6 +9,7 @@
 #endif
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -30,31 +31,57 @@ inline std::string reason_of_pcre2(int code) {
   return reinterpret_cast<char const*>(text.data());
 }
 
-/// The pattern with each \s and \S outside, and each \s inside, of a character class spelled out.
-///
-/// Throws    value_error: a class within a class or an intersection of classes, which PCRE2 would read otherwise
-inline std::string with_white_space(std::string_view regex) {
-  std::string out;
-  bool in_class = false;
-  for (std::size_t i = 0; i < regex.size(); ++i) {
-    if (regex[i] == '\\' && i + 1 < regex.size()) {
-      char const escaped = regex[++i];
-      if (escaped == 's') out += in_class ? "\\t-\\r\\x{85}\\p{Z}" : "[\\t-\\r\\x{85}\\p{Z}]";
-      else if (escaped == 'S' && !in_class) out += "[^\\t-\\r\\x{85}\\p{Z}]";
-      else out += {'\\', escaped};
-      continue;
+/// Copies a regular expression with each \s and \S outside, and each \s inside, of a character class spelled out.
+class white_space_speller {
+ public:
+  /// Throws    value_error: a class within a class or an intersection of classes, which PCRE2 would read otherwise
+  explicit white_space_speller(std::string_view regex) : from(regex) {
+    while (at < from.size()) {
+      std::string_view const next = from.substr(at, 2);
+      if (next.size() == 2 && next[0] == '\\') escape(next[1]);
+      else if (!in_class && next[0] == '[') open_class();
+      else if (in_class && next == "[:") copy(std::min(from.find(":]", at), from.size() - 2) + 2 - at);
+      else if (in_class && (next == "&&" || next[0] == '[')) refuse();
+      else {
+        if (next[0] == ']') in_class = false;
+        copy(1);
+      }
     }
-    std::string_view const next = regex.substr(i, 2);
-    if (in_class && (next == "&&" || (next[0] == '[' && next != "[:")))
-      throw value_error{message("basin: the pattern ", quotation(regex), " combines character classes at byte ", i,
-                                ", which is not supported; write one class")};
-    if (regex[i] == '[') in_class = true;
-    if (regex[i] == ']') in_class = false;
-    out += regex[i];
-    if (regex[i] == '[' && i + 2 < regex.size() && regex[i + 1] == '^') out += regex[++i];
   }
-  return out;
-}
+
+  std::string spelled;
+
+ private:
+  void copy(std::size_t count) {
+    spelled += from.substr(at, count);
+    at += count;
+  }
+
+  void escape(char escaped) {
+    constexpr std::string_view members = R"(\t-\r\x{85}\p{Z})";
+    if (escaped == 's') spelled += in_class ? std::string{members} : message('[', members, ']');
+    else if (escaped == 'S' && !in_class) spelled += message("[^", members, ']');
+    else spelled += from.substr(at, 2);
+    at += 2;
+  }
+
+  /// A bracket right after the beginning of a class is one of its members.
+  void open_class() {
+    in_class = true;
+    copy(1);
+    if (from.substr(at).starts_with('^')) copy(1);
+    if (from.substr(at).starts_with(']')) copy(1);
+  }
+
+  [[noreturn]] void refuse() const {
+    throw value_error{message("basin: the pattern ", quotation(from), " combines character classes at byte ", at,
+                              ", which is not supported; write one class")};
+  }
+
+  std::string_view from;
+  std::size_t at = 0;
+  bool in_class = false;
+};
 
 }  // namespace detail
 
@@ -66,7 +93,7 @@ inline std::string with_white_space(std::string_view regex) {
 class pattern {
  public:
   explicit pattern(std::string_view regex) : text(regex) {
-    std::string const translated = detail::with_white_space(regex);
+    std::string const translated = detail::white_space_speller{regex}.spelled;
     int reason = 0;
     PCRE2_SIZE place = 0;
     code.reset(pcre2_compile_8(reinterpret_cast<PCRE2_SPTR8>(translated.data()), translated.size(),

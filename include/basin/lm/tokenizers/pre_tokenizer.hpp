@@ -32,7 +32,8 @@ enum class prefix_space { none, added };
 
 /// A text in pieces.
 ///
-/// Edges     bytes that are not UTF-8 are pieces of their own, one for each longest stretch
+/// Edges     bytes that are not UTF-8 are pieces of their own, one for each longest stretch; what is a letter or a
+///           number is decided by the Unicode tables of PCRE2 (10.42: Unicode 14)
 /// Errors    value_error: a search beyond PCRE2's limits
 struct pre_tokenizer {
   std::vector<split_step> steps;

@@ -4,7 +4,7 @@
 // Byte-level BPE from a tiktoken file: one token a line, its bytes in base64, a space and its rank, which is its id.
 // Two adjacent tokens merge if their bytes together are a token, the lowest rank first. Llama 3 comes in this form.
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -103,6 +103,30 @@ inline byte_level_bpe parse_tiktoken(std::string_view text, pre_tokenizer split,
     parts.added = std::move(added);
     return byte_level_bpe{std::move(parts)};
   });
+}
+
+/// The 256 special tokens of Llama 3, which have the ids from `first` on: the number of tokens in its file, 128000.
+///
+/// Source    meta-llama/llama3, llama/tokenizer.py. Llama 3.1 gave names to some of the reserved ones.
+inline std::vector<added_token> llama3_special_tokens(int first = 128000) {
+  std::vector<added_token> tokens;
+  auto const add = [&](std::string content) {
+    tokens.push_back({.id = first + static_cast<int>(tokens.size()), .content = std::move(content)});
+  };
+  int reserved = 0;
+  auto const reserve = [&](int count) {
+    for (int const end = reserved + count; reserved < end; ++reserved)
+      add(message("<|reserved_special_token_", reserved, "|>"));
+  };
+  add("<|begin_of_text|>");
+  add("<|end_of_text|>");
+  reserve(4);
+  add("<|start_header_id|>");
+  add("<|end_header_id|>");
+  reserve(1);
+  add("<|eot_id|>");
+  reserve(246);
+  return tokens;
 }
 
 inline byte_level_bpe read_tiktoken(std::filesystem::path const& path, pre_tokenizer split,

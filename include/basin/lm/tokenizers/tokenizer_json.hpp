@@ -4,6 +4,7 @@
 // Byte-level BPE from a tokenizer.json of Hugging Face tokenizers: normalizer, pre-tokenizer, model, added tokens and
 // the frame of its post-processor, each as it stands there. Whatever is not known is refused by name.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>

@@ -95,6 +95,10 @@ std::vector<damage> const unknown{
     {"'Digits' after 'ByteLevel'", [](json& j) {
        j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "ByteLevel"}}, {{"type", "Digits"}}}}};
      }},
+    {"'pre_tokenizer.pretokenizers[1].add_prefix_space' = true after another step", [](json& j) {
+       j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {{{"type", "Digits"}},
+           {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"use_regex", false}}}}};
+     }},
     {"'pre_tokenizer.behavior' = \"MergedWithNext\"", [](json& j) {
        j["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"String", " "}}}, {"behavior", "MergedWithNext"}};
      }},

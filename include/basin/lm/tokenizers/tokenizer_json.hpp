@@ -114,14 +114,13 @@ class pre_tokenizer_reader {
 
   void add_byte_level(json_entries const& entries) {
     entries.only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-    enum class pieces { as_before, by_pattern };
-    bool const whole = entries.has("use_regex") &&
-                       entries.either("use_regex", pieces::as_before, pieces::by_pattern) == pieces::as_before;
-    if (!whole)
-      result.steps.push_back({pattern{gpt2_pattern}});
     result.prefix = entries.either("add_prefix_space", prefix_space::none, prefix_space::added);
-    if (result.prefix == prefix_space::added && result.steps.size() > 1)
+    if (result.prefix == prefix_space::added && !result.steps.empty())  // every piece would get a space
       throw unsupported_error{message(quotation(entries.where("add_prefix_space")), " = true after another step")};
+    enum class pieces { as_before, by_pattern };
+    bool const as_before = entries.has("use_regex") &&
+                           entries.either("use_regex", pieces::as_before, pieces::by_pattern) == pieces::as_before;
+    if (!as_before) result.steps.push_back({pattern{gpt2_pattern}});
     in_bytes = true;
   }
 

@@ -165,6 +165,16 @@ TEST_CASE("the tokenizer of stories260K follows llama2.c", "[unit][tokenizer]") 
   CHECK(fingerprint_of(any.encode(text)) == expected["fingerprint"].get<std::string>());
 }
 
+TEST_CASE("only the first token of a text loses the space that llama2.c puts in front", "[unit][tokenizer]") {
+  auto const words = real_stories();
+  if (!words) return;
+  lm::tokenizer const any{*words};
+  int const upon = any.id_of(" upon");
+  REQUIRE(lm::decode(any, std::vector<int>{1, upon, upon}, lm::special_text::omitted) == "upon upon");
+  lm::token_stream more{any, lm::special_text::written, lm::text_place::continuation};
+  REQUIRE(more.push(upon) == " upon");
+}
+
 TEST_CASE("ids that stories260K generates are the known text", "[unit][tokenizer]") {
   auto const words = real_stories();
   if (!words) return;

@@ -49,7 +49,7 @@ inline std::optional<std::string> bytes_of_base64(std::string_view text) {
     for (int shift = 16; shift >= 0; shift -= 8) bytes += static_cast<char>(bits >> shift);
   }
   if (padding > 0 && (bits & ((1u << 8 * padding) - 1)) != 0) return std::nullopt;  // bits that no byte has
-  bytes.resize(bytes.size() - padding);
+  bytes.erase(bytes.size() - padding);
   return bytes;
 }
 

@@ -231,6 +231,7 @@ set(basin_lm_headers
   include/basin/lm/io/gguf.hpp
   include/basin/lm/io/gguf_metadata.hpp
   include/basin/lm/io/interval.hpp
+  include/basin/lm/io/json_text.hpp
   include/basin/lm/io/llama2c.hpp
   include/basin/lm/io/mapped_file.hpp
   include/basin/lm/io/mapped_safetensors.hpp
@@ -269,6 +270,36 @@ set(basin_lm_headers
   include/basin/lm/transformer.hpp
   include/basin/lm/views.hpp
   include/basin/lm/weight.hpp
+)
+
+# basin::lm_tokenizers adds PCRE2 and utf8proc.
+set(basin_lm_tokenizers_headers
+  include/basin/lm/tokenizers/added_tokens.hpp
+  include/basin/lm/tokenizers/byte_alphabet.hpp
+  include/basin/lm/tokenizers/byte_level_bpe.hpp
+  include/basin/lm/tokenizers/byte_tokenizer.hpp
+  include/basin/lm/tokenizers/chat_template.hpp
+  include/basin/lm/tokenizers/detail/all_splits.hpp
+  include/basin/lm/tokenizers/detail/json_entries.hpp
+  include/basin/lm/tokenizers/detail/lines.hpp
+  include/basin/lm/tokenizers/detail/prefix_tree.hpp
+  include/basin/lm/tokenizers/detail/reading.hpp
+  include/basin/lm/tokenizers/detail/utf8_stretches.hpp
+  include/basin/lm/tokenizers/gguf_vocabulary.hpp
+  include/basin/lm/tokenizers/llama2c.hpp
+  include/basin/lm/tokenizers/merge_table.hpp
+  include/basin/lm/tokenizers/merger.hpp
+  include/basin/lm/tokenizers/normal_form.hpp
+  include/basin/lm/tokenizers/pattern.hpp
+  include/basin/lm/tokenizers/pre_tokenizer.hpp
+  include/basin/lm/tokenizers/special_ids.hpp
+  include/basin/lm/tokenizers/tiktoken.hpp
+  include/basin/lm/tokenizers/token_map.hpp
+  include/basin/lm/tokenizers/token_stream.hpp
+  include/basin/lm/tokenizers/tokenizer.hpp
+  include/basin/lm/tokenizers/tokenizer_folder.hpp
+  include/basin/lm/tokenizers/tokenizer_json.hpp
+  include/basin/lm/tokenizers/vocab_and_merges.hpp
 )
 
 # basin::cuda needs nvcc.

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/io/json_text.hpp"
 #include "basin/lm/io/plain_text.hpp"
 #include "basin/lm/io/storage_type.hpp"
 
@@ -37,44 +37,13 @@ using text_map = std::map<std::string, std::string>;
 
 namespace detail {
 
-/// Refuses duplicate keys, which nlohmann::json would silently merge, and nesting deeper than a text needs.
-class strict_keys {
- public:
-  strict_keys(std::string_view text_name, int most) : name(text_name), deepest(most) {}
-
-  template <class Json>
-  bool operator()(int depth, nlohmann::json::parse_event_t event, Json& value) {
-    using what = nlohmann::json::parse_event_t;
-    if (depth > deepest) throw file_error{message("its ", name, " is nested too deeply")};
-    if (event == what::object_start) seen.emplace_back();
-    if (event == what::object_end) seen.pop_back();
-    if (event == what::key && !seen.back().insert(value.template get<std::string>()).second)
-      throw file_error{message("its ", name, " names ", quotation(value.template get<std::string>()), " twice")};
-    return true;
-  }
-
- private:
-  std::string name;
-  int deepest;
-  std::vector<std::set<std::string>> seen;
-};
-
-/// Parses a JSON text of a file.
-///
-/// Throws    file_error, with the reason alone: no JSON in UTF-8, a key twice, nested too deeply
-template <class Json>
-Json parse_json(std::string_view text, std::string_view name, int deepest) {
-  try {
-    strict_keys keys{name, deepest};
-    return Json::parse(text.begin(), text.end(), [&](int depth, nlohmann::json::parse_event_t event, Json& value) {
-      return keys(depth, event, value);
-    });
-  } catch (nlohmann::json::parse_error const& why) {
-    throw file_error{
-        message("its ", name, " is no JSON in UTF-8: it breaks off at byte ", why.byte, " of ", text.size())};
-  } catch (nlohmann::json::out_of_range const&) {
-    throw file_error{message("its ", name, " has a number that no type holds")};
-  }
+/// "[2, 3]"; of a shape with more extents than any tensor of a model, the first ones and how many there are.
+inline std::string spell(std::span<index_t const> shape) {
+  constexpr std::size_t shown = 8;
+  std::string text = "[";
+  for (index_t const n : shape.first(std::min(shape.size(), shown)))
+    text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+  return shape.size() > shown ? message(text, ", ...] of ", shape.size(), " extents") : text + "]";
 }
 
 /// Reads the header of one file; every message is a reason, to which the caller adds the file.

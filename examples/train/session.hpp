@@ -152,7 +152,7 @@ template <class Trainer>
 int resume(lm::run_options const& options, session const& use) {
   lm::run_data const data{options};
   run_folder const taken{use};
-  auto const saved = lm::load_training(use.resume, programs::normalizers_by_name());  // again: from here on no other process replaces it
+  auto const saved = lm::load_training(use.resume, programs::normalizers_by_name());  // again: locked now
   if (resumed_options(saved, use) != options)
     throw value_error{
         message("basin: ", use.resume.string(), " was replaced by another run just now; give the command again")};

@@ -2,6 +2,7 @@
 // Covers include/basin/lm/policies/normalizers_on_device.hpp: models with policies by name on a device against those on
 // the host. The device is that of transformer_on_a_device.test.cpp
 #include <cmath>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -72,6 +73,85 @@ TEST_CASE("a model by name on a device has the logits, the loss and the gradient
       require_close(host.parameters()[n].gradient, device.parameters()[n].gradient);
     }
   }
+}
+
+TEST_CASE("steps of training a model by name on a device are those on the host, learned numbers included",
+          "[parity][policies][device]") {
+  auto host = model_of<lm::host>(mixed);
+  auto device = model_of<device_under_test>(mixed);
+  by_name_on<lm::host>::moments of_host;
+  by_name_on<device_under_test>::moments of_device;
+  auto const step = [&](auto& model, auto& moments) {
+    model.clear_gradients();
+    lm::accumulate(model, some_batch());
+    return model.step(moments, 1e-2, {.epsilon = 1e-4});
+  };
+  for (int n = 0; n < 2; ++n) {
+    double const norm = step(host, of_host);
+    CHECK(std::abs(step(device, of_device) - norm) <= 1000 * basin_test::eps_of<float> * norm);
+  }
+  device.fetch();
+  int learned = 0;
+  for (std::size_t n = 0; n < host.parameters().size(); ++n) {
+    auto const& of = host.parameters()[n];
+    CAPTURE(of.name);
+    require_close(of.values, device.parameters()[n].values);
+    if (of.name != "layers.1.attention.sink_logit.logit") continue;
+    ++learned;
+    CHECK(of.gradient[0] == 0);
+    CHECK(device.parameters()[n].gradient[0] == 0);              // top_k has no logit
+    CHECK(device.parameters()[n].gradient[3] != 0);
+  }
+  CHECK(learned == 1);
+}
+
+TEST_CASE("a cache of a model by name on a device gives the logits of whole sequences", "[parity][policies][device]") {
+  auto device = model_of<device_under_test>("softmax; layer 0: entmax15; layer 1 head 0: top_k:k=2; layer 1: alibi");
+  auto const tokens = some_tokens(5, 9);
+  auto const logits = device.forward(tokens, 1, 9);
+  std::vector<float> const whole(logits.begin(), logits.end());
+  auto cache = device.make_cache();
+  device.extend(cache, std::span(tokens).first(4));
+  require_close(std::span(whole).subspan(4 * 7), device.extend(cache, std::span(tokens).subspan(4)));
+}
+
+TEST_CASE("an Adapt hides keys from a model by name on a device, and records the attention that each receives",
+          "[parity][policies][device]") {
+  auto* const memory = device_under_test::shared_memory();
+  lm::shared_vector<std::uint8_t> hidden(4 * 6, memory);
+  hidden[1] = hidden[3 * 6 + 4] = 1;
+  struct watch {
+    lm::shared_vector<double>* to;
+    lm::shared_vector<std::uint8_t> const* hidden;
+    auto operator()(int l, lm::attention_by_name use) const {
+      return use.with(drop_keys{contiguous(hidden->data(), 1, 4, 6)})
+          .with(received_attention{contiguous(to->data() + l * 4 * 6, 1, 4, 6)});
+    }
+  };
+  lm::shared_vector<double> on_host(2 * 4 * 6, memory), on_device(2 * 4 * 6, memory);
+  auto host = model_of<lm::host>(mixed);
+  auto device = model_of<device_under_test>(mixed);
+  auto const tokens = some_tokens(7, 6);
+  require_close(host.forward(tokens, 1, 6, watch{&on_host, &hidden}),
+                device.forward(tokens, 1, 6, watch{&on_device, &hidden}));
+  for (std::size_t j = 0; j < on_host.size(); ++j)
+    CHECK(std::abs(on_host[j] - on_device[j]) <= 500 * basin_test::eps_of<float> * 6);
+  CHECK(on_device[1] == 0);
+  CHECK(on_device[3 * 6 + 4] == 0);
+}
+
+TEST_CASE("a normalizer that a device has no kernels for is refused when the model is made",
+          "[unit][policies][device][errors]") {
+  auto const refused = [](char const* text, char const* why) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(model_of<device_under_test>(text), unsupported_error);
+    CHECK_THROWS_WITH(model_of<device_under_test>(text), basin_test::ContainsSubstring(why));
+    CHECK_NOTHROW(model_of<lm::host>(text));
+  };
+  refused("softmax; layer 1 head 2: relu",
+          "head 2 of a layer has the normalizer relu:power=1, for which the device has no kernels; it has: softmax, ");
+  refused("entmax15*log_n", "entmax15*log_n:trained=512, for which the device has no kernels; it has: softmax, ");
+  refused("sparsemax", "entmax15, softmax with a law; choose one of these, run the model on the host, or build");
 }
 
 }  // namespace basin

@@ -20,8 +20,8 @@ namespace basin::lm {
 ///           whose new elements are zeros; put(from, to) and get(from, to), to and from the host, where get() waits;
 ///           shared_memory(), which the host and the device both read and write; forward(), backward() and decode() of
 ///           an attention; for models by name, normalizers(), those that it has kernels for
-///           (policies/normalizers_on_device.hpp). One is devices/cuda_device.hpp; tests have another, which runs kernels
-///           on the host
+///           (policies/normalizers_on_device.hpp). One is devices/cuda_device.hpp; tests have another, which runs
+///           kernels on the host
 class host : public nn::host {
  public:
   template <class T>

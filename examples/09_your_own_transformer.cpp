@@ -23,8 +23,8 @@ struct sharp_softmax {
     T tau, sum;
   };
   template <class T>
-  row<T> fit(std::span<T const> scores, basin::row_context<T> at) const {
-    row<T> r{static_cast<T>(tau(at.head)), T(0)};
+  row<T> fit(std::span<T const> scores, basin::row_context<T> context) const {
+    row<T> r{static_cast<T>(tau(context.head)), T(0)};
     for (T const s : scores) r.sum += std::exp(r.tau * s);
     return r;
   }

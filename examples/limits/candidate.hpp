@@ -40,7 +40,7 @@ static_assert(whole_row_observer<pass_rows_to>);
 /// theory::gains of a normalizer: gains [temperatures, steps].
 using gains_function = std::function<void(std::span<double const> scores, std::span<double const> direction,
                                           std::span<double const> temperatures, std::span<double const> steps,
-                                          row_context<double> at, view<double, 2> gains)>;
+                                          row_context<double> context, view<double, 2> gains)>;
 
 /// Whether a normalizer is one of the library or one of list_your_own.cpp.
 enum class candidate_origin { library, user };

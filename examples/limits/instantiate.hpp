@@ -28,9 +28,9 @@ void candidates::add(std::string name, N normalize) {
                  contiguous(ignored.data(), q.extent(0), q.extent(1), q.extent(2), 1));
   };
   auto gains = [normalize](std::span<double const> scores, std::span<double const> direction,
-                           std::span<double const> temperatures, std::span<double const> steps, row_context<double> at,
-                           view<double, 2> out) {
-    theory::gains(normalize, scores, direction, temperatures, steps, at, out);
+                           std::span<double const> temperatures, std::span<double const> steps,
+                           row_context<double> context, view<double, 2> out) {
+    theory::gains(normalize, scores, direction, temperatures, steps, context, out);
   };
   list.push_back({std::move(name), std::move(attend), std::move(gains), origin, {}});
 }

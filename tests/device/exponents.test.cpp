@@ -24,8 +24,8 @@ static_assert(basin::scorer<by_scores> && !basin::linear_scorer<by_scores>);
 struct uneven_law {
   using starts_uncounted = std::true_type;
   template <class T>
-  T scale(basin::row_context<T> const& at) const {
-    return at.head == 2 ? T(0) : at.head % 2 == 0 ? T(1.5) : T(-0.5);
+  T scale(basin::row_context<T> const& context) const {
+    return context.head == 2 ? T(0) : context.head % 2 == 0 ? T(1.5) : T(-0.5);
   }
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Covers lm/block.hpp, lm/layers/ and models of blocks that differ: every part of a block in a model, and its gradients
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <tuple>
@@ -68,6 +69,35 @@ TEST_CASE("the gradients of a model are its finite differences, whatever its nor
                         std::move(blocks), 1);
   basin_test::stir(model);
   check_gradients(model);
+}
+
+TEST_CASE("post-norm blocks, a norm of the embedding and a head of two layers have the gradients of their sums",
+          "[property][layer]") {
+  lm::host on;
+  auto sizes = block_of(lm::norm_kind::layer, lm::mlp_kind::gelu, lm::linear_bias::with);
+  sizes.attention.positions.reset();
+  sizes.attention.bias = lm::projection_bias::all;
+  sizes.order = lm::norm_order::post;
+  std::vector<decltype(lm::make_block<double>(on, sizes, attention<>{}))> blocks;
+  for (int l = 0; l < 2; ++l) blocks.push_back(lm::make_block<double>(on, sizes, attention<>{}));
+  lm::transformer model(on,
+                        {.vocabulary = vocabulary,
+                         .dim = dim,
+                         .context = length,
+                         .head = GENERATE(lm::output_head::tied, lm::output_head::untied),
+                         .positions = lm::position_table::learned,
+                         .norm = sizes.norm,
+                         .order = lm::norm_order::post,
+                         .transform = lm::head_transform::dense,
+                         .head_bias = lm::linear_bias::with},
+                        std::move(blocks), 1);
+  basin_test::stir(model);
+  check_gradients(model);
+  auto const tokens = basin_test::some_tokens(3, length, vocabulary);
+  auto const logits = model.forward(tokens, 1, length);
+  std::vector<double> const kept_nothing(logits.begin(), logits.end());
+  auto const again = model.forward(tokens, 1, length, lm::unchanged{}, lm::activations::keep);
+  CHECK(std::ranges::equal(again, kept_nothing));
 }
 
 TEST_CASE("a model of blocks that differ by type has the gradients of each", "[property][layer]") {

@@ -25,8 +25,8 @@ struct refusing_normalizer {
     T keys;
   };
   template <class T>
-  row<T> fit(std::span<T const> scores, basin::row_context<T> at) const {
-    if (static_cast<double>(at.query) == query) throw refusal("fit");
+  row<T> fit(std::span<T const> scores, basin::row_context<T> context) const {
+    if (static_cast<double>(context.query) == query) throw refusal("fit");
     return {static_cast<T>(scores.size())};
   }
   template <class T>

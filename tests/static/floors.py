@@ -30,7 +30,7 @@ LM_FLOOR = {
     "weight.hpp": 1,
     "layers": 2,
     "attention_config.hpp": 3, "attention_cache.hpp": 3, "model_sizes.hpp": 3, "stages.hpp": 3,
-    "policies": 4, "names.hpp": 4,
+    "policies": 4, "names.hpp": 4, "input_layer.hpp": 4, "output_layer.hpp": 4,
     "attention_layer.hpp": 5, "sequence_cache.hpp": 5,
     "block.hpp": 6,
     "transformer.hpp": 7,

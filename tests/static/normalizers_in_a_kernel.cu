@@ -8,8 +8,8 @@ using namespace basin;
 
 template <class N>
 __device__ float use_every_hook(N n, float const* scores, int keys) {
-  row_context<float> const at{0, 0, float(keys - 1), float(keys)};
-  auto row = start_row(n, at), merged = start_row(n, at);
+  row_context<float> const context{0, 0, float(keys - 1), float(keys)};
+  auto row = start_row(n, context), merged = start_row(n, context);
   run_stages(n, row, [&](auto f) { for (int j = 0; j < keys; ++j) f(scores[j]); });
   n.merge(merged, row);
   float const w = weigh(n, row, scores[0]);

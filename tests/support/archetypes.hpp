@@ -77,12 +77,12 @@ struct tilted_square {
     T a, b, sum, squares;
   };
   template <class T>
-  row<T> fit(std::span<T const> scores, basin::row_context<T> at) const {
+  row<T> fit(std::span<T const> scores, basin::row_context<T> context) const {
     T n = T(0), sum = T(0), squares = T(0);
     for (T const s : scores)
       if (s != basin::math::minus_inf<T>()) n += T(1), sum += s, squares += s * s;
     T const squared = std::max(n * n, T(1));
-    return {static_cast<T>(a(at.head)) / squared, static_cast<T>(b) / squared, sum, squares};
+    return {static_cast<T>(a(context.head)) / squared, static_cast<T>(b) / squared, sum, squares};
   }
   template <class T>
   T weight(row<T> const& r, T score) const {

@@ -20,8 +20,8 @@ basin::row_context<T> context_of(std::size_t visible) {
 
 /// The weights of a row, by fit_row and weigh.
 template <class N, class T>
-std::vector<T> weights_of(N const& n, std::vector<T> const& scores, basin::row_context<T> at) {
-  auto const row = basin::fit_row(n, std::span<T const>(scores), at);
+std::vector<T> weights_of(N const& n, std::vector<T> const& scores, basin::row_context<T> context) {
+  auto const row = basin::fit_row(n, std::span<T const>(scores), context);
   std::vector<T> weights;
   for (T const s : scores) weights.push_back(basin::weigh(n, row, s));
   return weights;

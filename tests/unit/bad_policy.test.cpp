@@ -210,4 +210,18 @@ TEST_CASE("an observer refuses parameters out of range and memory whose shape do
   require_unwatched(fault::shape, {"block_mass"}, basin::block_mass{});
 }
 
+TEST_CASE("the policies inside a policy are validated, and their views are listed", "[unit][errors]") {
+  auto const nested = [](index_t block) {
+    return basin::all_of(basin::causal{}, basin::all_of(basin::block_causal{block}));
+  };
+  CHECK_NOTHROW(basin::validate(nested(1)));
+  CHECK_THROWS_AS(basin::validate(nested(0)), basin::value_error);
+  std::vector<std::string> listed;
+  basin::for_each_view(basin::alibi<basin::alibi<basin::scaled>>{},
+                       [&](char const*, char const* name, auto const&) { listed.emplace_back(name); });
+  basin::for_each_view(basin::together(basin::entropy{}, basin::together(basin::received_attention{})),
+                       [&](char const*, char const* name, auto const&) { listed.emplace_back(name); });
+  CHECK(listed == std::vector<std::string>{"slopes", "slopes", "nats", "sums"});
+}
+
 }  // namespace basin_test

@@ -23,8 +23,8 @@ using jacobian_of = decltype(as_low_rank(std::declval<N const&>().jacobian(std::
 template <class N>
 concept has_row = requires { typename row_of<N>; };
 template <class N>
-concept fits_rows = requires(N const n, std::span<double const> scores, row_context<double> at) {
-  { n.fit(scores, at) } -> std::same_as<row_of<N>>;
+concept fits_rows = requires(N const n, std::span<double const> scores, row_context<double> context) {
+  { n.fit(scores, context) } -> std::same_as<row_of<N>>;
 };
 template <class N>
 concept weighs_scores = requires(N const n, row_of<N> const row, double s) {
@@ -72,7 +72,7 @@ concept gives_zeros = requires { requires N::gives_zeros::value; };
 /// `using starts_uncounted = std::true_type` declares that start() reads only the position of the row.
 /// An online row then needs one pass.
 template <class P>
-concept starts_uncounted = !requires(P const p, row_context<double> at) { p.start(at); } ||
+concept starts_uncounted = !requires(P const p, row_context<double> context) { p.start(context); } ||
                            requires { requires P::starts_uncounted::value; };
 
 /// A normalizer that measures terms against the largest score of the row, whose term is 1, and keeps their sum:

@@ -19,8 +19,8 @@ namespace basin {
 
 /// The row before its first score: n.start(context) if N has it, else an empty row.
 template <class T, class N>
-BASIN_HD row_of<N, T> start_row(N const& n, row_context<T> at) {
-  if constexpr (requires { n.start(at); }) return n.start(at);
+BASIN_HD row_of<N, T> start_row(N const& n, row_context<T> context) {
+  if constexpr (requires { n.start(context); }) return n.start(context);
   else return {};
 }
 
@@ -75,11 +75,11 @@ BASIN_HD void run_stages(N const& n, Row& row, ForEach&& for_each) {
 
 /// Computes a finished row from its visible scores, for a normalizer of any tier.
 template <class N, class T>
-row_of<N, T> fit_row(N const& n, std::span<T const> scores, row_context<T> at) {
+row_of<N, T> fit_row(N const& n, std::span<T const> scores, row_context<T> context) {
   if constexpr (fits_rows<N>) {
-    return n.fit(scores, at);
+    return n.fit(scores, context);
   } else {
-    auto row = start_row(n, at);
+    auto row = start_row(n, context);
     run_stages(n, row, [&](auto f) { for (T const s : scores) f(s); });
     return row;
   }

@@ -139,7 +139,7 @@ struct normalizer_base {
   engine_steps<double> in_double;                                // may be absent
 
   virtual ~normalizer_base() = default;
-  virtual scalar_row fit(std::span<double const> scores, row_context<double> at) const = 0;
+  virtual scalar_row fit(std::span<double const> scores, row_context<double> context) const = 0;
   virtual double weight(scalar_row const& row, double score) const = 0;
   virtual jacobian_type jacobian(scalar_row const& row, double score, double weight) const = 0;
   virtual gradients_type parameter_gradient(scalar_row const& row, double score, double weight, double dweight,
@@ -160,8 +160,8 @@ struct normalizer_held final : normalizer_base {
   N n;
 
   explicit normalizer_held(N const& of) : n(of) { value = &n; }
-  scalar_row fit(std::span<double const> scores, row_context<double> at) const override {
-    return scalar_row::of(fit_row(n, scores, at));
+  scalar_row fit(std::span<double const> scores, row_context<double> context) const override {
+    return scalar_row::of(fit_row(n, scores, context));
   }
   double weight(scalar_row const& row, double score) const override { return weigh(n, row.as<row_of<N>>(), score); }
   jacobian_type jacobian(scalar_row const& row, double score, double weight) const override {
@@ -242,8 +242,8 @@ struct any_normalizer {
 
   detail::normalizer_base const& at(index_t head) const { return *of_heads[count == 1 ? 0 : head]; }
 
-  row<double> fit(std::span<double const> scores, row_context<double> where) const {
-    return {&at(where.head), at(where.head).fit(scores, where)};
+  row<double> fit(std::span<double const> scores, row_context<double> context) const {
+    return {&at(context.head), at(context.head).fit(scores, context)};
   }
   double weight(row<double> const& r, double score) const { return r.of->weight(r.state, score); }
   auto jacobian(row<double> const& r, double score, double weight) const {

@@ -14,21 +14,23 @@
 #include <vector>
 
 #include "basin/lm/block.hpp"
+#include "basin/lm/input_layer.hpp"
 #include "basin/lm/model_sizes.hpp"
+#include "basin/lm/output_layer.hpp"
 #include "basin/lm/sequence_cache.hpp"
 #include "basin/lm/stages.hpp"
 #include "basin/nn/adamw.hpp"
 #include "basin/nn/cross_entropy.hpp"
 #include "basin/nn/device/adamw.hpp"
 #include "basin/nn/device/cross_entropy.hpp"
-#include "basin/nn/device/embedding.hpp"
-#include "basin/nn/embedding.hpp"
 
 namespace basin::lm {
 
 /// A language model: tokens in, logits out.
 ///
 ///   h = embedding[token] (+ positions[i]);  h = block(h) for every block;  logits = head(norm(h))
+///
+/// With norm_order::post the norm stands after the embedding instead: h = norm(embedding[token] + positions[i]).
 ///
 /// Blocks    std::vector<block<...>>, or std::tuple of blocks of different types; all on one device, of one value type
 /// Adapt     a callable (int layer, Attention use) that returns the attention of that layer, with another pruner or
@@ -39,8 +41,7 @@ namespace basin::lm {
 /// Device    what the host gives and gets is on the host whatever the device: tokens, logits, gradients of logits, what
 ///           an Adapt is shown, and parameters() as of the last send() or fetch(). Policies point to shared_memory()
 /// Shapes    tokens [batch, length]; logits [batch * length, vocabulary], valid until the next call of a member
-/// Tensors   embedding.weight [vocabulary, dim]; positions.weight [context, dim]; layers.N.* of block N; norm.*;
-///           head.weight [vocabulary, dim] unless it is tied
+/// Tensors   those of input_layer; layers.N.* of block N; norm.* with pre-norm blocks; those of output_layer
 /// Errors    value_error for sizes that make no model and for tokens outside the vocabulary, shape_error for lengths
 ///           that do not fit; nothing is changed then
 /// Determinism  run_to_run, for any number of threads
@@ -142,10 +143,11 @@ class transformer {
   void require_input(std::span<int const> tokens, index_t batch, index_t length) const;
   void require_cache(cache_type const& cache, index_t added);
   void require_gradients(index_t count) const;
-  void embed(std::span<int const> tokens, index_t length, index_t first, view<T, 2> stream);
-  std::span<int const> positions_of(index_t count, index_t length, index_t first);
   void prepare(index_t rows, activations keep);
   view<T, 2> make_logits(view<T, 2> stream);
+  view<T, 2> input_of_head(view<T, 2> output) {
+    return final_norm.is_empty() ? output : final_normed.take(output.extent(0), shape.dim);
+  }
   void backward_head(view<T const, 2> dlogits, view<T, 2> dstream);
 
   /// The activations that a block uses in this pass.
@@ -158,19 +160,23 @@ class transformer {
   model_sizes shape;
   Device on;
   detail::stages_of<Blocks> stages;
-  weight<T, Device> embedding, position_rows;
-  norm<T, Device> final_norm;
-  linear<T, Device> head;
+  input_layer<T, Device> input;
+  norm<T, Device> final_norm;  // empty with post-norm blocks
+  output_layer<T, Device> head;
   std::vector<nn::parameter<T>> named, resident;  // of the host, and of the device
 
   std::vector<buffer<T, Device>> stream;
-  buffer<T, Device> final_normed, logit_memory, d_stream, d_normed, losses, position_memory;
+  buffer<T, Device> final_normed, logit_memory, d_stream, d_normed, losses;
   buffer<double, Device> total, work;
+  typename input_layer<T, Device>::activations input_kept;
+  typename input_layer<T, Device>::workspace input_work;
   typename norm<T, Device>::activations final_kept;
-  sent<int, Device> ids, position_ids;
+  typename output_layer<T, Device>::activations head_kept;
+  typename output_layer<T, Device>::workspace head_work;
+  sent<int, Device> target_ids;
   sent<T, Device> numbers;
   fetched<T, Device> shown;
-  std::vector<int> kept_tokens, positions;  // kept: of the last forward, if it kept its activations
+  std::vector<int> kept_tokens;  // of the last forward, if it kept its activations
   index_t kept_batch = 0;
 };
 
@@ -184,17 +190,15 @@ transformer<Blocks>::transformer(Device device, model_sizes const& sizes_of_mode
   at_least_one("dim", shape.dim);
   at_least_one("context", shape.context);
   at_least_one("the number of blocks", static_cast<index_t>(stages.count()));
-  index_t const rows = shape.vocabulary, dim = shape.dim;
+  index_t const dim = shape.dim;
   for_each_layer([&](int l, auto& layer) {
     if (layer.config().dim != dim)
       throw value_error(message("basin::lm::transformer: dim is ", dim, ", but the attention of layer ", l, " has dim ",
                                 layer.config().dim, "; give all blocks the same"));
   });
-  embedding = weight<T, Device>({{"embedding.weight", {rows, dim}}});
-  if (shape.positions == position_table::learned)
-    position_rows = weight<T, Device>({{"positions.weight", {shape.context, dim}}});
-  final_norm = norm<T, Device>(dim, shape.norm);
-  if (shape.head == output_head::untied) head = linear<T, Device>(dim, {{"head", rows}});
+  input = input_layer<T, Device>(shape);
+  if (shape.order == norm_order::pre) final_norm = norm<T, Device>(dim, shape.norm);
+  head = output_layer<T, Device>(shape);
   named = parameters_on_host<T>(*this), resident = parameters_on_device<T>(*this);
   if constexpr (!has_memory<Device>) return;
   philox random(seed);
@@ -207,8 +211,7 @@ transformer<Blocks>::transformer(Device device, model_sizes const& sizes_of_mode
 template <class Blocks>
 template <class F>
 void transformer<Blocks>::weights(std::string const& prefix, F const& f) {
-  f(prefix, embedding);
-  if (!position_rows.is_empty()) f(prefix, position_rows);
+  input.weights(prefix, f);
   stages.each([&](int l, auto& stage) { stage.block.weights(prefix + "layers." + std::to_string(l) + ".", f); });
   final_norm.weights(prefix + "norm.", f);
   head.weights(prefix, f);
@@ -223,24 +226,6 @@ void transformer<Blocks>::require_input(std::span<int const> tokens, index_t bat
     throw shape_error(message("basin::lm::transformer: length is ", length, ", the context is ", shape.context,
                               "; shorten the sequence or build a model with a longer context"));
   nn::detail::require_tokens("transformer", tokens, shape.vocabulary);
-}
-
-/// The ids of positions first, first + 1, ... of every sequence, where the device has them.
-template <class Blocks>
-std::span<int const> transformer<Blocks>::positions_of(index_t count, index_t length, index_t first) {
-  positions.resize(static_cast<std::size_t>(count));
-  for (index_t i = 0; i < count; ++i) positions[static_cast<std::size_t>(i)] = static_cast<int>(first + i % length);
-  return position_ids.put(on, positions);
-}
-
-template <class Blocks>
-void transformer<Blocks>::embed(std::span<int const> tokens, index_t length, index_t first, view<T, 2> to) {
-  nn::embedding_forward(on, ids.put(on, tokens), embedding.matrix(), to);
-  if (position_rows.is_empty()) return;
-  auto const rows = position_memory.take(to.extent(0), to.extent(1));
-  nn::embedding_forward(on, positions_of(std::ssize(tokens), length, first), position_rows.matrix(), rows);
-  auto const all = static_cast<std::size_t>(to.extent(0) * to.extent(1));
-  nn::add(on, std::span<T const>(rows.data_handle(), all), std::span<T>(to.data_handle(), all));
 }
 
 /// Gives every block its part of the residual stream: memory of its own where activations are kept, else one buffer.
@@ -264,7 +249,7 @@ view<typename transformer<Blocks>::value_type, 2> transformer<Blocks>::logits(st
                                                                               activations keep) {
   require_input(tokens, batch, length);
   prepare(std::ssize(tokens), keep);
-  embed(tokens, length, 0, stream.front().take(std::ssize(tokens), shape.dim));
+  input.forward(on, tokens, length, 0, stream.front().take(std::ssize(tokens), shape.dim), input_kept);
   view<T, 2> output;
   stages.each([&](int l, auto& stage) {
     auto& used = activations_of(stage, keep);
@@ -302,7 +287,7 @@ std::span<typename transformer<Blocks>::value_type const> transformer<Blocks>::e
   require_input(tokens, batch, length);
   require_cache(cache, length);
   prepare(std::ssize(tokens), activations::discard);
-  embed(tokens, length, cache.length(), stream.front().take(std::ssize(tokens), shape.dim));
+  input.forward(on, tokens, length, cache.length(), stream.front().take(std::ssize(tokens), shape.dim), input_kept);
   view<T, 2> output;
   stages.each([&](int l, auto& stage) {
     auto& used = activations_of(stage, activations::discard);
@@ -315,11 +300,9 @@ std::span<typename transformer<Blocks>::value_type const> transformer<Blocks>::e
 template <class Blocks>
 view<typename transformer<Blocks>::value_type, 2> transformer<Blocks>::make_logits(view<T, 2> of) {
   index_t const rows = of.extent(0);
-  auto const normed = final_normed.take(rows, shape.dim);
   auto const made = logit_memory.take(rows, shape.vocabulary);
-  final_norm.forward(on, of, normed, final_kept);
-  if (head.is_empty()) nn::linear_forward(on, nn::const_view<T, 2>(normed), embedding.matrix(), made);
-  else head.forward(on, normed, made);
+  if (!final_norm.is_empty()) final_norm.forward(on, of, final_normed.take(rows, shape.dim), final_kept);
+  head.forward(on, input_of_head(of), input.table().matrix(), made, head_kept);
   return made;
 }
 
@@ -338,8 +321,8 @@ template <class Blocks>
 void transformer<Blocks>::cross_entropy(view<T, 2> of, std::span<int const> targets,
                                         std::span<T const> weight_of_rows) {
   nn::detail::require_cross_entropy<T>("cross_entropy", of, targets, weight_of_rows);
-  nn::cross_entropy(on, of, ids.put(on, targets), numbers.put(on, weight_of_rows), losses.vector(std::ssize(targets)),
-                    of, total.take(1));
+  nn::cross_entropy(on, of, target_ids.put(on, targets), numbers.put(on, weight_of_rows),
+                    losses.vector(std::ssize(targets)), of, total.take(1));
 }
 
 template <class Blocks>
@@ -353,27 +336,20 @@ void transformer<Blocks>::backward(view<T const, 2> dlogits, Adapt adapt) {
   stages.each_backwards([&](int l, auto& stage) {
     stage.block.backward(on, kept_batch, dstream, stage.kept, stages.scratch_of(stage).work, l, adapt);
   });
-  nn::embedding_backward(on, ids.put(on, tokens), dstream, embedding.matrix_gradient());
-  if (!position_rows.is_empty())
-    nn::embedding_backward(on, positions_of(rows, rows / kept_batch, 0), dstream, position_rows.matrix_gradient());
+  input.backward(on, tokens, rows / kept_batch, dstream, input_kept, input_work);
 }
 
 /// Starts the gradient of the stream.
 template <class Blocks>
 void transformer<Blocks>::backward_head(view<T const, 2> dlogits, view<T, 2> dstream) {
   index_t const rows = dlogits.extent(0);
-  auto const normed = final_normed.take(rows, shape.dim), dnormed = d_normed.take(rows, shape.dim);
-  if (head.is_empty()) {
-    nn::linear_backward_weight(on, nn::const_view<T, 2>(normed), dlogits, embedding.matrix_gradient());
-    nn::linear_backward_input(on, dlogits, embedding.matrix(), dnormed);
-  } else {
-    head.backward_weight(on, normed, dlogits);
-    head.backward_input(on, dlogits, dnormed);
-  }
-  nn::fill(on, std::span<T>(dstream.data_handle(), static_cast<std::size_t>(rows * shape.dim)), T(0));
   view<T, 2> output;
   stages.each([&](int, auto& stage) { output = stage.kept.stream.output; });
-  final_norm.backward(on, output, final_kept, dnormed, dstream);
+  auto const dinput = final_norm.is_empty() ? dstream : d_normed.take(rows, shape.dim);
+  head.backward(on, input_of_head(output), dlogits, input.table(), dinput, head_kept, head_work);
+  if (final_norm.is_empty()) return;
+  nn::fill(on, std::span<T>(dstream.data_handle(), static_cast<std::size_t>(rows * shape.dim)), T(0));
+  final_norm.backward(on, output, final_kept, dinput, dstream);
 }
 
 template <class Blocks>

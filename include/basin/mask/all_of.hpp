@@ -28,15 +28,9 @@ struct all_of_masks {
         [&](auto const&... m) { ((left = left == coverage::none ? left : both(left, m.covers(t))), ...); }, masks);
     return left;
   }
-  void validate(problem const& p) const {
-    cuda::std::apply([&](auto const&... m) { (basin::validate(m, p), ...); }, masks);
-  }
-  void validate_values(problem const& p) const {
-    cuda::std::apply([&](auto const&... m) { (basin::validate_on_host(m, p), ...); }, masks);
-  }
   template <class F>
-  void views(F&& f) const {
-    cuda::std::apply([&](auto const&... m) { (for_each_view(m, f), ...); }, masks);
+  void policies(F&& f) const {
+    cuda::std::apply([&](auto const&... m) { (f(m), ...); }, masks);
   }
 };
 

@@ -52,8 +52,8 @@ struct entmax {
   };
 
   template <class T>
-  BASIN_HD row<T> start(row_context<T> at) const {
-    double const slope = alpha(at.head) - 1;
+  BASIN_HD row<T> start(row_context<T> context) const {
+    double const slope = alpha(context.head) - 1;
     row<T> r;
     r.slope = T(static_cast<math::scalar_of<T>>(slope));
     r.power = T(static_cast<math::scalar_of<T>>(1 / slope));

@@ -21,8 +21,8 @@ struct ssmax {
   double s = 0.43;
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const {
-    return T(static_cast<math::scalar_of<T>>(s)) * math::log(math::max(at.visible, T(1)));
+  BASIN_HD T scale(row_context<T> const& context) const {
+    return T(static_cast<math::scalar_of<T>>(s)) * math::log(math::max(context.visible, T(1)));
   }
   void validate() const {
     if (!(s > 0 && s <= math::largest<float>))
@@ -37,9 +37,9 @@ struct log_n {
   double trained = 512;
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const {
+  BASIN_HD T scale(row_context<T> const& context) const {
     using scalar = math::scalar_of<T>;
-    T const ratio = math::log(math::max(at.visible, T(1))) * T(scalar(1) / std::log(static_cast<scalar>(trained)));
+    T const ratio = math::log(math::max(context.visible, T(1))) * T(scalar(1) / std::log(static_cast<scalar>(trained)));
     return math::max(T(1), ratio);
   }
   void validate() const {
@@ -82,15 +82,15 @@ struct length_scaled {
   };
 
   template <class T>
-  BASIN_HD row<T> start(row_context<T> at) const { return with_scale(start_row(normalize, at), at); }
+  BASIN_HD row<T> start(row_context<T> context) const { return with_scale(start_row(normalize, context), context); }
 
   template <class T>
     requires fits_rows<Normalizer>
-  row<T> fit(std::span<T const> scores, row_context<T> at) const {
-    T const scale = law.scale(at);
+  row<T> fit(std::span<T const> scores, row_context<T> context) const {
+    T const scale = law.scale(context);
     std::vector<T> scaled(scores.begin(), scores.end());
     for (T& s : scaled) s = times(scale, s);
-    return with_scale(normalize.fit(std::span<T const>(scaled), at), at);
+    return with_scale(normalize.fit(std::span<T const>(scaled), context), context);
   }
 
   template <class T>
@@ -173,23 +173,8 @@ struct length_scaled {
     if constexpr (parameters_of<Law> > 0) law.sees_parameter_gradient(at, which - parameters_of<Normalizer>, gradient);
   }
 
-  void validate() const {
-    basin::validate(normalize);
-    basin::validate(law);
-  }
-  void validate(problem const& call) const {
-    basin::validate(normalize, call);
-    basin::validate(law, call);
-  }
-  void validate_values(problem const& call) const {
-    basin::validate_on_host(normalize, call);
-    basin::validate_on_host(law, call);
-  }
   template <class F>
-  void views(F&& f) const {
-    for_each_view(normalize, f);
-    for_each_view(law, f);
-  }
+  void policies(F&& f) const { f(normalize), f(law); }
 
   /// c s; -inf for s = -inf, even if c = 0. It uses fma(), so that no compiler fuses the product with a following sum:
   /// c s must have the same bits wherever it is used.
@@ -200,9 +185,9 @@ struct length_scaled {
 
  private:
   template <class T>
-  BASIN_HD row<T> with_scale(row_of<Normalizer, T> const& inner, row_context<T> at) const {
-    row<T> r{inner, law.scale(at)};
-    if constexpr (parameters_of<Law> > 0) r.slopes = law.scale_slopes(at);
+  BASIN_HD row<T> with_scale(row_of<Normalizer, T> const& inner, row_context<T> context) const {
+    row<T> r{inner, law.scale(context)};
+    if constexpr (parameters_of<Law> > 0) r.slopes = law.scale_slopes(context);
     return r;
   }
 };

@@ -36,8 +36,8 @@ struct sink_logit {
   };
 
   template <class T>
-  BASIN_HD row<T> start(row_context<T> at) const {
-    T const b = T(static_cast<math::scalar_of<T>>(logit(at.head)));
+  BASIN_HD row<T> start(row_context<T> context) const {
+    T const b = T(static_cast<math::scalar_of<T>>(logit(context.head)));
     return {math::max(b, math::lowest<T>()), T(0), b};
   }
   template <class T>

@@ -17,15 +17,9 @@ struct together_of {
 
   BASIN_HD constexpr cuda::std::tuple<Parts...> const& parts() const { return observers; }
 
-  void validate(problem const& p) const {
-    cuda::std::apply([&](auto const&... part) { (basin::validate(part, p), ...); }, observers);
-  }
-  void validate_values(problem const& p) const {
-    cuda::std::apply([&](auto const&... part) { (basin::validate_on_host(part, p), ...); }, observers);
-  }
   template <class F>
-  void views(F&& f) const {
-    cuda::std::apply([&](auto const&... part) { (for_each_view(part, f), ...); }, observers);
+  void policies(F&& f) const {
+    cuda::std::apply([&](auto const&... part) { (f(part), ...); }, observers);
   }
 };
 

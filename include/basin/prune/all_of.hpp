@@ -29,15 +29,9 @@ struct all_of_pruners {
         [&](auto const&... p) { ((left = left == coverage::none ? left : both(left, kept(p, t))), ...); }, pruners);
     return left;
   }
-  void validate(problem const& call) const {
-    cuda::std::apply([&](auto const&... p) { (basin::validate(p, call), ...); }, pruners);
-  }
-  void validate_values(problem const& call) const {
-    cuda::std::apply([&](auto const&... p) { (basin::validate_on_host(p, call), ...); }, pruners);
-  }
   template <class F>
-  void views(F&& f) const {
-    cuda::std::apply([&](auto const&... p) { (for_each_view(p, f), ...); }, pruners);
+  void policies(F&& f) const {
+    cuda::std::apply([&](auto const&... p) { (f(p), ...); }, pruners);
   }
 };
 

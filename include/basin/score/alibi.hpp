@@ -38,23 +38,20 @@ struct alibi {
   BASIN_HD T slope(T dot, pair_at<T> at) const { return inner.slope(dot, at); }
 
   void validate(problem const& p) const {
-    basin::validate(inner, p);
     if (slopes.data_handle() == nullptr || slopes.extent(0) != p.heads)
       throw shape_error(message("basin::alibi: there are ", slopes.data_handle() == nullptr ? 0 : slopes.extent(0),
                                 " slopes but the call has ", p.heads,
                                 " query heads; give one slope for every head (alibi_slopes returns the usual ones)"));
   }
   void validate_values(problem const& p) const {
-    basin::validate_on_host(inner, p);
     for (index_t h = 0; h < p.heads; ++h)
       if (!(std::abs(slopes(h)) <= math::largest<float>))
         throw value_error(message("basin::alibi: the slope of head ", h, " is ", slopes(h), "; it must be finite"));
   }
   template <class F>
-  void views(F&& f) const {
-    f("basin::alibi", "slopes", slopes);
-    for_each_view(inner, f);
-  }
+  void views(F&& f) const { f("basin::alibi", "slopes", slopes); }
+  template <class F>
+  void policies(F&& f) const { f(inner); }
 };
 
 /// The usual slopes: for n = 2^m heads the geometric series 2^(-8/n), 2^(-16/n), ..., 2^-8; for any other number those

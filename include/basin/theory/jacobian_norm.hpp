@@ -41,8 +41,8 @@ struct jacobian_operator {
 };
 
 template <class N>
-auto jacobian_operator_of(N const& n, std::span<double const> scores, row_context<double> at) {
-  auto const row = fit_row(n, scores, at);
+auto jacobian_operator_of(N const& n, std::span<double const> scores, row_context<double> context) {
+  auto const row = fit_row(n, scores, context);
   jacobian_operator<jacobian_of<N>> j;
   for (double const s : scores)
     j.terms.push_back(s == -math::infinity ? jacobian_of<N>{0.0} : as_low_rank(n.jacobian(row, s, weigh(n, row, s))));
@@ -104,8 +104,8 @@ inline double largest_singular_value(std::vector<double> const& a, std::vector<d
 /// Cost      O(n) for the products and O(n k) for the orthogonalisation of iteration k; at most 64 iterations
 /// Determinism run_to_run
 template <differentiable_normalizer N>
-double jacobian_norm(N const& n, std::span<double const> scores, row_context<double> at) {
-  auto const j = detail::jacobian_operator_of(n, scores, at);
+double jacobian_norm(N const& n, std::span<double const> scores, row_context<double> context) {
+  auto const j = detail::jacobian_operator_of(n, scores, context);
   std::size_t const size = scores.size();
   std::vector<std::vector<double>> right, left;
   std::vector<double> a, b, x(size), y(size);
@@ -135,8 +135,8 @@ double jacobian_norm(N const& n, std::span<double const> scores, row_context<dou
 /// Shapes    scores [keys]; -inf for a hidden key
 /// Cost      O(n R^2) for rank R
 template <differentiable_normalizer N>
-double jacobian_frobenius_norm(N const& n, std::span<double const> scores, row_context<double> at) {
-  auto const j = detail::jacobian_operator_of(n, scores, at);
+double jacobian_frobenius_norm(N const& n, std::span<double const> scores, row_context<double> context) {
+  auto const j = detail::jacobian_operator_of(n, scores, context);
   constexpr std::size_t rank = jacobian_of<N>::rank;
   double squares = 0, carried[rank + 1][rank + 1] = {}, outer[rank + 1][rank + 1] = {};
   for (auto const& t : j.terms) {

@@ -102,8 +102,8 @@ inline std::vector<double> random_direction(std::size_t dim, std::uint64_t seed,
 namespace detail {
 
 template <class N>
-void weights_at(N const& n, std::span<double const> scores, row_context<double> at, std::vector<double>& weights) {
-  auto const row = fit_row(n, scores, at);
+void weights_at(N const& n, std::span<double const> scores, row_context<double> context, std::vector<double>& weights) {
+  auto const row = fit_row(n, scores, context);
   for (std::size_t j = 0; j < scores.size(); ++j) weights[j] = weigh(n, row, scores[j]);
 }
 
@@ -119,7 +119,7 @@ void weights_at(N const& n, std::span<double const> scores, row_context<double> 
 /// Errors    shape_error: sizes that do not fit; value_error: a temperature or step that is not positive
 template <normalizer N>
 void gains(N const& n, std::span<double const> scores, std::span<double const> direction,
-           std::span<double const> temperatures, std::span<double const> steps, row_context<double> at,
+           std::span<double const> temperatures, std::span<double const> steps, row_context<double> context,
            view<double, 2> out) {
   if (direction.size() != scores.size() || out.extent(0) != static_cast<index_t>(temperatures.size()) ||
       out.extent(1) != static_cast<index_t>(steps.size()))
@@ -131,11 +131,11 @@ void gains(N const& n, std::span<double const> scores, std::span<double const> d
   std::vector<double> moved(scores.size()), here(scores.size()), there(scores.size());
   for (std::size_t t = 0; t < temperatures.size(); ++t) {
     for (std::size_t j = 0; j < scores.size(); ++j) moved[j] = scores[j] / temperatures[t];
-    detail::weights_at(n, std::span<double const>(moved), at, here);
+    detail::weights_at(n, std::span<double const>(moved), context, here);
     for (std::size_t e = 0; e < steps.size(); ++e) {
       for (std::size_t j = 0; j < scores.size(); ++j)
         moved[j] = (scores[j] + steps[e] * direction[j]) / temperatures[t];
-      detail::weights_at(n, std::span<double const>(moved), at, there);
+      detail::weights_at(n, std::span<double const>(moved), context, there);
       double square = 0;
       for (std::size_t j = 0; j < scores.size(); ++j) square += (there[j] - here[j]) * (there[j] - here[j]);
       out(static_cast<index_t>(t), static_cast<index_t>(e)) = std::sqrt(square) / steps[e];
@@ -146,9 +146,9 @@ void gains(N const& n, std::span<double const> scores, std::span<double const> d
 /// g(T, eps) for one T and one eps.
 template <normalizer N>
 double gain(N const& n, std::span<double const> scores, std::span<double const> direction, double temperature,
-            double step, row_context<double> at) {
+            double step, row_context<double> context) {
   double out = 0;
-  gains(n, scores, direction, std::span<double const>(&temperature, 1), std::span<double const>(&step, 1), at,
+  gains(n, scores, direction, std::span<double const>(&temperature, 1), std::span<double const>(&step, 1), context,
         contiguous(&out, 1, 1));
   return out;
 }

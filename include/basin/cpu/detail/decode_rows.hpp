@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "basin/concepts/normalizer.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cpu/detail/sum_tree.hpp"
 #include "basin/cpu/tuning.hpp"
 
@@ -137,11 +138,11 @@ BASIN_INLINE V term_of(N const& n, row_of<N, V> const& row, V score) {
 /// Stage 1: the maximum or other reference that terms are relative to.
 template <class V, class N, class T>
 void measure_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
-  if constexpr (raises_rows<N>) {
+  measure_scores(n, [&](auto const& step) {
     auto each = spread_row<V, N, T>(n, row);
-    for (index_t j = 0; j < count; j += keys_in<V>) n.raise(each, load_keys<V>(scores + j));
+    for (index_t j = 0; j < count; j += keys_in<V>) step(each, load_keys<V>(scores + j));
     row = merge_lanes<T, V>(n, each);
-  }
+  });
 }
 
 /// The number of keys whose sums go into one accumulator; the lanes share it.
@@ -168,11 +169,9 @@ row_of<N, T> over_row(N const& n, row_of<N, T> const& row, index_t count, F cons
 /// Stage 2: repeats passes until next() returns false.
 template <class V, class N, class T>
 void search_row(N const& n, row_of<N, T>& row, T const* scores, index_t count) {
-  if constexpr (sweeps_rows<N>) {
-    begin_search(n, row);
-    do row = over_row<V, N, T>(n, row, count, [&](auto& each, index_t j) { n.absorb(each, load_keys<V>(scores + j)); });
-    while (n.next(row));
-  }
+  search_threshold(n, row, [&](auto const& step) {
+    row = over_row<V, N, T>(n, row, count, [&](auto& each, index_t j) { step(each, load_keys<V>(scores + j)); });
+  });
 }
 
 /// Stage 3: the sums of the terms, which are written to `terms` unless it is nullptr; it may alias `scores`.
@@ -189,10 +188,10 @@ void sum_row(N const& n, row_of<N, T>& row, T const* scores, index_t count, T* t
 
 /// A whole row, for any tier of normalizer; `gathered` [count] is used by those that are fitted whole.
 template <class T, class N>
-finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* scores, index_t count, T* gathered) {
+finished_row<N, T> finish_row(N const& n, row_context<T> const& context, T const* scores, index_t count, T* gathered) {
   if constexpr (streams<N>) {
     using V = key_values_t<N, T>;
-    auto row = start_row(n, at);
+    auto row = start_row(n, context);
     measure_row<V, N, T>(n, row, scores, count);
     search_row<V, N, T>(n, row, scores, count);
     if constexpr (has_terms<N>) {
@@ -203,7 +202,7 @@ finished_row<N, T> finish_row(N const& n, row_context<T> const& at, T const* sco
     }
   } else {
     T const* const end = std::copy_if(scores, scores + count, gathered, [](T s) { return s != math::minus_inf<T>(); });
-    return {n.fit(std::span<T const>(gathered, end), at), T(1)};
+    return {n.fit(std::span<T const>(gathered, end), context), T(1)};
   }
 }
 

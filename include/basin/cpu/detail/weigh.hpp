@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "basin/concepts/parameters.hpp"
+#include "basin/concepts/row_stages.hpp"
 #include "basin/cpu/detail/panel.hpp"
 #include "basin/cpu/detail/sum_tree.hpp"
 
@@ -70,8 +71,9 @@ struct rows_in_lanes {
     for (int v = 0; v < Vectors; ++v) row[v] = start_row(tile.use.normalize, tile.context(v));
   }
   void measure(panel_type const& tile, index_t rows, T const* scores) {
-    if constexpr (raises_rows<normalizer_type>)
-      over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { tile.use.normalize.raise(row[v], s); });
+    measure_scores(tile.use.normalize, [&](auto const& step) {
+      over_scores<T, Vectors>(rows, scores, [&](int v, batch s, index_t) { step(row[v], s); });
+    });
   }
   /// Repeats passes for all vectors of rows at once while all of them need it, because their chains of additions are
   /// independent; then for each vector alone.
@@ -79,12 +81,16 @@ struct rows_in_lanes {
     if constexpr (sweeps_rows<normalizer_type>) {
       auto const n = tile.use.normalize;
       bool again[Vectors];
-      for (int v = 0; v < Vectors; ++v) begin_search(n, row[v]);
-      do {
-        sweep<0, Vectors>(tile, of);
+      auto const begin = [&] {
+        for (int v = 0; v < Vectors; ++v) begin_search(n, row[v]);
+      };
+      auto const pass = [&](auto const& step) { sweep<0, Vectors>(n, of, step); };
+      auto const next = [&] {
         for (int v = 0; v < Vectors; ++v) again[v] = math::any(n.next(row[v]));
-      } while (std::all_of(again, again + Vectors, [](bool needed) { return needed; }));
-      search_alone<0>(tile, of, again);
+        return std::all_of(again, again + Vectors, [](bool needed) { return needed; });
+      };
+      search_thresholds(n, begin, pass, next);
+      search_alone<0>(n, of, again);
     }
   }
   /// terms may alias scores.
@@ -127,10 +133,9 @@ struct rows_in_lanes {
  private:
   using rows_type = std::array<row_of<normalizer_type, batch>, Vectors>;
 
-  /// Adds the scores of rows First .. First + Count - 1 to the rows, part by part.
-  template <int First, int Count>
-  void sweep(panel_type const& tile, panel_scores<T> const& of) {
-    auto const n = tile.use.normalize;
+  /// Calls step(part, score) for all scores of rows First .. First + Count - 1, and merges the parts.
+  template <int First, int Count, class Step>
+  void sweep(normalizer_type const& n, panel_scores<T> const& of, Step const& step) {
     std::array<row_of<normalizer_type, batch>, Count> fresh;
     std::copy_n(row + First, Count, fresh.begin());
     sum_tree<decltype(fresh)> parts(fresh);
@@ -146,18 +151,19 @@ struct rows_in_lanes {
            at += Vectors * lanes<T>) {
         BASIN_UNROLL
         for (int v = 0; v < Count; ++v)
-          n.absorb(mine[static_cast<std::size_t>(v)], batch::load_aligned(of.scores + at + (First + v) * lanes<T>));
+          step(mine[static_cast<std::size_t>(v)], batch::load_aligned(of.scores + at + (First + v) * lanes<T>));
       }
       parts.open() = mine;
     });
     std::copy_n(parts.total(add).begin(), Count, row + First);
   }
   template <int First>
-  void search_alone(panel_type const& tile, panel_scores<T> const& of, bool const* again) {
+  void search_alone(normalizer_type const& n, panel_scores<T> const& of, bool const* again) {
     if constexpr (First < Vectors) {
-      for (bool more = again[First]; more; more = math::any(tile.use.normalize.next(row[First])))
-        sweep<First, 1>(tile, of);
-      search_alone<First + 1>(tile, of, again);
+      auto const pass = [&](auto const& step) { sweep<First, 1>(n, of, step); };
+      auto const next = [&] { return math::any(n.next(row[First])); };
+      if (again[First]) search_thresholds(n, [] {}, pass, next);
+      search_alone<First + 1>(n, of, again);
     }
   }
   /// Computes the terms of all scores, their sums and what row observers gather of them, part by part.

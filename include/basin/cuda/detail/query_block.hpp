@@ -131,13 +131,19 @@ struct query_block : rows_of<M, Call> {
   BASIN_DEVICE void search() {
     auto const& n = c.use.normalize;
     bool again[2] = {tiles_of<M, Call>::computes && here[0], tiles_of<M, Call>::computes && here[1]};
-    BASIN_UNROLL
-    for (int i = 0; i < 2; ++i) begin_search(n, row[i]);
-    do {
-      row_type swept[2] = {row[0], row[1]};
+    row_type swept[2];
+    auto const begin = [&] {
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i) begin_search(n, row[i]);
+    };
+    auto const pass = [&](auto const& step) {
+      BASIN_UNROLL
+      for (int i = 0; i < 2; ++i) swept[i] = row[i];
       over_scores<sweep::scores>([&](scores_type& s) {
-        each(s, [&](int i, int, float x) { n.absorb(swept[i], x); });
+        each(s, [&](int i, int, float x) { step(swept[i], x); });
       });
+    };
+    auto const next = [&] {
       BASIN_UNROLL
       for (int i = 0; i < 2; ++i) {
         row_type whole = merged_over_row(m, n, swept[i]);
@@ -145,7 +151,9 @@ struct query_block : rows_of<M, Call> {
         again[i] = n.next(whole);
         row[i] = whole;
       }
-    } while (m.any(again[0] || again[1]));
+      return m.any(again[0] || again[1]);
+    };
+    search_thresholds(n, begin, pass, next);
   }
 };
 

@@ -25,15 +25,15 @@ struct any_law {
   cuda::std::variant<ssmax, log_n, su_log_n, yarn, position_steps, learned_ssmax, asentmax> which{};
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const {
-    return visit_held(which, [&](auto const& law) { return law.scale(at); });
+  BASIN_HD T scale(row_context<T> const& context) const {
+    return visit_held(which, [&](auto const& law) { return law.scale(context); });
   }
   template <class T>
-  BASIN_HD for_parameters<any_law, T> scale_slopes(row_context<T> const& at) const {
+  BASIN_HD for_parameters<any_law, T> scale_slopes(row_context<T> const& context) const {
     for_parameters<any_law, T> all{T(0), T(0)};
     visit_held(which, [&](auto const& law) {
       if constexpr (parameters_of<std::remove_cvref_t<decltype(law)>> > 0) {
-        auto const slopes = law.scale_slopes(at);
+        auto const slopes = law.scale_slopes(context);
         for (std::size_t n = 0; n < slopes.size(); ++n) all[n] = slopes[n];
       }
     });

@@ -23,10 +23,12 @@ struct asentmax {
   parameter_gradients gradients{};
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const { return number<T>(delta) + number<T>(beta(at.head)) * power(at); }
+  BASIN_HD T scale(row_context<T> const& context) const {
+    return number<T>(delta) + number<T>(beta(context.head)) * power(context);
+  }
   template <class T>
-  BASIN_HD for_parameters<asentmax, T> scale_slopes(row_context<T> const& at) const {
-    return {power(at), number<T>(beta(at.head)) * power(at) * math::log(log_length(at))};
+  BASIN_HD for_parameters<asentmax, T> scale_slopes(row_context<T> const& context) const {
+    return {power(context), number<T>(beta(context.head)) * power(context) * math::log(log_length(context))};
   }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const {
     gradients.put(at, which, gradient);
@@ -57,10 +59,12 @@ struct asentmax {
   template <class T>
   BASIN_HD static T number(double x) { return T(static_cast<math::scalar_of<T>>(x)); }
   template <class T>
-  BASIN_HD static T log_length(row_context<T> const& at) { return math::log(math::max(at.visible, T(1)) + T(1)); }
+  BASIN_HD static T log_length(row_context<T> const& context) {
+    return math::log(math::max(context.visible, T(1)) + T(1));
+  }
   template <class T>
-  BASIN_HD T power(row_context<T> const& at) const {
-    return math::exp(number<T>(gamma(at.head)) * math::log(log_length(at)));
+  BASIN_HD T power(row_context<T> const& context) const {
+    return math::exp(number<T>(gamma(context.head)) * math::log(log_length(context)));
   }
 };
 

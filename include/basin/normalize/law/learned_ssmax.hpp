@@ -18,11 +18,13 @@ struct learned_ssmax {
   parameter_gradients gradients{};
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const {
-    return T(static_cast<math::scalar_of<T>>(s(at.head))) * log_length(at);
+  BASIN_HD T scale(row_context<T> const& context) const {
+    return T(static_cast<math::scalar_of<T>>(s(context.head))) * log_length(context);
   }
   template <class T>
-  BASIN_HD for_parameters<learned_ssmax, T> scale_slopes(row_context<T> const& at) const { return {log_length(at)}; }
+  BASIN_HD for_parameters<learned_ssmax, T> scale_slopes(row_context<T> const& context) const {
+    return {log_length(context)};
+  }
   BASIN_HD void sees_parameter_gradient(row_at at, int which, double gradient) const {
     gradients.put(at, which, gradient);
   }
@@ -41,7 +43,7 @@ struct learned_ssmax {
 
  private:
   template <class T>
-  BASIN_HD static T log_length(row_context<T> const& at) { return math::log(math::max(at.visible, T(1))); }
+  BASIN_HD static T log_length(row_context<T> const& context) { return math::log(math::max(context.visible, T(1))); }
 };
 
 }  // namespace basin

@@ -20,9 +20,9 @@ struct position_steps {
   double strength = 0.1, step = 8192;
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const {
+  BASIN_HD T scale(row_context<T> const& context) const {
     using scalar = math::scalar_of<T>;
-    T const steps = math::floor(math::max(at.query + T(1), T(0)) / T(static_cast<scalar>(step)));
+    T const steps = math::floor(math::max(context.query + T(1), T(0)) / T(static_cast<scalar>(step)));
     return T(1) + T(static_cast<scalar>(strength)) * math::log(steps + T(1));
   }
   void validate() const {

@@ -16,8 +16,8 @@ struct su_log_n {
   double kappa = 0.1602994489876626;                            // 1 / log 512
 
   template <class T>
-  BASIN_HD T scale(row_context<T> const& at) const {
-    return T(static_cast<math::scalar_of<T>>(kappa)) * math::log(math::max(at.visible, T(1)));
+  BASIN_HD T scale(row_context<T> const& context) const {
+    return T(static_cast<math::scalar_of<T>>(kappa)) * math::log(math::max(context.visible, T(1)));
   }
   void validate() const {
     if (!(kappa > 0 && kappa <= math::largest<float>))

@@ -256,9 +256,12 @@ set(basin_lm_headers
   include/basin/lm/policies/any_scorer.hpp
   include/basin/lm/policies/catalogue.hpp
   include/basin/lm/policies/described.hpp
+  include/basin/lm/policies/device_attention.hpp
+  include/basin/lm/policies/held_policy.hpp
   include/basin/lm/policies/learned_numbers.hpp
   include/basin/lm/policies/model_normalizers.hpp
   include/basin/lm/policies/model_policies.hpp
+  include/basin/lm/policies/normalizers_on_device.hpp
   include/basin/lm/policies/registry.hpp
   include/basin/lm/policies/spelling.hpp
   include/basin/lm/sequence_cache.hpp
@@ -320,5 +323,6 @@ set(basin_cuda_headers
 # basin::nn_cuda needs nvcc and cuBLASLt.
 set(basin_nn_cuda_headers
   include/basin/nn/device/cuda.cuh
+  include/basin/lm/devices/cuda_attention.cuh
   include/basin/lm/devices/cuda_device.cuh
 )

@@ -131,7 +131,10 @@ build_all() {
   : >"$build/times"
   list_units >"$build/units.txt" || return 1
   if has_layers; then
-    printf '%s -\n' examples/programs/cuda_device.cu tests/lm/transformer_on_a_device.test.cpp >>"$build/units.txt"
+    printf 'tests/gpu/models.cu %s\n' {0..7} >>"$build/units.txt"
+    printf '%s -\n' examples/programs/{cuda_device.cu,normalizers_by_name.cpp,normalizers_with_thresholds.cpp} \
+      examples/programs/your_normalizers.cpp tests/gpu/device_normalizers.cpp \
+      tests/lm/{transformer,models_by_name}_on_a_device.test.cpp >>"$build/units.txt"
   else echo "no comparison of layers: oneDNN or cuBLASLt is not installed"; fi
   while read -r source number; do
     object=$(object_of "$source" "$number")
@@ -149,7 +152,7 @@ build_all() {
   local tests=() library=() layers=()
   for object in "${objects[@]}"; do
     case ${object##*/} in
-      *_lm_*|*cuda_device*)          layers+=("$object") ;;
+      *_lm_*|examples_*|tests_gpu_models*|*device_normalizers*) layers+=("$object") ;;
       tests_*)             tests+=("$object") ;;
       bench_cuda_figures*) ;;
       *)                   library+=("$object") ;;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The GPU of the programs: the only unit that nvcc compiles.
+// The GPU of the programs: all but attention, which cuda_attention.cu has.
 
 #include "basin/lm/devices/cuda_device.cuh"
-#include "basin/mask/causal.hpp"
 #include "basin/nn/device/adamw.hpp"
 #include "basin/nn/device/bias.hpp"
 #include "basin/nn/device/copy.hpp"
@@ -14,8 +13,6 @@
 #include "basin/nn/device/rms_norm.hpp"
 #include "basin/nn/device/rope.hpp"
 #include "basin/nn/device/swiglu.hpp"
-#include "basin/observe/received_attention.hpp"
-#include "basin/prune/drop_keys.hpp"
 
 namespace basin::lm {
 
@@ -29,6 +26,7 @@ BASIN_LAUNCH(op::each_row<op::output_gate_slope_row<float>>);
 BASIN_LAUNCH(op::each_row<op::rms_norm_row<float>>);
 BASIN_LAUNCH(op::each_row<op::rms_norm_slope_row<float>>);
 BASIN_LAUNCH(op::each_element<op::added_element<float>>);
+BASIN_LAUNCH(op::each_element<op::added_head<float>>);
 BASIN_LAUNCH(op::each_element<op::bias_element<float>>);
 BASIN_LAUNCH(op::each_element<op::copied_element<float>>);
 BASIN_LAUNCH(op::each_element<op::copied_head<float>>);
@@ -52,23 +50,5 @@ BASIN_LAUNCH(op::block_sums<op::number_itself>);
 BASIN_LAUNCH(op::block_sums<op::square_of_element<float>>);
 BASIN_LAUNCH(op::block_sums<op::weighted_loss<float>>);
 #undef BASIN_LAUNCH
-
-// The attentions of the programs.
-using full = attention<>;
-using causal_only = decltype(full{}.with(causal{}));
-using watched = decltype(full{}.with(drop_keys{}).with(received_attention{}));
-using watched_causal = decltype(causal_only{}.with(drop_keys{}).with(received_attention{}));
-using in4 = view<float const, 4>;
-using out4 = view<float, 4>;
-
-template void cuda_device::forward(full const&, in4, in4, in4, out4);
-template void cuda_device::forward(causal_only const&, in4, in4, in4, out4);
-template void cuda_device::forward(watched const&, in4, in4, in4, out4);
-template void cuda_device::forward(watched_causal const&, in4, in4, in4, out4);
-template void cuda_device::decode(full const&, in4, in4, in4, out4);
-template void cuda_device::decode(causal_only const&, in4, in4, in4, out4);
-template void cuda_device::decode(watched_causal const&, in4, in4, in4, out4);
-template void cuda_device::backward(full const&, in4, in4, in4, in4, out4, out4, out4);
-template void cuda_device::backward(causal_only const&, in4, in4, in4, in4, out4, out4, out4);
 
 }  // namespace basin::lm

@@ -9,7 +9,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,7 +16,6 @@
 #include "basin/lm/evaluation/suitability.hpp"
 #include "basin/lm/finite.hpp"
 #include "basin/lm/io/plain_text.hpp"
-#include "basin/mask/causal.hpp"
 #include "report/folder.hpp"
 #include "report/stage.hpp"
 #include "report/terminal.hpp"
@@ -101,13 +99,8 @@ model_results examine(subject<Model> s, model_kind kind, test_set const& m, stud
     index_t const batches = (m.count + batch_size - 1) / batch_size;
     stage part(c.name + " model: hiding sinks", appends ? m.count : batches * std::ssize(all));
     auto const done = [&] { part.tick(); };
-    // Where policies are types, those of the mask: no GPU kernel is made for the other reading.
-    constexpr bool reads_on = Model::by_name || std::is_same_v<decltype(Model::attention_type::visible), causal>;
-    constexpr bool fills_in = Model::by_name || !reads_on;
-    if constexpr (reads_on)
-      if (appends) c.answers = score_autoregressive(s.model, m, all, record, done);
-    if constexpr (fills_in)
-      if (!appends) c.answers = score_diffusion(s.model, m, o, all, record, done);
+    c.answers = appends ? score_autoregressive(s.model, m, all, record, done)
+                        : score_diffusion(s.model, m, o, all, record, done);
   }
   c.outcomes = summarise(c.answers);
   c.sinks = recorder.report();
@@ -144,10 +137,9 @@ findings run_study(study_options const& o, std::string command, std::optional<re
     for (char const* const objective : {"ar", "mdlm"}) require_free(o, objective);
     folder.emplace(o.out, output_files);
   }
-  auto ar =
-      prepare<lm::autoregressive_model_on<Device>, typename lm::trainers<Device>::autoregressive>(o.ar, "ar", o);
-  auto mdlm =
-      prepare<lm::diffusion_model_on<Device>, typename lm::trainers<Device>::diffusion>(o.mdlm, "mdlm", o);
+  using trainers = lm::trainers<Device>;
+  auto ar = prepare<lm::model_on<Device>, typename trainers::autoregressive>(o.ar, "ar", o);
+  auto mdlm = prepare<lm::model_on<Device>, typename trainers::diffusion>(o.mdlm, "mdlm", o);
   auto const m = detail::test_set_for(o, ar, mdlm);
   auto const unmask = unmasking_of(o, m);
   if (!folder) folder.emplace(o.out, output_files);

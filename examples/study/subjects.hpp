@@ -37,28 +37,14 @@ template <class Model> struct subject {
   index_t parameter_count() { return nn::parameter_count(model.parameters()); }
 };
 
-/// A checkpoint for a model of this kind, and its model.
-template <class Model> lm::checkpoint opened(std::filesystem::path const& folder) {
-  if constexpr (Model::by_name)
-    return lm::load_model(folder, programs::normalizers_by_name());
-  else
-    return lm::load_model(folder);
-}
-template <class Model> Model restored(lm::checkpoint const& saved) {
-  if constexpr (Model::by_name)
-    return lm::restore<Model>(saved, programs::normalizers_by_name());
-  else
-    return lm::restore<Model>(saved);
-}
-
 /// The model of a checkpoint.
 ///
 /// Throws    file_error: no checkpoint, a damaged one, one of the other objective, or one that does not read bytes
 template <class Model> subject<Model> load_subject(std::filesystem::path const& folder, std::string const& objective) {
-  auto saved = opened<Model>(folder);
+  auto saved = lm::load_model(folder, programs::normalizers_by_name());
   lm::require_objective(saved, objective, "--" + objective, folder);
   lm::require_bytes(saved);
-  auto model = restored<Model>(saved);
+  auto model = lm::restore<Model>(saved, programs::normalizers_by_name());
   auto learned = lm::trained_on(saved);
   return {std::move(model), std::move(saved.config), folder, std::move(learned)};
 }
@@ -102,11 +88,7 @@ nlohmann::ordered_json train_subject(lm::run_options const& options, std::filesy
   lm::folder_lock const lock(to);
   lm::remove_unfinished(to, lm::checkpoint_files);
   programs::interrupt_guard const guard;  // before the first OpenMP region: its threads inherit it
-  auto const make = [&]() -> Trainer {
-    if constexpr (Trainer::model_type::by_name) return {options, data, programs::normalizers_by_name()};
-    else return {options, data};
-  };
-  Trainer trainer = make();
+  Trainer trainer{options, data, programs::normalizers_by_name()};
   programs::progress bar("training " + options.objective, 0, options.steps);
   while (trainer.steps_done() < options.steps && !programs::interrupted()) {
     double const loss = trainer.step();

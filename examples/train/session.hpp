@@ -124,31 +124,13 @@ class run_folder {
   lm::folder_lock lock;
 };
 
-/// Refuses policies that the device of a trainer cannot run, or that do not exist.
-template <class Trainer>
-void require_policies(lm::run_options const& o) {
-  if constexpr (Trainer::model_type::by_name)
-    lm::policies_of(o, programs::normalizers_by_name());
-  else if (o.attention != "softmax")
-    throw unsupported_error{
-        message("basin: --attention is ", lm::quotation(o.attention),
-                ", and on a GPU models are trained with softmax; leave it out, or use --device cpu")};
-}
-
-/// What a trainer is given besides its run: where policies are by name, the registry.
-template <class Trainer>
-decltype(auto) policies_for() {
-  if constexpr (Trainer::model_type::by_name) return (programs::normalizers_by_name());
-  else return typename Trainer::attention_type{};
-}
-
 template <class Trainer>
 int start(lm::run_options const& options, session const& use) {
   validate(options);
-  require_policies<Trainer>(options);
+  lm::policies_of(options, programs::normalizers_by_name());     // refuses names that do not exist
   lm::run_data const data{options};
   run_folder const taken{use};
-  Trainer trainer{options, data, policies_for<Trainer>()};
+  Trainer trainer{options, data, programs::normalizers_by_name()};
   return train(trainer, use);
 }
 
@@ -166,22 +148,15 @@ inline lm::run_options resumed_options(lm::checkpoint const& saved, session cons
   return options;
 }
 
-/// The run to be resumed, by a trainer of this kind.
-template <class Trainer>
-lm::checkpoint opened(std::filesystem::path const& folder) {
-  if constexpr (Trainer::model_type::by_name) return lm::load_training(folder, programs::normalizers_by_name());
-  else return lm::load_training(folder);
-}
-
 template <class Trainer>
 int resume(lm::run_options const& options, session const& use) {
   lm::run_data const data{options};
   run_folder const taken{use};
-  auto const saved = opened<Trainer>(use.resume);                // again: from here on no other process replaces it
+  auto const saved = lm::load_training(use.resume, programs::normalizers_by_name());  // again: locked now
   if (resumed_options(saved, use) != options)
     throw value_error{
         message("basin: ", use.resume.string(), " was replaced by another run just now; give the command again")};
-  Trainer trainer{options, data, saved, policies_for<Trainer>()};
+  Trainer trainer{options, data, saved, programs::normalizers_by_name()};
   return train(trainer, use);
 }
 
@@ -197,7 +172,7 @@ int run(lm::run_options options, session use) {
   if (use.resume.empty())
     return options.objective == "ar" ? detail::start<autoregressive>(options, use)
                                      : detail::start<diffusion>(options, use);
-  auto const saved = detail::opened<autoregressive>(use.resume);
+  auto const saved = lm::load_training(use.resume, programs::normalizers_by_name());
   options = detail::resumed_options(saved, use);
   if (!use.steps)
     use.command = lm::config_entries{saved.config, saved.tensors.origin()}.text(

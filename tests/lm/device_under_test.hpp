@@ -12,6 +12,13 @@
 #include "device/host_engine.hpp"
 #include "support/host_grids.hpp"
 
+namespace basin::lm {
+
+template <class Device>
+struct device_normalizer;
+
+}  // namespace basin::lm
+
 namespace basin_test {
 
 struct device_under_test : host_grids {
@@ -31,6 +38,7 @@ struct device_under_test : host_grids {
     std::copy_n(from, to.size(), to.begin());
   }
   static std::pmr::memory_resource* shared_memory() { return std::pmr::new_delete_resource(); }
+  static std::span<basin::lm::device_normalizer<device_under_test> const> normalizers();
 
   template <class Attention>
   void forward(Attention const& use, in<4> q, in<4> k, in<4> v, out<4> o) {

@@ -12,6 +12,7 @@
 #include "basin/lm/devices/shared_vector.hpp"
 #include "basin/lm/models/llama.hpp"
 #include "basin/lm/objectives/objectives.hpp"
+#include "lm/close_numbers.hpp"
 #include "lm/small_model.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
@@ -19,6 +20,7 @@
 namespace basin {
 
 using basin_test::device_under_test;
+using basin_test::require_close;
 using basin_test::small;
 using basin_test::some_tokens;
 using basin_test::stir;
@@ -32,18 +34,6 @@ template <class Attention>
 using on_device = lm::llama<Attention, float, device_under_test>;
 template <class Attention>
 using on_host = lm::llama<Attention, float>;
-
-/// Sums of at most a few dozen terms in another order, through two layers of either pass: a few hundred eps of the
-/// largest number.
-void require_close(std::span<float const> a, std::span<float const> b) {
-  REQUIRE(a.size() == b.size());
-  float size = 0;
-  for (float const x : a) size = std::max(size, std::abs(x));
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    CAPTURE(i, size);
-    REQUIRE(static_cast<double>(std::abs(a[i] - b[i])) <= 500 * basin_test::eps_of<float> * static_cast<double>(size));
-  }
-}
 
 std::vector<float> copied(std::span<float const> x) { return {x.begin(), x.end()}; }
 

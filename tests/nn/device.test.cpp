@@ -287,7 +287,7 @@ TEST_CASE("steps of AdamW on a device agree with the host, with clipping and dec
   CHECK(state_there.steps == 3);
 }
 
-TEST_CASE("copies and fills on a device write their targets and nothing else", "[unit][nn][device]") {
+TEST_CASE("copies, sums and fills on a device write their targets and nothing else", "[unit][nn][device]") {
   host_grids on;
   auto const from = random_values(1, 2 * 3 * 4 * 5);
   std::vector<double> to(from.size(), -1), line(7, -1);
@@ -298,6 +298,9 @@ TEST_CASE("copies and fills on a device write their targets and nothing else", "
       for (index_t i = 0; i < 4; ++i)
         for (index_t d = 0; d < 5; ++d)
           REQUIRE(turned(b, h, i, d) == from[static_cast<std::size_t>(((b * 3 + h) * 4 + i) * 5 + d)]);
+  nn::add(on, nn::const_view<double, 4>(contiguous(from.data(), 2, 3, 4, 5)), turned);
+  CHECK(turned(1, 2, 3, 4) == 2 * from[119]);
+  CHECK(turned(1, 0, 2, 3) == 2 * from[73]);
   nn::copy(on, std::span(from).first(3), std::span(line).first(3));
   nn::fill(on, std::span(line).subspan(5), 4);
   CHECK(line == std::vector<double>{from[0], from[1], from[2], -1, -1, 4, 4});
@@ -330,6 +333,7 @@ TEST_CASE("layers on a device refuse wrong shapes before they launch", "[unit][n
   double total = 0;
   CHECK_THROWS_AS(nn::cross_entropy(on, a.device(), tokens, three, std::span(three), a.device(), &total), shape_error);
   CHECK_THROWS_AS(nn::copy(on, four, std::span(five)), shape_error);
+  CHECK_THROWS_AS(nn::add(on, nn::const_view<double, 4>(heads), other), shape_error);
   CHECK(on.launched == 0);
 }
 

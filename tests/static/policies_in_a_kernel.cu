@@ -4,6 +4,9 @@
 
 #include "basin/basin.cuh"
 #include "basin/concepts/observation.hpp"
+#include "basin/lm/policies/any_law.hpp"
+#include "basin/lm/policies/any_mask.hpp"
+#include "basin/lm/policies/any_scorer.hpp"
 
 using namespace basin;
 
@@ -45,6 +48,12 @@ template <class S>
 __device__ float ask_scorer(S s) {
   pair_at<float> const pair{0, 0, 1.0f, 2.0f, 0.5f};
   return s.score(2.0f, pair) + s.slope(2.0f, pair);
+}
+
+__global__ void call_hooks_of_policies_by_name(float* out, lm::any_mask mask, lm::any_scorer score, lm::any_law law) {
+  row_context<float> const context{0, 0, 3.0f, 4.0f};
+  out[0] = ask_mask(mask) + ask_scorer(score) + law.scale(context) + law.scale_slopes(context)[1];
+  law.sees_parameter_gradient({0, 0, 0}, 1, 2.0);
 }
 
 __global__ void call_hooks_of_the_catalogue(float* out, key_padding padding, documents ids, document_starts starts,

@@ -20,6 +20,7 @@
 #include "basin/lm/layers/rotary.hpp"
 #include "basin/lm/policies/learned_numbers.hpp"
 #include "basin/lm/policies/model_normalizers.hpp"
+#include "basin/lm/policies/normalizers_on_device.hpp"
 #include "basin/lm/views.hpp"
 #include "basin/nn/device/output_gate.hpp"
 #include "basin/nn/output_gate.hpp"
@@ -64,7 +65,10 @@ class attention_layer {
 
   /// Whether the normalizers of the heads are chosen at run time.
   static constexpr bool by_name = std::is_same_v<normalizer_type, cpu::any_normalizer>;
-  using numbers_type = std::conditional_t<by_name, layer_normalizers, learned_numbers<normalizer_type>>;
+  /// Whether they are, on a device with kernels for each of several normalizers.
+  static constexpr bool chooses_kernels = by_name && !is_host<Device> && has_memory<Device>;
+  using named_type = std::conditional_t<chooses_kernels, normalizers_on_device<Device>, layer_normalizers>;
+  using numbers_type = std::conditional_t<by_name, named_type, learned_numbers<normalizer_type>>;
   using rotary_type = std::optional<rotary<T, Device>>;
 
   /// What a forward pass leaves for its backward pass, which uses it up.
@@ -88,6 +92,7 @@ class attention_layer {
   /// With a table of positions that other layers share.
   attention_layer(attention_config const& c, Attention const& with, rotary_type positions, numbers_type of_heads)
       : sizes(c.resolved()), use(with), numbers(std::move(of_heads)), turn(std::move(positions)) {
+    if constexpr (chooses_kernels) use.score = numbers.keep(use.score);
     make_weights();
   }
 
@@ -116,8 +121,13 @@ class attention_layer {
     auto const out = attended(kept, x.extent(0), batch);
     show_projected(on, adapt, queries(kept, x.extent(0), batch), keys(kept, x.extent(0), batch),
                    values(kept, x.extent(0), batch));
-    on.forward(adapt(bound(on)), queries(kept, x.extent(0), batch), keys(kept, x.extent(0), batch),
-               values(kept, x.extent(0), batch), out);
+    auto const with = adapt(bound(on));
+    if constexpr (takes_numbers<decltype(with)>)
+      numbers.forward(on, with, queries(kept, x.extent(0), batch), keys(kept, x.extent(0), batch),
+                      values(kept, x.extent(0), batch), out);
+    else
+      on.forward(with, queries(kept, x.extent(0), batch), keys(kept, x.extent(0), batch),
+                 values(kept, x.extent(0), batch), out);
     finish(on, x, y, batch, kept, how);
   }
 
@@ -135,7 +145,9 @@ class attention_layer {
     cache.append(on, keys(scratch, rows, batch), values(scratch, rows, batch));
     view<T const, 4> const q = queries(scratch, rows, batch), k = cache.keys(), v = cache.values();
     show_projected(on, adapt, q, k, v);
-    on.decode(adapt(bound(on)), q, k, v, attended(scratch, rows, batch));
+    auto const with = adapt(bound(on));
+    if constexpr (takes_numbers<decltype(with)>) numbers.forward(on, with, q, k, v, attended(scratch, rows, batch));
+    else on.decode(with, q, k, v, attended(scratch, rows, batch));
     finish(on, x, y, batch, scratch, how);
   }
 
@@ -265,6 +277,11 @@ class attention_layer {
     if (turn) turn->forward(on, queries_and_keys(turned(a, rows), batch), first);
   }
 
+  /// Whether an attention has the normalizers of the heads, and kernels are chosen by them.
+  template <class Use>
+  static constexpr bool takes_numbers =
+      chooses_kernels && std::is_same_v<std::remove_cvref_t<decltype(std::declval<Use>().normalize)>, normalizer_type>;
+
   template <class Adapt>
   void show_projected(Device& on, Adapt const& adapt, view<T const, 4> q, view<T const, 4> k, view<T const, 4> v) {
     if constexpr (requires { adapt.projected(q, k, v); })
@@ -312,12 +329,17 @@ class attention_layer {
     if (normed()) nn::fill(on, work.d_qkv.vector(rows * sizes.qkv_columns()), T(0));  // norms add to it
     auto const d_out =
         heads_of(work.d_attended.take(rows, sizes.attended_columns()), batch, 0, sizes.heads, sizes.value_dim);
-    auto const normalizer = numbers.bind(learned_values(on), batch, rows / batch);
-    on.backward(adapt(use.replace(normalizer)), queries(a, rows, batch), keys(a, rows, batch), values(a, rows, batch),
-                d_out, heads_of(d_turned, batch, 0, sizes.heads, sizes.head_dim),
-                heads_of(d_turned, batch, sizes.first_key(), sizes.kv_heads, sizes.head_dim),
-                heads_of(d_qkv, batch, sizes.qk_columns(), sizes.kv_heads, sizes.value_dim));
+    auto const with = adapt(use.replace(numbers.bind(learned_values(on), batch, rows / batch)));
+    auto const call = [&](auto const& backward) {
+      backward(queries(a, rows, batch), keys(a, rows, batch), values(a, rows, batch), d_out,
+               heads_of(d_turned, batch, 0, sizes.heads, sizes.head_dim),
+               heads_of(d_turned, batch, sizes.first_key(), sizes.kv_heads, sizes.head_dim),
+               heads_of(d_qkv, batch, sizes.qk_columns(), sizes.kv_heads, sizes.value_dim));
+    };
+    if constexpr (takes_numbers<decltype(with)>) call([&](auto... views) { numbers.backward(on, with, views...); });
+    else call([&](auto... views) { on.backward(with, views...); });
     if (!learned.is_empty()) {
+      learned.fetch(on);  // waits for the rows, and brings the gradient that they are added to
       numbers.add_gradients(learned.gradient_on_host().data(), batch, rows / batch);
       learned.send_gradient(on);
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <array>
+#include <cstddef>
+
 #include "basin/core/view.hpp"
 
 namespace basin::lm {
@@ -17,6 +20,17 @@ template <class T>
 view<T, 2> rows_of(view<T, 2> matrix, index_t first, index_t count) {
   return strided(matrix.data_handle() + first * matrix.stride(0), std::array<index_t, 2>{count, matrix.extent(1)},
                  std::array<index_t, 2>{matrix.stride(0), 1});
+}
+
+/// Elements [first, first + count) of one axis; a view of no memory stays as it is.
+template <int Axis, class View>
+View part_of(View const& of, index_t first, index_t count) {
+  if (of.data_handle() == nullptr) return of;
+  constexpr std::size_t rank = View::rank();
+  std::array<index_t, rank> extents, strides;
+  for (std::size_t r = 0; r < rank; ++r) extents[r] = of.extent(r), strides[r] = of.stride(r);
+  extents[Axis] = count;
+  return strided(of.data_handle() + first * strides[Axis], extents, strides);
 }
 
 /// Rows of tokens as attention reads them: `heads` heads of `dim` columns each, from column `first` on.

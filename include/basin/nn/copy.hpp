@@ -39,6 +39,20 @@ void add(host const&, const_span<T> x, std::span<T> y) {
   for (std::size_t i = 0; i < y.size(); ++i) y[i] += x[i];
 }
 
+/// The same of heads, with any strides.
+///
+/// Shapes    x, y [batch, heads, length, dim]
+/// Errors    shape_error; then nothing is written
+template <class T>
+void add(host const&, const_view<T, 4> x, view<T, 4> y) {
+  for (int r = 0; r < 4; ++r)
+    detail::require_equal("add", "an extent of x", x.extent(r), "that of y", y.extent(r));
+  for (index_t b = 0; b < y.extent(0); ++b)
+    for (index_t h = 0; h < y.extent(1); ++h)
+      for (index_t i = 0; i < y.extent(2); ++i)
+        for (index_t d = 0; d < y.extent(3); ++d) y(b, h, i, d) += x(b, h, i, d);
+}
+
 template <class T>
 void fill(host const&, std::span<T> to, std::type_identity_t<T> value) {
   std::ranges::fill(to, value);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What the members of cuda_device.hpp do: included by the one unit of a program that nvcc compiles, which instantiates
-// launch() for the operations of models, and forward(), backward() and decode() for the attentions of the program, as
-// examples/programs/cuda_device.cu does.
+// What the members of cuda_device.hpp do, apart from attention: included by the one unit of a program that instantiates
+// launch() for the operations of models, as examples/programs/cuda_device.cu does.
 
 #include <cstdint>
 
-#include "basin/cuda/backward.cuh"
-#include "basin/cuda/forward.cuh"
+#include "basin/cuda/error.cuh"
 #include "basin/lm/devices/cuda_device.hpp"
 #include "basin/nn/device/cuda.cuh"
 
@@ -20,13 +18,6 @@ inline void require_cuda(char const* what, cudaError_t status) {
 }
 
 inline constexpr std::size_t cublas_room = std::size_t{32} << 20;
-
-/// Kernels of one dim, with few columns: exact products of fp32 are long when they are unrolled, and ptxas takes
-/// minutes for the library's default.
-struct one_dim {
-  static constexpr int dims[] = {64};
-  static constexpr basin::gpu::tuning of(int, int) { return {.warps = 4, .columns = 16, .stages = 2}; }
-};
 
 class pinned_memory final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t) override {
@@ -112,30 +103,12 @@ std::span<std::byte> cuda_device::workspace_of(std::size_t bytes) {
   return {at->for_attention.data(), at->for_attention.size()};
 }
 
+CUstream_st* cuda_device::stream() const { return at->stream.get(); }
+
 std::pmr::memory_resource* cuda_device::shared_memory() {
   static detail::pinned_memory pinned;
   static std::pmr::synchronized_pool_resource pool(&pinned);     // pinning takes long
   return &pool;
-}
-
-template <class Attention>
-void cuda_device::forward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
-                        view<float, 4> out) {
-  auto const workspace = workspace_of(forward_workspace(use, check_forward("basin::forward", q, k, v, out)));
-  basin::forward<detail::one_dim>(use, q, k, v, out, at->stream.get(), workspace);
-}
-template <class Attention>
-void cuda_device::backward(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
-                         view<float const, 4> dout, view<float, 4> dq, view<float, 4> dk, view<float, 4> dv) {
-  problem const call = check_backward("basin::backward", q, k, v, dout, dq, dk, dv);
-  auto const workspace = workspace_of(backward_workspace(use, call));
-  basin::backward<detail::one_dim>(use, q, k, v, dout, dq, dk, dv, at->stream.get(), workspace);
-}
-
-template <class Attention>
-void cuda_device::decode(Attention const& use, view<float const, 4> q, view<float const, 4> k, view<float const, 4> v,
-                         view<float, 4> out) {
-  forward(use, q, k, v, out);  // contexts of these models are short
 }
 
 }  // namespace basin::lm

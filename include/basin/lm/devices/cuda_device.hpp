@@ -2,7 +2,7 @@
 #pragma once
 
 // The GPU as the device of a model, for units that a plain C++ compiler compiles. What its members do stands in
-// cuda_device.cuh, which one unit of a program includes and nvcc compiles.
+// cuda_device.cuh and cuda_attention.cuh, which units of a program that nvcc compiles include.
 
 #include <algorithm>
 #include <cstddef>
@@ -14,7 +14,13 @@
 #include "basin/lm/devices/host.hpp"
 #include "basin/nn/rows.hpp"
 
+struct CUstream_st;
+
 namespace basin::lm {
+
+template <class Device>
+struct device_normalizer;
+
 namespace detail {
 
 void* allocate_on_gpu(std::size_t bytes);  // zeros
@@ -80,6 +86,9 @@ class cuda_device {
   void put(std::span<T const> from, T* to) { put_bytes(from.data(), to, from.size_bytes()); }
   template <class T>
   void get(T const* from, std::span<T> to) { get_bytes(from, to.data(), to.size_bytes()); }
+  /// The normalizers that the program has kernels for, which defines it: device_normalizers<cuda_device, ...>()
+  /// (policies/normalizers_on_device.hpp).
+  static std::span<device_normalizer<cuda_device> const> normalizers();
   /// Pinned memory of the host, which the GPU reads and writes where it lies.
   static std::pmr::memory_resource* shared_memory();
 
@@ -97,6 +106,7 @@ class cuda_device {
   void put_bytes(void const* from, void* to, std::size_t bytes);
   void get_bytes(void const* from, void* to, std::size_t bytes);
   std::span<std::byte> workspace_of(std::size_t bytes);
+  CUstream_st* stream() const;
 
   struct state;
   std::unique_ptr<state> at;

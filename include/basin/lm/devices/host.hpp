@@ -19,7 +19,9 @@ namespace basin::lm {
 /// Models    what a model needs of a device. On any other device it is nn::device and memory<T>, a vector of its memory
 ///           whose new elements are zeros; put(from, to) and get(from, to), to and from the host, where get() waits;
 ///           shared_memory(), which the host and the device both read and write; forward(), backward() and decode() of
-///           an attention. One is devices/cuda_device.hpp; tests have another, which runs kernels on the host
+///           an attention; for models by name, normalizers(), those that it has kernels for
+///           (policies/normalizers_on_device.hpp). One is devices/cuda_device.hpp; tests have another, which runs
+///           kernels on the host
 class host : public nn::host {
  public:
   template <class T>

@@ -3,6 +3,7 @@
 
 #include <cuda/std/variant>
 
+#include "basin/lm/policies/held_policy.hpp"
 #include "basin/normalize/law/asentmax.hpp"
 #include "basin/normalize/law/learned_ssmax.hpp"
 #include "basin/normalize/law/position_steps.hpp"
@@ -24,44 +25,40 @@ struct any_law {
   cuda::std::variant<ssmax, log_n, su_log_n, yarn, position_steps, learned_ssmax, asentmax> which{};
 
   template <class T>
-  T scale(row_context<T> const& context) const {
-    return cuda::std::visit([&](auto const& law) { return law.scale(context); }, which);
+  BASIN_HD T scale(row_context<T> const& context) const {
+    return visit_held(which, [&](auto const& law) { return law.scale(context); });
   }
   template <class T>
-  for_parameters<any_law, T> scale_slopes(row_context<T> const& context) const {
+  BASIN_HD for_parameters<any_law, T> scale_slopes(row_context<T> const& context) const {
     for_parameters<any_law, T> all{T(0), T(0)};
-    cuda::std::visit(
-        [&](auto const& law) {
-          if constexpr (parameters_of<std::remove_cvref_t<decltype(law)>> > 0) {
-            auto const slopes = law.scale_slopes(context);
-            for (std::size_t n = 0; n < slopes.size(); ++n) all[n] = slopes[n];
-          }
-        },
-        which);
+    visit_held(which, [&](auto const& law) {
+      if constexpr (parameters_of<std::remove_cvref_t<decltype(law)>> > 0) {
+        auto const slopes = law.scale_slopes(context);
+        for (std::size_t n = 0; n < slopes.size(); ++n) all[n] = slopes[n];
+      }
+    });
     return all;
   }
-  void sees_parameter_gradient(row_at at, int which_one, double gradient) const {
-    cuda::std::visit(
-        [&](auto const& law) {
-          constexpr int count = parameters_of<std::remove_cvref_t<decltype(law)>>;
-          if constexpr (count > 0)
-            if (which_one < count) law.sees_parameter_gradient(at, which_one, gradient);
-        },
-        which);
+  BASIN_HD void sees_parameter_gradient(row_at at, int which_one, double gradient) const {
+    visit_held(which, [&](auto const& law) {
+      constexpr int count = parameters_of<std::remove_cvref_t<decltype(law)>>;
+      if constexpr (count > 0)
+        if (which_one < count) law.sees_parameter_gradient(at, which_one, gradient);
+    });
   }
 
   void validate() const {
-    cuda::std::visit([](auto const& law) { basin::validate(law); }, which);
+    visit_held(which, [](auto const& law) { basin::validate(law); });
   }
   void validate(basin::problem const& call) const {
-    cuda::std::visit([&](auto const& law) { basin::validate(law, call); }, which);
+    visit_held(which, [&](auto const& law) { basin::validate(law, call); });
   }
   void validate_values(basin::problem const& call) const {
-    cuda::std::visit([&](auto const& law) { basin::validate_on_host(law, call); }, which);
+    visit_held(which, [&](auto const& law) { basin::validate_on_host(law, call); });
   }
   template <class F>
   void views(F&& f) const {
-    cuda::std::visit([&](auto const& law) { for_each_view(law, f); }, which);
+    visit_held(which, [&](auto const& law) { for_each_view(law, f); });
   }
 };
 

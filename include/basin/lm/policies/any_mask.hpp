@@ -4,6 +4,7 @@
 #include <cuda/std/variant>
 
 #include "basin/core/problem.hpp"
+#include "basin/lm/policies/held_policy.hpp"
 #include "basin/mask/block_causal.hpp"
 #include "basin/mask/causal.hpp"
 #include "basin/mask/prefix.hpp"
@@ -23,22 +24,17 @@ struct any_mask {
 
   cuda::std::variant<unmasked, causal, sliding_window, block_causal, prefix> which{};
 
-  /// f(mask), without the table of function pointers of std::visit.
+  /// f(mask).
+  BASIN_WHERE_ITS_ARGUMENTS_DO
   template <class F>
-  auto visit(F const& f) const {
-    switch (which.index()) {
-      case 1: return f(*cuda::std::get_if<1>(&which));
-      case 2: return f(*cuda::std::get_if<2>(&which));
-      case 3: return f(*cuda::std::get_if<3>(&which));
-      case 4: return f(*cuda::std::get_if<4>(&which));
-      default: return f(unmasked{});
-    }
+  BASIN_HD auto visit(F const& f) const {
+    return visit_held(which, f);
   }
 
-  bool allows(coord c) const {
+  BASIN_HD bool allows(coord c) const {
     return visit([&](auto const& m) { return m.allows(c); });
   }
-  coverage covers(tile t) const {
+  BASIN_HD coverage covers(tile t) const {
     return visit([&](auto const& m) { return m.covers(t); });
   }
 

@@ -3,6 +3,7 @@
 
 #include <cuda/std/variant>
 
+#include "basin/lm/policies/held_policy.hpp"
 #include "basin/score/alibi.hpp"
 #include "basin/score/scaled.hpp"
 #include "basin/score/soft_cap.hpp"
@@ -18,22 +19,19 @@ namespace basin::lm {
 struct any_scorer {
   cuda::std::variant<scaled, soft_cap, alibi<scaled>> which{};
 
-  /// f(scorer), without the table of function pointers of std::visit.
+  /// f(scorer).
+  BASIN_WHERE_ITS_ARGUMENTS_DO
   template <class F>
-  auto visit(F const& f) const {
-    switch (which.index()) {
-      case 1: return f(*cuda::std::get_if<1>(&which));
-      case 2: return f(*cuda::std::get_if<2>(&which));
-      default: return f(*cuda::std::get_if<0>(&which));
-    }
+  BASIN_HD auto visit(F const& f) const {
+    return visit_held(which, f);
   }
 
   template <class T>
-  T score(T dot, pair_at<T> at) const {
+  BASIN_HD T score(T dot, pair_at<T> at) const {
     return visit([&](auto const& s) { return s.score(dot, at); });
   }
   template <class T>
-  T slope(T dot, pair_at<T> at) const {
+  BASIN_HD T slope(T dot, pair_at<T> at) const {
     return visit([&](auto const& s) { return s.slope(dot, at); });
   }
 

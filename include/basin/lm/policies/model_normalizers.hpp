@@ -7,13 +7,17 @@
 #include <cmath>
 #include <cstddef>
 #include <memory>
+#include <memory_resource>
 #include <span>
 #include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "basin/cpu/any_normalizer.hpp"
+#include "basin/lm/devices/shared_vector.hpp"
 #include "basin/lm/policies/registry.hpp"
+#include "basin/lm/views.hpp"
 
 namespace basin::lm {
 
@@ -66,18 +70,39 @@ class layer_normalizers {
   /// The normalizer of a head, with all its numbers; those that are learned with their first values.
   spelled_normalizer spelled(std::size_t head) const { return groups[group_of_head[head]].made->spelled(); }
   std::vector<learned_tensor> const& learned() const { return tensors; }
+  std::type_info const& type_of(std::size_t head) const { return groups[group_of_head[head]].made->type(); }
+  bool share(index_t one, index_t other) const {
+    return group_of_head[static_cast<std::size_t>(one)] == group_of_head[static_cast<std::size_t>(other)];
+  }
 
+  /// Keeps what kernels read and write of learned numbers in this memory from the next bind() on.
+  void keep_numbers_in(std::pmr::memory_resource* memory) {
+    numbers = shared_vector<float>(shared_allocator<float>(memory));
+    rows = shared_vector<double>(shared_allocator<double>(memory));
+  }
   /// The normalizers over learned numbers at `values`, as attention takes them until the next call.
   template <class T>
-  cpu::any_normalizer bind(T const* values) { return copy_numbers(values), bound({}); }
+  cpu::any_normalizer bind(T const* values) {
+    copy_numbers(values), gradients = {};
+    return bound();
+  }
   /// The same for a backward pass of a call; add_gradients() has the sums afterwards.
   template <class T>
   cpu::any_normalizer bind(T const* values, index_t batch, index_t queries) {
     copy_numbers(values);
-    if (tensors.empty()) return bound({});
+    gradients = {};
+    if (tensors.empty()) return bound();
     index_t const head_count = static_cast<index_t>(heads());
     rows.assign(static_cast<std::size_t>(cpu::any_normalizer::parameters * batch * head_count * queries), 0.0);
-    return bound(contiguous(rows.data(), cpu::any_normalizer::parameters, batch, head_count, queries));
+    gradients = contiguous(rows.data(), cpu::any_normalizer::parameters, batch, head_count, queries);
+    return bound();
+  }
+  /// After bind(): the normalizer of heads [first, first + count), which share one, for a call of these heads alone.
+  cpu::held_normalizer bound_to(index_t first, index_t count) const {
+    group const& g = groups[group_of_head[static_cast<std::size_t>(first)]];
+    learned_memory memory{{}, part_of<2>(gradients, first, count)};
+    for (std::size_t const t : g.tensors) memory.values.push_back(part_of<0>(values_of(t), first, count));
+    return g.made->make(memory);
   }
   /// Adds the gradients of the last backward pass to `dvalues`, in the order of values, rows in order.
   template <class T>
@@ -119,12 +144,14 @@ class layer_normalizers {
   void copy_numbers(T const* values) {
     numbers.assign(values, values + tensors.size() * heads());
   }
-  cpu::any_normalizer bound(view<double, 4> gradients) {
+  view<float const, 1> values_of(std::size_t tensor) const {
+    return contiguous(std::as_const(numbers).data() + tensor * heads(), static_cast<index_t>(heads()));
+  }
+  cpu::any_normalizer bound() {
     held.clear();
     for (group const& g : groups) {
       learned_memory memory{{}, gradients};
-      for (std::size_t const t : g.tensors)
-        memory.values.push_back(contiguous(std::as_const(numbers).data() + t * heads(), static_cast<index_t>(heads())));
+      for (std::size_t const t : g.tensors) memory.values.push_back(values_of(t));
       held.push_back(g.made->make(memory));
     }
     of_heads.clear();
@@ -137,8 +164,9 @@ class layer_normalizers {
   std::vector<learned_tensor> tensors;
   std::vector<cpu::held_normalizer> held;
   std::vector<cpu::detail::normalizer_base const*> of_heads;
-  std::vector<float> numbers;                                    // [tensors, heads]
-  std::vector<double> rows;                                      // [any_normalizer::parameters, batch, heads, queries]
+  shared_vector<float> numbers;                                  // [tensors, heads]
+  shared_vector<double> rows;                                    // [any_normalizer::parameters, batch, heads, queries]
+  view<double, 4> gradients;                                     // of the last bind(): rows, or none
 };
 
 /// The normalizers of all layers.

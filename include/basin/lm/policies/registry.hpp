@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,8 @@ class recipe {
   /// As it was spelled, all numbers that are not learned with their values.
   virtual spelled_normalizer spelled() const = 0;
   virtual std::vector<learned_number> const& learned() const = 0;
+  /// The type of the normalizer.
+  virtual std::type_info const& type() const = 0;
   /// The normalizer over memory of its learned numbers, where it has any.
   virtual cpu::held_normalizer make(learned_memory const& memory) const = 0;
 };
@@ -175,6 +178,9 @@ class recipe_of final : public recipe {
   }
   spelled_normalizer spelled() const override { return text; }
   std::vector<learned_number> const& learned() const override { return numbers; }
+  std::type_info const& type() const override {
+    return text.law ? typeid(length_scaled<N, any_law>) : typeid(N);
+  }
   cpu::held_normalizer make(learned_memory const& memory) const override {
     N n = plain;
     std::size_t next = 0;

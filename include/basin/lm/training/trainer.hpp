@@ -196,30 +196,19 @@ class trainer {
   std::vector<int> tokens;
 };
 
-/// The attention of a model on a device: policies by name on the host, elsewhere softmax and the mask of the objective.
-template <class Device, mask Mask>
-struct attention_on {
-  using type = basin::attention<softmax, Mask>;
-};
-template <mask Mask>
-struct attention_on<host, Mask> {
-  using type = attention_by_name;
-};
-
+/// The model of both objectives on a device, with policies by name.
 template <class Device>
-using autoregressive_model_on = llama<typename attention_on<Device, causal>::type, float, Device>;
-template <class Device>
-using diffusion_model_on = llama<typename attention_on<Device, unmasked>::type, float, Device>;
+using model_on = llama<attention_by_name, float, Device>;
 
 /// The trainers of both objectives on a device.
 template <class Device>
 struct trainers {
-  using autoregressive = trainer<autoregressive_model_on<Device>, next_token>;
-  using diffusion = trainer<diffusion_model_on<Device>, masked_diffusion>;
+  using autoregressive = trainer<model_on<Device>, next_token>;
+  using diffusion = trainer<model_on<Device>, masked_diffusion>;
 };
 
-using autoregressive_model = autoregressive_model_on<host>;
-using diffusion_model = diffusion_model_on<host>;
+using autoregressive_model = model_on<host>;
+using diffusion_model = model_on<host>;
 using autoregressive_trainer = trainers<host>::autoregressive;
 using diffusion_trainer = trainers<host>::diffusion;
 

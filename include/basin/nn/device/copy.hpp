@@ -38,6 +38,18 @@ struct added_element {
 };
 
 template <class T>
+struct added_head {
+  view<T const, 4> x;
+  view<T, 4> y;
+
+  BASIN_DEVICE void operator()(index_t n) const {
+    index_t const d = n % y.extent(3), row = n / y.extent(3), i = row % y.extent(2);
+    index_t const h = row / y.extent(2) % y.extent(1), b = row / y.extent(2) / y.extent(1);
+    y(b, h, i, d) += x(b, h, i, d);
+  }
+};
+
+template <class T>
 struct filled_element {
   T* to;
   T value;
@@ -74,6 +86,18 @@ template <device D, class T>
 void add(D& on, const_span<T> x, std::span<T> y) {
   detail::require_equal("add", "the size of x", std::ssize(x), "the size of y", std::ssize(y));
   on.launch("basin::nn::add", detail::each_element<detail::added_element<T>>{std::ssize(y), {x.data(), y.data()}});
+}
+
+/// The same of heads, with any strides.
+///
+/// Shapes    x, y [batch, heads, length, dim]
+/// Errors    shape_error; then nothing is launched
+template <device D, class T>
+void add(D& on, const_view<T, 4> x, view<T, 4> y) {
+  for (int r = 0; r < 4; ++r)
+    detail::require_equal("add", "an extent of x", x.extent(r), "that of y", y.extent(r));
+  index_t const count = y.extent(0) * y.extent(1) * y.extent(2) * y.extent(3);
+  on.launch("basin::nn::add", detail::each_element<detail::added_head<T>>{count, {x, y}});
 }
 
 template <device D, class T>

@@ -218,6 +218,7 @@ set(basin_lm_headers
   include/basin/lm/evaluation/word_problem_answers.hpp
   include/basin/lm/evaluation/word_problems.hpp
   include/basin/lm/finite.hpp
+  include/basin/lm/input_layer.hpp
   include/basin/lm/io/architecture_json.hpp
   include/basin/lm/io/checkpoint.hpp
   include/basin/lm/io/config_entries.hpp
@@ -247,10 +248,12 @@ set(basin_lm_headers
   include/basin/lm/layers/norm.hpp
   include/basin/lm/layers/rotary.hpp
   include/basin/lm/model_sizes.hpp
+  include/basin/lm/models/decoder.hpp
   include/basin/lm/models/llama.hpp
   include/basin/lm/models/llama_config.hpp
   include/basin/lm/names.hpp
   include/basin/lm/objectives/objectives.hpp
+  include/basin/lm/output_layer.hpp
   include/basin/lm/policies/any_law.hpp
   include/basin/lm/policies/any_mask.hpp
   include/basin/lm/policies/any_scorer.hpp
@@ -264,6 +267,16 @@ set(basin_lm_headers
   include/basin/lm/policies/normalizers_on_device.hpp
   include/basin/lm/policies/registry.hpp
   include/basin/lm/policies/spelling.hpp
+  include/basin/lm/pretrained/bert.hpp
+  include/basin/lm/pretrained/gguf.hpp
+  include/basin/lm/pretrained/gpt2.hpp
+  include/basin/lm/pretrained/hugging_face.hpp
+  include/basin/lm/pretrained/llada.hpp
+  include/basin/lm/pretrained/llama.hpp
+  include/basin/lm/pretrained/llama2c.hpp
+  include/basin/lm/pretrained/load.hpp
+  include/basin/lm/pretrained/mdlm.hpp
+  include/basin/lm/pretrained/pretrained_model.hpp
   include/basin/lm/sequence_cache.hpp
   include/basin/lm/stages.hpp
   include/basin/lm/tokenizers/bytes.hpp

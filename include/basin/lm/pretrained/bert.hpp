@@ -7,8 +7,8 @@
 
 namespace basin::lm {
 
-/// BERT with its masked language model head: post-norm blocks, learned positions, an attention that sees all keys. Every
-/// token has type 0, whose vector is added to the vectors of the positions.
+/// BERT with its masked language model head: post-norm blocks, learned positions, an attention that sees all keys.
+/// Every token has type 0, whose vector is added to the vectors of the positions.
 ///
 /// Source    Devlin et al. 2019, arXiv 1810.04805; modeling_bert.py of Hugging Face transformers
 inline pretrained_model bert_model(config_entries const& c, nlohmann::ordered_json const&) {

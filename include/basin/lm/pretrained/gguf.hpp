@@ -28,7 +28,8 @@ inline std::vector<tensor_source> gguf_tensors(decoder_config const& shape, stor
       all.push_back({message("layers.#.attention.", ours, ".bias"), message("blk.#.attn_", theirs, ".bias")});
   if (shape.attention.head_norm == qk_norm::rms)
     for (auto const& [ours, theirs] : {std::pair{"query", "q"}, {"key", "k"}})
-      all.push_back({message("layers.#.attention.", ours, "_norm.weight"), message("blk.#.attn_", theirs, "_norm.weight")});
+      all.push_back({message("layers.#.attention.", ours, "_norm.weight"),
+                     message("blk.#.attn_", theirs, "_norm.weight")});
   if (shape.sizes.head == output_head::untied) all.push_back({"head.weight", "output.weight"});
   return all;
 }

@@ -42,13 +42,14 @@ inline pretrained_model gpt2_model(config_entries const& c, nlohmann::ordered_js
   require_absent(c, json, "scale_attn_by_inverse_layer_idx", "a scale of scores by layer");
   pretrained_model m;
   int const dim = size_of(c, "n_embd", most_width);
+  float const epsilon =
+      c.gives("layer_norm_epsilon") ? c.number("layer_norm_epsilon", from_to(0.0f, 1.0f)) : 1e-5f;
   m.shape.sizes = {.vocabulary = size_of(c, "vocab_size", most_tokens),
                    .dim = dim,
                    .context = size_of(c, c.gives("n_positions") ? "n_positions" : "n_ctx", most_context),
                    .head = json.value("tie_word_embeddings", true) ? output_head::tied : output_head::untied,
                    .positions = position_table::learned,
-                   .norm = {norm_kind::layer,
-                            c.gives("layer_norm_epsilon") ? c.number("layer_norm_epsilon", from_to(0.0f, 1.0f)) : 1e-5f}};
+                   .norm = {norm_kind::layer, epsilon}};
   m.shape.layers = size_of(c, "n_layer", most_layers);
   m.shape.mlp = {mlp_kind::gelu_tanh, size_or(c, "n_inner", most_width * 8, 4 * dim), linear_bias::with};
   m.shape.attention = {.dim = dim,

@@ -18,7 +18,9 @@ namespace basin::lm::detail {
 /// Sizes beyond these make no model that fits a machine.
 inline constexpr int most_tokens = 1 << 22, most_width = 1 << 17, most_layers = 1 << 10, most_context = 1 << 24;
 
-inline int size_of(config_entries const& c, std::string_view name, int most) { return c.number(name, from_to(1, most)); }
+inline int size_of(config_entries const& c, std::string_view name, int most) {
+  return c.number(name, from_to(1, most));
+}
 inline int size_or(config_entries const& c, std::string_view name, int most, int usual) {
   return c.gives(name) ? size_of(c, name, most) : usual;
 }

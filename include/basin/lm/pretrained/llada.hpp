@@ -22,7 +22,9 @@ inline pretrained_model llada_model(config_entries const& c, nlohmann::ordered_j
   require_absent(c, json, "input_emb_norm", "a norm of the embedding");
   pretrained_model m;
   m.sees = attention_span::full, m.about = logits_of::this_token;
-  auto const rows = c.gives("new_vocab_size") ? "new_vocab_size" : c.gives("embedding_size") ? "embedding_size" : "vocab_size";
+  auto const rows = c.gives("new_vocab_size")   ? "new_vocab_size"  // MMaDA's, with the codes of images
+                    : c.gives("embedding_size") ? "embedding_size"
+                                                : "vocab_size";
   m.shape.sizes = {.vocabulary = size_of(c, rows, most_tokens),
                    .dim = size_of(c, "d_model", most_width),
                    .context = size_of(c, "max_sequence_length", most_context),

@@ -132,7 +132,8 @@ class pretrained_tensors {
                              "numbers of its own")};
   }
 
-  void require_shape(stored_tensor const& stored, tensor_source const& source, std::vector<index_t> const& shape) const {
+  void require_shape(stored_tensor const& stored, tensor_source const& source,
+                     std::vector<index_t> const& shape) const {
     auto found = stored.shape;
     if (source.layout == stored_layout::transposed) std::ranges::reverse(found);
     bool fits = found.size() == shape.size() && found[0] >= source.first + shape[0];
@@ -197,8 +198,8 @@ void read_weights(Model& model, pretrained_model const& of, tensor_store const& 
   model.send();
 }
 
-/// The configuration and the weights of a folder of Hugging Face transformers: config.json, and model.safetensors or its
-/// shards. No weight is read.
+/// The configuration and the weights of a folder of Hugging Face transformers: config.json, and model.safetensors or
+/// its shards. No weight is read.
 struct pretrained_files {
   pretrained_model model;
   tensor_store tensors;

@@ -12,7 +12,7 @@ namespace detail {
 
 /// The condition of a diffusion transformer at noise level 0, which MDLM feeds at every step: adaLN turns it into a
 /// shift, a scale and a gate for each part of a block. They are constants, so they fold into the norms and matrices:
-/// norm(x) (1 + scale) + shift is a LayerNorm with another weight and a bias, gate * (W x + b) a matrix with other rows.
+/// norm(x) (1 + scale) + shift is a LayerNorm with another weight and a bias, gate * (W x + b) another matrix.
 class folded_conditions {
  public:
   folded_conditions(tensor_store const& files, std::string with_prefix, index_t dim)
@@ -67,8 +67,8 @@ class folded_conditions {
 
 /// MDLM (small: 12 layers over GPT-2's tokens and a mask), a diffusion transformer that is fed noise level 0.
 ///
-/// Source    Sahoo et al. 2024, arXiv 2406.07524; models/dit.py of kuleshov-group/mdlm. The names of the configuration's
-///           entries are those of the authors' Hugging Face files, as far as they are known
+/// Source    Sahoo et al. 2024, arXiv 2406.07524; models/dit.py of kuleshov-group/mdlm. The entries of the configuration
+///           are those of the authors' Hugging Face files, as far as they are known
 inline pretrained_model mdlm_model(config_entries const& c, nlohmann::ordered_json const& json) {
   using namespace detail;
   require_absent(c, json, "time_conditioning", "a model that is fed the noise level");

@@ -22,8 +22,8 @@ namespace basin::lm {
 /// The keys that a query of a published model sees: those up to its own, or all.
 enum class attention_span { causal, full };
 
-/// The token that logits[i] are about: token i, as in LLaDA and BERT, or token i + 1, as in autoregressive models and in
-/// Dream.
+/// The token that logits[i] are about: token i, as in LLaDA and BERT, or token i + 1, as in autoregressive models and
+/// in Dream.
 enum class logits_of { this_token, next_token };
 
 /// How a matrix lies in a file: [outputs, inputs]; the other way round, as GPT-2's Conv1D keeps it; or with the rows of

@@ -37,15 +37,6 @@ using text_map = std::map<std::string, std::string>;
 
 namespace detail {
 
-/// "[2, 3]"; of a shape with more extents than any tensor of a model, the first ones and how many there are.
-inline std::string spell(std::span<index_t const> shape) {
-  constexpr std::size_t shown = 8;
-  std::string text = "[";
-  for (index_t const n : shape.first(std::min(shape.size(), shown)))
-    text += (text.size() > 1 ? ", " : "") + std::to_string(n);
-  return shape.size() > shown ? message(text, ", ...] of ", shape.size(), " extents") : text + "]";
-}
-
 /// Reads the header of one file; every message is a reason, to which the caller adds the file.
 class header_reader {
  public:

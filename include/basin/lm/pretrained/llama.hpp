@@ -2,8 +2,8 @@
 #pragma once
 
 // Models of Llama's architecture in the files of Hugging Face transformers: Llama 2, 3 and 3.1, SmolLM2; Qwen2 and
-// 2.5, which add a vector to queries, keys and values; Qwen3, which normalizes queries and keys; Dream, which is Qwen2.5
-// with an attention that sees all keys.
+// 2.5, which add a vector to queries, keys and values; Qwen3, which normalizes queries and keys; Dream, which is
+// Qwen2.5 with an attention that sees all keys.
 
 #include "basin/lm/pretrained/hugging_face.hpp"
 

@@ -67,8 +67,8 @@ class folded_conditions {
 
 /// MDLM (small: 12 layers over GPT-2's tokens and a mask), a diffusion transformer that is fed noise level 0.
 ///
-/// Source    Sahoo et al. 2024, arXiv 2406.07524; models/dit.py of kuleshov-group/mdlm. The entries of the configuration
-///           are those of the authors' Hugging Face files, as far as they are known
+/// Source    Sahoo et al. 2024, arXiv 2406.07524; models/dit.py of kuleshov-group/mdlm. The entries of the
+///           configuration are those of the authors' Hugging Face files, as far as they are known
 inline pretrained_model mdlm_model(config_entries const& c, nlohmann::ordered_json const& json) {
   using namespace detail;
   require_absent(c, json, "time_conditioning", "a model that is fed the noise level");

@@ -206,6 +206,7 @@ set(basin_lm_headers
   include/basin/lm/attention_layer.hpp
   include/basin/lm/block.hpp
   include/basin/lm/decoding/samplers.hpp
+  include/basin/lm/decoding/token_choice.hpp
   include/basin/lm/devices/cuda_device.hpp
   include/basin/lm/devices/host.hpp
   include/basin/lm/devices/host_storage.hpp

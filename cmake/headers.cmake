@@ -302,6 +302,7 @@ set(basin_lm_tokenizers_headers
   include/basin/lm/tokenizers/detail/prefix_tree.hpp
   include/basin/lm/tokenizers/detail/reading.hpp
   include/basin/lm/tokenizers/detail/utf8_stretches.hpp
+  include/basin/lm/tokenizers/gguf_tokenizer.hpp
   include/basin/lm/tokenizers/gguf_vocabulary.hpp
   include/basin/lm/tokenizers/llama2c.hpp
   include/basin/lm/tokenizers/merge_table.hpp

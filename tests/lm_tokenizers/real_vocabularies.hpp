@@ -9,10 +9,10 @@
 #include <string>
 
 #include "basin/lm/tokenizers/byte_level_bpe.hpp"
-#include "basin/lm/tokenizers/gguf_vocabulary.hpp"
+#include "basin/lm/io/gguf.hpp"
+#include "basin/lm/tokenizers/gguf_tokenizer.hpp"
 #include "basin/lm/tokenizers/llama2c.hpp"
 #include "basin/lm/tokenizers/vocab_and_merges.hpp"
-#include "gguf_metadata.hpp"
 #include "support/skip.hpp"
 
 namespace basin_test {
@@ -20,7 +20,7 @@ namespace basin_test {
 inline std::optional<basin::lm::byte_level_bpe> real_gpt2() {
   auto const path = shared_data("tokenizers/gpt2/ggml-vocab-gpt-2.gguf");
   if (!path) return std::nullopt;
-  return basin::lm::tokenizer_of_gguf(gguf_metadata{*path}.vocabulary, path->string());
+  return basin::lm::tokenizer_of_gguf(basin::lm::vocabulary_of(basin::lm::open_gguf(*path).metadata), path->string());
 }
 
 inline std::optional<basin::lm::byte_level_bpe> real_qwen2() {
@@ -34,14 +34,15 @@ inline std::optional<basin::lm::byte_level_bpe> real_qwen2() {
        .added = basin::lm::read_tokenizer_config(folder / "tokenizer_config.json").added});
 }
 
-/// BASIN_SMOLLM2 names the GGUF file of SmolLM2-135M-Instruct.
+/// Of the GGUF file of SmolLM2-135M-Instruct, which examples/get_smollm2.sh fetches or BASIN_SMOLLM2 names.
 inline std::optional<basin::lm::byte_level_bpe> real_smollm2() {
-  char const* const path = std::getenv("BASIN_SMOLLM2");
-  if (!path || !std::filesystem::is_regular_file(path)) {
-    skip("SmolLM2 is absent; BASIN_SMOLLM2=<SmolLM2-135M-Instruct.Q4_1.gguf> names it");
+  char const* const chosen = std::getenv("BASIN_SMOLLM2");
+  std::filesystem::path const path = chosen ? chosen : BASIN_DEFAULT_MODELS "/SmolLM2-135M-Instruct.Q4_1.gguf";
+  if (!std::filesystem::is_regular_file(path)) {
+    skip(path.string() + " is absent; examples/get_smollm2.sh fetches it, BASIN_SMOLLM2=<file> names another");
     return std::nullopt;
   }
-  return basin::lm::tokenizer_of_gguf(gguf_metadata{path}.vocabulary, path);
+  return basin::lm::tokenizer_of_gguf(basin::lm::vocabulary_of(basin::lm::open_gguf(path).metadata), path.string());
 }
 
 inline std::optional<basin::lm::llama2c_tokenizer> real_stories() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Continues a prompt with a checkpoint: an autoregressive model appends byte after byte; a diffusion model fills in
-// what follows the prompt, the surest bytes first, and every step can be printed.
+// what follows the prompt, the surest bytes first, and every step can be printed. Models that others trained are in
+// pretrained.cpp.
 
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #include "basin/lm/tokenizers/bytes.hpp"
 #include "basin/lm/training/trainer.hpp"
 #include "basin/mask/causal.hpp"
+#include "generate/pretrained.hpp"
 #include "programs/command_line.hpp"
 #include "programs/normalizers_by_name.hpp"
 #include "programs/program.hpp"
@@ -41,7 +43,12 @@ struct options {
   std::optional<int> length;
   programs::unmasking_options unmask;
   steps_shown show = steps_shown::none;
+  pretrained_options pretrained{};
 };
+
+/// Options for models that others trained.
+inline constexpr char const* pretrained_names[] = {"--temperature", "--top-k", "--top-p",  "--min-p", "--seed",
+                                                   "--repetition-penalty", "--chat", "--attention", "--figures"};
 
 inline constexpr std::string_view usual_problem = "Tom had 20 figs,got 4,ate 2. Left?";
 inline constexpr int longest_text = 64;
@@ -127,7 +134,19 @@ void require_no_unmasking(options const& o, CLI::App const& app) {
                                 " is autoregressive: it appends byte after byte; leave ", name, " out")};
 }
 
+void run_pretrained(options const& o, CLI::App const& app) {
+  require_no_unmasking(o, app);
+  auto of = o.pretrained;
+  of.model = o.model, of.prompt = o.prompt.value_or(""), of.length = o.length.value_or(of.length);
+  continue_text(of);
+}
+
 void run(options const& o, CLI::App const& app) {
+  if (is_pretrained(o.model)) return run_pretrained(o, app);
+  for (char const* const name : pretrained_names)
+    if (app.count(name) > 0)
+      throw value_error{message("basin: ", name, " is for models that others trained, and the one in ",
+                                lm::quotation(o.model.string()), " is a checkpoint of train; leave ", name, " out")};
   auto const saved = lm::load_model(o.model, programs::normalizers_by_name());
   std::string const objective = lm::objective_of(saved);
   lm::require_bytes(saved);
@@ -140,9 +159,35 @@ void run(options const& o, CLI::App const& app) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+/// --length counts tokens here.
+void describe_pretrained(CLI::App& app, pretrained_options& o) {
+  std::string const group = "models that others trained";
+  auto& choice = o.choice;
+  programs::add_number(app, "--temperature", choice.temperature, lm::from_to(0.0, 1e6),
+                       "divides the logits; 0: the likeliest token")->group(group);
+  programs::add_number(app, "--top-k", choice.top_k, lm::at_least(0), "only the k likeliest tokens; 0: all")->group(group);
+  programs::add_number(app, "--top-p", choice.top_p, lm::above(0.0),
+                       "only the likeliest tokens with this probability in all")->group(group);
+  programs::add_number(app, "--min-p", choice.min_p, lm::from_to(0.0, 1.0),
+                       "only tokens with this share of the largest probability")->group(group);
+  programs::add_number(app, "--repetition-penalty", choice.repetition_penalty, lm::at_least(1.0),
+                       "makes tokens that were there less likely")->group(group);
+  programs::add_number(app, "--seed", o.seed, lm::at_least<std::uint64_t>(0), "of the draws")->group(group);
+  app.add_flag_callback("--chat", [&o] { o.kind = prompt_kind::chat; }, "the prompt is what the user says in a chat")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--attention", [&o](std::string const& text) { o.attention = text; },
+         "policies by name, without retraining: 'softmax; layer 7: entmax15'")->type_name("TEXT")->group(group);
+  app.add_flag_callback("--figures", [&o] { o.figures = run_figures::printed; },
+                        "print tokens, seed and seconds at the end, on stderr")->group(group);
+}
+
 void describe(CLI::App& app, options& o) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--model", o.model, "checkpoint folder")->type_name("FOLDER")->capture_default_str();
+  app.add_option("--model", o.model, "checkpoint folder; or a model that others trained: a folder of Hugging Face "
+                                     "transformers, a GGUF file, a file of llama2.c, or smollm2")
+      ->type_name("FOLDER")
+      ->capture_default_str();
   app.add_option_function<std::string>(
       "--prompt", [&o](std::string const& text) { o.prompt = text; },
       "text to continue; default: a word problem, or nothing for a model that was trained on a text");
@@ -156,6 +201,7 @@ void describe(CLI::App& app, options& o) {
                      "diffusion models: steps in all, a multiple of the number of blocks; 0: one byte a step");
   app.add_flag_callback(
       "--show-steps", [&o] { o.show = steps_shown::all; }, "diffusion models: print every step");
+  describe_pretrained(app, o.pretrained);
 }
 
 }  // namespace

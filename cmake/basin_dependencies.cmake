@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # Finds the dependencies of basin and wraps each in an imported target: basin::cccl, basin::xsimd, basin::onednn,
-# basin::cublaslt. Both the build and find_package(basin) use this file; it is installed beside the package file.
+# basin::pcre2, basin::utf8proc, basin::cublaslt. Both the build and find_package(basin) use this file; it is installed beside the package file.
 # Imported include folders are system folders, so they cause no warnings in a consumer's build.
 
 include_guard(GLOBAL)
@@ -95,6 +95,36 @@ function(basin_find_onednn)
     add_library(basin::onednn UNKNOWN IMPORTED GLOBAL)
     set_target_properties(basin::onednn PROPERTIES IMPORTED_LOCATION "${BASIN_ONEDNN_LIBRARY}"
       INTERFACE_INCLUDE_DIRECTORIES "${BASIN_ONEDNN_INCLUDE_DIR}")
+  endif()
+endfunction()
+
+# basin::pcre2, if it is installed: the library for 8-bit code units.
+function(basin_find_pcre2)
+  if(TARGET basin::pcre2)
+    return()
+  endif()
+  find_path(BASIN_PCRE2_INCLUDE_DIR pcre2.h DOC "Folder that holds pcre2.h")
+  find_library(BASIN_PCRE2_LIBRARY pcre2-8 DOC "PCRE2's library for 8-bit code units")
+  mark_as_advanced(BASIN_PCRE2_INCLUDE_DIR BASIN_PCRE2_LIBRARY)
+  if(BASIN_PCRE2_INCLUDE_DIR AND BASIN_PCRE2_LIBRARY)
+    add_library(basin::pcre2 UNKNOWN IMPORTED GLOBAL)
+    set_target_properties(basin::pcre2 PROPERTIES IMPORTED_LOCATION "${BASIN_PCRE2_LIBRARY}"
+      INTERFACE_INCLUDE_DIRECTORIES "${BASIN_PCRE2_INCLUDE_DIR}")
+  endif()
+endfunction()
+
+# basin::utf8proc, if it is installed.
+function(basin_find_utf8proc)
+  if(TARGET basin::utf8proc)
+    return()
+  endif()
+  find_path(BASIN_UTF8PROC_INCLUDE_DIR utf8proc.h DOC "Folder that holds utf8proc.h")
+  find_library(BASIN_UTF8PROC_LIBRARY utf8proc DOC "utf8proc's library")
+  mark_as_advanced(BASIN_UTF8PROC_INCLUDE_DIR BASIN_UTF8PROC_LIBRARY)
+  if(BASIN_UTF8PROC_INCLUDE_DIR AND BASIN_UTF8PROC_LIBRARY)
+    add_library(basin::utf8proc UNKNOWN IMPORTED GLOBAL)
+    set_target_properties(basin::utf8proc PROPERTIES IMPORTED_LOCATION "${BASIN_UTF8PROC_LIBRARY}"
+      INTERFACE_INCLUDE_DIRECTORIES "${BASIN_UTF8PROC_INCLUDE_DIR}")
   endif()
 endfunction()
 

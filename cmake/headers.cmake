@@ -218,26 +218,42 @@ set(basin_lm_headers
   include/basin/lm/evaluation/word_problem_answers.hpp
   include/basin/lm/evaluation/word_problems.hpp
   include/basin/lm/finite.hpp
+  include/basin/lm/input_layer.hpp
   include/basin/lm/io/architecture_json.hpp
   include/basin/lm/io/checkpoint.hpp
   include/basin/lm/io/config_entries.hpp
+  include/basin/lm/io/detail/binary_format.hpp
+  include/basin/lm/io/detail/dequantise.hpp
+  include/basin/lm/io/detail/gguf_reader.hpp
+  include/basin/lm/io/detail/near_names.hpp
   include/basin/lm/io/detail/safetensors_header.hpp
   include/basin/lm/io/files.hpp
   include/basin/lm/io/folder_lock.hpp
+  include/basin/lm/io/gguf.hpp
+  include/basin/lm/io/gguf_metadata.hpp
   include/basin/lm/io/interval.hpp
+  include/basin/lm/io/json_text.hpp
+  include/basin/lm/io/llama2c.hpp
+  include/basin/lm/io/mapped_file.hpp
+  include/basin/lm/io/mapped_safetensors.hpp
   include/basin/lm/io/plain_text.hpp
   include/basin/lm/io/recorded_policies.hpp
   include/basin/lm/io/safetensors.hpp
+  include/basin/lm/io/sharded_safetensors.hpp
+  include/basin/lm/io/storage_type.hpp
+  include/basin/lm/io/stored_tensor.hpp
   include/basin/lm/io/text_corpus.hpp
   include/basin/lm/layers/linear.hpp
   include/basin/lm/layers/mlp.hpp
   include/basin/lm/layers/norm.hpp
   include/basin/lm/layers/rotary.hpp
   include/basin/lm/model_sizes.hpp
+  include/basin/lm/models/decoder.hpp
   include/basin/lm/models/llama.hpp
   include/basin/lm/models/llama_config.hpp
   include/basin/lm/names.hpp
   include/basin/lm/objectives/objectives.hpp
+  include/basin/lm/output_layer.hpp
   include/basin/lm/policies/any_law.hpp
   include/basin/lm/policies/any_mask.hpp
   include/basin/lm/policies/any_scorer.hpp
@@ -251,6 +267,16 @@ set(basin_lm_headers
   include/basin/lm/policies/normalizers_on_device.hpp
   include/basin/lm/policies/registry.hpp
   include/basin/lm/policies/spelling.hpp
+  include/basin/lm/pretrained/bert.hpp
+  include/basin/lm/pretrained/gguf.hpp
+  include/basin/lm/pretrained/gpt2.hpp
+  include/basin/lm/pretrained/hugging_face.hpp
+  include/basin/lm/pretrained/llada.hpp
+  include/basin/lm/pretrained/llama.hpp
+  include/basin/lm/pretrained/llama2c.hpp
+  include/basin/lm/pretrained/load.hpp
+  include/basin/lm/pretrained/mdlm.hpp
+  include/basin/lm/pretrained/pretrained_model.hpp
   include/basin/lm/sequence_cache.hpp
   include/basin/lm/stages.hpp
   include/basin/lm/tokenizers/bytes.hpp
@@ -260,6 +286,36 @@ set(basin_lm_headers
   include/basin/lm/transformer.hpp
   include/basin/lm/views.hpp
   include/basin/lm/weight.hpp
+)
+
+# basin::lm_tokenizers adds PCRE2 and utf8proc.
+set(basin_lm_tokenizers_headers
+  include/basin/lm/tokenizers/added_tokens.hpp
+  include/basin/lm/tokenizers/byte_alphabet.hpp
+  include/basin/lm/tokenizers/byte_level_bpe.hpp
+  include/basin/lm/tokenizers/byte_tokenizer.hpp
+  include/basin/lm/tokenizers/chat_template.hpp
+  include/basin/lm/tokenizers/detail/all_splits.hpp
+  include/basin/lm/tokenizers/detail/json_entries.hpp
+  include/basin/lm/tokenizers/detail/lines.hpp
+  include/basin/lm/tokenizers/detail/prefix_tree.hpp
+  include/basin/lm/tokenizers/detail/reading.hpp
+  include/basin/lm/tokenizers/detail/utf8_stretches.hpp
+  include/basin/lm/tokenizers/gguf_vocabulary.hpp
+  include/basin/lm/tokenizers/llama2c.hpp
+  include/basin/lm/tokenizers/merge_table.hpp
+  include/basin/lm/tokenizers/merger.hpp
+  include/basin/lm/tokenizers/normal_form.hpp
+  include/basin/lm/tokenizers/pattern.hpp
+  include/basin/lm/tokenizers/pre_tokenizer.hpp
+  include/basin/lm/tokenizers/special_ids.hpp
+  include/basin/lm/tokenizers/tiktoken.hpp
+  include/basin/lm/tokenizers/token_map.hpp
+  include/basin/lm/tokenizers/token_stream.hpp
+  include/basin/lm/tokenizers/tokenizer.hpp
+  include/basin/lm/tokenizers/tokenizer_folder.hpp
+  include/basin/lm/tokenizers/tokenizer_json.hpp
+  include/basin/lm/tokenizers/vocab_and_merges.hpp
 )
 
 # basin::cuda needs nvcc.

@@ -7,7 +7,7 @@ include(CMakePackageConfigHelpers)
 set(basin_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/basin")
 
 set(basin_targets basin)
-foreach(target basin_nn basin_lm basin_cuda basin_nn_cuda)
+foreach(target basin_nn basin_lm basin_lm_tokenizers basin_cuda basin_nn_cuda)
   if(TARGET ${target})
     list(APPEND basin_targets ${target})
   endif()

@@ -51,6 +51,8 @@ needed_packages() {
   echo "libxsimd-dev header:xsimd/xsimd.hpp"
   echo "libdnnl-dev header:oneapi/dnnl/dnnl.hpp"
   echo "nlohmann-json3-dev header:nlohmann/json.hpp"
+  echo "libpcre2-dev header:pcre2.h"
+  echo "libutf8proc-dev header:utf8proc.h"
   echo "libcli11-dev header:CLI/CLI.hpp"
   echo "libbenchmark-dev header:benchmark/benchmark.h"
   echo "libboost-context-dev header:boost/context/fiber.hpp"

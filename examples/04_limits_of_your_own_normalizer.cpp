@@ -57,8 +57,8 @@ int main() {
     values.push_back(softplus::f(s));
     slopes.push_back(softplus::slope(s));
   }
-  basin::row_context<double> const row{0, 0, length - 1.0, double(length)};
-  double const norm = theory::jacobian_norm(mine, std::span<double const>(scores), row);
+  basin::row_context<double> const last{0, 0, length - 1.0, double(length)};
+  double const norm = theory::jacobian_norm(mine, std::span<double const>(scores), last);
   auto const lemma = theory::lemma_2(values, slopes);
   std::printf("Jacobian of a row: norm %.4f <= Frobenius %.4f <= %.4f <= %.4f\n", norm, lemma.frobenius, lemma.slopes,
               lemma.extremes);

@@ -4,7 +4,7 @@
 
 usage: floors.py INCLUDE_FOLDER [EXAMPLES_FOLDER]    (the folder that holds basin/, and examples/)
 
-lm/ has floors of its own, folder by folder, by the same rule. A program of examples/ may include the library, its own
+lm/ has floors of its own, folder by folder, by the same rule; a header may be on another floor than its folder. A program of examples/ may include the library, its own
 folder and what programs share: programs/ and report/.
 
 Prints one line per edge that breaks the rule and exits with 1; prints nothing and exits with 0 otherwise.
@@ -26,7 +26,7 @@ FLOOR = {
     "basin.hpp": 9, "basin.cuh": 9,
 }
 LM_FLOOR = {
-    "devices": 0, "tokenizers": 0, "finite.hpp": 0, "views.hpp": 0,
+    "devices": 0, "tokenizers/bytes.hpp": 0, "finite.hpp": 0, "views.hpp": 0,
     "weight.hpp": 1,
     "layers": 2,
     "attention_config.hpp": 3, "attention_cache.hpp": 3, "model_sizes.hpp": 3, "stages.hpp": 3,
@@ -36,8 +36,9 @@ LM_FLOOR = {
     "transformer.hpp": 7,
     "models": 8, "objectives": 8, "decoding": 8,
     "io": 9,
-    "evaluation": 10,
-    "training": 11,
+    "tokenizers": 10, "pretrained": 10,
+    "evaluation": 11,
+    "training": 12,
 }
 SHARED_BY_PROGRAMS = {"programs": 0, "report": 1}
 ONE_MODEL_PER_FILE = 3  # the floor whose files never include each other, not even within a folder
@@ -55,7 +56,7 @@ def broken_rule(here: str, there: str) -> str | None:
     if private and folder != target:
         return "detail/ is private to its folder"
     if folder == target == "lm":
-        return broken_rule_of_lm(here.split("/")[1], there.split("/")[1])
+        return broken_rule_of_lm(place_in_lm(here), place_in_lm(there))
     if FLOOR[target] > FLOOR[folder]:
         return f"upwards, from floor {FLOOR[folder]} to floor {FLOOR[target]}"
     if FLOOR[target] < FLOOR[folder]:
@@ -65,6 +66,12 @@ def broken_rule(here: str, there: str) -> str | None:
     if FLOOR[folder] == ONE_MODEL_PER_FILE and not private:
         return f"sideways, from one model of {folder}/ to another"
     return None
+
+
+def place_in_lm(header: str) -> str:
+    """What has a floor in lm/: the header itself, if it is listed, else its folder."""
+    inside = header.removeprefix("lm/")
+    return inside if inside in LM_FLOOR else inside.split("/")[0]
 
 
 def broken_rule_of_lm(here: str, there: str) -> str | None:

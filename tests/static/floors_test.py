@@ -23,6 +23,8 @@ CLEAN = {
     "lm/layers/norm.hpp": '#include "basin/lm/weight.hpp"\n#include "basin/lm/layers/linear.hpp"\n',
     "lm/layers/linear.hpp": '#include "basin/lm/weight.hpp"\n',
     "lm/io/files.hpp": "",
+    "lm/tokenizers/bytes.hpp": "",
+    "lm/decoding/samplers.hpp": '#include "basin/lm/tokenizers/bytes.hpp"\n',
     "basin.hpp": '#include "basin/nn/linear.hpp"\n',
 }
 
@@ -61,6 +63,10 @@ class floors_test(unittest.TestCase):
 
     def test_upwards_in_lm(self):
         self.expect("lm/layers/mlp.hpp", '#include "basin/lm/io/files.hpp"\n', "upwards or sideways in lm/")
+
+    def test_a_header_on_another_floor_than_its_folder(self):
+        self.expect("lm/decoding/beam.hpp", '#include "basin/lm/tokenizers/tokenizer.hpp"\n', "upwards or sideways in lm/")
+        self.expect("lm/tokenizers/bytes.hpp", '#include "basin/lm/io/files.hpp"\n', "upwards or sideways in lm/")
 
     def test_an_unknown_room_of_lm(self):
         self.expect("lm/layers/mlp.hpp", '#include "basin/lm/misc/a.hpp"\n', "'lm/misc' is on no floor")

@@ -25,10 +25,18 @@ namespace basin::lm {
 /// Edges     the configuration must outlive this
 class config_entries {
  public:
-  config_entries(nlohmann::ordered_json const& from, std::string in_file, std::string in_entry = "")
-      : object(from), file(std::move(in_file)), path(std::move(in_entry)) {}
+  /// `in_entry` is the path of the object within the configuration, as text before the names of entries; `advice` says
+  /// how a configuration that breaks a rule is mended.
+  config_entries(nlohmann::ordered_json const& from, std::string in_file, std::string in_entry = "",
+                 std::string advice = "make the checkpoint again with train")
+      : object(from), file(std::move(in_file)), path(std::move(in_entry)), remedy(std::move(advice)) {}
 
   bool has(std::string_view name) const { return object.contains(name); }
+  /// Whether there is an entry that is not null.
+  bool gives(std::string_view name) const {
+    auto const found = object.find(name);
+    return found != object.end() && !found->is_null();
+  }
 
   template <class T>
   T number(std::string_view name, interval<T> const& allowed) const {
@@ -64,14 +72,14 @@ class config_entries {
   config_entries section(std::string_view name) const {
     auto const& found = entry(name, "an object");
     if (!found.is_object()) refuse(name, "an object");
-    return {found, file, message(path, name, '.')};
+    return {found, file, message(path, name, '.'), remedy};
   }
 
   [[noreturn]] void refuse(std::string_view name, std::string_view rule) const {
     auto const found = object.find(name);
     throw file_error{message("basin: ", file, ": its configuration has ", found == object.end() ? "no " : "", '\'',
                              path, name, '\'', found == object.end() ? "" : " = " + spelled(*found), "; it must be ",
-                             rule, ": make the checkpoint again with train")};
+                             rule, ": ", remedy)};
   }
 
  private:
@@ -88,7 +96,7 @@ class config_entries {
   }
 
   nlohmann::ordered_json const& object;
-  std::string file, path;
+  std::string file, path, remedy;
 };
 
 }  // namespace basin::lm

@@ -73,6 +73,8 @@ class input_file {
   }
 
   std::uint64_t size() const { return bytes; }
+  /// The number of the descriptor, for calls that this class does not make.
+  int number() const { return file.get(); }
 
   /// Fills `to` with the bytes from `first` on.
   void read(std::uint64_t first, std::span<std::byte> to) const {

@@ -7,11 +7,10 @@
 // huggingface/safetensors.
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -24,19 +23,18 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/io/detail/binary_format.hpp"
 #include "basin/lm/io/detail/safetensors_header.hpp"
 #include "basin/lm/io/files.hpp"
 #include "basin/lm/io/plain_text.hpp"
-
-static_assert(std::endian::native == std::endian::little,
-              "basin: safetensors files are little-endian, and so must the host be");
+#include "basin/lm/io/storage_type.hpp"
 
 namespace basin::lm {
 
 /// A tensor to be written; its bytes stay where they are.
 struct tensor {
   std::string name;
-  element type = element::f32;
+  storage_type type = storage_type::f32;
   std::vector<index_t> shape;
   std::span<std::byte const> bytes;
 };
@@ -44,12 +42,10 @@ struct tensor {
 /// A tensor over values that stay where they are.
 template <class T>
 tensor tensor_of(std::string name, std::vector<index_t> shape, std::span<T const> values) {
-  return {std::move(name), element_of<T>(), std::move(shape), std::as_bytes(values)};
+  return {std::move(name), storage_of<T>(), std::move(shape), std::as_bytes(values)};
 }
 
 namespace detail {
-
-inline constexpr std::uint64_t largest_header = 100'000'000;  // the limit of the format's own reader
 
 /// Bytes in memory, or in an open file.
 class stored_bytes {
@@ -87,12 +83,12 @@ class tensor_file {
   }
 
   std::string const& origin() const { return source; }
-  std::span<tensor_entry const> tensors() const { return entries; }
-  text_map const& metadata() const { return texts; }
+  std::span<tensor_entry const> tensors() const { return contents.entries; }
+  text_map const& metadata() const { return contents.texts; }
 
   tensor_entry const* find(std::string_view name) const {
     auto const found = places.find(name);
-    return found == places.end() ? nullptr : &entries[found->second];
+    return found == places.end() ? nullptr : &contents.entries[found->second];
   }
 
   /// The tensor of that name, type and shape, or an error that says what is there instead.
@@ -102,9 +98,9 @@ class tensor_file {
     if (!found)
       throw file_error{
           message("basin: ", source, " has no tensor ", quotation(name), "; is it a checkpoint of this model?")};
-    if (found->type != element_of<T>())
+    if (found->type != storage_of<T>())
       throw file_error{message("basin: ", source, ": tensor ", quotation(name), " has type ", facts(found->type).name,
-                               "; it must be ", facts(element_of<T>()).name)};
+                               "; it must be ", facts(storage_of<T>()).name)};
     if (!std::equal(shape.begin(), shape.end(), found->shape.begin(), found->shape.end()))
       throw file_error{message("basin: ", source, ": tensor ", quotation(name), " has shape ",
                                detail::spell(found->shape), "; this model needs ", detail::spell(shape))};
@@ -118,7 +114,7 @@ class tensor_file {
     if (found.size != values.size_bytes())
       throw shape_error{message("basin: tensor ", quotation(name), " has ", found.size / sizeof(T),
                                 " values; there is room for ", values.size())};
-    bytes.read(data_begin + found.begin, std::as_writable_bytes(values));
+    bytes.read(contents.data_begin + found.begin, std::as_writable_bytes(values));
   }
 
   /// The values of one tensor.
@@ -130,42 +126,17 @@ class tensor_file {
   }
 
  private:
-  tensor_file(detail::stored_bytes from, std::string const& origin) : source(origin), bytes(std::move(from)) {
-    try {
-      check();
-    } catch (file_error const& why) {
-      throw file_error{message("basin: ", origin, " is not a valid safetensors file: ", why.what(),
-                               "; it may be damaged: copy or make it again")};
-    }
-  }
-
-  void check() {
-    std::uint64_t const size = bytes.size();
-    std::uint64_t length = 0;
-    if (size < sizeof length) throw file_error{message("it has ", size, " bytes, not even a header length")};
-    bytes.read(0, std::as_writable_bytes(std::span{&length, 1}));
-    if (length > detail::largest_header)
-      throw file_error{message("its header claims ", length, " bytes; the format allows ", detail::largest_header)};
-    if (length > size - sizeof length)
-      throw file_error{
-          message("its header claims ", length, " bytes; the file has ", size - sizeof length, " after the length")};
-    std::string text(length, ' ');
-    bytes.read(sizeof length, std::as_writable_bytes(std::span{text}));
-    if (!text.starts_with('{')) throw file_error{"its header does not begin with '{'"};
-    auto const header = detail::parse_json<nlohmann::json>(text, "header", 4);
-    data_begin = sizeof length + length;
-    detail::header_reader const reader{header, size - data_begin};
-    texts = reader.metadata();
-    entries = reader.tensors();
+  tensor_file(detail::stored_bytes from, std::string const& origin)
+      : source(origin), bytes(std::move(from)),
+        contents(detail::valid_file(origin, "safetensors", [&] { return detail::read_contents(bytes); })) {
+    auto const& entries = contents.entries;
     for (std::size_t i = 0; i < entries.size(); ++i) places.emplace(entries[i].name, i);
   }
 
   std::string source;
   detail::stored_bytes bytes;
-  std::uint64_t data_begin = 0;
-  std::vector<tensor_entry> entries;
+  detail::safetensors_contents contents;
   std::map<std::string_view, std::size_t> places;  // by name; entries keep their address when moved
-  text_map texts;
 };
 
 namespace detail {
@@ -182,17 +153,19 @@ inline std::string header_text(nlohmann::ordered_json const& header) {
 
 /// Writes the tensors into a staged file, widest elements first so that each is aligned.
 ///
-/// Throws    value_error for a name that is used twice, is reserved or is not UTF-8, or bytes that do not fit the
-///           shape; file_error
+/// Throws    value_error for a name that is used twice, is reserved or is not UTF-8, a type that the format does not
+///           have, or bytes that do not fit the shape; file_error
 inline void stage_safetensors(staged_file& file, std::vector<tensor> tensors, text_map const& metadata) {
   std::stable_sort(tensors.begin(), tensors.end(),
-                   [](auto const& a, auto const& b) { return facts(a.type).size > facts(b.type).size; });
+                   [](auto const& a, auto const& b) { return facts(a.type).bytes > facts(b.type).bytes; });
   auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t end = 0;
   for (tensor const& t : tensors) {
-    std::uint64_t size = facts(t.type).size;
-    for (index_t const n : t.shape) size *= static_cast<std::uint64_t>(n);
+    if (facts(t.type).values != 1)
+      throw value_error{message("basin: tensor ", quotation(t.name), " has type ", facts(t.type).name,
+                                ", which safetensors files do not store; convert it to F32, F16 or BF16 first")};
+    std::uint64_t const size = storage_size(t.type, t.shape).value_or(std::numeric_limits<std::uint64_t>::max());
     if (size != t.bytes.size())
       throw value_error{message("basin: tensor ", quotation(t.name), " has ", t.bytes.size(), " bytes; shape ",
                                 detail::spell(t.shape), " of ", facts(t.type).name, " needs ", size)};

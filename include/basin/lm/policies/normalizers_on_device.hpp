@@ -106,7 +106,7 @@ class normalizers_on_device : public layer_normalizers {
   using out = view<float, 4>;
 
  public:
-  normalizers_on_device(layer_normalizers of_heads) : layer_normalizers(std::move(of_heads)) {
+  normalizers_on_device(layer_normalizers from) : layer_normalizers(std::move(from)) {
     keep_numbers_in(Device::shared_memory());
     for (std::size_t h = 0; h < heads(); ++h) kernels.push_back(&kernels_of(h));
   }
@@ -114,10 +114,10 @@ class normalizers_on_device : public layer_normalizers {
   /// The scorer with its slopes where the device reads them.
   any_scorer keep(any_scorer s) {
     if (auto* const biased = cuda::std::get_if<alibi<scaled>>(&s.which)) {
-      auto const held = std::make_shared<shared_vector<float>>(shared_allocator<float>(Device::shared_memory()));
-      for (index_t h = 0; h < biased->slopes.extent(0); ++h) held->push_back(biased->slopes(h));
-      biased->slopes = contiguous(std::as_const(*held).data(), std::ssize(*held));
-      slopes = held;
+      auto const there = std::make_shared<shared_vector<float>>(shared_allocator<float>(Device::shared_memory()));
+      for (index_t h = 0; h < biased->slopes.extent(0); ++h) there->push_back(biased->slopes(h));
+      biased->slopes = contiguous(std::as_const(*there).data(), std::ssize(*there));
+      slopes = there;
     }
     return s;
   }
@@ -171,13 +171,14 @@ class normalizers_on_device : public layer_normalizers {
   };
 
   std::vector<part> parts_of(index_t head_count, index_t key_heads) const {
-    index_t const group = head_count / key_heads;
+    index_t const together = head_count / key_heads;
     std::vector<part> all;
     for (index_t first = 0, end = 0; first < head_count; first = end) {
       for (end = first + 1; end < head_count && share(first, end);) ++end;
-      index_t const next_group = (first / group + 1) * group;
-      end = first % group == 0 && end >= next_group ? end - end % group : std::min(end, next_group);
-      all.push_back({first, end - first, first / group, (end - 1) / group + 1 - first / group, first % group != 0});
+      index_t const next_group = (first / together + 1) * together;
+      end = first % together == 0 && end >= next_group ? end - end % together : std::min(end, next_group);
+      all.push_back({first, end - first, first / together, (end - 1) / together + 1 - first / together,
+                     first % together != 0});
     }
     return all;
   }

@@ -85,11 +85,12 @@ class trainer {
 
   trainer(run_options options, run_data const& from, attention_type use = {})
     requires(!Model::by_name)
-      : trainer(std::move(options), from, [&](run_options const& o) { return Model(architecture(o), o.seed, use); }) {}
+      : trainer(std::move(options), from,
+                [&](run_options const& of) { return Model(architecture(of), of.seed, use); }) {}
   trainer(run_options options, run_data const& from, registry const& known)
     requires Model::by_name
-      : trainer(std::move(options), from, [&](run_options const& o) {
-          return Model(architecture(o), o.seed, policies_of(o, known));
+      : trainer(std::move(options), from, [&](run_options const& of) {
+          return Model(architecture(of), of.seed, policies_of(of, known));
         }) {}
 
   /// Goes on from load_training(); `use` as above.

@@ -5,17 +5,13 @@
 // and checks every entry against the size of the data that follow it.
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,45 +19,16 @@
 
 #include "basin/core/error.hpp"
 #include "basin/core/view.hpp"
+#include "basin/lm/io/json_text.hpp"
 #include "basin/lm/io/plain_text.hpp"
+#include "basin/lm/io/storage_type.hpp"
 
 namespace basin::lm {
-
-/// The element types of the format that basin knows by size; f32, f64, i64, u64 and u8 can be read into values.
-enum class element { boolean, u8, i8, f16, bf16, i16, u16, f32, i32, u32, f64, i64, u64 };
-
-struct element_facts {
-  element type;
-  std::string_view name;
-  std::size_t size;
-};
-
-inline constexpr std::array<element_facts, 13> elements{{{element::boolean, "BOOL", 1}, {element::u8, "U8", 1},
-    {element::i8, "I8", 1}, {element::f16, "F16", 2}, {element::bf16, "BF16", 2}, {element::i16, "I16", 2},
-    {element::u16, "U16", 2}, {element::f32, "F32", 4}, {element::i32, "I32", 4}, {element::u32, "U32", 4},
-    {element::f64, "F64", 8}, {element::i64, "I64", 8}, {element::u64, "U64", 8}}};
-
-inline element_facts const& facts(element type) {
-  return *std::find_if(elements.begin(), elements.end(), [&](auto const& e) { return e.type == type; });
-}
-
-/// The element of the format that holds a C++ type.
-template <class T>
-constexpr element element_of() {
-  if constexpr (std::is_same_v<T, float>) return element::f32;
-  else if constexpr (std::is_same_v<T, double>) return element::f64;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return element::i64;
-  else if constexpr (std::is_same_v<T, std::uint64_t>) return element::u64;
-  else {
-    static_assert(std::is_same_v<T, std::uint8_t>, "basin: tensors are read as float, double, int64, uint64 or uint8");
-    return element::u8;
-  }
-}
 
 /// A tensor of a file: its bytes are [begin, begin + size) of the file's data.
 struct tensor_entry {
   std::string name;
-  element type = element::f32;
+  storage_type type = storage_type::f32;
   std::vector<index_t> shape;
   std::uint64_t begin = 0, size = 0;
 };
@@ -69,55 +36,6 @@ struct tensor_entry {
 using text_map = std::map<std::string, std::string>;
 
 namespace detail {
-
-/// "[2, 3]"; of a shape with more extents than any tensor of a model, the first ones and how many there are.
-inline std::string spell(std::span<index_t const> shape) {
-  constexpr std::size_t shown = 8;
-  std::string text = "[";
-  for (index_t const n : shape.first(std::min(shape.size(), shown)))
-    text += (text.size() > 1 ? ", " : "") + std::to_string(n);
-  return shape.size() > shown ? message(text, ", ...] of ", shape.size(), " extents") : text + "]";
-}
-
-/// Refuses duplicate keys, which nlohmann::json would silently merge, and nesting deeper than a text needs.
-class strict_keys {
- public:
-  strict_keys(std::string_view text_name, int most) : name(text_name), deepest(most) {}
-
-  template <class Json>
-  bool operator()(int depth, nlohmann::json::parse_event_t event, Json& value) {
-    using what = nlohmann::json::parse_event_t;
-    if (depth > deepest) throw file_error{message("its ", name, " is nested too deeply")};
-    if (event == what::object_start) seen.emplace_back();
-    if (event == what::object_end) seen.pop_back();
-    if (event == what::key && !seen.back().insert(value.template get<std::string>()).second)
-      throw file_error{message("its ", name, " names ", quotation(value.template get<std::string>()), " twice")};
-    return true;
-  }
-
- private:
-  std::string name;
-  int deepest;
-  std::vector<std::set<std::string>> seen;
-};
-
-/// Parses a JSON text of a file.
-///
-/// Throws    file_error, with the reason alone: no JSON in UTF-8, a key twice, nested too deeply
-template <class Json>
-Json parse_json(std::string_view text, std::string_view name, int deepest) {
-  try {
-    strict_keys keys{name, deepest};
-    return Json::parse(text.begin(), text.end(), [&](int depth, nlohmann::json::parse_event_t event, Json& value) {
-      return keys(depth, event, value);
-    });
-  } catch (nlohmann::json::parse_error const& why) {
-    throw file_error{
-        message("its ", name, " is no JSON in UTF-8: it breaks off at byte ", why.byte, " of ", text.size())};
-  } catch (nlohmann::json::out_of_range const&) {
-    throw file_error{message("its ", name, " has a number that no type holds")};
-  }
-}
 
 /// Reads the header of one file; every message is a reason, to which the caller adds the file.
 class header_reader {
@@ -162,7 +80,7 @@ class header_reader {
         !entry.contains("data_offsets"))
       throw file_error{
           message("tensor ", quotation(name), " must have dtype, shape and data_offsets, and nothing else")};
-    element_facts const type = type_of(name, entry["dtype"]);
+    storage_facts const& type = type_of(name, entry["dtype"]);
     std::vector<index_t> const shape = numbers(name, entry["shape"], "shape");
     std::vector<index_t> const offsets = numbers(name, entry["data_offsets"], "data_offsets");
     if (offsets.size() != 2)
@@ -170,17 +88,17 @@ class header_reader {
     auto const begin = static_cast<std::uint64_t>(offsets[0]), end = static_cast<std::uint64_t>(offsets[1]);
     if (begin > end || end > data)
       throw file_error{message("tensor ", quotation(name), " claims bytes ", begin, " to ", end, " of ", data)};
-    auto const size = size_of(shape, type.size);
+    auto const size = storage_size(type.type, shape);
     if (!size || *size != end - begin)
       throw file_error{message("tensor ", quotation(name), " of shape ", spell(shape), " and type ", type.name,
                                " cannot fill its ", end - begin, " bytes")};
     return {name, type.type, shape, begin, end - begin};
   }
 
-  static element_facts type_of(std::string const& name, nlohmann::json const& dtype) {
+  static storage_facts const& type_of(std::string const& name, nlohmann::json const& dtype) {
     if (dtype.is_string())
-      for (auto const& e : elements)
-        if (e.name == dtype.get_ref<std::string const&>()) return e;
+      for (auto const& one : storage_types)
+        if (one.values == 1 && one.name == dtype.get_ref<std::string const&>()) return one;
     throw file_error{message("tensor ", quotation(name), " has the unknown dtype ", excerpt(dtype.dump()))};
   }
 
@@ -194,16 +112,39 @@ class header_reader {
     return list.get<std::vector<index_t>>();
   }
 
-  static std::optional<std::uint64_t> size_of(std::span<index_t const> shape, std::uint64_t size) {
-    if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
-    for (index_t const n : shape)
-      if (__builtin_mul_overflow(size, static_cast<std::uint64_t>(n), &size)) return std::nullopt;
-    return size;
-  }
-
   nlohmann::json const& header;
   std::uint64_t data;
 };
+
+inline constexpr std::uint64_t largest_header = 100'000'000;  // the limit of the format's own reader
+
+/// What a safetensors file says about itself.
+struct safetensors_contents {
+  std::vector<tensor_entry> entries;  // in the order in which they lie in the file
+  text_map texts;
+  std::uint64_t data_begin = 0;       // where the data begin in the file
+};
+
+/// Reads the header of a source of bytes, size() and read(first, to), and checks it against the size.
+template <class Bytes>
+safetensors_contents read_contents(Bytes const& bytes) {
+  std::uint64_t const size = bytes.size();
+  std::uint64_t length = 0;
+  if (size < sizeof length) throw file_error{message("it has ", size, " bytes, not even a header length")};
+  bytes.read(0, std::as_writable_bytes(std::span{&length, 1}));
+  if (length > largest_header)
+    throw file_error{message("its header claims ", length, " bytes; the format allows ", largest_header)};
+  if (length > size - sizeof length)
+    throw file_error{
+        message("its header claims ", length, " bytes; the file has ", size - sizeof length, " after the length")};
+  std::string text(length, ' ');
+  bytes.read(sizeof length, std::as_writable_bytes(std::span{text}));
+  if (!text.starts_with('{')) throw file_error{"its header does not begin with '{'"};
+  auto const header = parse_json<nlohmann::json>(text, "header", 4);
+  std::uint64_t const data_begin = sizeof length + length;
+  header_reader const reader{header, size - data_begin};
+  return {reader.tensors(), reader.metadata(), data_begin};
+}
 
 }  // namespace detail
 

@@ -120,7 +120,7 @@ class added_token_finder {
       std::size_t const end = at + found.length;
       added_token const& token = tokens[static_cast<std::size_t>(found.number)];
       bool const hidden = token.role == token_role::special && treat == special_tokens::as_text;
-      if (!hidden && at >= done && stands_alone(token, text, at, end)) done = take(out, token, text, done, at, end);
+      if (!hidden && stands_alone(token, text, at, end)) done = take(out, token, text, done, at, end);
       at = end;
     }
     if (done < text.size()) out.push_back({text.substr(done)});
@@ -134,10 +134,12 @@ class added_token_finder {
            !detail::is_word_character(detail::first_point(text.substr(end)));
   }
 
-  /// Adds the text before a token and the token; returns where the text after it begins.
+  /// Adds the text before a token and the token; returns where the text after it begins. The token may begin with
+  /// white space that the one before has absorbed.
   static std::size_t take(std::vector<detail::stretch>& out, added_token const& token, std::string_view text,
                           std::size_t done, std::size_t begin, std::size_t end) {
-    if (token.left == space_beside::absorbed) begin -= detail::space_at_end(text.substr(done, begin - done));
+    if (token.left == space_beside::absorbed && begin > done)
+      begin -= detail::space_at_end(text.substr(done, begin - done));
     if (token.right == space_beside::absorbed) end += detail::space_at_start(text.substr(end));
     if (begin > done) out.push_back({text.substr(done, begin - done)});
     out.push_back({text.substr(begin, end - begin), token.id});

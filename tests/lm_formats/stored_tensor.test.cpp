@@ -133,7 +133,7 @@ TEST_CASE("a missing tensor is named with those whose names are near", "[unit][s
   REQUIRE_THROWS_WITH(store.expect("lm_head.weight", shape),
                       ContainsSubstring("tensor 'lm_head.weight' has shape [0]; this model needs [4, 2]"));
   REQUIRE_THROWS_WITH(store_of({"b", "a", "b"}), ContainsSubstring("two tensors called 'b'"));
-  REQUIRE_THROWS_WITH(store_of({std::string(100'000'000, 'x')}).at("y"), !ContainsSubstring("did you mean"));
+  REQUIRE_THROWS_WITH(store_of({std::string(100'000'000, 'x') + "yy"}).at("yy"), !ContainsSubstring("did you mean"));
 }
 
 TEST_CASE("a copy of a store keeps its bytes", "[unit][stored_tensor]") {

@@ -111,16 +111,6 @@ struct whole_rows {
   }
 };
 
-/// A view's numbers in the order of its indices, [batch, heads, length, head_dim].
-std::vector<float> copy_of(view<float const, 4> const& from) {
-  std::vector<float> all;
-  for (index_t b = 0; b < from.extent(0); ++b)
-    for (index_t h = 0; h < from.extent(1); ++h)
-      for (index_t i = 0; i < from.extent(2); ++i)
-        for (index_t d = 0; d < from.extent(3); ++d) all.push_back(from(b, h, i, d));
-  return all;
-}
-
 /// An Adapt that records what the layers read, and what the first one attends to.
 struct recorder {
   std::vector<std::vector<float>>& streams;

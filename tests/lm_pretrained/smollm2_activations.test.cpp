@@ -27,8 +27,8 @@ constexpr double tolerance = 1e-4;
 
 /// What the layers of one forward pass read, project and attend to.
 struct activations_of_layers {
-  explicit activations_of_layers(std::size_t length)
-      : length(length), received(std::size_t{layers} * heads * length) {}
+  explicit activations_of_layers(std::size_t tokens)
+      : length(tokens), received(std::size_t{layers} * heads * tokens) {}
 
   std::size_t length;
   std::vector<std::vector<float>> streams;

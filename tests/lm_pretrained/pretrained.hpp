@@ -45,6 +45,16 @@ inline std::vector<int> tokens_of(lm::tensor_store const& from, std::string cons
   return all;
 }
 
+/// A view's numbers in the order of its indices.
+inline std::vector<float> copy_of(view<float const, 4> const& from) {
+  std::vector<float> all;
+  for (index_t a = 0; a < from.extent(0); ++a)
+    for (index_t b = 0; b < from.extent(1); ++b)
+      for (index_t c = 0; c < from.extent(2); ++c)
+        for (index_t d = 0; d < from.extent(3); ++d) all.push_back(from(a, b, c, d));
+  return all;
+}
+
 /// The largest difference over the largest number, or over `scale` if that is larger.
 inline double relative_distance(std::span<float const> a, std::span<float const> b, double scale = 0) {
   REQUIRE(a.size() == b.size());

@@ -2,19 +2,10 @@
 // Covers lm/pretrained/gguf.hpp: SmolLM2-135M-Instruct against transformers (examples/get_smollm2.sh fetches it).
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <optional>
 #include <span>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include "basin/lm/pretrained/gguf.hpp"
-#include "basin/observe/received_attention.hpp"
-#include "pretrained.hpp"
-#include "support/skip.hpp"
+#include "smollm2.hpp"
 
 namespace basin {
 
@@ -22,37 +13,11 @@ namespace {
 
 using namespace pretrained_test;
 
-std::optional<std::filesystem::path> smollm2() {
-  char const* const chosen = std::getenv("BASIN_SMOLLM2");
-  std::filesystem::path const file =
-      chosen ? chosen : BASIN_DEFAULT_MODELS "/SmolLM2-135M-Instruct.Q4_1.gguf";
-  if (std::filesystem::exists(file)) return file;
-  basin_test::skip(file.string() +
-                   " is absent; examples/get_smollm2.sh fetches it, BASIN_SMOLLM2=<file> names another");
-  return std::nullopt;
-}
-
-/// One model for all tests: reading it takes longer than running it.
-model_type& model_of(std::filesystem::path const& path) {
-  static model_type model = [&] {
-    auto const file = lm::open_gguf(path);
-    auto of = lm::gguf_model(file);
-    of.shape.sizes.context = 512, of.shape.attention.context = 512;
-    return load(of, file.tensors);
-  }();
-  return model;
-}
-
 double nll(std::span<float const> logits, int token) {
   double const most = *std::ranges::max_element(logits);
   double sum = 0;
   for (float const x : logits) sum += std::exp(static_cast<double>(x) - most);
   return most + std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(token)]);
-}
-
-nlohmann::json const& golden_of(std::filesystem::path const& path) {
-  static nlohmann::json const all = nlohmann::json::parse(std::ifstream(path));
-  return all;
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ inline pretrained_model gpt2_model(config_entries const& c, nlohmann::ordered_js
   m.shape.sizes = {.vocabulary = size_of(c, "vocab_size", most_tokens),
                    .dim = dim,
                    .context = size_of(c, c.gives("n_positions") ? "n_positions" : "n_ctx", most_context),
-                   .head = json.value("tie_word_embeddings", true) ? output_head::tied : output_head::untied,
+                   .head = c.gives("tie_word_embeddings") ? head_of(c, json, "tie_word_embeddings") : output_head::tied,
                    .positions = position_table::learned,
                    .norm = {norm_kind::layer, epsilon}};
   m.shape.layers = size_of(c, "n_layer", most_layers);

@@ -33,6 +33,17 @@ inline void require_absent(config_entries const& c, nlohmann::ordered_json const
     c.refuse(name, message("false: ", part, " is not read"));
 }
 
+/// Whether an entry is there and true; it may be null.
+inline bool is_set(config_entries const& c, nlohmann::ordered_json const& json, std::string_view name) {
+  if (!c.gives(name)) return false;
+  auto const& found = *json.find(name);
+  if (!found.is_boolean()) c.refuse(name, "true or false");
+  return found.get<bool>();
+}
+inline output_head head_of(config_entries const& c, nlohmann::ordered_json const& json, std::string_view tied) {
+  return is_set(c, json, tied) ? output_head::tied : output_head::untied;
+}
+
 inline std::optional<int> token_or_none(config_entries const& c, std::string_view name, int vocabulary) {
   if (!c.gives(name)) return {};
   return c.number(name, from_to(0, vocabulary - 1));
@@ -60,13 +71,14 @@ inline nn::rope_scaling rope_scaling_of(config_entries const& c) {
     return c.gives(name) ? c.number(name, from_to(1e-6, 1e9)) : usual;
   };
   if (kind == "default") return nn::unscaled{};
+  if (kind != "linear" && kind != "llama3" && kind != "yarn")
+    c.refuse(c.gives("rope_type") ? "rope_type" : "type", "one of default, linear, llama3, yarn");
   double const factor = c.number("factor", from_to(1.0, 1e6));
   if (kind == "linear") return nn::linear_scaling{factor};
   index_t const original = size_or(c, "original_max_position_embeddings", most_context, 8192);
   if (kind == "llama3")
     return nn::llama3_scaling{factor, number("low_freq_factor", 1), number("high_freq_factor", 4), original};
-  if (kind == "yarn") return nn::yarn_scaling{factor, original, number("beta_fast", 32), number("beta_slow", 1)};
-  c.refuse(c.gives("rope_type") ? "rope_type" : "type", "one of default, linear, llama3, yarn");
+  return nn::yarn_scaling{factor, original, number("beta_fast", 32), number("beta_slow", 1)};
 }
 
 /// Rotary positions: rope_theta and rope_scaling, or rope_parameters with both, as transformers 5 writes it.

@@ -28,7 +28,7 @@ inline pretrained_model llada_model(config_entries const& c, nlohmann::ordered_j
   m.shape.sizes = {.vocabulary = size_of(c, rows, most_tokens),
                    .dim = size_of(c, "d_model", most_width),
                    .context = size_of(c, "max_sequence_length", most_context),
-                   .head = json.value("weight_tying", false) ? output_head::tied : output_head::untied,
+                   .head = head_of(c, json, "weight_tying"),
                    .norm = {norm_kind::rms, c.number("rms_norm_eps", from_to(0.0f, 1.0f))}};
   m.shape.layers = size_of(c, "n_layers", most_layers);
   m.shape.mlp = {mlp_kind::swiglu, size_of(c, "mlp_hidden_size", most_width * 8)};

@@ -21,7 +21,7 @@ inline pretrained_model llama_like(config_entries const& c, nlohmann::ordered_js
   shape.sizes = {.vocabulary = size_of(c, "vocab_size", most_tokens),
                  .dim = size_of(c, "hidden_size", most_width),
                  .context = size_of(c, "max_position_embeddings", most_context),
-                 .head = json.value("tie_word_embeddings", false) ? output_head::tied : output_head::untied,
+                 .head = head_of(c, json, "tie_word_embeddings"),
                  .norm = {norm_kind::rms, c.number("rms_norm_eps", from_to(0.0f, 1.0f))}};
   shape.layers = size_of(c, "num_hidden_layers", most_layers);
   shape.mlp = {mlp_kind::swiglu, size_of(c, "intermediate_size", most_width * 8)};
@@ -51,7 +51,7 @@ inline pretrained_model with_tensors(pretrained_model m) {
 /// Source    Touvron et al. 2023, arXiv 2302.13971; modeling_llama.py of Hugging Face transformers
 inline pretrained_model llama_model(config_entries const& c, nlohmann::ordered_json const& json) {
   auto m = detail::llama_like(c, json);
-  if (json.value("attention_bias", false)) m.shape.attention.bias = projection_bias::all;
+  if (detail::is_set(c, json, "attention_bias")) m.shape.attention.bias = projection_bias::all;
   return detail::with_tensors(std::move(m));
 }
 
@@ -65,7 +65,7 @@ inline pretrained_model qwen2_model(config_entries const& c, nlohmann::ordered_j
 /// Source    Yang et al. 2025, arXiv 2505.09388
 inline pretrained_model qwen3_model(config_entries const& c, nlohmann::ordered_json const& json) {
   auto m = detail::llama_like(c, json);
-  if (json.value("attention_bias", false)) m.shape.attention.bias = projection_bias::all;
+  if (detail::is_set(c, json, "attention_bias")) m.shape.attention.bias = projection_bias::all;
   m.shape.attention.head_norm = qk_norm::rms;
   return detail::with_tensors(std::move(m));
 }

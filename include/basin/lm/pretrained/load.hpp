@@ -17,6 +17,8 @@
 #include <nlohmann/json.hpp>
 
 #include "basin/core/error.hpp"
+#include "basin/lm/io/detail/binary_format.hpp"
+#include "basin/lm/io/json_text.hpp"
 #include "basin/lm/io/mapped_safetensors.hpp"
 #include "basin/lm/io/stored_tensor.hpp"
 #include "basin/lm/pretrained/bert.hpp"
@@ -89,7 +91,7 @@ class pretrained_tensors {
     rows_to_floats(stored, source.first, shape[0], to);
     if (source.layout == stored_layout::heads_of_neighbours) part_neighbours(shape, to);
   }
-  /// Whether a tensor of the model is made by the fold alone.
+  /// Whether the model's `name` lies in the files as it is; a fold makes the others.
   bool has(std::string const& name) const { return find_source(name).first != nullptr; }
 
   /// Refuses stored tensors that nothing reads.
@@ -215,7 +217,9 @@ inline pretrained_files open_pretrained(std::filesystem::path const& folder) {
                              "and model.safetensors")};
   std::stringstream text;
   text << in.rdbuf();
-  auto config = detail::parse_json<nlohmann::ordered_json>(text.str(), path.string(), 16);
+  auto config = detail::valid_file(path.string(), "JSON", [&] {
+    return detail::parse_json<nlohmann::ordered_json>(text.str(), "text", 16);
+  });
   auto model = pretrained_of(config, path.string());
   return {std::move(model), open_safetensors(folder), std::move(config)};
 }

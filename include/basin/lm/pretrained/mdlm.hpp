@@ -17,17 +17,24 @@ class folded_conditions {
  public:
   folded_conditions(tensor_store const& files, std::string with_prefix, index_t dim)
       : from(files), prefix(std::move(with_prefix)), width(static_cast<std::size_t>(dim)) {
-    std::vector<float> level(values_of("sigma_map.mlp.0.weight").size() / values_of("sigma_map.mlp.0.bias").size());
+    auto const& first = from.at(prefix + "sigma_map.mlp.0.weight");
+    if (first.shape.size() != 2)
+      throw file_error{message("basin: ", from.origin(), ": tensor ", quotation(first.name), " has shape ",
+                               spell(first.shape), "; it must be a matrix")};
+    std::vector<float> level(static_cast<std::size_t>(first.shape[1]));
     std::fill_n(level.begin(), level.size() / 2, 1.0f);  // cosines of 0, then sines of 0
-    condition = silu(affine("sigma_map.mlp.2", silu(affine("sigma_map.mlp.0", level))));
+    index_t const conditions = first.shape[0];
+    condition = silu(affine("sigma_map.mlp.2", conditions, silu(affine("sigma_map.mlp.0", conditions, level))));
   }
 
   /// Shifts, scales and gates, [parts, dim], in the order of the file.
-  std::vector<float> of(std::string const& name) const { return affine(name, condition); }
+  std::vector<float> of(std::string const& name, index_t parts) const {
+    return affine(name, parts * static_cast<index_t>(width), condition);
+  }
 
   void into_norm(std::string const& stored_weight, float const* shift, float const* scale, std::span<float> weight,
                  std::span<float> bias) const {
-    auto const plain = values_of(stored_weight);
+    auto const plain = values_of(stored_weight, {static_cast<index_t>(width)});
     for (std::size_t d = 0; d < width; ++d) weight[d] = plain[d] * (1 + scale[d]), bias[d] = shift[d];
   }
   /// Rows of a matrix, or the numbers of a bias.
@@ -36,15 +43,15 @@ class folded_conditions {
   }
 
  private:
-  std::vector<float> values_of(std::string const& name) const {
-    auto const& found = from.at(prefix + name);
-    std::vector<float> all(static_cast<std::size_t>(*value_count(found.shape)));
+  std::vector<float> values_of(std::string const& name, std::vector<index_t> const& shape) const {
+    auto const& found = from.expect(prefix + name, shape);
+    std::vector<float> all(static_cast<std::size_t>(*value_count(shape)));
     to_floats(found, all);
     return all;
   }
-  std::vector<float> affine(std::string const& name, std::vector<float> const& x) const {
-    auto const matrix = values_of(name + ".weight");
-    auto y = values_of(name + ".bias");
+  std::vector<float> affine(std::string const& name, index_t outputs, std::vector<float> const& x) const {
+    auto const matrix = values_of(name + ".weight", {outputs, std::ssize(x)});
+    auto y = values_of(name + ".bias", {outputs});
     for (std::size_t r = 0; r < y.size(); ++r) {
       double sum = y[r];
       for (std::size_t d = 0; d < x.size(); ++d) sum += static_cast<double>(matrix[r * x.size() + d]) * x[d];
@@ -113,14 +120,14 @@ inline pretrained_model mdlm_model(config_entries const& c, nlohmann::ordered_js
     };
     for (int l = 0; l < layers; ++l) {
       std::string const ours = of_layer("layers.#.", l), theirs = of_layer("blocks.#.", l);
-      auto const parts = conditions.of(theirs + "adaLN_modulation");
+      auto const parts = conditions.of(theirs + "adaLN_modulation", 6);
       norm_of(ours + "attention_norm", theirs + "norm1.weight", parts.data());
       conditions.into_rows(parts.data() + 2 * dim, to.at(ours + "attention.output.weight"));
       norm_of(ours + "mlp_norm", theirs + "norm2.weight", parts.data() + 3 * dim);
       for (auto const part : {"mlp.down.weight", "mlp.down.bias"})
         conditions.into_rows(parts.data() + 5 * dim, to.at(ours + part));
     }
-    norm_of("norm", "output_layer.norm_final.weight", conditions.of("output_layer.adaLN_modulation").data());
+    norm_of("norm", "output_layer.norm_final.weight", conditions.of("output_layer.adaLN_modulation", 2).data());
   };
   return m;
 }

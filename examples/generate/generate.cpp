@@ -165,7 +165,8 @@ void describe_pretrained(CLI::App& app, pretrained_options& o) {
   auto& choice = o.choice;
   programs::add_number(app, "--temperature", choice.temperature, lm::from_to(0.0, 1e6),
                        "divides the logits; 0: the likeliest token")->group(group);
-  programs::add_number(app, "--top-k", choice.top_k, lm::at_least(0), "only the k likeliest tokens; 0: all")->group(group);
+  programs::add_number(app, "--top-k", choice.top_k, lm::at_least(0), "only the k likeliest tokens; 0: all")
+      ->group(group);
   programs::add_number(app, "--top-p", choice.top_p, lm::above(0.0),
                        "only the likeliest tokens with this probability in all")->group(group);
   programs::add_number(app, "--min-p", choice.min_p, lm::from_to(0.0, 1.0),

@@ -39,7 +39,8 @@ struct opened {
 opened open(std::filesystem::path const& path) {
   if (path == "smollm2") {
     if (!std::filesystem::exists(smollm2))
-      throw file_error{message("basin: ", smollm2.string(), " is not there; examples/get_smollm2.sh fetches it (93 MB)")};
+      throw file_error{
+          message("basin: ", smollm2.string(), " is not there; examples/get_smollm2.sh fetches it (93 MB)")};
     return open(smollm2);
   }
   if (path.extension() == ".gguf") {

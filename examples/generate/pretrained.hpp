@@ -33,8 +33,8 @@ bool is_pretrained(std::filesystem::path const& model);
 
 /// Prints the continuation of a prompt, token by token.
 ///
-/// Throws    file_error: a model or a tokenizer that is not there, damaged or not known; value_error: a prompt that does
-///           not fit, a policy that does not exist, a model that is not autoregressive
+/// Throws    file_error: a model or a tokenizer that is not there, damaged or not known; value_error: a prompt that
+///           does not fit, a policy that does not exist, a model that is not autoregressive
 void continue_text(pretrained_options const& o);
 
 }  // namespace basin::generate

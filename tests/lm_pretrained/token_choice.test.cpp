@@ -41,7 +41,8 @@ TEST_CASE("tokens have the probabilities that transformers gives them", "[parity
   }
 }
 
-TEST_CASE("tokens are drawn as often as they are likely, and temperature 0 takes the likeliest", "[property][decoding]") {
+TEST_CASE("tokens are drawn as often as they are likely, and temperature 0 takes the likeliest",
+          "[property][decoding]") {
   std::vector<float> const logits{0.5f, 2, -1, 2, 1};
   philox random(7);
   std::vector<int> count(logits.size());

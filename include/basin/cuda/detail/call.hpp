@@ -156,11 +156,11 @@ struct rows_of_block {
   /// How much of keys [from, to) is visible to the queries of the block, in a sequence of `keys` keys.
   template <class M, class Call>
   BASIN_DEVICE coverage seen(M const& m, Call const& c, index_t keys, index_t from, index_t to) const {
-    index_t const before = keys - c.p.queries, last = to < keys ? to : keys;
+    index_t const earlier = keys - c.p.queries, last = to < keys ? to : keys;
     auto const head_of = [&](index_t n) {
       return low == high ? head(static_cast<unsigned>(n)) : static_cast<int>(kv_head * group + n);
     };
-    coverage const all = left_of(m, c, {batch, 0, low + before, high + before + 1, from, last},
+    coverage const all = left_of(m, c, {batch, 0, low + earlier, high + earlier + 1, from, last},
                                  low == high ? count : group, head_of);
     return all == coverage::all && to > keys ? coverage::some : all;
   }

@@ -36,10 +36,10 @@ inline std::vector<tensor_source> gpt2_tensors(index_t dim, stored_layout layout
 /// GPT-2 of any size: learned positions, LayerNorm, GELU by tanh, biases everywhere, the head tied to the embedding.
 ///
 /// Source    Radford et al. 2019; modeling_gpt2.py of Hugging Face transformers, whose Conv1D keeps [inputs, outputs]
-inline pretrained_model gpt2_model(config_entries const& c, nlohmann::ordered_json const& json) {
+inline pretrained_model gpt2_model(config_entries const& c, nlohmann::ordered_json const& raw) {
   using namespace detail;
   if (c.gives("activation_function")) c.choice("activation_function", {"gelu_new", "gelu_pytorch_tanh"});
-  require_absent(c, json, "scale_attn_by_inverse_layer_idx", "a scale of scores by layer");
+  require_absent(c, raw, "scale_attn_by_inverse_layer_idx", "a scale of scores by layer");
   pretrained_model m;
   int const dim = size_of(c, "n_embd", most_width);
   float const epsilon =
@@ -47,7 +47,7 @@ inline pretrained_model gpt2_model(config_entries const& c, nlohmann::ordered_js
   m.shape.sizes = {.vocabulary = size_of(c, "vocab_size", most_tokens),
                    .dim = dim,
                    .context = size_of(c, c.gives("n_positions") ? "n_positions" : "n_ctx", most_context),
-                   .head = c.gives("tie_word_embeddings") ? head_of(c, json, "tie_word_embeddings") : output_head::tied,
+                   .head = c.gives("tie_word_embeddings") ? head_of(c, raw, "tie_word_embeddings") : output_head::tied,
                    .positions = position_table::learned,
                    .norm = {norm_kind::layer, epsilon}};
   m.shape.layers = size_of(c, "n_layer", most_layers);
@@ -57,7 +57,7 @@ inline pretrained_model gpt2_model(config_entries const& c, nlohmann::ordered_js
                        .bias = projection_bias::all,
                        .context = m.shape.sizes.context};
   m.begin_token = token_or_none(c, "bos_token_id", m.shape.sizes.vocabulary);
-  m.end_tokens = end_tokens(c, json, m.shape.sizes.vocabulary);
+  m.end_tokens = end_tokens(c, raw, m.shape.sizes.vocabulary);
   m.tensors = gpt2_tensors(dim, stored_layout::transposed);
   if (m.shape.sizes.head == output_head::untied) m.tensors.push_back({"head.weight", "/lm_head.weight"});
   m.prefixes = {"transformer.", ""};

@@ -26,22 +26,22 @@ inline int size_or(config_entries const& c, std::string_view name, int most, int
 }
 
 /// Refuses an entry that is there and is not false: a part that no model here has.
-inline void require_absent(config_entries const& c, nlohmann::ordered_json const& json, std::string_view name,
+inline void require_absent(config_entries const& c, nlohmann::ordered_json const& raw, std::string_view name,
                            std::string_view part) {
-  auto const found = json.find(name);
-  if (found != json.end() && !found->is_null() && *found != false)
+  auto const found = raw.find(name);
+  if (found != raw.end() && !found->is_null() && *found != false)
     c.refuse(name, message("false: ", part, " is not read"));
 }
 
 /// Whether an entry is there and true; it may be null.
-inline bool is_set(config_entries const& c, nlohmann::ordered_json const& json, std::string_view name) {
+inline bool is_set(config_entries const& c, nlohmann::ordered_json const& raw, std::string_view name) {
   if (!c.gives(name)) return false;
-  auto const& found = *json.find(name);
+  auto const& found = *raw.find(name);
   if (!found.is_boolean()) c.refuse(name, "true or false");
   return found.get<bool>();
 }
-inline output_head head_of(config_entries const& c, nlohmann::ordered_json const& json, std::string_view tied) {
-  return is_set(c, json, tied) ? output_head::tied : output_head::untied;
+inline output_head head_of(config_entries const& c, nlohmann::ordered_json const& raw, std::string_view tied) {
+  return is_set(c, raw, tied) ? output_head::tied : output_head::untied;
 }
 
 inline std::optional<int> token_or_none(config_entries const& c, std::string_view name, int vocabulary) {
@@ -49,10 +49,10 @@ inline std::optional<int> token_or_none(config_entries const& c, std::string_vie
   return c.number(name, from_to(0, vocabulary - 1));
 }
 /// eos_token_id is a number or a list of them.
-inline std::vector<int> end_tokens(config_entries const& c, nlohmann::ordered_json const& json, int vocabulary) {
+inline std::vector<int> end_tokens(config_entries const& c, nlohmann::ordered_json const& raw, int vocabulary) {
   std::vector<int> all;
   if (!c.gives("eos_token_id")) return all;
-  auto const& given = json.at("eos_token_id");
+  auto const& given = raw.at("eos_token_id");
   if (!given.is_array()) return {c.number("eos_token_id", from_to(0, vocabulary - 1))};
   for (auto const& one : given) {
     if (!one.is_number_unsigned() || one.get<std::uint64_t>() >= static_cast<std::uint64_t>(vocabulary))

@@ -76,9 +76,9 @@ class folded_conditions {
 ///
 /// Source    Sahoo et al. 2024, arXiv 2406.07524; models/dit.py of kuleshov-group/mdlm. The entries of the
 ///           configuration are those of the authors' Hugging Face files, as far as they are known
-inline pretrained_model mdlm_model(config_entries const& c, nlohmann::ordered_json const& json) {
+inline pretrained_model mdlm_model(config_entries const& c, nlohmann::ordered_json const& raw) {
   using namespace detail;
-  require_absent(c, json, "time_conditioning", "a model that is fed the noise level");
+  require_absent(c, raw, "time_conditioning", "a model that is fed the noise level");
   pretrained_model m;
   m.sees = attention_span::full, m.about = logits_of::this_token;
   int const dim = size_of(c, "hidden_dim", most_width), layers = size_of(c, "n_blocks", most_layers);

@@ -39,11 +39,11 @@ inline std::size_t name_distance(std::string_view a, std::string_view b) {
 
 /// "did you mean 'a' or 'b'? ": the nearest names of things that have a name; empty if none is near.
 template <class Named>
-std::string did_you_mean(std::string_view name, Named const& things) {
+std::string did_you_mean(std::string_view name, Named const& all) {
   constexpr std::size_t shown = 3, most_compared = 5000;             // of names that fit a message
   std::vector<std::pair<std::size_t, std::string_view>> near;
   if (name.size() <= longest_quotation)
-    for (auto const& thing : things)
+    for (auto const& thing : all)
       if (thing.name.size() <= longest_quotation && near.size() < most_compared)
         near.emplace_back(name_distance(name, thing.name), thing.name);
   std::ranges::stable_sort(near, {}, [](auto const& one) { return one.first; });

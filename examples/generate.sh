@@ -7,7 +7,7 @@
 #   examples/generate.sh [GENERATE_ARGUMENT...]
 #
 #   GENERATE_ARGUMENT   passed to the program: --prompt TEXT, --model FOLDER, --show-steps; --help lists
-#                       them
+#                       them. --model smollm2 is what examples/get_smollm2.sh fetches
 #
 # Time, the first build included: 42 seconds of processor time (two cores, AVX2, g++ 12).
 # cmake/setup.sh installs what is missing before that.

@@ -164,15 +164,19 @@ void describe_pretrained(CLI::App& app, pretrained_options& o) {
   std::string const group = "models that others trained";
   auto& choice = o.choice;
   programs::add_number(app, "--temperature", choice.temperature, lm::from_to(0.0, 1e6),
-                       "divides the logits; 0: the likeliest token")->group(group);
+                       "divides the logits; 0: the likeliest token")
+      ->group(group);
   programs::add_number(app, "--top-k", choice.top_k, lm::at_least(0), "only the k likeliest tokens; 0: all")
       ->group(group);
-  programs::add_number(app, "--top-p", choice.top_p, lm::above(0.0),
-                       "only the likeliest tokens with this probability in all")->group(group);
+  lm::interval<double> const shares{.least = 0, .most = 1, .low = lm::interval<double>::edge::excluded};
+  programs::add_number(app, "--top-p", choice.top_p, shares, "only the likeliest tokens with this probability in all")
+      ->group(group);
   programs::add_number(app, "--min-p", choice.min_p, lm::from_to(0.0, 1.0),
-                       "only tokens with this share of the largest probability")->group(group);
+                       "only tokens with this share of the largest probability")
+      ->group(group);
   programs::add_number(app, "--repetition-penalty", choice.repetition_penalty, lm::at_least(1.0),
-                       "makes tokens that were there less likely")->group(group);
+                       "makes tokens that were there less likely")
+      ->group(group);
   programs::add_number(app, "--seed", o.seed, lm::at_least<std::uint64_t>(0), "of the draws")->group(group);
   app.add_flag_callback("--chat", [&o] { o.kind = prompt_kind::chat; }, "the prompt is what the user says in a chat")
       ->group(group);

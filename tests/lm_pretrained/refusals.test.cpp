@@ -164,9 +164,9 @@ TEST_CASE("a scaling of rotary positions that is not read is refused", "[unit][p
   CHECK(with({{"type", "dynamic"}, {"factor", 2}}) == refusal("rope_parameters.type", "'dynamic'", kinds));
   CHECK(with({{"rope_type", "linear"}}) ==
         "basin: c.json: its configuration has no 'rope_parameters.factor'; it must be a finite number from 1 to "
-        "1000000: is it the configuration of another model?");
+        "1e+06: is it the configuration of another model?");
   CHECK(with({{"rope_type", "yarn"}, {"factor", 0.5}}) ==
-        refusal("rope_parameters.factor", "0.5", "a finite number from 1 to 1000000"));
+        refusal("rope_parameters.factor", "0.5", "a finite number from 1 to 1e+06"));
   CHECK(with("none") == refusal("rope_parameters", "'none'", "an object"));
 }
 

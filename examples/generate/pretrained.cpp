@@ -85,7 +85,7 @@ model_type load(pretrained_options const& o, opened& from, std::size_t tokens) {
   shape.sizes.context = static_cast<int>(tokens), shape.attention.context = static_cast<index_t>(tokens);
   lm::model_policies const policies(programs::normalizers_by_name(), o.attention.value_or("softmax"), shape.layers,
                                     static_cast<int>(shape.attention.heads), lm::usual_mask(from.of));
-  model_type model(shape, 0, policies);
+  model_type model(shape, std::nullopt, policies);
   lm::read_weights(model, from.of, from.tensors);
   return model;
 }

@@ -42,7 +42,8 @@ void check_gradients(Model& model) {
     }
     for (double const g : p.gradient) largest = std::max(largest, std::abs(g));
     CAPTURE(p.name);
-    CHECK(largest > 1e-6);
+    bool const cancels = p.name.ends_with("key.bias");           // adds the same to all scores of a row
+    CHECK((cancels || largest > 1e-6));
   }
 }
 

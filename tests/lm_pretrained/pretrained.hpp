@@ -28,7 +28,7 @@ inline model_type load(lm::pretrained_model const& of, lm::tensor_store const& f
   auto const& shape = of.shape;
   lm::model_policies const policies(softmax_alone(), "softmax", shape.layers, static_cast<int>(shape.attention.heads),
                                     lm::usual_mask(of));
-  model_type model(shape, 0, policies);
+  model_type model(shape, std::nullopt, policies);
   lm::read_weights(model, of, from);
   return model;
 }

@@ -63,11 +63,28 @@ BASIN_HD void sum_terms(N const& n, Pass&& pass) {
   if constexpr (has_terms<N>) pass([&](auto& part, auto score) { n.add(part, score, n.term(part, score)); });
 }
 
+namespace detail {
+
+/// A pass over the scores of one row. `for_each(f)` calls f(score) for every score.
+template <class Row, class ForEach>
+struct pass_of_row {
+  Row& row;
+  ForEach& for_each;
+
+  BASIN_WHERE_ITS_ARGUMENTS_DO
+  template <class Step>
+  BASIN_HD void operator()(Step const& step) const {
+    for_each([&](auto score) { step(row, score); });
+  }
+};
+
+}  // namespace detail
+
 /// Runs all stages of a row that is not fitted whole. `for_each(f)` calls f(score) for every score of the row.
 BASIN_WHERE_ITS_ARGUMENTS_DO
 template <class N, class Row, class ForEach>
 BASIN_HD void run_stages(N const& n, Row& row, ForEach&& for_each) {
-  auto const pass = [&](auto const& step) { for_each([&](auto score) { step(row, score); }); };
+  detail::pass_of_row<Row, ForEach> const pass{row, for_each};
   measure_scores(n, pass);
   search_threshold(n, row, pass);
   sum_terms(n, pass);

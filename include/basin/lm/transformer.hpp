@@ -57,8 +57,9 @@ class transformer {
   using moments = nn::adamw_state<value_type, typename device_type::template memory<value_type>>;
 
   /// First values are drawn from `seed`: N(0, 0.02); what is added to the residual stream is smaller by sqrt(2 layers),
-  /// so that the stream starts with the same variance at any depth. Source: Radford et al. 2019, section 2.3.
-  transformer(device_type device, model_sizes const& sizes, Blocks blocks, std::uint64_t seed = 0);
+  /// so that the stream starts with the same variance at any depth. Source: Radford et al. 2019, section 2.3. Without a
+  /// seed they are 0, until they are read from a file.
+  transformer(device_type device, model_sizes const& sizes, Blocks blocks, std::optional<std::uint64_t> seed = 0);
   transformer(transformer&&) = default;
   transformer& operator=(transformer&&) = default;
 
@@ -181,7 +182,8 @@ class transformer {
 };
 
 template <class Blocks>
-transformer<Blocks>::transformer(Device device, model_sizes const& sizes_of_model, Blocks blocks, std::uint64_t seed)
+transformer<Blocks>::transformer(Device device, model_sizes const& sizes_of_model, Blocks blocks,
+                                 std::optional<std::uint64_t> seed)
     : shape(sizes_of_model), on(std::move(device)), stages(std::move(blocks)) {
   auto const at_least_one = [](char const* name, index_t value) {
     if (value < 1) throw value_error(message("basin::lm::transformer: ", name, " is ", value, "; it must be >= 1"));
@@ -200,8 +202,8 @@ transformer<Blocks>::transformer(Device device, model_sizes const& sizes_of_mode
   if (shape.order == norm_order::pre) final_norm = norm<T, Device>(dim, shape.norm);
   head = output_layer<T, Device>(shape);
   named = parameters_on_host<T>(*this), resident = parameters_on_device<T>(*this);
-  if constexpr (!has_memory<Device>) return;
-  philox random(seed);
+  if (!has_memory<Device> || !seed) return;
+  philox random(*seed);
   initial_scale const scale{0.02, 0.02 / std::sqrt(2.0 * static_cast<double>(stages.count()))};
   weights("", [&](std::string const&, auto& w) {
     if constexpr (has_memory<Device>) w.initialise(random, scale), w.send(on);
@@ -369,6 +371,6 @@ typename transformer<Blocks>::moments transformer<Blocks>::send(nn::adamw_state<
 }
 
 template <class Device, class Blocks>
-transformer(Device, model_sizes, Blocks, std::uint64_t) -> transformer<Blocks>;
+transformer(Device, model_sizes, Blocks, std::optional<std::uint64_t>) -> transformer<Blocks>;
 
 }  // namespace basin::lm

@@ -4,6 +4,7 @@
 // A language model whose blocks are alike: what GPT-2, Llama, Qwen, LLaDA, Dream and BERT are, each with other parts.
 
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -45,7 +46,9 @@ class decoder : public transformer<std::vector<block<attention_layer<Attention, 
   static constexpr bool by_name = layer_type::by_name;
   using policies_type = std::conditional_t<by_name, model_policies, Attention>;
 
-  explicit decoder(decoder_config const& c, std::uint64_t seed = 0, Attention use = {}, Device device = {})
+  /// Without a seed, all weights are 0 until they are read from a file.
+  explicit decoder(decoder_config const& c, std::optional<std::uint64_t> seed = 0, Attention use = {},
+                   Device device = {})
     requires(!by_name)
       : decoder(c, seed, device, use,
                 blocks_of(device, c, [&](int, attention_config const& layer, auto const& rotation) {
@@ -53,7 +56,7 @@ class decoder : public transformer<std::vector<block<attention_layer<Attention, 
                                     typename layer_type::numbers_type(use.normalize, layer.heads,
                                                                       Device::shared_memory()));
                 })) {}
-  decoder(decoder_config const& c, std::uint64_t seed, model_policies of_layers, Device device = {})
+  decoder(decoder_config const& c, std::optional<std::uint64_t> seed, model_policies of_layers, Device device = {})
     requires by_name
       : decoder(c, seed, device, of_layers,
                 blocks_of(device, c, [&](int l, attention_config layer, auto const& rotation) {
@@ -69,7 +72,8 @@ class decoder : public transformer<std::vector<block<attention_layer<Attention, 
   policies_type const& policies_of_layers() const { return policies; }
 
  private:
-  decoder(decoder_config const& c, std::uint64_t seed, Device& device, policies_type of_layers, blocks made)
+  decoder(decoder_config const& c, std::optional<std::uint64_t> seed, Device& device, policies_type of_layers,
+          blocks made)
       : base(std::move(device), c.sizes, std::move(made), seed), shape(c), policies(std::move(of_layers)) {}
 
   static void require_policies(model_policies const& of, decoder_config const& c) {

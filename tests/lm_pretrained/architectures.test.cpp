@@ -2,11 +2,13 @@
 // Covers lm/pretrained/ and lm/models/decoder.hpp: tiny checkpoints of every architecture against PyTorch
 // (fixtures/make_pretrained.py).
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "basin/lm/pretrained/load.hpp"
+#include "basin/normalize/sink_logit.hpp"
 #include "pretrained.hpp"
 #include "support/catch.hpp"
 
@@ -59,6 +61,18 @@ TEST_CASE("a published checkpoint has the logits and the gradients that PyTorch 
     ++compared;
   }
   CHECK(compared >= (name == "mdlm" ? 12u : model.parameters().size() - 1));
+}
+
+TEST_CASE("a policy with learned numbers is refused, because a published checkpoint has none", "[unit][pretrained]") {
+  std::string const name = GENERATE("bert", "llama", "mdlm");
+  auto const files = lm::open_pretrained(fixtures / name);
+  lm::registry known;
+  known.add<sink_logit, float>();
+  lm::model_policies const policies(known, "sink_logit:learned", files.model.shape.layers, 4,
+                                    lm::usual_mask(files.model));
+  model_type model(files.model.shape, std::nullopt, policies);
+  CHECK_THROWS_WITH(lm::read_weights(model, files.model, files.tensors),
+                    basin_test::ContainsSubstring("has no tensor 'layers.0.attention.sink_logit.logit'"));
 }
 
 TEST_CASE("what a checkpoint is stands in its configuration", "[unit][pretrained]") {

@@ -93,6 +93,9 @@ class pretrained_tensors {
   }
   /// Whether the model's `name` lies in the files as it is; a fold makes the others.
   bool has(std::string const& name) const { return find_source(name).first != nullptr; }
+  bool is_made_by_fold(std::string const& name) const {
+    return std::ranges::find(model.made_by_fold, pattern_of(name).first) != model.made_by_fold.end();
+  }
 
   /// Refuses stored tensors that nothing reads.
   void refuse_others() const {
@@ -115,14 +118,14 @@ class pretrained_tensors {
   static std::string stored_name(std::string const& name, std::string const& prefix) {
     return name.starts_with('/') ? name.substr(1) : prefix + name;
   }
+  /// A name with # in place of the number of its layer, and that number.
+  static std::pair<std::string, int> pattern_of(std::string const& name) {
+    if (!name.starts_with("layers.")) return {name, 0};
+    auto const end = name.find('.', 7);
+    return {"layers.#" + name.substr(end), std::stoi(name.substr(7, end - 7))};
+  }
   std::pair<tensor_source const*, int> find_source(std::string const& name) const {
-    std::string pattern = name;
-    int layer = 0;
-    if (name.starts_with("layers.")) {
-      auto const end = name.find('.', 7);
-      layer = std::stoi(name.substr(7, end - 7));
-      pattern = "layers.#" + name.substr(end);
-    }
+    auto const [pattern, layer] = pattern_of(name);
     auto const found = std::ranges::find(model.tensors, pattern, &tensor_source::name);
     return {found == model.tensors.end() ? nullptr : &*found, layer};
   }
@@ -194,7 +197,7 @@ void read_weights(Model& model, pretrained_model const& of, tensor_store const& 
   tensors_by_name all;
   for (auto const& p : model.parameters()) {
     all.emplace(p.name, p.values);
-    if (stored.has(p.name) || !of.fold) stored.read(p.name, p.shape, p.values);
+    if (!stored.is_made_by_fold(p.name)) stored.read(p.name, p.shape, p.values);
   }
   if (of.fold) of.fold(from, stored.used_prefix(), all);
   model.send();

@@ -113,6 +113,8 @@ inline pretrained_model mdlm_model(config_entries const& c, nlohmann::ordered_js
                           "sigma_map.mlp.0.weight", "sigma_map.mlp.0.bias", "sigma_map.mlp.2.weight",
                           "sigma_map.mlp.2.bias"})
     m.folded.emplace_back(name);
+  for (auto const norm : {"layers.#.attention_norm", "layers.#.mlp_norm", "norm"})
+    for (auto const part : {".weight", ".bias"}) m.made_by_fold.push_back(std::string(norm) + part);
   m.fold = [dim, layers](tensor_store const& from, std::string const& prefix, tensors_by_name const& to) {
     folded_conditions const conditions(from, prefix, dim);
     auto const norm_of = [&](std::string const& ours, std::string const& theirs, float const* shift) {

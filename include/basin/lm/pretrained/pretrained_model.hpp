@@ -59,6 +59,8 @@ struct pretrained_model {
   /// Tensors that are folded into others after the rest is read, with #, and what folds them.
   std::vector<std::string> folded{};
   std::function<void(tensor_store const&, std::string const& prefix, tensors_by_name const&)> fold{};
+  /// Tensors of the model that have no source but the fold, with #.
+  std::vector<std::string> made_by_fold{};
 };
 
 /// A name with the number of a layer in place of #.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # Finds the dependencies of basin and wraps each in an imported target: basin::cccl, basin::xsimd, basin::onednn,
-# basin::pcre2, basin::utf8proc, basin::cublaslt. Both the build and find_package(basin) use this file; it is installed beside the package file.
-# Imported include folders are system folders, so they cause no warnings in a consumer's build.
+# basin::pcre2, basin::utf8proc, basin::cublaslt. Both the build and find_package(basin) use this file; it is
+# installed beside the package file. Imported include folders are system folders, so they cause no warnings in a
+# consumer's build.
 
 include_guard(GLOBAL)
 
@@ -83,49 +84,32 @@ function(basin_find_xsimd)
   target_include_directories(basin::xsimd INTERFACE "${BASIN_XSIMD_INCLUDE_DIR}")
 endfunction()
 
-# basin::onednn, if it is installed. Debian's package file requires OpenCL's headers, which the CPU path does not need.
+# basin::NAME, if it is installed: one header and one library, which TITLE names in the cache.
+function(basin_find_library_by_header name title header library)
+  if(TARGET basin::${name})
+    return()
+  endif()
+  string(TOUPPER "BASIN_${name}" variable)
+  find_path(${variable}_INCLUDE_DIR ${header} DOC "Folder that holds ${header}")
+  find_library(${variable}_LIBRARY ${library} DOC "${title}'s library")
+  mark_as_advanced(${variable}_INCLUDE_DIR ${variable}_LIBRARY)
+  if(${variable}_INCLUDE_DIR AND ${variable}_LIBRARY)
+    add_library(basin::${name} UNKNOWN IMPORTED GLOBAL)
+    set_target_properties(basin::${name} PROPERTIES IMPORTED_LOCATION "${${variable}_LIBRARY}"
+      INTERFACE_INCLUDE_DIRECTORIES "${${variable}_INCLUDE_DIR}")
+  endif()
+endfunction()
+
+# Debian's package file of oneDNN requires OpenCL's headers, which the CPU path does not need.
 function(basin_find_onednn)
-  if(TARGET basin::onednn)
-    return()
-  endif()
-  find_path(BASIN_ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp DOC "Folder that holds oneapi/dnnl/dnnl.hpp")
-  find_library(BASIN_ONEDNN_LIBRARY dnnl DOC "oneDNN's library")
-  mark_as_advanced(BASIN_ONEDNN_INCLUDE_DIR BASIN_ONEDNN_LIBRARY)
-  if(BASIN_ONEDNN_INCLUDE_DIR AND BASIN_ONEDNN_LIBRARY)
-    add_library(basin::onednn UNKNOWN IMPORTED GLOBAL)
-    set_target_properties(basin::onednn PROPERTIES IMPORTED_LOCATION "${BASIN_ONEDNN_LIBRARY}"
-      INTERFACE_INCLUDE_DIRECTORIES "${BASIN_ONEDNN_INCLUDE_DIR}")
-  endif()
+  basin_find_library_by_header(onednn oneDNN oneapi/dnnl/dnnl.hpp dnnl)
 endfunction()
-
-# basin::pcre2, if it is installed: the library for 8-bit code units.
+# The library for 8-bit code units.
 function(basin_find_pcre2)
-  if(TARGET basin::pcre2)
-    return()
-  endif()
-  find_path(BASIN_PCRE2_INCLUDE_DIR pcre2.h DOC "Folder that holds pcre2.h")
-  find_library(BASIN_PCRE2_LIBRARY pcre2-8 DOC "PCRE2's library for 8-bit code units")
-  mark_as_advanced(BASIN_PCRE2_INCLUDE_DIR BASIN_PCRE2_LIBRARY)
-  if(BASIN_PCRE2_INCLUDE_DIR AND BASIN_PCRE2_LIBRARY)
-    add_library(basin::pcre2 UNKNOWN IMPORTED GLOBAL)
-    set_target_properties(basin::pcre2 PROPERTIES IMPORTED_LOCATION "${BASIN_PCRE2_LIBRARY}"
-      INTERFACE_INCLUDE_DIRECTORIES "${BASIN_PCRE2_INCLUDE_DIR}")
-  endif()
+  basin_find_library_by_header(pcre2 PCRE2 pcre2.h pcre2-8)
 endfunction()
-
-# basin::utf8proc, if it is installed.
 function(basin_find_utf8proc)
-  if(TARGET basin::utf8proc)
-    return()
-  endif()
-  find_path(BASIN_UTF8PROC_INCLUDE_DIR utf8proc.h DOC "Folder that holds utf8proc.h")
-  find_library(BASIN_UTF8PROC_LIBRARY utf8proc DOC "utf8proc's library")
-  mark_as_advanced(BASIN_UTF8PROC_INCLUDE_DIR BASIN_UTF8PROC_LIBRARY)
-  if(BASIN_UTF8PROC_INCLUDE_DIR AND BASIN_UTF8PROC_LIBRARY)
-    add_library(basin::utf8proc UNKNOWN IMPORTED GLOBAL)
-    set_target_properties(basin::utf8proc PROPERTIES IMPORTED_LOCATION "${BASIN_UTF8PROC_LIBRARY}"
-      INTERFACE_INCLUDE_DIRECTORIES "${BASIN_UTF8PROC_INCLUDE_DIR}")
-  endif()
+  basin_find_library_by_header(utf8proc utf8proc utf8proc.h utf8proc)
 endfunction()
 
 # basin::cublaslt, if the CUDA Toolkit has it: cuBLASLt and the CUDA runtime that it needs.

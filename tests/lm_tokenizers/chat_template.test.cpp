@@ -50,8 +50,8 @@ TEST_CASE("a chat without a system message gets the one that the model was train
 TEST_CASE("chat templates are found by name, and messages need a role", "[unit][tokenizer]") {
   for (auto const& format : lm::chats::all) CHECK(lm::chat_template_named(format.name).name == format.name);
   REQUIRE_THROWS_WITH(lm::chat_template_named("alpaca"), ContainsSubstring("'alpaca'") && ContainsSubstring("'llada'"));
-  std::vector<lm::chat_message> const nobody{{"", "Hi"}};
-  REQUIRE_THROWS_WITH(lm::render(lm::chats::chatml, nobody), ContainsSubstring("the message 'Hi' has no role"));
+  std::vector<lm::chat_message> const without_role{{"", "Hi"}};
+  REQUIRE_THROWS_WITH(lm::render(lm::chats::chatml, without_role), ContainsSubstring("the message 'Hi' has no role"));
 }
 
 TEST_CASE("a message cannot contain a special token", "[unit][tokenizer]") {

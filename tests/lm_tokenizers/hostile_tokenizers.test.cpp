@@ -70,8 +70,9 @@ std::vector<damage> const broken{
                               {"special_tokens", json::object()}};
      }},
     {"the special id 900 is outside the vocabulary of 380 tokens", [](json& j) {
-       j["post_processor"] = json::parse(R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|end|>"}},
-           {"Sequence": {"id": "A"}}], "special_tokens": {"<|end|>": {"ids": [900]}}})");
+       j["post_processor"] = json::parse(R"({"type": "TemplateProcessing",
+           "single": [{"SpecialToken": {"id": "<|end|>"}}, {"Sequence": {"id": "A"}}],
+           "special_tokens": {"<|end|>": {"ids": [900]}}})");
      }},
 };
 
